@@ -1,1 +1,17 @@
-//! stub
+//! Vestibule: a RADIUS multi-factor authentication proxy that holds the login until the second factor opens the door.
+//!
+//! The rooms, in the order in which a request meets them, are described in `ARCHITECTURE.md`, which also
+//! shows who may import whom. The pure rooms `wire` and `login` are crates of their own inside `src/`.
+
+pub mod audit;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod engine;
+pub mod enrolment;
+pub mod factor;
+pub mod listen;
+pub mod primary;
+pub mod serve;
+pub mod store;
+pub mod telemetry;

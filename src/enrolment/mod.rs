@@ -1,0 +1,1 @@
+//! enrolment: being built.

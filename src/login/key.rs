@@ -1,0 +1,189 @@
+//! Who is asking again: L, *the same login*, and P, *the same credential* (rules B2), and the hash of a State (C3).
+//!
+//! L is a keyed hash of what names a login; it goes into the store, so its key outlives the process.
+//! P is an HMAC of the credential; it lives in memory only, as long as the session plus ten seconds.
+//! Both compare in constant time. Absent is not empty: each part carries its presence and its length.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use wire::Secret;
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// L: sixteen octets that name one login at one client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoginKey(pub [u8; 16]);
+
+/// The parts of L in their order; `None` is absent, which is not the same as empty.
+#[derive(Clone, Debug, Default)]
+pub struct LoginKeyParts<'a> {
+    /// `[client.NAME]`.
+    pub client: &'a str,
+    /// User-Name octets as they came.
+    pub user: &'a [u8],
+    /// Calling-Station-Id, Tunnel-Client-Endpoint, Service-Type, then, under `join = "connection"`,
+    /// NAS-Identifier, NAS-IP-Address, NAS-IPv6-Address, Acct-Session-Id, the `session_attribute`, ports.
+    pub facts: &'a [Option<&'a [u8]>],
+}
+
+impl LoginKey {
+    /// L of these parts under the site's key.
+    #[must_use]
+    pub fn of(key: &ProofKey, parts: &LoginKeyParts<'_>) -> Self {
+        let mut mac = key.mac(b"vestibule login");
+        absorb(&mut mac, Some(parts.client.as_bytes()));
+        absorb(&mut mac, Some(parts.user));
+        for fact in parts.facts {
+            absorb(&mut mac, *fact);
+        }
+        Self(first_half(mac))
+    }
+
+    /// A key that no other attempt has: for an L that lacks what its `join` needs, and for bare senders (B2, D5).
+    #[must_use]
+    pub fn alone(entropy: [u8; 16]) -> Self {
+        Self(entropy)
+    }
+}
+
+impl fmt::Debug for LoginKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+/// P: a credential's kind and value, as an HMAC that is compared in constant time and never shown.
+#[derive(Clone, Copy)]
+pub struct Proof([u8; 16]);
+
+impl Proof {
+    /// P of a credential: its kind (`pap`, `chap`, …) and the parts of its value.
+    #[must_use]
+    pub fn of(key: &ProofKey, kind: &str, values: &[&[u8]]) -> Self {
+        let mut mac = key.mac(b"vestibule proof");
+        absorb(&mut mac, Some(kind.as_bytes()));
+        for value in values {
+            absorb(&mut mac, Some(value));
+        }
+        Self(first_half(mac))
+    }
+}
+
+impl PartialEq for Proof {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Proof {}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof(..)")
+    }
+}
+
+/// The key of L or of P.
+#[derive(Clone)]
+pub struct ProofKey(Secret);
+
+impl ProofKey {
+    /// Takes 32 random octets.
+    #[must_use]
+    pub fn new(octets: [u8; 32]) -> Self {
+        Self(Secret::new(octets.to_vec()))
+    }
+
+    fn mac(&self, purpose: &[u8]) -> HmacSha256 {
+        let mut mac = HmacSha256::new_from_slice(self.0.expose()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        absorb(&mut mac, Some(purpose));
+        mac
+    }
+}
+
+impl fmt::Debug for ProofKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProofKey(..)")
+    }
+}
+
+/// A State as we keep it: hashed, so that memory or a core never yields one that still works (C3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateHash(pub [u8; 16]);
+
+impl StateHash {
+    /// The hash of a State's octets as one client sent them: a State of another client is another hash.
+    #[must_use]
+    pub fn of(client: &str, state: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(client.as_bytes());
+        hash.update([0]);
+        hash.update(state);
+        Self(half(&hash.finalize()))
+    }
+}
+
+impl fmt::Debug for StateHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StateHash(..)")
+    }
+}
+
+/// Presence, length, value: no two lists of parts run together into the same octets.
+fn absorb(mac: &mut HmacSha256, part: Option<&[u8]>) {
+    match part {
+        None => mac.update(&[0]),
+        Some(value) => {
+            mac.update(&[1]);
+            mac.update(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(value);
+        }
+    }
+}
+
+fn first_half(mac: HmacSha256) -> [u8; 16] {
+    half(&mac.finalize().into_bytes())
+}
+
+fn half(whole: &[u8]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.iter_mut().zip(whole).for_each(|(to, from)| *to = *from);
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> ProofKey {
+        ProofKey::new([7; 32])
+    }
+
+    fn login(facts: &[Option<&[u8]>]) -> LoginKey {
+        LoginKey::of(&key(), &LoginKeyParts { client: "asa", user: b"alice", facts })
+    }
+
+    #[test]
+    fn absent_is_not_empty() {
+        assert_ne!(login(&[None]), login(&[Some(b"")]));
+    }
+
+    #[test]
+    fn parts_do_not_run_together() {
+        assert_ne!(login(&[Some(b"ab"), Some(b"c")]), login(&[Some(b"a"), Some(b"bc")]));
+    }
+
+    #[test]
+    fn another_kind_of_credential_is_another_proof() {
+        assert_ne!(Proof::of(&key(), "pap", &[b"x"]), Proof::of(&key(), "chap", &[b"x"]));
+        assert_eq!(Proof::of(&key(), "pap", &[b"x"]), Proof::of(&key(), "pap", &[b"x"]));
+    }
+
+    #[test]
+    fn a_state_belongs_to_its_client() {
+        assert_ne!(StateHash::of("a", b"state"), StateHash::of("b", b"state"));
+    }
+}

@@ -1,0 +1,117 @@
+//! One prompt on a user's phone: claimed in the store before it leaves, answered once, ended once (rules B3, A8, D2).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::key::LoginKey;
+use crate::moment::Wall;
+use crate::name::{ClientName, ResolvedUser, Station};
+
+/// A prompt's id: 16 random octets; the phone's nonce is another matter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PromptId(pub [u8; 16]);
+
+impl fmt::Display for PromptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+impl fmt::Debug for PromptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A device's id, as `device list` shows it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub Arc<str>);
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a login asks of the store before its push may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptClaim {
+    /// The prompt's id, if it becomes a new one.
+    pub prompt: PromptId,
+    /// Whose phone.
+    pub user: ResolvedUser,
+    /// Which login: the same L joins, another one waits (B2).
+    pub login: LoginKey,
+    /// The prompt's absolute end (B5).
+    pub ends_at: Wall,
+    /// Until when somebody waits for it: the newest asker's deadline.
+    pub askers_until: Wall,
+    /// The station had a success within 30 days: it may displace an unknown one (B2).
+    pub station_known: bool,
+    /// For the phone: which appliance asks.
+    pub client: ClientName,
+    /// For the phone: from where.
+    pub station: Option<Station>,
+}
+
+/// What the store answered, durable before it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is ours; the push may leave. A displaced prompt of another login was closed as unanswered.
+    Claimed {
+        /// That other prompt, so that its session learns of it.
+        displaced: Option<PromptId>,
+    },
+    /// The same login's prompt is out already, perhaps since before a crash: joined, never sent again (B3).
+    Joined {
+        /// Its id.
+        prompt: PromptId,
+        /// Its absolute end.
+        ends_at: Wall,
+        /// What the phone said so far.
+        status: PromptStatus,
+    },
+    /// Another login's prompt is out and somebody waits for it (B2).
+    Busy,
+    /// No pushes for this user before then (D2).
+    Quiet {
+        /// The end of the quiet time.
+        until: Wall,
+    },
+}
+
+/// Where a prompt stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PromptStatus {
+    /// Nobody answered yet.
+    Pending,
+    /// Approved and not yet released.
+    Approved {
+        /// By which device.
+        device: DeviceId,
+        /// When.
+        at: Wall,
+    },
+    /// Denied, reported, withdrawn, expired, or released: nothing revives it (A8).
+    Ended,
+}
+
+/// What a phone says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PhoneAnswer {
+    /// Verify.
+    Approve,
+    /// Deny.
+    Deny,
+    /// It wasn't me.
+    Fraud,
+}
+
+/// Why a login ends its own prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptClose {
+    /// Time is up and nobody answered: it counts (D2).
+    Unanswered,
+    /// The login was completed another way or ended by itself: it does not count.
+    Withdrawn,
+}

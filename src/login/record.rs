@@ -1,0 +1,194 @@
+//! The one record of each login (rules F2): who, from where, through which client, which rule, which primary and
+//! factor, how long each took, what was answered and why. Plain data; `audit` gives it its form and its sinks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::facts::Method;
+use crate::moment::Wall;
+use crate::name::{ClientName, PrimaryName, RuleName, Station};
+use crate::policy::Tried;
+
+/// A login's id: random, shown as hex in logs, audit and messages.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoginId(pub u64);
+
+impl std::fmt::Display for LoginId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl std::fmt::Debug for LoginId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What one login came to.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which login.
+    pub login: LoginId,
+    /// When its first request came.
+    pub time: Wall,
+    /// Through which appliance.
+    pub client: ClientName,
+    /// The resolved user, or the name that was typed.
+    pub user: Arc<str>,
+    /// A primary vouched for that name; else it is written as a keyed hash unless the store knows it
+    /// (people type passwords there).
+    pub vouched: bool,
+    /// From where.
+    pub station: Option<Station>,
+    /// The rule that decided, if one did.
+    pub rule: Option<RuleName>,
+    /// Each rule tried and why it did or did not match.
+    pub tried: Arc<[Tried]>,
+    /// The first-factor server that was asked.
+    pub primary: Option<PrimaryName>,
+    /// What opened, or failed to open, the second door.
+    pub factor: RecordedFactor,
+    /// What was answered.
+    pub answer: RecordedAnswer,
+    /// Why, in the closed set of reasons that metrics and `explain` use.
+    pub reason: Reason,
+    /// For people: the sentence behind the reason, if there is more to say.
+    pub detail: Option<Arc<str>>,
+    /// How many requests waited for it.
+    pub askers: u32,
+    /// From the first request to the answer.
+    pub waited: Duration,
+    /// Of that, for the primary.
+    pub waited_primary: Duration,
+    /// Of that, for the person's phone or code.
+    pub waited_factor: Duration,
+}
+
+/// What opened the second door, or was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedFactor {
+    /// It never came to that.
+    None,
+    /// This method was asked for.
+    Method(Method),
+    /// The rule exempts.
+    Exempt,
+    /// The rule fails open.
+    FailOpen,
+}
+
+/// What was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedAnswer {
+    /// Access-Accept.
+    Accept,
+    /// Access-Reject.
+    Reject,
+    /// Nothing: a State nobody answered in time.
+    None,
+}
+
+/// Why, in one word: the closed set that metrics, audit and `explain` share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Both doors opened.
+    Accepted,
+    /// The name can't be a user's name (A2).
+    Name,
+    /// A credential kind that is not served.
+    Credential,
+    /// An empty password (A3).
+    EmptyPassword,
+    /// The primary says no.
+    Primary,
+    /// The primary could not be asked.
+    PrimaryUnavailable,
+    /// A rule says no.
+    Rule,
+    /// No rule matched.
+    NoRule,
+    /// A fact that a rule needs is missing.
+    Undecided,
+    /// The user never had a method.
+    Unenrolled,
+    /// None of the listed methods can run for this user at this client.
+    NoMethod,
+    /// The user is blocked.
+    Blocked,
+    /// A wrong code.
+    WrongCode,
+    /// A code that was used before.
+    SpentCode,
+    /// Codes are off for a while (D1).
+    CodesLocked,
+    /// The phone said no.
+    Denied,
+    /// The phone said it wasn't me.
+    Fraud,
+    /// Nobody answered the phone in time.
+    Unanswered,
+    /// Another login of this user waits for the phone (B2).
+    Busy,
+    /// The push service could not be reached.
+    PushUnavailable,
+    /// The store could not be read or written.
+    StoreUnavailable,
+    /// A State that is unknown, expired, spent or another client's.
+    State,
+    /// Something changed while the login was held (A6).
+    Changed,
+    /// The answer would not fit into a packet (E3).
+    TooLarge,
+    /// The primary's Accept carried what this client may not get, or could not be read.
+    Unusable,
+    /// Too many held sessions, or too many of this login.
+    Overload,
+    /// The server is stopping.
+    Draining,
+    /// A primary's challenge, or ours, that nobody answered.
+    Expired,
+    /// Approved when nobody waited any more (A8).
+    ApprovedTooLate,
+    /// A newer request of the same login took its place (B2).
+    Superseded,
+}
+
+impl Reason {
+    /// The word in metrics, audit and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Name => "name",
+            Self::Credential => "credential",
+            Self::EmptyPassword => "empty_password",
+            Self::Primary => "primary",
+            Self::PrimaryUnavailable => "primary_unavailable",
+            Self::Rule => "rule",
+            Self::NoRule => "no_rule",
+            Self::Undecided => "undecided",
+            Self::Unenrolled => "unenrolled",
+            Self::NoMethod => "no_method",
+            Self::Blocked => "blocked",
+            Self::WrongCode => "wrong_code",
+            Self::SpentCode => "spent_code",
+            Self::CodesLocked => "codes_locked",
+            Self::Denied => "denied",
+            Self::Fraud => "fraud",
+            Self::Unanswered => "unanswered",
+            Self::Busy => "busy",
+            Self::PushUnavailable => "push_unavailable",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::State => "state",
+            Self::Changed => "changed",
+            Self::TooLarge => "too_large",
+            Self::Unusable => "unusable",
+            Self::Overload => "overload",
+            Self::Draining => "draining",
+            Self::Expired => "expired",
+            Self::ApprovedTooLate => "approved_too_late",
+            Self::Superseded => "superseded",
+        }
+    }
+}
