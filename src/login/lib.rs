@@ -25,6 +25,7 @@ pub mod policy;
 pub mod prompt;
 pub mod record;
 pub mod session;
+pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
 pub use facts::{CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts};
