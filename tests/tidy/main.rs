@@ -67,6 +67,11 @@ fn the_readme_and_the_gate_run_the_same_tests() {
 }
 
 #[test]
+fn every_rule_has_its_row_and_names_only_tests_that_exist() {
+    assert_none(&rules::rules_to_tests(&file("docs/security.md"), &files()));
+}
+
+#[test]
 fn no_word_of_another_place_is_in_the_tree() {
     hold(rules::foreign_words);
 }

@@ -128,6 +128,51 @@ pub(crate) fn one_test_command(readme: &File, ci: &File) -> Vec<Broken> {
     vec![readme.broken(*number, rule, "What guards a change and what a reader is told to run are the same command.")]
 }
 
+/// `docs/security.md` has one row for each rule from A1 to G5, and every test that it names is there.
+pub(crate) fn rules_to_tests(page: &File, files: &[File]) -> Vec<Broken> {
+    const RULES: [(&str, usize); 7] = [("A", 8), ("B", 5), ("C", 4), ("D", 6), ("E", 6), ("F", 9), ("G", 5)];
+    let rows = || page.text.lines().enumerate().filter(|(_, line)| line.starts_with("| **"));
+    let mut broken = Vec::new();
+    for (part, count) in RULES {
+        for rule in (1..=count).map(|number| format!("{part}{number}")) {
+            let found = rows().filter(|(_, line)| line.starts_with(&format!("| **{rule}** "))).count();
+            if found != 1 {
+                let told = format!("rule {rule} has {found} rows, not one");
+                broken.push(page.broken(
+                    1,
+                    told,
+                    "Each rule has one row: the rule, what holds it, the test that would fail.",
+                ));
+            }
+        }
+    }
+    for (index, line) in rows() {
+        let last = line.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default().trim();
+        let names: Vec<&str> = last.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
+        if names.is_empty() && !last.starts_with("*To come*") && !last.starts_with("*later*") {
+            broken.push(page.broken(
+                index + 1,
+                "a rule without a test",
+                "Name it as `file::test`, or say *To come* or *later*.",
+            ));
+        }
+        for name in names.into_iter().filter(|name| !is_test_there(name, files)) {
+            broken.push(page.broken(
+                index + 1,
+                format!("there is no test `{name}`"),
+                "Name a test that exists, as `file::test`.",
+            ));
+        }
+    }
+    broken
+}
+
+fn is_test_there(name: &str, files: &[File]) -> bool {
+    let (path, test) = name.split_once("::").unwrap_or((name, ""));
+    let test = test.rsplit("::").next().unwrap_or_default();
+    files.iter().any(|file| file.path == path && !lines_with(&code(&file.text), &format!("fn {test}(")).is_empty())
+}
+
 /// No path of a developer's machine and no registry's host: the project stands by itself. The words are in pieces, so that this file passes.
 pub(crate) fn foreign_words(file: &File) -> Vec<Broken> {
     const WORDS: [&str; 12] = [
@@ -283,4 +328,19 @@ fn a_word_of_another_place_is_caught() {
     let path = concat!("see /wo", "rk/notes");
     assert_eq!(caught(foreign_words, "docs/security.md", path), 1);
     assert_eq!(caught(foreign_words, "docs/security.md", "the network/work item"), 0);
+}
+
+#[test]
+fn a_rule_without_a_test_that_exists_is_caught() {
+    let files = [File::new("tests/a.rs", "#[test]\nfn a_code_works_once() {}\n")];
+    let check = |last: &str| {
+        let page = File::new("docs/security.md", &format!("| **C1** Once. | `store` | {last} |\n"));
+        rules_to_tests(&page, &files).into_iter().filter(|broken| !broken.rule.contains("rows")).count()
+    };
+    assert_eq!(check("`tests/a.rs::a_code_works_once`"), 0);
+    assert_eq!(check("`tests/a.rs::a_code_works`"), 1);
+    assert_eq!(check("`tests/b.rs::a_code_works_once`"), 1);
+    assert_eq!(check("surely"), 1);
+    assert_eq!(check("*To come*: in the simulation"), 0);
+    assert_eq!(rules_to_tests(&File::new("docs/security.md", ""), &files).len(), 43);
 }
