@@ -34,7 +34,7 @@ pub(crate) fn clocks_sleeps_and_metrics(file: &File) -> Vec<Broken> {
     [
         refused(
             clock,
-            &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"],
+            &["Instant::now", "SystemTime::now", "Timestamp::now", "ZonedDateTime::now"],
             "a clock is read outside engine/clock.rs, serve and telemetry",
             "Take a `Moment` as a parameter.",
         ),
