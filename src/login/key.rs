@@ -108,7 +108,8 @@ impl ProofKey {
     }
 
     fn mac(&self, purpose: &[u8]) -> HmacSha256 {
-        let mut mac = HmacSha256::new_from_slice(self.0.expose()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let mut mac = HmacSha256::new_from_slice(self.0.expose())
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         absorb(&mut mac, Some(purpose));
         mac
     }

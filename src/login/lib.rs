@@ -28,7 +28,9 @@ pub mod session;
 pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
-pub use facts::{CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts};
+pub use facts::{
+    CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts,
+};
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, StateHash};
 pub use moment::{Moment, Tick, Wall};
 pub use name::{ClientName, GroupName, PrimaryName, ResolvedUser, RuleName, Station, UserName};

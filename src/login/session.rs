@@ -87,7 +87,9 @@ impl Session {
             return Admission::Begin;
         }
         let same = |login: &&Login| login.proof() == attempt.proof || mutant::is(Mutant::JoinOnWrongPassword);
-        if let Some(login) = self.logins.iter().rev().filter(same).find(|login| login.ended().is_none() && !login.is_gone()) {
+        if let Some(login) =
+            self.logins.iter().rev().filter(same).find(|login| login.ended().is_none() && !login.is_gone())
+        {
             return Admission::Join(login.id());
         }
         let any = |login: &&Login| same(login) || mutant::is(Mutant::AcceptToAnotherCredential);
@@ -274,7 +276,10 @@ impl Session {
     fn prompt_deadline(&self) -> Option<Tick> {
         let open = self.prompt.as_ref()?;
         let Some((_, approved_at)) = &open.approved else { return Some(open.ends) };
-        let busy = self.logins.iter().any(|login| login.awaits_answer() || login.newest_at_phone().is_some() || login.is_releasing());
+        let busy = self
+            .logins
+            .iter()
+            .any(|login| login.awaits_answer() || login.newest_at_phone().is_some() || login.is_releasing());
         (!busy).then(|| approved_at.plus(APPROVAL_WAITS))
     }
 

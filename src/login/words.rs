@@ -23,7 +23,9 @@ pub fn refusal(reason: Reason) -> &'static str {
     match reason {
         Reason::Busy => "Another login is waiting for your phone. Answer that one first, then try again.",
         Reason::Unenrolled => "This account has no second factor yet. Ask your service desk to enrol it.",
-        Reason::NoMethod | Reason::PushUnavailable => "None of this account's second factors can be used here now. Ask your service desk.",
+        Reason::NoMethod | Reason::PushUnavailable => {
+            "None of this account's second factors can be used here now. Ask your service desk."
+        }
         Reason::CodesLocked => "Too many wrong codes. Wait a while, then try again, or ask your service desk.",
         Reason::Unanswered => "Nobody answered the request on your phone in time.",
         Reason::Denied | Reason::Fraud => "The request was denied on your phone.",
@@ -32,7 +34,9 @@ pub fn refusal(reason: Reason) -> &'static str {
             "The login can't be checked at the moment. Try again in a minute."
         }
         Reason::Credential => "This login method is not supported here. Use PAP.",
-        Reason::TooLarge | Reason::Unusable => "The login was checked, but its answer can't be delivered. Ask your service desk.",
+        Reason::TooLarge | Reason::Unusable => {
+            "The login was checked, but its answer can't be delivered. Ask your service desk."
+        }
         Reason::Accepted
         | Reason::Name
         | Reason::SuspectSecret

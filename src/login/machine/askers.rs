@@ -55,7 +55,11 @@ impl Askers {
     /// The newest asker: its deadline is the login's.
     pub(super) fn newest(&self) -> Option<&Asker> {
         let newest = self.newest_group()?;
-        self.waiting.iter().filter(|waiting| waiting.group == newest).map(|waiting| &waiting.asker).max_by_key(|asker| asker.until)
+        self.waiting
+            .iter()
+            .filter(|waiting| waiting.group == newest)
+            .map(|waiting| &waiting.asker)
+            .max_by_key(|asker| asker.until)
     }
 
     pub(super) fn newest_group(&self) -> Option<u32> {

@@ -87,13 +87,18 @@ impl Case {
     ) -> Stage {
         match outcome {
             Ok(ReleaseOutcome::Granted) => {}
-            Ok(ReleaseOutcome::Refused(why)) => return self.reject(Refusal::because(Reason::Changed).detail(why), step),
-            Err(Unavailable { why, .. }) => return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step),
+            Ok(ReleaseOutcome::Refused(why)) => {
+                return self.reject(Refusal::because(Reason::Changed).detail(why), step);
+            }
+            Err(Unavailable { why, .. }) => {
+                return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
+            }
         }
         debug_assert_eq!(record.login, self.id, "a record belongs to its login");
         self.end_prompt_after(&second, step);
         let Some(accept) = Accept::through(inside.first, &second, inside.rule) else {
-            return self.reject(Refusal::because(Reason::Changed).detail("the two doors belong to different logins"), step);
+            return self
+                .reject(Refusal::because(Reason::Changed).detail("the two doors belong to different logins"), step);
         };
         self.accept(accept, step)
     }
@@ -110,7 +115,11 @@ impl Case {
         let decision = law.second_look(&self.facts(inside.first.user(), &inside.groups, step));
         match decision.outcome {
             Outcome::Verdict(Verdict::Exempt) => Ok(()),
-            Outcome::Verdict(Verdict::Require(methods)) if second.method().is_some_and(|method| methods.contains(&method)) => Ok(()),
+            Outcome::Verdict(Verdict::Require(methods))
+                if second.method().is_some_and(|method| methods.contains(&method)) =>
+            {
+                Ok(())
+            }
             Outcome::Verdict(Verdict::Require(_)) => Err("the policy now asks for another second factor"),
             Outcome::Verdict(Verdict::Deny(_)) | Outcome::NoMatch => Err("the policy no longer lets this user in"),
             Outcome::Undecided | Outcome::FailOpen => Err("the policy can no longer decide for this user"),
@@ -185,7 +194,12 @@ impl Case {
     fn let_go_of_prompt(&self, reason: Reason, step: &mut Step<'_, '_>) {
         let holds_prompt = matches!(
             reason,
-            Reason::WrongCode | Reason::SpentCode | Reason::CodesLocked | Reason::StoreUnavailable | Reason::Draining | Reason::Changed
+            Reason::WrongCode
+                | Reason::SpentCode
+                | Reason::CodesLocked
+                | Reason::StoreUnavailable
+                | Reason::Draining
+                | Reason::Changed
         );
         if !holds_prompt || self.factor == RecordedFactor::None {
             return;
@@ -222,11 +236,20 @@ impl Case {
             Stage::AnsweringPrimary { open, .. } if open.until <= now => self.expire(Reason::Expired, step),
             Stage::AwaitingAnswer { open, .. } if open.until <= now => self.expire_answer(step),
             Stage::AwaitingPhone { inside } if out_of_patience => self.phone_too_slow(inside, step),
-            Stage::AskingPrimary { .. } if out_of_patience => {
-                self.reject(Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"), step)
-            }
-            Stage::ReadingUser { .. } | Stage::CheckingCode { .. } | Stage::Claiming { .. } | Stage::Releasing { .. } if out_of_patience => {
-                self.reject(Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"), step)
+            Stage::AskingPrimary { .. } if out_of_patience => self.reject(
+                Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
+                step,
+            ),
+            Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+                if out_of_patience =>
+            {
+                self.reject(
+                    Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
+                    step,
+                )
             }
             other => other,
         }
@@ -268,9 +291,13 @@ impl Case {
                 self.challenge(inside, words::ENTER_CODE, step)
             }
             Stage::AwaitingPhone { .. } => self.reject(Refusal::because(reason), step),
-            Stage::AwaitingAnswer { inside, open } if !denied && inside.has_codes() => Stage::AwaitingAnswer { inside, open },
+            Stage::AwaitingAnswer { inside, open } if !denied && inside.has_codes() => {
+                Stage::AwaitingAnswer { inside, open }
+            }
             // Rules A8: a denial ends the session, whatever else is under way; nothing revives it.
-            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } if denied => self.reject(Refusal::because(reason), step),
+            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } if denied => {
+                self.reject(Refusal::because(reason), step)
+            }
             Stage::AwaitingAnswer { .. } => self.expire(reason, step),
             Stage::Lingering { .. } if denied || reason == Reason::ApprovedTooLate => {
                 self.begin_again(step);
@@ -394,7 +421,8 @@ impl Case {
 
     /// The one record of this login (F2).
     fn record(&self, answer: RecordedAnswer, reason: Reason, detail: Option<Arc<str>>, step: &Step<'_, '_>) -> Record {
-        let claimed = || self.user.as_ref().map_or_else(|_| wire::log_safe(&self.user_octets), |user| user.folded().to_owned());
+        let claimed =
+            || self.user.as_ref().map_or_else(|_| wire::log_safe(&self.user_octets), |user| user.folded().to_owned());
         let now = step.now();
         Record {
             login: self.id,

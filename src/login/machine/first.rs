@@ -23,7 +23,9 @@ impl Case {
     pub(super) fn enter(&mut self, credential: Credential, step: &mut Step<'_, '_>) -> Stage {
         let (password, appended) = match credential {
             Credential::Pap { password, appended } => (password, appended),
-            Credential::Unsupported { kind } => return self.reject(Refusal::because(Reason::Credential).detail(kind), step),
+            Credential::Unsupported { kind } => {
+                return self.reject(Refusal::because(Reason::Credential).detail(kind), step);
+            }
         };
         let Some(user) = self.user.clone().ok() else {
             return self.reject(Refusal::because(Reason::Name).detail(format!("{:?}", self.user.as_ref().err())), step);
@@ -55,7 +57,12 @@ impl Case {
     }
 
     /// Asks the primary; the question's number makes every other answer count for nothing.
-    pub(super) fn ask_primary(&mut self, password: Secret, state: Option<(Arc<[u8]>, usize)>, step: &mut Step<'_, '_>) -> Stage {
+    pub(super) fn ask_primary(
+        &mut self,
+        password: Secret,
+        state: Option<(Arc<[u8]>, usize)>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
         let Some(primary) = self.client_policy().map(|client| client.primary.clone()) else {
             return self.reject(Refusal::because(Reason::Changed).detail("the client is not configured"), step);
         };
@@ -87,7 +94,9 @@ impl Case {
                 }
                 self.reject(Refusal::because(Reason::Primary).carrying(attributes).detail(why), step)
             }
-            PrimaryAnswer::Challenge { attributes, state, server } => self.primary_challenged(attributes, state, server, step),
+            PrimaryAnswer::Challenge { attributes, state, server } => {
+                self.primary_challenged(attributes, state, server, step)
+            }
             PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
                 self.reject(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
             }
@@ -104,7 +113,10 @@ impl Case {
         step: &mut Step<'_, '_>,
     ) -> Stage {
         let (Some(state), true) = (state, self.can_challenge()) else {
-            return self.reject(Refusal::because(Reason::Primary).detail("the primary asks a question that this client can't answer"), step);
+            return self.reject(
+                Refusal::because(Reason::Primary).detail("the primary asks a question that this client can't answer"),
+                step,
+            );
         };
         let until = step.now().plus(self.policy.limits.state_lasts);
         let open = Open { state: StateHash::of(&state), until, challenge: OpenChallenge::Primary(attributes) };
@@ -119,12 +131,19 @@ impl Case {
     }
 
     /// The second look, over the resolved user: exempt, deny, or a list of methods.
-    pub(super) fn user_read(&mut self, first: PrimaryAccepted, facts: Result<UserFacts, Unavailable>, step: &mut Step<'_, '_>) -> Stage {
+    pub(super) fn user_read(
+        &mut self,
+        first: PrimaryAccepted,
+        facts: Result<UserFacts, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
         self.factor_since = Some(step.now());
         let facts = match facts {
             Ok(facts) => facts,
             // Rules A5: `store` knows only deny.
-            Err(Unavailable { why, .. }) => return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step),
+            Err(Unavailable { why, .. }) => {
+                return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
+            }
         };
         if let Some(why) = &facts.blocked {
             return self.reject(Refusal::because(Reason::Blocked).detail(Arc::clone(why)), step);
@@ -141,8 +160,14 @@ impl Case {
             Verdict::Require(methods) => methods.clone(),
         };
         let usable = methods.iter().copied().filter(|method| facts.methods.contains(method)).collect();
-        let inside =
-            Inside { first, rule, methods, usable, groups: Arc::clone(&facts.groups), station_known: facts.station_known };
+        let inside = Inside {
+            first,
+            rule,
+            methods,
+            usable,
+            groups: Arc::clone(&facts.groups),
+            station_known: facts.station_known,
+        };
         if let Some(refusal) = self.undeliverable(&inside) {
             return self.reject(refusal, step);
         }
@@ -190,8 +215,12 @@ impl Case {
         self.tried = Arc::clone(&decision.tried);
         self.rule.clone_from(&decision.rule);
         match &decision.outcome {
-            Outcome::Verdict(Verdict::Deny(text)) => self.reject(Refusal::because(Reason::Rule).saying(Arc::clone(text)), step),
-            Outcome::Verdict(_) | Outcome::FailOpen | Outcome::Undecided | Outcome::NoMatch => self.without_verdict(decision, step),
+            Outcome::Verdict(Verdict::Deny(text)) => {
+                self.reject(Refusal::because(Reason::Rule).saying(Arc::clone(text)), step)
+            }
+            Outcome::Verdict(_) | Outcome::FailOpen | Outcome::Undecided | Outcome::NoMatch => {
+                self.without_verdict(decision, step)
+            }
         }
     }
 
@@ -199,14 +228,18 @@ impl Case {
     fn undeliverable(&self, inside: &Inside) -> Option<Refusal> {
         let attributes = inside.first.attributes();
         let overhead = self.askers.newest().map_or(0, |asker| asker.overhead);
-        let size = overhead + attributes.encoded_len() + inside.rule.reply.encoded_len();
+        let size = overhead + attributes.encoded_len_with(&inside.rule.reply);
         if size > PACKET_MAX {
-            return Some(Refusal::because(Reason::TooLarge).detail(format!("the Access-Accept would take {size} octets, {PACKET_MAX} fit")));
+            return Some(
+                Refusal::because(Reason::TooLarge)
+                    .detail(format!("the Access-Accept would take {size} octets, {PACKET_MAX} fit")),
+            );
         }
         let administers = attributes.service_type().is_some_and(|kind| matches!(kind, 6 | 7));
         let allowed = self.client_policy().is_some_and(|client| client.allow_admin);
-        (administers && !allowed)
-            .then(|| Refusal::because(Reason::Unusable).detail("Service-Type 6 or 7 needs allow_admin = true on the client"))
+        (administers && !allowed).then(|| {
+            Refusal::because(Reason::Unusable).detail("Service-Type 6 or 7 needs allow_admin = true on the client")
+        })
     }
 
     fn note_for_saboteur(&mut self, password: &Secret, appended: Option<&Appended>) {

@@ -203,14 +203,22 @@ impl Login {
             (Stage::ReadingUser { question, first }, LoginEvent::User(answers, facts)) if question == answers => {
                 case.user_read(first, facts, step)
             }
-            (Stage::CheckingCode { question, inside, answer }, LoginEvent::Code(answers, outcome)) if question == answers => {
+            (Stage::CheckingCode { question, inside, answer }, LoginEvent::Code(answers, outcome))
+                if question == answers =>
+            {
                 case.code_checked(inside, answer, outcome, step)
             }
-            (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome)) if question == answers => {
+            (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome))
+                if question == answers =>
+            {
                 case.claimed(inside, claim, outcome, step)
             }
-            (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => case.pushed(inside, prompt, outcome, step),
-            (Stage::Releasing { question, inside, second, record }, LoginEvent::Release(answers, outcome)) if question == answers => {
+            (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => {
+                case.pushed(inside, prompt, outcome, step)
+            }
+            (Stage::Releasing { question, inside, second, record }, LoginEvent::Release(answers, outcome))
+                if question == answers =>
+            {
                 case.released(inside, second, &record, outcome, step)
             }
             (stage, _) => stage,
@@ -364,7 +372,9 @@ impl Login {
 
     /// Somebody waits for the phone here, and since when the newest does.
     pub(crate) fn newest_at_phone(&self) -> Option<Tick> {
-        matches!(self.stage, Stage::AwaitingPhone { .. }).then(|| self.case.askers.newest().map(|asker| asker.since)).flatten()
+        matches!(self.stage, Stage::AwaitingPhone { .. })
+            .then(|| self.case.askers.newest().map(|asker| asker.since))
+            .flatten()
     }
 
     /// A challenge beside the prompt is out, so an approval waits for its answer (B5).
@@ -375,7 +385,10 @@ impl Login {
     /// This login has a part in the session's prompt.
     pub(crate) fn at_prompt(&self) -> bool {
         match &self.stage {
-            Stage::AwaitingPhone { .. } | Stage::AwaitingAnswer { .. } | Stage::Lingering { .. } | Stage::CheckingCode { .. } => true,
+            Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::CheckingCode { .. } => true,
             Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
@@ -520,4 +533,3 @@ impl Attempt {
         }
     }
 }
-

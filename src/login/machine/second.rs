@@ -42,21 +42,33 @@ impl Case {
         let quiet = facts.pushes_quiet_until.filter(|until| *until > step.cx.at.wall);
         for method in order {
             match method {
-                Method::Push if inside.usable.contains(&Method::Push) && quiet.is_none() => return self.claim_prompt(inside, step),
+                Method::Push if inside.usable.contains(&Method::Push) && quiet.is_none() => {
+                    return self.claim_prompt(inside, step);
+                }
                 Method::Totp | Method::Hotp if inside.has_codes() && self.can_challenge() => {
                     return self.challenge(inside, words::ENTER_CODE, step);
                 }
                 Method::Push | Method::Totp | Method::Hotp => {}
             }
         }
-        let detail = if quiet.is_some() { "pushes are quiet after denied or unanswered ones" } else { "no listed method can run here" };
+        let detail = if quiet.is_some() {
+            "pushes are quiet after denied or unanswered ones"
+        } else {
+            "no listed method can run here"
+        };
         self.reject(Refusal::because(Reason::NoMethod).detail(detail), step)
     }
 
     // --- codes -------------------------------------------------------------------------------------------------
 
     /// Hands one code to be looked at. `answer` is its P if it answers a challenge.
-    pub(super) fn check_code(&mut self, inside: Inside, code: Secret, answer: Option<Proof>, step: &mut Step<'_, '_>) -> Stage {
+    pub(super) fn check_code(
+        &mut self,
+        inside: Inside,
+        code: Secret,
+        answer: Option<Proof>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
         let methods = inside.code_methods();
         if methods.is_empty() {
             return self.reject(Refusal::because(Reason::WrongCode).detail("the rule takes no codes"), step);
@@ -67,7 +79,15 @@ impl Case {
             self.factor = RecordedFactor::Method(*first);
         }
         let user = inside.first.user().clone();
-        step.cx.emit(Effect::CheckCode { login: self.id, question, user, station: self.station.clone(), code, methods, guess });
+        step.cx.emit(Effect::CheckCode {
+            login: self.id,
+            question,
+            user,
+            station: self.station.clone(),
+            code,
+            methods,
+            guess,
+        });
         Stage::CheckingCode { question, inside, answer }
     }
 
@@ -102,7 +122,14 @@ impl Case {
     }
 
     /// A new State while tries remain; what is off for now is not asked for again (C3).
-    fn try_again(&mut self, inside: Inside, proof: Proof, reason: Reason, detail: Option<Arc<str>>, step: &mut Step<'_, '_>) -> Stage {
+    fn try_again(
+        &mut self,
+        inside: Inside,
+        proof: Proof,
+        reason: Reason,
+        detail: Option<Arc<str>>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
         self.tries += 1;
         let prompt_open = step.prompt.is_some();
         match reason {

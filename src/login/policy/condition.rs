@@ -63,8 +63,12 @@ impl Condition {
         match self {
             Self::Client(clients) => Truth::of(clients.contains(facts.client)),
             Self::User(globs) => Truth::of(globs.iter().any(|glob| glob.matches(facts.user))),
-            Self::Group(groups) => facts.groups.map_or(unknown, |mine| Truth::of(groups.iter().any(|group| mine.contains(group)))),
-            Self::UserAddress(nets) => facts.address.map_or(unknown, |ip| Truth::of(nets.iter().any(|net| net.contains(&ip)))),
+            Self::Group(groups) => {
+                facts.groups.map_or(unknown, |mine| Truth::of(groups.iter().any(|group| mine.contains(group))))
+            }
+            Self::UserAddress(nets) => {
+                facts.address.map_or(unknown, |ip| Truth::of(nets.iter().any(|net| net.contains(&ip))))
+            }
             Self::All(all) => Truth::all(all.iter().map(|each| each.holds(facts))),
             Self::Any(any) => Truth::any(any.iter().map(|each| each.holds(facts))),
             Self::Not(inner) => inner.holds(facts).not(),

@@ -65,7 +65,9 @@ impl Policy {
                 Truth::Undecided => return FirstLook::Proceed,
                 Truth::True => {
                     return match &rule.verdict {
-                        Verdict::Deny(_) => FirstLook::Deny(decided(rule, Outcome::Verdict(rule.verdict.clone()), tried)),
+                        Verdict::Deny(_) => {
+                            FirstLook::Deny(decided(rule, Outcome::Verdict(rule.verdict.clone()), tried))
+                        }
                         Verdict::Exempt | Verdict::Require(_) => FirstLook::Proceed,
                     };
                 }
@@ -86,7 +88,9 @@ impl Policy {
                 (Truth::False, _) | (Truth::Undecided, Outage::Next) => {}
                 (Truth::True, _) => return decided(rule, Outcome::Verdict(rule.verdict.clone()), tried),
                 // A station that is no address is no outage: only groups that can't be read may fail open (A5).
-                (Truth::Undecided, Outage::Accept) if facts.groups.is_none() => return decided(rule, Outcome::FailOpen, tried),
+                (Truth::Undecided, Outage::Accept) if facts.groups.is_none() => {
+                    return decided(rule, Outcome::FailOpen, tried);
+                }
                 (Truth::Undecided, Outage::Deny | Outage::Accept) => return decided(rule, Outcome::Undecided, tried),
             }
         }
