@@ -106,7 +106,9 @@ impl DropReason {
             Self::ProxyState => "turn on \"Message-Authenticator\" on the proxy in between",
             Self::DuplicateAttribute => "report it to the appliance's vendor",
             Self::WrongCode => "send accounting to an accounting server, and authentication here",
-            Self::Overload => "see vestibule_held_sessions and vestibule_upstream_in_flight; raise the bound under [limits] if it is honest load",
+            Self::Overload => {
+                "see vestibule_held_sessions and vestibule_upstream_in_flight; raise the bound under [limits] if it is honest load"
+            }
             Self::SuspectSecret => "type the same shared secret on the appliance and in the client's secret file",
             Self::Draining => "nothing: the appliance asks its other server or asks again",
             Self::Superseded => "nothing: the newer request has the answer",

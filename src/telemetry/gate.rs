@@ -11,7 +11,7 @@ use std::time::Duration;
 use login::Tick;
 
 /// How long a line keeps further ones of its kind back.
-pub const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Gates at most. Subjects are names of the configuration, so this is not reached in practice; past it they share one.
 const GATES_MAX: usize = 4096;
@@ -85,8 +85,7 @@ mod tests {
     fn one_line_a_minute_passes_and_the_rest_becomes_a_number() {
         let gate = Gate::default();
         // second, admitted with how many kept back
-        let table: [(u64, Option<u64>); 7] =
-            [(0, Some(0)), (1, None), (2, None), (59, None), (60, Some(3)), (61, None), (120, Some(1))];
+        let table: [(u64, Option<u64>); 7] = [(0, Some(0)), (1, None), (2, None), (59, None), (60, Some(3)), (61, None), (120, Some(1))];
         for (second, expected) in table {
             assert_eq!(gate.admit(at(second)), expected, "at second {second}");
         }

@@ -26,14 +26,15 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 pub use drops::DropReason;
-pub use gate::{Gate, Gates};
+use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, PrimaryAnswered, PrimaryDown,
-    PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded, Retransmitted, StanceLearned, Started, Stopping, StoreRecovered,
-    StoreTrouble, Superseded, SuspectSecret, UpstreamBadReply, WebhookTrouble,
+    AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, PrimaryAnswered,
+    PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded, Retransmitted, StanceLearned, Started, Stopping,
+    StoreRecovered, StoreTrouble, Superseded, SuspectSecret, UpstreamBadReply, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
-pub use meters::{ClientMeters, PrimaryMeters, ServiceMeters};
+use meters::ServiceMeters;
+pub use meters::{ClientMeters, InFlight, PrimaryMeters};
 pub use names::MetricName;
 
 /// Something that happened. Implemented by the types of this room only.

@@ -52,7 +52,7 @@ pub enum MetricName {
 }
 
 /// How a metric is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Kind {
     Counter,
     Gauge,
