@@ -18,7 +18,7 @@ const GATES_MAX: usize = 4096;
 
 /// Lets one line through, then counts for a minute.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub(super) struct Gate {
     /// Milliseconds of the tick at which the next line may pass; 0 is at once.
     opens_at: AtomicU64,
     kept_back: AtomicU64,
@@ -26,7 +26,7 @@ pub struct Gate {
 
 impl Gate {
     /// Whether a line may be written now; the number is how many were kept back before it and not yet told.
-    pub fn admit(&self, now: Tick) -> Option<u64> {
+    pub(super) fn admit(&self, now: Tick) -> Option<u64> {
         let opens_at = self.opens_at.load(Ordering::Relaxed);
         if now.0 >= opens_at && self.close_until(opens_at, now.plus(QUIET)) {
             return Some(self.kept_back.swap(0, Ordering::Relaxed));
@@ -37,7 +37,7 @@ impl Gate {
 
     /// How many were kept back in the minute that is over; `None` while it lasts or if there were none. The gate stays shut
     /// for a further minute, so that a long flood is one line a minute.
-    pub fn settle(&self, now: Tick) -> Option<u64> {
+    pub(super) fn settle(&self, now: Tick) -> Option<u64> {
         let opens_at = self.opens_at.load(Ordering::Relaxed);
         if now.0 < opens_at || self.kept_back.load(Ordering::Relaxed) == 0 || !self.close_until(opens_at, now.plus(QUIET)) {
             return None;
@@ -53,18 +53,18 @@ impl Gate {
 
 /// Every gate, by happening and subject.
 #[derive(Debug, Default)]
-pub struct Gates(Mutex<BTreeMap<(&'static str, Arc<str>), Arc<Gate>>>);
+pub(super) struct Gates(Mutex<BTreeMap<(&'static str, Arc<str>), Arc<Gate>>>);
 
 impl Gates {
     /// The gate of a happening (`packet dropped: malformed`) and its subject (`asa`); always the same one for the same two.
-    pub fn gate(&self, what: &'static str, subject: &str) -> Arc<Gate> {
+    pub(super) fn gate(&self, what: &'static str, subject: &str) -> Arc<Gate> {
         let mut gates = super::lock(&self.0);
         let subject = if gates.len() < GATES_MAX { subject } else { "others" };
         Arc::clone(gates.entry((what, subject.into())).or_default())
     }
 
     /// Writes "n more" for each gate whose minute is over and that kept something back.
-    pub fn settle(&self, now: Tick) {
+    pub(super) fn settle(&self, now: Tick) {
         for ((what, subject), gate) in super::lock(&self.0).iter() {
             if let Some(more) = gate.settle(now) {
                 tracing::warn!(subject = %subject, more, "{what}: {more} more in the last minute");
