@@ -12,7 +12,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable};
 use tokio::sync::Semaphore;
-use wire::{HeldAttributes, Secret};
+use wire::{Code, HeldAttributes, Secret};
 
 use super::{BoxFuture, Clock, Primary, PrimaryRequest};
 
@@ -105,7 +105,7 @@ impl Local {
             is_right(&request.password, &phc)
         });
         match (checked.await, user) {
-            (Ok(Ok(true)), Some(user)) => PrimaryAnswer::Accept { user, attributes: Arc::default() },
+            (Ok(Ok(true)), Some(user)) => PrimaryAnswer::Accept { user, attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)) },
             (Ok(Ok(_)), _) => refused("wrong password, or no such user"),
             (Ok(Err(unreadable)), _) => unavailable(&format!("local: {unreadable}")),
             (Err(_), _) => unavailable("local: checking the password failed; see the log"),
@@ -168,7 +168,7 @@ fn is_right(password: &Secret, phc: &str) -> Result<bool, Unreadable> {
 }
 
 fn refused(why: &str) -> PrimaryAnswer {
-    PrimaryAnswer::Reject { attributes: Arc::new(HeldAttributes::default()), why: why.into() }
+    PrimaryAnswer::Reject { attributes: Arc::new(HeldAttributes::none(Code::AccessReject)), why: why.into() }
 }
 
 fn unavailable(why: &str) -> PrimaryAnswer {
