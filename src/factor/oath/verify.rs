@@ -92,7 +92,8 @@ fn try_hotp(token: &OpenToken, code: &[u8], look_ahead: u32) -> Match {
     let ahead = token.counter..=token.counter.saturating_add(u64::from(look_ahead));
     let matches = |counter: &u64| bool::from(hotp_of(token, *counter).expose().ct_eq(code));
     // The last counter of all has no next one: it could be used twice, so it is never used.
-    let found = ahead.filter(matches).fold(None, |first: Option<u64>, counter| first.or(Some(counter))).filter(|counter| *counter < u64::MAX);
+    let found =
+        ahead.filter(matches).fold(None, |first: Option<u64>, counter| first.or(Some(counter))).filter(|counter| *counter < u64::MAX);
     match found {
         Some(counter) => Match::Right { token: token.token.id.clone(), method: Method::Hotp, mark: Mark::Hotp { counter } },
         None => Match::None,

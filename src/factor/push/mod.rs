@@ -24,6 +24,7 @@ pub use signature::{SIGNATURE_HEADER, sign};
 pub use webhook::{Webhook, WebhookMistake, WebhookSettings};
 
 use crate::factor::BoxFuture;
+use crate::store::{Channel, Device};
 
 /// What is told of one prompt to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,23 +81,14 @@ impl PushFailure {
 
 /// A way to a phone.
 pub trait PushChannel: Send + Sync {
-    /// The word that `[method.push] channels` and `device add --channel` use.
-    fn name(&self) -> &'static str;
+    /// Which devices are reached this way; its word is what `[method.push] channels` and `device add --channel` use.
+    fn channel(&self) -> Channel;
 
     /// Tells the device that somebody waits. Bounded in time by the channel itself.
     fn ring<'a>(&'a self, hint: &'a PushHint) -> BoxFuture<'a, Result<(), PushFailure>>;
 
     /// Tells the device that nobody waits any more; a failure is for the log only.
     fn withdraw<'a>(&'a self, hint: &'a PushHint) -> BoxFuture<'a, Result<(), PushFailure>>;
-}
-
-/// A user's device, as the store lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushDevice {
-    /// Which.
-    pub device: DeviceId,
-    /// Its channel's name.
-    pub channel: Arc<str>,
 }
 
 /// One prompt, before it is told to each device.
@@ -134,7 +126,7 @@ impl Push {
 
     /// Whether there is a channel for such a device.
     #[must_use]
-    pub fn can_ring(&self, device: &PushDevice) -> bool {
+    pub fn can_ring(&self, device: &Device) -> bool {
         self.channel(device).is_some()
     }
 
@@ -142,7 +134,7 @@ impl Push {
     ///
     /// # Errors
     /// [`PushFailure::Unavailable`] only if every device's channel is; confirmed only if every one says so.
-    pub async fn ring(&self, prompt: &PushPrompt, devices: &[PushDevice]) -> Result<Rung, PushFailure> {
+    pub async fn ring(&self, prompt: &PushPrompt, devices: &[Device]) -> Result<Rung, PushFailure> {
         self.claim(prompt)?;
         let hints = self.hints(prompt, devices);
         if hints.is_empty() {
@@ -153,7 +145,7 @@ impl Push {
     }
 
     /// Tells every device that nobody waits any more. Answers with what failed, for the log.
-    pub async fn withdraw(&self, prompt: &PushPrompt, devices: &[PushDevice]) -> Vec<PushFailure> {
+    pub async fn withdraw(&self, prompt: &PushPrompt, devices: &[Device]) -> Vec<PushFailure> {
         let hints = self.hints(prompt, devices);
         let results = join_all(hints.iter().map(|(channel, hint)| channel.withdraw(hint)).collect()).await;
         results.into_iter().filter_map(Result::err).collect()
@@ -163,20 +155,20 @@ impl Push {
         self.rung.lock().unwrap_or_else(PoisonError::into_inner).claim(prompt.prompt, prompt.at.tick)
     }
 
-    fn channel(&self, device: &PushDevice) -> Option<&Arc<dyn PushChannel>> {
-        self.channels.iter().find(|channel| channel.name() == &*device.channel)
+    fn channel(&self, device: &Device) -> Option<&Arc<dyn PushChannel>> {
+        self.channels.iter().find(|channel| channel.channel() == device.channel)
     }
 
-    fn hints(&self, prompt: &PushPrompt, devices: &[PushDevice]) -> Vec<(&Arc<dyn PushChannel>, PushHint)> {
+    fn hints(&self, prompt: &PushPrompt, devices: &[Device]) -> Vec<(&Arc<dyn PushChannel>, PushHint)> {
         let known = devices.iter().filter_map(|device| self.channel(device).map(|channel| (channel, device)));
         known.take(DEVICES_MAX).map(|(channel, device)| (channel, self.hint(prompt, device))).collect()
     }
 
-    fn hint(&self, prompt: &PushPrompt, device: &PushDevice) -> PushHint {
+    fn hint(&self, prompt: &PushPrompt, device: &Device) -> PushHint {
         PushHint {
             prompt: prompt.prompt,
             user: prompt.user.clone(),
-            device: device.device.clone(),
+            device: device.id.clone(),
             client: prompt.client.clone(),
             station: prompt.station.clone(),
             account_name: Arc::clone(&self.account_name),
@@ -188,7 +180,7 @@ impl Push {
 
 impl fmt::Debug for Push {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.channels.iter().map(|channel| channel.name())).finish()
+        f.debug_list().entries(self.channels.iter().map(|channel| channel.channel())).finish()
     }
 }
 

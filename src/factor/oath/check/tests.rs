@@ -12,7 +12,7 @@ use crate::factor::oath::testing::{SEED, hotp_token, totp_token};
 use crate::factor::oath::{code_at, hotp};
 use crate::store::{Algorithm, Mark, StoreFuture, Trouble};
 
-const NOW: Wall = Wall(3_000_000);
+const NOW: Wall = Wall(1_700_000_010_000);
 
 /// What a store keeps of one user, and the mischief it does next.
 #[derive(Default)]
