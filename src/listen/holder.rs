@@ -3,15 +3,15 @@
 //! Best effort: without the right to see another user's process there is no name, and the message says how to get it.
 
 use std::fs;
-use std::path::Path;
 
 /// The process that has a UDP socket on `port`, as `name (pid N)`.
 pub(super) fn holder_of(port: u16) -> Option<String> {
     let inode = ["/proc/net/udp", "/proc/net/udp6"].iter().find_map(|table| inode_of(&fs::read_to_string(table).ok()?, port))?;
     let wanted = format!("socket:[{inode}]");
-    let process = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path()).find(|process| has_open(process, &wanted))?;
-    let name = fs::read_to_string(process.join("comm")).ok()?;
-    Some(format!("{} (pid {})", name.trim(), process.file_name()?.to_string_lossy()))
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pid = pids.into_iter().find(|pid| has_open(*pid, &wanted))?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(format!("{} (pid {pid})", name.trim()))
 }
 
 /// The inode of the socket on `port` in a table of proc(5): `sl local_address rem_address st … inode …`, the port in hex.
@@ -23,8 +23,8 @@ fn inode_of(table: &str, port: u16) -> Option<u64> {
     })
 }
 
-fn has_open(process: &Path, wanted: &str) -> bool {
-    let Ok(open) = fs::read_dir(process.join("fd")) else { return false };
+fn has_open(pid: u32, wanted: &str) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == wanted))
 }
 

@@ -55,9 +55,9 @@ impl BatchSocket {
         self.socket.async_io(Interest::READABLE, || self.state.recv((&self.socket).into(), buffers, meta)).await
     }
 
-    /// Sends at once or says `WouldBlock`.
+    /// Sends at once or says `WouldBlock`. It asks the kernel, not tokio's note of readiness, which a fresh socket lacks.
     pub(super) fn try_send(&self, bytes: &[u8], to: SocketAddr, from: SocketAddr) -> io::Result<()> {
-        self.socket.try_io(Interest::WRITABLE, || self.transmit(bytes, to, from))
+        self.transmit(bytes, to, from)
     }
 
     /// Sends as soon as the kernel takes it.
