@@ -13,7 +13,7 @@ use super::facts::SessionAttribute;
 use super::stance::{Learning, demand};
 use super::throttle::Throttle;
 use super::{Budget, lock};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Stance};
 
 /// Status-Server answers at once, then a second: probes come every few seconds (RFC 5997 §4.2).
 const STATUS_BURST: u32 = 20;
@@ -116,8 +116,11 @@ impl Client {
         demand(self.config.stance, self.learning())
     }
 
-    /// Moves the learning on; true where it has just learned.
+    /// Moves the learning on, under `auto` only; true where it has just learned.
     pub(super) fn learn(&self, step: impl FnOnce(Learning) -> Learning) -> bool {
+        if self.config.stance != Stance::Auto {
+            return false;
+        }
         let mut learning = lock(&self.memory.learning);
         let before = *learning;
         *learning = step(before);

@@ -13,7 +13,13 @@ pub(super) fn dropped(client: &Client, refused: Refused, peer: SocketAddr, at: T
     let reason = refused.reason();
     let Some(count) = client.note_drop(reason, at) else { return };
     let advice = refused.advice(client.name(), client.config().stance, client.learning());
-    tracing::warn!(client = %client.name(), %reason, %peer, count, "{advice}");
+    let alarm = reason == DropReason::MissingMessageAuthenticator && client.learning().is_learned();
+    // "Drops after that alarm" (E2): the first word of the line says so too.
+    if alarm {
+        tracing::error!(client = %client.name(), %reason, %peer, count, "{advice}");
+    } else {
+        tracing::warn!(client = %client.name(), %reason, %peer, count, "{advice}");
+    }
 }
 
 /// A stranger's packet was dropped (checklist A8).
