@@ -1,1 +1,30 @@
-//! store: being built.
+//! What lasts: users, tokens, devices, used codes, prompts, limits, learned stances and the records of logins.
+//!
+//! Guarantees: what a verb answers is already durable (rules C1, C2); a code is used once and a prompt is claimed once, over
+//! restarts and over processes that share the file; seeds are sealed and rows that decide who gets in are authenticated (F1);
+//! a login's record commits with its release (F2). A verb that fails says by whose fault, and an error is never a yes.
+//!
+//! Never: reads no clock (time is a parameter), holds no limits of its own (`login::limits` counts), decides no login.
+//!
+//! Read in this order: [`verbs`] (what can be asked), [`rows`] (what comes back), [`error`], [`key`]; then `sqlite`.
+//! [`Sqlite`] is the one backend so far; `conformance` is the suite that each backend must pass.
+
+pub mod error;
+pub mod key;
+pub mod rows;
+mod seal;
+mod sqlite;
+pub mod verbs;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+mod written;
+
+pub use error::{KeyError, Refusal, StoreError, Trouble};
+pub use key::StoreKey;
+pub use rows::{
+    Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, GuessOutcome, Mark, NewToken, NewUser,
+    OpenPrompt, OpenToken, Stance, StoredRecord, Token, TokenKind, User,
+};
+pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
+pub use verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users};

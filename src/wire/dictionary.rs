@@ -91,8 +91,7 @@ pub struct Dictionary {
 impl Dictionary {
     /// The dictionary that is compiled in.
     pub fn embedded() -> &'static Self {
-        static PARSED: LazyLock<Dictionary> =
-            LazyLock::new(|| Dictionary::parse(&EMBEDDED).unwrap_or_default());
+        static PARSED: LazyLock<Dictionary> = LazyLock::new(|| Dictionary::parse(&EMBEDDED).unwrap_or_default());
         &PARSED
     }
 
@@ -102,16 +101,13 @@ impl Dictionary {
     /// [`DictionaryError`] names the first line that is wrong.
     pub fn parse(texts: &[&str]) -> Result<Self, DictionaryError> {
         let mut dictionary = Self::default();
-        texts
-            .iter()
-            .try_for_each(|text| parse::read(&mut dictionary, text))?;
+        texts.iter().try_for_each(|text| parse::read(&mut dictionary, text))?;
         Ok(dictionary)
     }
 
     /// The attribute with this name, whatever its case; a tag (`Name:1`) is not part of the name.
     pub fn attribute(&self, name: &str) -> Option<&Entry> {
-        self.entries
-            .get(*self.by_name.get(&name.to_ascii_lowercase())?)
+        self.entries.get(*self.by_name.get(&name.to_ascii_lowercase())?)
     }
 
     /// The attribute with this number.
@@ -143,18 +139,12 @@ impl Dictionary {
 impl Entry {
     /// The name of a value.
     pub fn value_name(&self, value: u32) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(_, number)| *number == value)
-            .map(|(name, _)| name.as_str())
+        self.values.iter().find(|(_, number)| *number == value).map(|(name, _)| name.as_str())
     }
 
     /// The value with this name, whatever its case.
     pub fn value(&self, name: &str) -> Option<u32> {
-        self.values
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, number)| *number)
+        self.values.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
     }
 
     /// Whether no value of it may ever be shown.

@@ -38,13 +38,8 @@ pub struct WrongSecret {
 
 impl fmt::Display for WrongSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Dictionary::embedded()
-            .name(self.kind, self.vendor)
-            .unwrap_or("a hidden attribute");
-        write!(
-            f,
-            "{name} does not decode: the secret shared with the upstream differs"
-        )
+        let name = Dictionary::embedded().name(self.kind, self.vendor).unwrap_or("a hidden attribute");
+        write!(f, "{name} does not decode: the secret shared with the upstream differs")
     }
 }
 
@@ -66,10 +61,7 @@ impl HeldAttributes {
     /// [`WrongSecret`] when a hidden attribute does not decode.
     pub fn decode(reply: &VerifiedReply<'_>, secret: &SharedSecret) -> Result<Self, WrongSecret> {
         let mut held = Self::empty(reply.code(), reply.raw_attributes().len());
-        let from = Hop {
-            secret,
-            authenticator: reply.request_authenticator(),
-        };
+        let from = Hop { secret, authenticator: reply.request_authenticator() };
         for attribute in reply.attributes() {
             held.take(attribute, &from)?;
         }
@@ -126,10 +118,7 @@ impl HeldAttributes {
                 inner.vendor == kind::MICROSOFT
                     && matches!(
                         inner.kind,
-                        kind::MS_CHAP_CHALLENGE
-                            | kind::MS_CHAP_ERROR
-                            | kind::MS_CHAP_DOMAIN
-                            | kind::MS_CHAP2_SUCCESS
+                        kind::MS_CHAP_CHALLENGE | kind::MS_CHAP_ERROR | kind::MS_CHAP_DOMAIN | kind::MS_CHAP2_SUCCESS
                     )
             },
         )
@@ -137,35 +126,24 @@ impl HeldAttributes {
 
     /// Octets that the attributes take when they are written.
     pub fn encoded_len(&self) -> usize {
-        self.items
-            .iter()
-            .map(Item::encoded_len)
-            .fold(0, usize::saturating_add)
+        self.items.iter().map(Item::encoded_len).fold(0, usize::saturating_add)
     }
 
     /// Octets that the attributes and those that replace some of them take together.
     pub fn encoded_len_with(&self, replaced_by: &ReplyAttributes) -> usize {
-        let kept = self
-            .items
-            .iter()
-            .map(|item| self.kept_len(item, replaced_by));
+        let kept = self.items.iter().map(|item| self.kept_len(item, replaced_by));
         kept.fold(replaced_by.encoded_len(), usize::saturating_add)
     }
 
     /// The plain attributes in order.
     pub fn plain_attributes(&self) -> impl Iterator<Item = Attribute<'_>> {
         let plain = self.items.iter().filter(|item| item.form == Form::Plain);
-        plain.map(|item| Attribute {
-            kind: item.kind,
-            value: self.value(item),
-        })
+        plain.map(|item| Attribute { kind: item.kind, value: self.value(item) })
     }
 
     /// The value of the first plain attribute of this type.
     pub fn attribute(&self, kind: u8) -> Option<&[u8]> {
-        self.plain_attributes()
-            .find(|attribute| attribute.kind == kind)
-            .map(|attribute| attribute.value)
+        self.plain_attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
     }
 
     /// User-Name: who the upstream says this is.
@@ -180,33 +158,19 @@ impl HeldAttributes {
 
     /// Service-Type's number, if it is there with four octets.
     pub fn service_type(&self) -> Option<u32> {
-        self.attribute(kind::SERVICE_TYPE)?
-            .try_into()
-            .ok()
-            .map(u32::from_be_bytes)
+        self.attribute(kind::SERVICE_TYPE)?.try_into().ok().map(u32::from_be_bytes)
     }
 
     /// All Reply-Messages, in order, as one text; bytes, because nothing forces them to be UTF-8.
     pub fn reply_message(&self) -> Option<Vec<u8>> {
-        let mut messages = self
-            .plain_attributes()
-            .filter(|attribute| attribute.kind == kind::REPLY_MESSAGE)
-            .peekable();
+        let mut messages = self.plain_attributes().filter(|attribute| attribute.kind == kind::REPLY_MESSAGE).peekable();
         messages.peek()?;
-        Some(
-            messages
-                .flat_map(|attribute| attribute.value)
-                .copied()
-                .collect(),
-        )
+        Some(messages.flat_map(|attribute| attribute.value).copied().collect())
     }
 
     /// The plain value of a hidden attribute: for tests and for those who log in themselves.
     pub fn revealed(&self, vendor: Option<u32>, kind: u8) -> Option<Secret> {
-        let found = self
-            .items
-            .iter()
-            .find(|item| item.hidden_as() == Some((vendor, kind)))?;
+        let found = self.items.iter().find(|item| item.hidden_as() == Some((vendor, kind)))?;
         Some(Secret::new(self.value(found)))
     }
 
@@ -223,9 +187,7 @@ impl HeldAttributes {
         for item in &self.items {
             self.write_item(item, writer, replaced_by, salts)?;
         }
-        replaced_by
-            .attributes()
-            .try_for_each(|attribute| writer.push(attribute))
+        replaced_by.attributes().try_for_each(|attribute| writer.push(attribute))
     }
 
     fn write_item(
@@ -237,28 +199,17 @@ impl HeldAttributes {
     ) -> Result<(), Full> {
         let value = self.value(item);
         match item.form {
-            Form::Plain => match self.kept(item, |inner| {
-                !replaced_by.replaces(Identity::of_vendor(inner))
-            }) {
+            Form::Plain => match self.kept(item, |inner| !replaced_by.replaces(Identity::of_vendor(inner))) {
                 Kept::Whole if replaced_by.replaces(Identity::of(item.kind, value)) => Ok(()),
-                Kept::Whole => writer.push(Attribute {
-                    kind: item.kind,
-                    value,
-                }),
-                Kept::Parts(parts) => parts.into_iter().try_for_each(|inner| {
-                    writer.push_vendor(inner.vendor, inner.kind, inner.value)
-                }),
+                Kept::Whole => writer.push(Attribute { kind: item.kind, value }),
+                Kept::Parts(parts) => {
+                    parts.into_iter().try_for_each(|inner| writer.push_vendor(inner.vendor, inner.kind, inner.value))
+                }
             },
             Form::Salted => writer.hide_salted(item.kind, &[], Secret::new(value), salts),
-            Form::Tagged { tag } => {
-                writer.hide_salted(item.kind, &[tag], Secret::new(value), salts)
-            }
-            Form::SaltedVendor { vendor, kind } => {
-                writer.push_hidden_vendor(vendor, kind, &Secret::new(value), salts)
-            }
-            Form::LikePassword { vendor, kind } => {
-                writer.hide_unsalted_vendor(vendor, kind, Secret::new(value))
-            }
+            Form::Tagged { tag } => writer.hide_salted(item.kind, &[tag], Secret::new(value), salts),
+            Form::SaltedVendor { vendor, kind } => writer.push_hidden_vendor(vendor, kind, &Secret::new(value), salts),
+            Form::LikePassword { vendor, kind } => writer.hide_unsalted_vendor(vendor, kind, Secret::new(value)),
         }
     }
 
@@ -266,24 +217,16 @@ impl HeldAttributes {
         if item.form != Form::Plain {
             return item.encoded_len();
         }
-        match self.kept(item, |inner| {
-            !replaced_by.replaces(Identity::of_vendor(inner))
-        }) {
+        match self.kept(item, |inner| !replaced_by.replaces(Identity::of_vendor(inner))) {
             Kept::Whole if replaced_by.replaces(Identity::of(item.kind, self.value(item))) => 0,
             Kept::Whole => item.encoded_len(),
-            Kept::Parts(parts) => parts
-                .iter()
-                .map(vendor_encoded_len)
-                .fold(0, usize::saturating_add),
+            Kept::Parts(parts) => parts.iter().map(vendor_encoded_len).fold(0, usize::saturating_add),
         }
     }
 
     /// What stays of a Vendor-Specific when each vendor attribute in it is judged; other attributes stay whole.
     fn kept(&self, item: &Item, mut keep: impl FnMut(&VendorAttribute<'_>) -> bool) -> Kept<'_> {
-        let attribute = Attribute {
-            kind: item.kind,
-            value: self.value(item),
-        };
+        let attribute = Attribute { kind: item.kind, value: self.value(item) };
         let Some(mut inside) = attribute.vendor() else {
             return Kept::Whole;
         };
@@ -293,11 +236,7 @@ impl HeldAttributes {
         Kept::Parts(inside.by_ref().filter(keep).collect())
     }
 
-    fn filtered(
-        self,
-        keep: impl Fn(u8) -> bool,
-        keep_vendor: impl Fn(&VendorAttribute<'_>) -> bool,
-    ) -> Self {
+    fn filtered(self, keep: impl Fn(u8) -> bool, keep_vendor: impl Fn(&VendorAttribute<'_>) -> bool) -> Self {
         let with_eap = keep(kind::EAP_MESSAGE) && self.attribute(kind::EAP_MESSAGE).is_some();
         let mut kept = Self::empty(self.code, self.octets.len());
         for item in &self.items {
@@ -306,11 +245,7 @@ impl HeldAttributes {
                 // RFC 3579 §2.6.5: Reply-Message must not accompany EAP-Message.
                 (kind::REPLY_MESSAGE, _) if with_eap => false,
                 (kind::VENDOR_SPECIFIC, Some((Some(vendor), kind))) => {
-                    keep_vendor(&VendorAttribute {
-                        vendor,
-                        kind,
-                        value,
-                    })
+                    keep_vendor(&VendorAttribute { vendor, kind, value })
                 }
                 (kind::VENDOR_SPECIFIC, _) => {
                     kept.push_vendor_parts(self.kept(item, &keep_vendor), value, keep(item.kind));
@@ -326,10 +261,7 @@ impl HeldAttributes {
     }
 
     fn push_vendor_parts(&mut self, kept: Kept<'_>, value: &[u8], opaque_too: bool) {
-        let whole = Attribute {
-            kind: kind::VENDOR_SPECIFIC,
-            value,
-        };
+        let whole = Attribute { kind: kind::VENDOR_SPECIFIC, value };
         match kept {
             Kept::Whole if opaque_too || whole.vendor().is_some() => {
                 self.push(whole.kind, Form::Plain, &[value]);
@@ -340,11 +272,7 @@ impl HeldAttributes {
     }
 
     fn empty(code: Code, octets: usize) -> Self {
-        Self {
-            code,
-            octets: Zeroizing::new(Vec::with_capacity(octets)),
-            items: Vec::new(),
-        }
+        Self { code, octets: Zeroizing::new(Vec::with_capacity(octets)), items: Vec::new() }
     }
 
     fn take(&mut self, attribute: Attribute<'_>, from: &Hop<'_>) -> Result<(), WrongSecret> {
@@ -353,15 +281,12 @@ impl HeldAttributes {
             return Ok(());
         }
         if let Some(mut inside) = attribute.vendor()
-            && inside
-                .clone()
-                .any(|inner| encryption(Some(inner.vendor), inner.kind) != Encryption::None)
+            && inside.clone().any(|inner| encryption(Some(inner.vendor), inner.kind) != Encryption::None)
         {
             return inside.try_for_each(|inner| self.take_vendor(&inner, from));
         }
-        let Some(entry) = Dictionary::embedded()
-            .entry(kind, None)
-            .filter(|entry| entry.encryption == Encryption::Salted)
+        let Some(entry) =
+            Dictionary::embedded().entry(kind, None).filter(|entry| entry.encryption == Encryption::Salted)
         else {
             self.push(kind, Form::Plain, &[value]);
             return Ok(());
@@ -377,33 +302,16 @@ impl HeldAttributes {
     }
 
     /// One of several vendor attributes in a Vendor-Specific that hides some: each gets a Vendor-Specific of its own.
-    fn take_vendor(
-        &mut self,
-        inner: &VendorAttribute<'_>,
-        from: &Hop<'_>,
-    ) -> Result<(), WrongSecret> {
-        let VendorAttribute {
-            vendor,
-            kind,
-            value,
-        } = *inner;
-        let wrong = WrongSecret {
-            vendor: Some(vendor),
-            kind,
-        };
+    fn take_vendor(&mut self, inner: &VendorAttribute<'_>, from: &Hop<'_>) -> Result<(), WrongSecret> {
+        let VendorAttribute { vendor, kind, value } = *inner;
+        let wrong = WrongSecret { vendor: Some(vendor), kind };
         let (form, plain) = match encryption(Some(vendor), kind) {
             Encryption::None => {
                 self.push_plain_vendor(inner);
                 return Ok(());
             }
-            Encryption::Salted => (
-                Form::SaltedVendor { vendor, kind },
-                from.reveal_salted(value),
-            ),
-            Encryption::Password => (
-                Form::LikePassword { vendor, kind },
-                from.reveal_blocks(value),
-            ),
+            Encryption::Salted => (Form::SaltedVendor { vendor, kind }, from.reveal_salted(value)),
+            Encryption::Password => (Form::LikePassword { vendor, kind }, from.reveal_blocks(value)),
         };
         let plain = plain.ok_or(wrong)?;
         self.push(kind::VENDOR_SPECIFIC, form, &[plain.expose()]);
@@ -419,22 +327,13 @@ impl HeldAttributes {
     fn push(&mut self, kind: u8, form: Form, parts: &[&[u8]]) {
         // A packet has at most 4096 octets, and revealing makes values shorter: both numbers fit.
         let start = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
-        parts
-            .iter()
-            .for_each(|part| self.octets.extend_from_slice(part));
+        parts.iter().for_each(|part| self.octets.extend_from_slice(part));
         let end = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
-        self.items.push(Item {
-            kind,
-            form,
-            start,
-            end,
-        });
+        self.items.push(Item { kind, form, start, end });
     }
 
     fn value(&self, item: &Item) -> &[u8] {
-        self.octets
-            .get(item.start.into()..item.end.into())
-            .unwrap_or_default()
+        self.octets.get(item.start.into()..item.end.into()).unwrap_or_default()
     }
 }
 
@@ -492,9 +391,7 @@ impl Item {
         match self.form {
             Form::Plain => None,
             Form::Salted | Form::Tagged { .. } => Some((None, self.kind)),
-            Form::SaltedVendor { vendor, kind } | Form::LikePassword { vendor, kind } => {
-                Some((Some(vendor), kind))
-            }
+            Form::SaltedVendor { vendor, kind } | Form::LikePassword { vendor, kind } => Some((Some(vendor), kind)),
         }
     }
 }
@@ -522,15 +419,9 @@ impl Hop<'_> {
 }
 
 fn encryption(vendor: Option<u32>, kind: u8) -> Encryption {
-    Dictionary::embedded()
-        .entry(kind, vendor)
-        .map_or(Encryption::None, |entry| entry.encryption)
+    Dictionary::embedded().entry(kind, vendor).map_or(Encryption::None, |entry| entry.encryption)
 }
 
 fn vendor_encoded_len(inner: &VendorAttribute<'_>) -> usize {
-    inner
-        .value
-        .len()
-        .saturating_add(VENDOR_HEADER_OCTETS)
-        .saturating_add(ATTRIBUTE_HEADER_OCTETS)
+    inner.value.len().saturating_add(VENDOR_HEADER_OCTETS).saturating_add(ATTRIBUTE_HEADER_OCTETS)
 }

@@ -26,24 +26,10 @@ pub struct RequestWriter<'b> {
 impl<'b> RequestWriter<'b> {
     /// Begins a request. `authenticator` is sixteen random octets; Accounting-Request, Disconnect-Request and CoA-Request
     /// compute their own instead (RFC 2866 §3, RFC 5176 §2.3).
-    pub fn new(
-        code: Code,
-        identifier: u8,
-        authenticator: [u8; 16],
-        buffer: &'b mut Datagram,
-    ) -> Self {
-        let authenticator = if code.hashes_request() {
-            [0; 16]
-        } else {
-            authenticator
-        };
+    pub fn new(code: Code, identifier: u8, authenticator: [u8; 16], buffer: &'b mut Datagram) -> Self {
+        let authenticator = if code.hashes_request() { [0; 16] } else { authenticator };
         let draft = Draft::begin(buffer, code, identifier, &authenticator);
-        Self {
-            draft,
-            code,
-            identifier,
-            authenticator,
-        }
+        Self { draft, code, identifier, authenticator }
     }
 
     /// Adds an attribute. Message-Authenticator is the writer's own: one that is pushed is left out.
@@ -63,8 +49,7 @@ impl<'b> RequestWriter<'b> {
     /// [`Full`] when it does not fit.
     pub fn push_vendor(&mut self, vendor: u32, kind: u8, value: &[u8]) -> Result<(), Full> {
         let header = vendor_header(vendor, kind, value.len())?;
-        self.draft
-            .attribute(kind::VENDOR_SPECIFIC, &[&header, value])
+        self.draft.attribute(kind::VENDOR_SPECIFIC, &[&header, value])
     }
 
     /// Adds an EAP message in as many attributes as it needs (RFC 3579 §3.1).
@@ -94,10 +79,7 @@ impl<'b> RequestWriter<'b> {
         self.draft.seal(secret, &self.authenticator);
         if self.code.hashes_request() {
             let (header, attributes) = self.draft.parts();
-            let signed = Signed {
-                header,
-                authenticator: &self.authenticator,
-            };
+            let signed = Signed { header, authenticator: &self.authenticator };
             self.authenticator = response_authenticator(secret, signed, attributes);
             self.draft.set_authenticator(&self.authenticator);
         }
@@ -141,23 +123,13 @@ impl SentRequest {
     }
 
     pub(crate) fn holds_proxy_state(&self, value: &[u8]) -> bool {
-        let attributes = self
-            .bytes
-            .get(crate::field::HEADER_OCTETS..)
-            .unwrap_or_default();
-        Attributes::over(attributes)
-            .any(|sent| sent.kind == kind::PROXY_STATE && sent.value == value)
+        let attributes = self.bytes.get(crate::field::HEADER_OCTETS..).unwrap_or_default();
+        Attributes::over(attributes).any(|sent| sent.kind == kind::PROXY_STATE && sent.value == value)
     }
 }
 
 impl fmt::Debug for SentRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "SentRequest({} {}, {} octets)",
-            self.code,
-            self.identifier,
-            self.bytes.len()
-        )
+        write!(f, "SentRequest({} {}, {} octets)", self.code, self.identifier, self.bytes.len())
     }
 }

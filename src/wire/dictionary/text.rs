@@ -39,10 +39,7 @@ impl Dictionary {
     /// An attribute on one line, safe for a log: `Service-Type = Framed-User`.
     pub fn describe(&self, attribute: Attribute<'_>) -> String {
         match attribute.vendor() {
-            Some(inside) => inside
-                .map(|inner| self.describe_vendor(&inner))
-                .collect::<Vec<_>>()
-                .join(", "),
+            Some(inside) => inside.map(|inner| self.describe_vendor(&inner)).collect::<Vec<_>>().join(", "),
             None => self.describe_plain(attribute),
         }
     }
@@ -50,11 +47,7 @@ impl Dictionary {
     fn describe_plain(&self, attribute: Attribute<'_>) -> String {
         match self.entry(attribute.kind, None) {
             Some(entry) => describe_entry(entry, attribute.value),
-            None => format!(
-                "Attribute-{} = {}",
-                attribute.kind,
-                hexadecimal(attribute.value)
-            ),
+            None => format!("Attribute-{} = {}", attribute.kind, hexadecimal(attribute.value)),
         }
     }
 
@@ -64,17 +57,11 @@ impl Dictionary {
         }
         let number = inner.vendor.to_string();
         let vendor = self.vendor_name(inner.vendor).unwrap_or(&number);
-        format!(
-            "{vendor}-Attribute-{} = {}",
-            inner.kind,
-            hexadecimal(inner.value)
-        )
+        format!("{vendor}-Attribute-{} = {}", inner.kind, hexadecimal(inner.value))
     }
 
     fn tagged(&self, name: &str) -> Result<(&Entry, Option<u8>), EncodeError> {
-        let (bare, tag) = name
-            .split_once(':')
-            .map_or((name, None), |(bare, tag)| (bare, Some(tag)));
+        let (bare, tag) = name.split_once(':').map_or((name, None), |(bare, tag)| (bare, Some(tag)));
         let entry = self.attribute(bare).ok_or(EncodeError::UnknownName)?;
         let Some(tag) = tag else {
             return Ok((entry, None));
@@ -111,13 +98,8 @@ impl fmt::Display for EncodeError {
             Self::NotTagged => f.write_str("this attribute takes no tag"),
             Self::BadTag => write!(f, "a tag is a number from 0 to {TAG_MAX}"),
             Self::NotA(data) => write!(f, "the value must be {data}"),
-            Self::TooLong => write!(
-                f,
-                "the value is longer than the {VALUE_OCTETS_MAX} octets of an attribute allow"
-            ),
-            Self::Hidden => {
-                f.write_str("this attribute holds a credential or key and is not written as text")
-            }
+            Self::TooLong => write!(f, "the value is longer than the {VALUE_OCTETS_MAX} octets of an attribute allow"),
+            Self::Hidden => f.write_str("this attribute holds a credential or key and is not written as text"),
         }
     }
 }
@@ -131,10 +113,7 @@ fn encode_tagged(entry: &Entry, tag: Option<u8>, text: &str) -> Result<Vec<u8>, 
         return Ok(value);
     }
     if entry.data == Type::Integer {
-        let first = value
-            .first_mut()
-            .filter(|first| **first == 0)
-            .ok_or(EncodeError::NotA(Type::Integer))?;
+        let first = value.first_mut().filter(|first| **first == 0).ok_or(EncodeError::NotA(Type::Integer))?;
         *first = tag.unwrap_or_default();
     } else if let Some(tag) = tag {
         value.insert(0, tag);
@@ -146,40 +125,22 @@ fn encode_value(entry: &Entry, text: &str) -> Result<Vec<u8>, EncodeError> {
     let value = match entry.data {
         Type::String => Some(text.as_bytes().to_vec()),
         Type::Octets => encode_octets(text),
-        Type::Integer => entry
-            .value(text)
-            .or_else(|| text.parse().ok())
-            .map(|number| number.to_be_bytes().to_vec()),
+        Type::Integer => entry.value(text).or_else(|| text.parse().ok()).map(|number| number.to_be_bytes().to_vec()),
         Type::Byte => named_or(entry, text).map(|number: u8| vec![number]),
         Type::Short => named_or(entry, text).map(|number: u16| number.to_be_bytes().to_vec()),
-        Type::Integer64 => text
-            .parse()
-            .ok()
-            .map(|number: u64| number.to_be_bytes().to_vec()),
-        Type::IpAddr => text
-            .parse()
-            .ok()
-            .map(|address: Ipv4Addr| address.octets().to_vec()),
-        Type::Ipv6Addr => text
-            .parse()
-            .ok()
-            .map(|address: Ipv6Addr| address.octets().to_vec()),
+        Type::Integer64 => text.parse().ok().map(|number: u64| number.to_be_bytes().to_vec()),
+        Type::IpAddr => text.parse().ok().map(|address: Ipv4Addr| address.octets().to_vec()),
+        Type::Ipv6Addr => text.parse().ok().map(|address: Ipv6Addr| address.octets().to_vec()),
         Type::Ipv4Prefix => encode_ipv4_prefix(text),
         Type::Ipv6Prefix => encode_ipv6_prefix(text),
-        Type::Date => text
-            .parse()
-            .ok()
-            .map(|seconds: u32| seconds.to_be_bytes().to_vec()),
+        Type::Date => text.parse().ok().map(|seconds: u32| seconds.to_be_bytes().to_vec()),
         Type::IfId => encode_ifid(text),
     };
     value.ok_or(EncodeError::NotA(entry.data))
 }
 
 fn named_or<N: TryFrom<u32> + std::str::FromStr>(entry: &Entry, text: &str) -> Option<N> {
-    entry
-        .value(text)
-        .and_then(|number| number.try_into().ok())
-        .or_else(|| text.parse().ok())
+    entry.value(text).and_then(|number| number.try_into().ok()).or_else(|| text.parse().ok())
 }
 
 /// `0x` and hexadecimal digits, or else the text itself.
@@ -191,16 +152,11 @@ fn encode_octets(text: &str) -> Option<Vec<u8>> {
     if !rest.is_empty() {
         return None;
     }
-    pairs
-        .iter()
-        .map(|[high, low]| Some(hex_digit(*high)?.wrapping_shl(4) | hex_digit(*low)?))
-        .collect()
+    pairs.iter().map(|[high, low]| Some(hex_digit(*high)?.wrapping_shl(4) | hex_digit(*low)?)).collect()
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| value.try_into().ok())
+    char::from(digit).to_digit(16).and_then(|value| value.try_into().ok())
 }
 
 /// Reserved, prefix length, and always four octets (RFC 6572 §5.12).
@@ -223,18 +179,12 @@ fn encode_ipv6_prefix(text: &str) -> Option<Vec<u8>> {
 
 fn split_prefix(text: &str, longest: u8) -> Option<(&str, u8)> {
     let (address, length) = text.split_once('/')?;
-    Some((
-        address,
-        length.parse().ok().filter(|length| *length <= longest)?,
-    ))
+    Some((address, length.parse().ok().filter(|length| *length <= longest)?))
 }
 
 /// Four groups of four hexadecimal digits.
 fn encode_ifid(text: &str) -> Option<Vec<u8>> {
-    let groups: Vec<u16> = text
-        .split(':')
-        .map(|group| u16::from_str_radix(group, 16).ok())
-        .collect::<Option<_>>()?;
+    let groups: Vec<u16> = text.split(':').map(|group| u16::from_str_radix(group, 16).ok()).collect::<Option<_>>()?;
     (groups.len() == 4).then(|| groups.into_iter().flat_map(u16::to_be_bytes).collect())
 }
 
@@ -242,19 +192,12 @@ fn wrap(entry: &Entry, value: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let (kind, header) = match entry.vendor {
         None => (entry.kind, None),
         Some(vendor) => {
-            let header =
-                vendor_header(vendor, entry.kind, value.len()).map_err(|_| EncodeError::TooLong)?;
+            let header = vendor_header(vendor, entry.kind, value.len()).map_err(|_| EncodeError::TooLong)?;
             (kind::VENDOR_SPECIFIC, Some(header))
         }
     };
-    let header = header
-        .as_ref()
-        .map(|header| &header[..])
-        .unwrap_or_default();
-    let octets = value
-        .len()
-        .saturating_add(header.len())
-        .saturating_add(ATTRIBUTE_HEADER_OCTETS);
+    let header = header.as_ref().map(|header| &header[..]).unwrap_or_default();
+    let octets = value.len().saturating_add(header.len()).saturating_add(ATTRIBUTE_HEADER_OCTETS);
     let length = u8::try_from(octets).map_err(|_| EncodeError::TooLong)?;
     Ok([&[kind, length][..], header, value].concat())
 }
@@ -275,11 +218,7 @@ fn describe_entry(entry: &Entry, value: &[u8]) -> String {
 fn split_tag(entry: &Entry, value: &[u8]) -> (Option<u8>, Vec<u8>) {
     match value.split_first() {
         Some((tag, rest)) if entry.has_tag && *tag <= TAG_MAX => {
-            let zero: &[u8] = if entry.data == Type::Integer {
-                &[0]
-            } else {
-                &[]
-            };
+            let zero: &[u8] = if entry.data == Type::Integer { &[0] } else { &[] };
             ((*tag != 0).then_some(*tag), [zero, rest].concat())
         }
         Some(_) | None => (None, value.to_vec()),
@@ -305,9 +244,7 @@ fn describe_value(entry: &Entry, value: &[u8]) -> Option<String> {
 }
 
 fn named(entry: &Entry, number: u32) -> String {
-    entry
-        .value_name(number)
-        .map_or_else(|| number.to_string(), str::to_owned)
+    entry.value_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 fn quoted(value: &[u8]) -> String {
@@ -317,11 +254,7 @@ fn quoted(value: &[u8]) -> String {
 /// Text where it is nothing but printable ASCII, as Class often is; hexadecimal otherwise.
 fn describe_octets(value: &[u8]) -> String {
     let printable = !value.is_empty() && value.iter().all(|octet| matches!(octet, b' '..=b'~'));
-    if printable {
-        quoted(value)
-    } else {
-        hexadecimal(value)
-    }
+    if printable { quoted(value) } else { hexadecimal(value) }
 }
 
 fn describe_ipv4_prefix(value: &[u8]) -> Option<String> {
@@ -342,8 +275,7 @@ fn describe_ipv6_prefix(value: &[u8]) -> Option<String> {
 
 fn describe_ifid(value: &[u8]) -> Option<String> {
     let [a, b, c, d, e, f, g, h] = array(value)?;
-    let groups =
-        [[a, b], [c, d], [e, f], [g, h]].map(|group| format!("{:x}", u16::from_be_bytes(group)));
+    let groups = [[a, b], [c, d], [e, f], [g, h]].map(|group| format!("{:x}", u16::from_be_bytes(group)));
     Some(groups.join(":"))
 }
 

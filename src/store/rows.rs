@@ -1,0 +1,352 @@
+//! What goes into the store and what comes back: plain data, in the words of the product.
+//!
+//! Nothing here is a table's row; a backend is free to lay it out otherwise. Secrets are [`Secret`], so `Debug` is safe.
+
+use std::sync::Arc;
+
+use login::limits::{Bucket, PushCounts};
+use login::{
+    ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus, ResolvedUser, Station, TokenId, Wall,
+};
+use wire::Secret;
+
+/// A user to add.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Case-folded, realm included.
+    pub name: ResolvedUser,
+    /// Local groups.
+    pub groups: Vec<GroupName>,
+    /// Where mail goes.
+    pub mail: Option<String>,
+    /// The argon2 hash (PHC string) of a local password.
+    pub password_hash: Option<Secret>,
+}
+
+/// A user, as `user show` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Case-folded, realm included.
+    pub name: ResolvedUser,
+    /// Local groups, in order.
+    pub groups: Vec<GroupName>,
+    /// Where mail goes.
+    pub mail: Option<String>,
+    /// A local password is set.
+    pub has_password: bool,
+    /// Why an admin blocked the user, if so.
+    pub blocked: Option<Arc<str>>,
+    /// When a phone said *it wasn't me*; ended by `user unblock` only.
+    pub fraud_reported: Option<Wall>,
+    /// Had a method at some time.
+    pub ever_enrolled: bool,
+    /// When the user was added.
+    pub added_at: Wall,
+    /// Active tokens, oldest first.
+    pub tokens: Vec<Token>,
+    /// Active devices, oldest first.
+    pub devices: Vec<Device>,
+    /// Code failures from all unknown stations together (D1).
+    pub codes: Bucket,
+    /// How many stations had a success; old ones are forgotten.
+    pub stations: usize,
+    /// Pushes that nobody answered, and the quiet time (D2).
+    pub pushes: PushCounts,
+}
+
+/// What kind of OATH token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Time-based (RFC 6238).
+    Totp {
+        /// Seconds a step: 30 or 60.
+        period_s: u32,
+    },
+    /// Counter-based (RFC 4226).
+    Hotp,
+}
+
+impl TokenKind {
+    /// The method that its codes are.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Self::Totp { .. } => Method::Totp,
+            Self::Hotp => Method::Hotp,
+        }
+    }
+}
+
+/// The hash of an OATH token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// What nearly every token has.
+    #[default]
+    Sha1,
+    /// RFC 6238 §1.2.
+    Sha256,
+    /// RFC 6238 §1.2.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Every algorithm, in the order in which errors list them.
+    pub const ALL: [Self; 3] = [Self::Sha1, Self::Sha256, Self::Sha512];
+
+    /// The word on the command line and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// The algorithm of a word, in any case; `None` if there is none.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(word))
+    }
+}
+
+/// A token to add.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// TOTP or HOTP.
+    pub kind: TokenKind,
+    /// The shared seed, 10 to 128 octets.
+    pub seed: Secret,
+    /// 6 or 8.
+    pub digits: u8,
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// What the user calls it.
+    pub label: Option<String>,
+}
+
+/// An active token, without its seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its id, as commands show it.
+    pub id: TokenId,
+    /// Whose.
+    pub user: ResolvedUser,
+    /// TOTP or HOTP.
+    pub kind: TokenKind,
+    /// 6 or 8.
+    pub digits: u8,
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// What the user calls it.
+    pub label: Option<Arc<str>>,
+    /// When it was added.
+    pub added_at: Wall,
+}
+
+/// A token with its seed opened, and what was used of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenToken {
+    /// What it is.
+    pub token: Token,
+    /// Its seed.
+    pub seed: Secret,
+    /// TOTP: the last step whose code was used; only later ones may be (C1).
+    pub last_step: Option<u64>,
+    /// TOTP: how many steps its clock runs ahead (or behind, if negative), as the last success showed.
+    pub drift_steps: i64,
+    /// HOTP: the first counter that was never used.
+    pub counter: u64,
+}
+
+/// What a guess is made against, all as of one version.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Guess {
+    /// The user's factor version: the guess commits only if it is still this one.
+    pub version: u64,
+    /// Active tokens of the methods asked for, oldest first.
+    pub tokens: Vec<OpenToken>,
+    /// The failures that count for this station (D1); the caller looks at its lock before the code.
+    pub bucket: Bucket,
+    /// A success from this station within 30 days.
+    pub station_known: bool,
+    /// The user had a method at some time.
+    pub ever_enrolled: bool,
+}
+
+/// What a guess came to, to be committed before it is revealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuessCommit {
+    /// Random, chosen once a guess: repeating under it settles an unknown commit.
+    pub guess_id: [u8; 16],
+    /// Whose code.
+    pub user: ResolvedUser,
+    /// [`Guess::version`].
+    pub version: u64,
+    /// From where.
+    pub station: Option<Station>,
+    /// Right or wrong.
+    pub outcome: GuessOutcome,
+    /// When.
+    pub at: Wall,
+}
+
+/// Right or wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuessOutcome {
+    /// A code of this token, which is now used.
+    Used {
+        /// Which token.
+        token: TokenId,
+        /// Where it stands now.
+        mark: Mark,
+    },
+    /// No token has this code.
+    Wrong,
+}
+
+/// Where a token stands after a use; both kinds only grow (C1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The step whose code was used, and the drift that it showed.
+    Totp {
+        /// Steps since 1970.
+        step: u64,
+        /// Steps ahead of our clock.
+        drift_steps: i64,
+    },
+    /// The counter whose code was used.
+    Hotp {
+        /// The counter itself; the next code is the one after it.
+        counter: u64,
+    },
+}
+
+/// Whether a guess counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommittedGuess {
+    /// It is durable; now it may be revealed.
+    Committed,
+    /// Another guess, or a change of the user's tokens, came first: read again and guess again, reveal nothing.
+    Stale,
+}
+
+/// How a device is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The site's own notifier is told; it counts as enrolled and can't answer (B4).
+    Webhook,
+    /// The demo's phone on loopback.
+    Loopback,
+}
+
+impl Channel {
+    /// Every channel, in the order in which errors list them.
+    pub const ALL: [Self; 2] = [Self::Webhook, Self::Loopback];
+
+    /// The word on the command line and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Loopback => "loopback",
+        }
+    }
+
+    /// The channel of a word, in any case; `None` if there is none.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.as_str().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether a device of this kind can answer a prompt. A hint never approves.
+    #[must_use]
+    pub fn can_answer(self) -> bool {
+        match self {
+            Self::Webhook => false,
+            Self::Loopback => true,
+        }
+    }
+}
+
+/// An active device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its id, as commands show it.
+    pub id: DeviceId,
+    /// Whose.
+    pub user: ResolvedUser,
+    /// How it is reached.
+    pub channel: Channel,
+    /// What the user calls it.
+    pub label: Option<Arc<str>>,
+    /// When it was added.
+    pub added_at: Wall,
+}
+
+/// What became of a phone's answer (rules A8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// It is the answer that stands now.
+    Taken,
+    /// This one stands already; the new one changed nothing.
+    Stands(PhoneAnswer),
+    /// The prompt had ended before anybody answered. (A fraud report is kept all the same.)
+    TooLate,
+}
+
+/// A prompt that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPrompt {
+    /// Its id.
+    pub prompt: PromptId,
+    /// Whose phone.
+    pub user: ResolvedUser,
+    /// Which login.
+    pub login: LoginKey,
+    /// Through which appliance.
+    pub client: ClientName,
+    /// From where.
+    pub station: Option<Station>,
+    /// Its absolute end.
+    pub ends_at: Wall,
+    /// Until when somebody waits.
+    pub askers_until: Wall,
+    /// Pending or approved.
+    pub status: PromptStatus,
+}
+
+/// A record as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Its place in the chain, from 1 without gaps.
+    pub seq: u64,
+    /// Which login.
+    pub login: LoginId,
+    /// The JSON object of design §6, in one line; what the chain covers.
+    pub json: String,
+}
+
+/// What a walk along the chain found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainState {
+    /// Every record stands as it was written.
+    Whole {
+        /// The first sequence number that is still kept.
+        first: u64,
+        /// The last one; 0 if none was ever written.
+        last: u64,
+    },
+    /// A record was changed, taken away or put in.
+    Broken {
+        /// The first sequence number that is not as it was written.
+        seq: u64,
+    },
+}
+
+/// What `auto` learned of a client: it signs, so it must (rules E2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stance {
+    /// Since when.
+    pub learned_at: Wall,
+}
