@@ -2,21 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV6};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use login::{ClientName, Moment, Tick};
 use wire::{Code, PacketView, Unverified, VerifiedRequest};
 
+use super::advice::Refused;
 use super::client::Memory;
-use super::drops::{DropReason, Refused};
 use super::duplicates::{Bounds, Duplicates, Kept, Key, Met};
 use super::prefixes::Prefixes;
 use super::stance::Learning;
-use super::throttle::Throttle;
-use super::{Client, Outlet, Ticket, Way, lock, notice, status};
+use super::{Client, Outlet, Ticket, Way, status};
 use crate::config::ClientConfig;
+use crate::telemetry::{AnswerCode, Answered, DropReason, Dropped, Received, Retransmitted, StanceLearned, Telemetry};
 
 /// Octets of the longest packet (RFC 2865 §3).
 const PACKET_OCTETS_MAX: usize = wire::PACKET_OCTETS_MAX;
@@ -29,6 +28,8 @@ pub struct GateOptions {
     pub bare_failures_per_minute: u32,
     /// Told each time that `auto` has learned a client, for the store to keep (rules E2). It must not wait.
     pub on_learned: Box<dyn Fn(&ClientName) + Send + Sync>,
+    /// Counts and tells.
+    pub telemetry: Telemetry,
 }
 
 /// The gate. One for all sockets: SO_REUSEPORT may move an appliance from one to another.
@@ -36,8 +37,6 @@ pub struct Gate {
     clients: ArcSwap<Clients>,
     duplicates: Arc<Duplicates>,
     options: GateOptions,
-    unknown: AtomicU64,
-    unknown_line: Mutex<Throttle>,
 }
 
 /// The clients of one configuration.
@@ -87,7 +86,7 @@ impl Gate {
     #[must_use]
     pub fn new(clients: &[ClientConfig], options: GateOptions) -> Self {
         let duplicates = Arc::new(Duplicates::new(options.bounds));
-        let gate = Self { clients: ArcSwap::default(), duplicates, options, unknown: AtomicU64::new(0), unknown_line: Mutex::default() };
+        let gate = Self { clients: ArcSwap::default(), duplicates, options };
         gate.reload(clients);
         gate
     }
@@ -99,7 +98,8 @@ impl Gate {
             Some(client) => Arc::clone(client.memory()),
             None => Arc::new(Memory::new(self.options.bare_failures_per_minute)),
         };
-        let new = clients.iter().map(|config| Arc::new(Client::new(config.clone(), memory(&config.name))));
+        let meters = |name| self.options.telemetry.client(name);
+        let new = clients.iter().map(|config| Arc::new(Client::new(config.clone(), meters(&config.name), memory(&config.name))));
         self.clients.store(Arc::new(new.collect()));
     }
 
@@ -120,10 +120,11 @@ impl Gate {
         let way = way.canonical();
         let clients = self.clients.load();
         let Some(client) = clients.by_address.find(way.peer.ip()) else {
-            return Admission::Settled(self.drop_unknown(way.peer, at.tick));
+            return Admission::Settled(self.drop_unknown(way.peer));
         };
+        self.options.telemetry.emit(Received { client: client.meters() });
         self.consider(datagram, way, client, outlet, at.tick).unwrap_or_else(|refused| {
-            notice::dropped(client, refused, way.peer, at.tick);
+            client.tell_drop(refused, way.peer, &self.options.telemetry);
             Admission::Settled(Settled::Dropped(refused.reason()))
         })
     }
@@ -145,16 +146,13 @@ impl Gate {
         self.clients.load().by_name.get(name).map(Arc::clone)
     }
 
-    /// Packets from addresses that no client has, since the process began.
-    #[must_use]
-    pub fn dropped_unknown(&self) -> u64 {
-        self.unknown.load(Ordering::Relaxed)
-    }
-
-    fn drop_unknown(&self, peer: SocketAddr, at: Tick) -> Settled {
-        self.unknown.fetch_add(1, Ordering::Relaxed);
-        notice::unknown(&mut lock(&self.unknown_line), peer, at);
-        Settled::Dropped(DropReason::UnknownClient)
+    /// A look-up and two counters are all that a stranger costs (checklist A8).
+    fn drop_unknown(&self, peer: SocketAddr) -> Settled {
+        let telemetry = &self.options.telemetry;
+        let (client, reason) = (telemetry.unknown_client(), DropReason::UnknownClient);
+        telemetry.emit(Received { client });
+        telemetry.emit(Dropped { client, peer, reason, detail: None, help: None });
+        Settled::Dropped(reason)
     }
 
     fn consider<'a>(
@@ -175,7 +173,7 @@ impl Gate {
         // "A packet that E1 and the client's stance don't admit never touches the cache" (B1): so this stands before all that is kept.
         let request = view.verify(&client.config().secret, client.demand()).map_err(Refused::Unverified)?;
         match request.code() {
-            Code::StatusServer => answer_status(&request, way, client, outlet, at).map(Admission::Settled),
+            Code::StatusServer => self.answer_status(&request, way, client, outlet, at).map(Admission::Settled),
             Code::AccessRequest => self.meet(request, way, client, outlet, at),
             Code::AccessAccept
             | Code::AccessReject
@@ -205,7 +203,8 @@ impl Gate {
         let (sameness, resumes) = (self.duplicates.sameness(&request), request.state().is_some());
         match self.duplicates.meet(key, sameness, &client.memory().share, resumes, at) {
             Met::New(id) => {
-                let ticket = Ticket::new(Arc::clone(&self.duplicates), key, id, Arc::clone(outlet), Arc::clone(client));
+                let table = Arc::clone(&self.duplicates);
+                let ticket = Ticket::new(table, key, id, Arc::clone(outlet), Arc::clone(client), self.options.telemetry.clone());
                 let authentic = request.had_message_authenticator();
                 if authentic {
                     self.learn_from_verified(client, at);
@@ -213,32 +212,41 @@ impl Gate {
                 Ok(Admission::Login(Admitted { client: Arc::clone(client), request, ticket, authentic }))
             }
             Met::InFlight => {
-                notice::retransmit(client);
+                self.options.telemetry.emit(Retransmitted { client: client.meters() });
                 Ok(Admission::Settled(Settled::Absorbed))
             }
             Met::Answered(octets) => {
-                notice::retransmit(client);
+                self.options.telemetry.emit(Retransmitted { client: client.meters() });
                 Ok(Admission::Settled(repeat(&octets, way, outlet)))
             }
             Met::Full => Err(Refused::Overload),
         }
     }
 
+    /// RFC 5997 §4.2: an Access-Accept; never proxied, never kept, and no more often than a prober needs (checklist D12).
+    fn answer_status(
+        &self,
+        request: &VerifiedRequest<'_>,
+        way: Way,
+        client: &Client,
+        outlet: &Arc<dyn Outlet>,
+        at: Tick,
+    ) -> Result<Settled, Refused> {
+        if !client.may_have_status(at) {
+            return Err(Refused::StatusRate);
+        }
+        // It fits: header, Message-Authenticator and Proxy-States stood in the request already.
+        status::alive(request, client, |octets| outlet.send(octets, way)).map_err(|_| Refused::TooLong)?;
+        self.options.telemetry.emit(Answered { client: client.meters(), code: AnswerCode::Status });
+        Ok(Settled::Status)
+    }
+
     fn learn_from_verified(&self, client: &Client, at: Tick) {
         if client.learn(|learning| learning.after_verified(at)) {
-            notice::learned(client);
+            self.options.telemetry.emit(StanceLearned { client: client.meters() });
             (self.options.on_learned)(client.name());
         }
     }
-}
-
-/// RFC 5997 §4.2: an Access-Accept, "no more than a few a second"; never proxied, never kept.
-fn answer_status(request: &VerifiedRequest<'_>, way: Way, client: &Client, outlet: &Arc<dyn Outlet>, at: Tick) -> Result<Settled, Refused> {
-    if !client.may_have_status(at) {
-        return Err(Refused::StatusRate);
-    }
-    status::alive(request, client, |octets| outlet.send(octets, way)).map_err(|_| Refused::TooLong)?;
-    Ok(Settled::Status)
 }
 
 fn repeat(octets: &[u8], way: Way, outlet: &Arc<dyn Outlet>) -> Settled {
