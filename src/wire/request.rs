@@ -8,11 +8,12 @@ use std::fmt;
 use crate::authenticator::{Authenticator, Signed, response_authenticator};
 use crate::code::Code;
 use crate::datagram::{Datagram, Draft, Full};
+use crate::field::HEADER_OCTETS;
 use crate::kind;
 use crate::password::hide_password;
 use crate::reply::{push_eap, vendor_header};
 use crate::secret::{Secret, SharedSecret};
-use crate::view::{Attribute, Attributes};
+use crate::view::{Attribute, Attributes, PacketView};
 
 /// A request while it is written.
 #[derive(Debug)]
@@ -140,13 +141,13 @@ impl SentRequest {
         &self.authenticator
     }
 
-    pub(crate) fn holds_proxy_state(&self, value: &[u8]) -> bool {
-        let attributes = self
-            .bytes
-            .get(crate::field::HEADER_OCTETS..)
-            .unwrap_or_default();
-        Attributes::over(attributes)
-            .any(|sent| sent.kind == kind::PROXY_STATE && sent.value == value)
+    /// Whether every Proxy-State of the reply is one that was sent, in the order they were sent (RFC 2865 §5.33).
+    pub(crate) fn returns_proxy_states(&self, reply: &PacketView<'_>) -> bool {
+        let attributes = Attributes::over(self.bytes.get(HEADER_OCTETS..).unwrap_or_default());
+        let mut sent = attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE);
+        reply
+            .proxy_states()
+            .all(|returned| sent.any(|sent| sent.value == returned))
     }
 }
 

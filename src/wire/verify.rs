@@ -144,10 +144,7 @@ impl<'a> PacketView<'a> {
         self.check_response_authenticator(secret, &request_authenticator)?;
         self.check_message_authenticator(secret, &request_authenticator)?;
         // RFC 2865 §5.33: a server returns the Proxy-States it was sent. Others are a forger's, or another's.
-        if self
-            .proxy_states()
-            .any(|returned| !sent.holds_proxy_state(returned))
-        {
+        if !sent.returns_proxy_states(&self) {
             return Err(Unverified::ProxyState);
         }
         Ok(VerifiedReply {
