@@ -46,6 +46,7 @@ mod field;
 mod held;
 pub mod kind;
 mod log;
+mod malformed;
 mod mschap;
 mod password;
 mod replacement;
@@ -68,6 +69,7 @@ pub use extended::{ExtendedAttribute, ExtendedAttributes};
 pub use field::{ATTRIBUTE_COUNT_MAX, PACKET_OCTETS_MAX, VALUE_OCTETS_MAX};
 pub use held::{HeldAttributes, WrongSecret};
 pub use log::log_safe;
+pub use malformed::Malformed;
 pub use mschap::{
     MsChap, MsChap2, NtHash, mschap_response, mschap2_authenticator_response, mschap2_response,
 };
@@ -79,4 +81,4 @@ pub use salt::{Salts, hide_salted, reveal_salted};
 pub use secret::{Secret, SharedSecret};
 pub use vendor::{VendorAttribute, VendorAttributes};
 pub use verify::{Demand, Unverified, VerifiedReply, VerifiedRequest};
-pub use view::{Attribute, Attributes, Malformed, PacketView};
+pub use view::{Attribute, Attributes, PacketView};

@@ -170,3 +170,42 @@ fn read_type(name: &str) -> Option<Type> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_line_is_named_with_its_number() {
+        let problem = |text: &str| Dictionary::parse(&[text]).unwrap_err();
+        assert_eq!(problem("\nATTRIBUTE A 256 string").line, 2);
+        assert_eq!(
+            problem("ATTRIBUTE A 1 strin").problem,
+            "there is no such type"
+        );
+        assert_eq!(
+            problem("ATTRIBUTE A 1 string tag").problem,
+            "there is no such flag"
+        );
+        assert_eq!(
+            problem("ATTRIBUTE A 1 string\nATTRIBUTE a 2 string").problem,
+            "the name is taken"
+        );
+        assert_eq!(
+            problem("ATTRIBUTE A 1 string\nATTRIBUTE B 1 string").problem,
+            "the number is taken"
+        );
+        assert_eq!(
+            problem("VALUE A b 1").problem,
+            "the attribute is not known yet"
+        );
+        assert_eq!(
+            problem("BEGIN-VENDOR X").problem,
+            "the vendor is not known yet"
+        );
+        assert_eq!(
+            problem("what").problem,
+            "no dictionary line looks like this"
+        );
+    }
+}

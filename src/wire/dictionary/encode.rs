@@ -1,25 +1,16 @@
-//! Values as people write and read them: `encode` for the policy file and `radtest`, `describe` for the log.
+//! Values as people write them, for the policy file and `radtest`.
 //!
-//! What is described fits on one line, with everything unprintable escaped, and never shows a credential or key. What is encoded
-//! is exactly the type's form, or an error that says what was expected.
+//! What is encoded has exactly the form of the attribute's type, or it is an error that says what was expected. Credentials and
+//! keys are never made from text here: they are hidden anew for every packet.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Dictionary, Entry, Type};
 use crate::field::{ATTRIBUTE_HEADER_OCTETS, VALUE_OCTETS_MAX};
 use crate::kind;
-use crate::log::log_safe;
 use crate::replacement::TAG_MAX;
 use crate::reply::vendor_header;
-use crate::vendor::VendorAttribute;
-use crate::view::Attribute;
-
-/// What stands in a description where a credential or key is.
-const HIDDEN: &str = "<hidden>";
-
-/// Octets of an unknown value that a description shows in hexadecimal.
-const HEX_OCTETS_MAX: usize = 64;
 
 impl Dictionary {
     /// Encodes `text` as the attribute `name`, which may end in a tag (`Tunnel-Type:1`): a whole attribute, a vendor's one in
@@ -34,41 +25,6 @@ impl Dictionary {
         }
         let value = encode_tagged(entry, tag, text)?;
         wrap(entry, &value)
-    }
-
-    /// An attribute on one line, safe for a log: `Service-Type = Framed-User`.
-    pub fn describe(&self, attribute: Attribute<'_>) -> String {
-        match attribute.vendor() {
-            Some(inside) => inside
-                .map(|inner| self.describe_vendor(&inner))
-                .collect::<Vec<_>>()
-                .join(", "),
-            None => self.describe_plain(attribute),
-        }
-    }
-
-    fn describe_plain(&self, attribute: Attribute<'_>) -> String {
-        match self.entry(attribute.kind, None) {
-            Some(entry) => describe_entry(entry, attribute.value),
-            None => format!(
-                "Attribute-{} = {}",
-                attribute.kind,
-                hexadecimal(attribute.value)
-            ),
-        }
-    }
-
-    fn describe_vendor(&self, inner: &VendorAttribute<'_>) -> String {
-        if let Some(entry) = self.entry(inner.kind, Some(inner.vendor)) {
-            return describe_entry(entry, inner.value);
-        }
-        let number = inner.vendor.to_string();
-        let vendor = self.vendor_name(inner.vendor).unwrap_or(&number);
-        format!(
-            "{vendor}-Attribute-{} = {}",
-            inner.kind,
-            hexadecimal(inner.value)
-        )
     }
 
     fn tagged(&self, name: &str) -> Result<(&Entry, Option<u8>), EncodeError> {
@@ -259,107 +215,94 @@ fn wrap(entry: &Entry, value: &[u8]) -> Result<Vec<u8>, EncodeError> {
     Ok([&[kind, length][..], header, value].concat())
 }
 
-fn describe_entry(entry: &Entry, value: &[u8]) -> String {
-    if entry.is_hidden() {
-        return format!("{} = {HIDDEN}", entry.name);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(name: &str, text: &str) -> Vec<u8> {
+        Dictionary::embedded()
+            .encode(name, text)
+            .unwrap_or_else(|error| panic!("{name} = {text}: {error}"))
     }
-    let (tag, value) = split_tag(entry, value);
-    let shown = describe_value(entry, &value).unwrap_or_else(|| hexadecimal(&value));
-    match tag {
-        Some(tag) => format!("{}:{tag} = {shown}", entry.name),
-        None => format!("{} = {shown}", entry.name),
+
+    #[test]
+    fn values_have_the_octets_that_the_rfcs_draw() {
+        assert_eq!(
+            raw("Tunnel-Type:1", "VLAN"),
+            [64, 6, 1, 0, 0, 13],
+            "RFC 2868 §3.1"
+        );
+        assert_eq!(
+            raw("Tunnel-Private-Group-Id:2", "a"),
+            [81, 4, 2, b'a'],
+            "RFC 2868 §3.6"
+        );
+        assert_eq!(
+            raw("Framed-IPv6-Prefix", "2001:db8::/32"),
+            [97, 8, 0, 32, 0x20, 1, 0x0d, 0xb8],
+            "RFC 3162 §2.3"
+        );
+        assert_eq!(
+            raw("Framed-IPv6-Prefix", "::/0"),
+            [97, 4, 0, 0],
+            "RFC 3162 §2.3"
+        );
+        assert_eq!(
+            raw("PMIP6-Home-IPv4-HoA", "10.0.0.0/8"),
+            [155, 8, 0, 8, 10, 0, 0, 0],
+            "RFC 6572 §5.11"
+        );
+        assert_eq!(
+            raw("Cisco-AVPair", "x"),
+            [26, 9, 0, 0, 0, 9, 1, 3, b'x'],
+            "RFC 2865 §5.26"
+        );
     }
-}
 
-/// The tag, if there is one, and the value as if there were none (RFC 2868 §3.1).
-fn split_tag(entry: &Entry, value: &[u8]) -> (Option<u8>, Vec<u8>) {
-    match value.split_first() {
-        Some((tag, rest)) if entry.has_tag && *tag <= TAG_MAX => {
-            let zero: &[u8] = if entry.data == Type::Integer {
-                &[0]
-            } else {
-                &[]
-            };
-            ((*tag != 0).then_some(*tag), [zero, rest].concat())
-        }
-        Some(_) | None => (None, value.to_vec()),
+    #[test]
+    fn a_wrong_text_is_an_error_that_says_what_is_allowed() {
+        let encode =
+            |name: &str, text: &str| Dictionary::embedded().encode(name, text).unwrap_err();
+        assert_eq!(encode("Sevice-Type", "1"), EncodeError::UnknownName);
+        assert_eq!(
+            encode("Service-Type", "Framed-Usr"),
+            EncodeError::NotA(Type::Integer)
+        );
+        assert_eq!(encode("Service-Type:1", "1"), EncodeError::NotTagged);
+        assert_eq!(encode("Tunnel-Type:32", "VLAN"), EncodeError::BadTag);
+        assert_eq!(encode("Tunnel-Type:x", "VLAN"), EncodeError::BadTag);
+        assert_eq!(
+            encode("Tunnel-Preference", "16777216"),
+            EncodeError::NotA(Type::Integer),
+            "a tag takes eight bits"
+        );
+        assert_eq!(encode("Class", "0xabc"), EncodeError::NotA(Type::Octets));
+        assert_eq!(
+            encode("Framed-IP-Address", "192.0.2"),
+            EncodeError::NotA(Type::IpAddr)
+        );
+        assert_eq!(
+            encode("Framed-IPv6-Prefix", "2001:db8::1/32"),
+            EncodeError::NotA(Type::Ipv6Prefix)
+        );
+        assert_eq!(
+            encode("PMIP6-Home-IPv4-HoA", "10.0.0.0/33"),
+            EncodeError::NotA(Type::Ipv4Prefix)
+        );
+        assert_eq!(
+            encode("Framed-Interface-Id", "1:2:3"),
+            EncodeError::NotA(Type::IfId)
+        );
+        assert_eq!(encode("PKM-SAID", "65536"), EncodeError::NotA(Type::Short));
+        assert_eq!(encode("Tunnel-Password:1", "x"), EncodeError::Hidden);
+        assert_eq!(
+            encode("Reply-Message", &"x".repeat(254)),
+            EncodeError::TooLong
+        );
+        assert_eq!(
+            encode("Cisco-AVPair", &"x".repeat(248)),
+            EncodeError::TooLong
+        );
+        assert_eq!(raw("Cisco-AVPair", &"x".repeat(247)).len(), 255);
     }
-}
-
-/// Nothing when the value has not the form of its type: then it is shown in hexadecimal.
-fn describe_value(entry: &Entry, value: &[u8]) -> Option<String> {
-    match entry.data {
-        Type::String => Some(quoted(value)),
-        Type::Octets => Some(describe_octets(value)),
-        Type::Integer => array(value).map(|octets| named(entry, u32::from_be_bytes(octets))),
-        Type::Byte => array(value).map(|octets| named(entry, u8::from_be_bytes(octets).into())),
-        Type::Short => array(value).map(|octets| named(entry, u16::from_be_bytes(octets).into())),
-        Type::Integer64 => array(value).map(|octets| u64::from_be_bytes(octets).to_string()),
-        Type::IpAddr => array::<4>(value).map(|octets| Ipv4Addr::from(octets).to_string()),
-        Type::Ipv6Addr => array::<16>(value).map(|octets| Ipv6Addr::from(octets).to_string()),
-        Type::Ipv4Prefix => describe_ipv4_prefix(value),
-        Type::Ipv6Prefix => describe_ipv6_prefix(value),
-        Type::Date => array(value).map(|octets| u32::from_be_bytes(octets).to_string()),
-        Type::IfId => describe_ifid(value),
-    }
-}
-
-fn named(entry: &Entry, number: u32) -> String {
-    entry
-        .value_name(number)
-        .map_or_else(|| number.to_string(), str::to_owned)
-}
-
-fn quoted(value: &[u8]) -> String {
-    format!("\"{}\"", log_safe(value).replace('"', "\\\""))
-}
-
-/// Text where it is nothing but printable ASCII, as Class often is; hexadecimal otherwise.
-fn describe_octets(value: &[u8]) -> String {
-    let printable = !value.is_empty() && value.iter().all(|octet| matches!(octet, b' '..=b'~'));
-    if printable {
-        quoted(value)
-    } else {
-        hexadecimal(value)
-    }
-}
-
-fn describe_ipv4_prefix(value: &[u8]) -> Option<String> {
-    let [_, length, address @ ..] = value else {
-        return None;
-    };
-    Some(format!("{}/{length}", Ipv4Addr::from(array::<4>(address)?)))
-}
-
-fn describe_ipv6_prefix(value: &[u8]) -> Option<String> {
-    let [_, length, address @ ..] = value else {
-        return None;
-    };
-    let mut octets = [0; 16];
-    octets.get_mut(..address.len())?.copy_from_slice(address);
-    Some(format!("{}/{length}", Ipv6Addr::from(octets)))
-}
-
-fn describe_ifid(value: &[u8]) -> Option<String> {
-    let [a, b, c, d, e, f, g, h] = array(value)?;
-    let groups =
-        [[a, b], [c, d], [e, f], [g, h]].map(|group| format!("{:x}", u16::from_be_bytes(group)));
-    Some(groups.join(":"))
-}
-
-fn array<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
-    value.try_into().ok()
-}
-
-/// `0x` and digits, cut with a mark when there are many.
-fn hexadecimal(value: &[u8]) -> String {
-    let mut text = String::from("0x");
-    for octet in value.iter().take(HEX_OCTETS_MAX) {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{octet:02x}");
-    }
-    if value.len() > HEX_OCTETS_MAX {
-        text.push('…');
-    }
-    text
 }
