@@ -285,7 +285,11 @@ impl Hidden {
                 fill_salted(place, self.plain.expose(), salt, secret, authenticator)
             }
             How::LikePassword => {
-                place.copy_from_slice(self.plain.expose());
+                let plain = self.plain.expose().iter();
+                place
+                    .iter_mut()
+                    .zip(plain)
+                    .for_each(|(octet, plain)| *octet = *plain);
                 hide_in_place(secret, &[authenticator], place);
             }
         }

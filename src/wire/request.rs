@@ -13,6 +13,7 @@ use crate::kind;
 use crate::password::hide_password;
 use crate::reply::{push_eap, vendor_header};
 use crate::secret::{Secret, SharedSecret};
+use crate::verify::VerifiedRequest;
 use crate::view::{Attribute, Attributes, PacketView};
 
 /// A request while it is written.
@@ -83,6 +84,38 @@ impl<'b> RequestWriter<'b> {
     pub fn push_password(&mut self, password: &Secret, secret: &SharedSecret) -> Result<(), Full> {
         let hidden = hide_password(password, secret, &self.authenticator)?;
         self.draft.attribute(kind::USER_PASSWORD, &[&hidden])
+    }
+
+    /// Forwards the attributes of an appliance's request that `keep` keeps, unchanged and in order (RFC 2865 §2.3).
+    ///
+    /// Never those that belong to the appliance's hop: Message-Authenticator, Proxy-State, and User-Password, which
+    /// [`push_password`](Self::push_password) hides for this one. A CHAP response that answers the appliance's Request
+    /// Authenticator gets that as a CHAP-Challenge, because ours is another (RFC 2865 §2.3).
+    ///
+    /// # Errors
+    /// [`Full`] when not all of them fit; the request is then of no use.
+    pub fn forward(
+        &mut self,
+        request: &VerifiedRequest<'_>,
+        keep: impl Fn(&Attribute<'_>) -> bool,
+    ) -> Result<(), Full> {
+        let ours = |kind| {
+            matches!(
+                kind,
+                kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE | kind::USER_PASSWORD
+            )
+        };
+        let mut forwarded = request
+            .attributes()
+            .filter(|attribute| !ours(attribute.kind) && keep(attribute));
+        forwarded.try_for_each(|attribute| self.push(attribute))?;
+        if request.chap_password().is_some() && request.attribute(kind::CHAP_CHALLENGE).is_none() {
+            return self.push(Attribute::new(
+                kind::CHAP_CHALLENGE,
+                request.authenticator(),
+            ));
+        }
+        Ok(())
     }
 
     /// Octets that more attributes may take.

@@ -361,3 +361,58 @@ fn a_value_over_253_octets_is_refused() {
     );
     assert_eq!(list(writer.sign(&rfc_secret()).as_bytes()).len(), 1);
 }
+
+/// What an upstream gets of an appliance's request.
+fn forwarded(asked: &[u8], keep: impl Fn(&Attribute<'_>) -> bool) -> SentRequest {
+    let asked = verify(asked, Demand::IfPresent).unwrap();
+    let mut buffer = Datagram::new();
+    let mut writer = RequestWriter::new(Code::AccessRequest, 1, [0x77; 16], &mut buffer);
+    writer.forward(&asked, keep).unwrap();
+    writer.sign(&rfc_secret())
+}
+
+#[test]
+fn a_forwarded_request_keeps_its_attributes_in_order_and_leaves_its_hop_behind() {
+    let asked = [
+        (200, &b"b"[..]),
+        (1, b"alice"),
+        (200, b"a"),
+        (33, b"theirs"),
+        (26, b"opaque"),
+        (24, b"state"),
+    ];
+    let sent = request(&rfc_secret(), UNDER, &asked);
+    let kinds = list(forwarded(sent.as_bytes(), |attribute| attribute.kind != 24).as_bytes());
+    let expected = [
+        (200, &b"b"[..]),
+        (1, b"alice"),
+        (200, b"a"),
+        (26, b"opaque"),
+    ];
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(kind, value)| (*kind, value.to_vec()))
+        .collect();
+    assert_eq!(kinds[1..], expected);
+    let with_password = bare(1, &[(1, b"alice"), (2, &[1; 16])]);
+    assert_eq!(
+        list(forwarded(&with_password, |_| true).as_bytes()).len(),
+        2,
+        "its password is hidden for its own hop"
+    );
+}
+
+#[test]
+fn a_forwarded_chap_response_still_verifies() {
+    let password = Secret::new("arctangent");
+    let response =
+        |challenge: &[u8]| [&[9][..], &wire::chap_response(9, &password, challenge)].concat();
+    let own = [(3, &response(&UNDER)[..])];
+    let given = [(60, &b"challenge"[..]), (3, &response(b"challenge"))];
+    for asked in [&own[..], &given] {
+        let sent = forwarded(&bare(1, asked), |_| true);
+        assert_eq!(list(sent.as_bytes()).len(), 3);
+        let received = verify(sent.as_bytes(), Demand::Required).unwrap();
+        assert!(received.chap().unwrap().unwrap().verify(&password));
+    }
+}
