@@ -156,12 +156,17 @@ impl HeldAttributes {
         self.attribute(kind::STATE)
     }
 
-    /// Service-Type's number, if it is there with four octets.
+    /// Service-Type's number, if it is there with four octets; the first, should there be several.
     pub fn service_type(&self) -> Option<u32> {
-        self.attribute(kind::SERVICE_TYPE)?
-            .try_into()
-            .ok()
-            .map(u32::from_be_bytes)
+        self.service_types().next()
+    }
+
+    /// All Service-Types: one by rule (RFC 2865 §5.44), but whoever guards a privilege must see what comes after the first.
+    pub fn service_types(&self) -> impl Iterator<Item = u32> {
+        let said = self
+            .plain_attributes()
+            .filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
+        said.filter_map(|attribute| attribute.value.try_into().ok().map(u32::from_be_bytes))
     }
 
     /// All Reply-Messages, in order, as one text; bytes, because nothing forces them to be UTF-8.

@@ -11,6 +11,28 @@
 //! - Message-Authenticator is the first attribute of all that is written here, without a switch to turn it off.
 //! - Secrets are compared in constant time, wiped when dropped, and never printed.
 //!
+//! A datagram's way through, from what a socket received to what it may send:
+//!
+//! ```
+//! use wire::{Attribute, Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, Secret, SharedSecret, kind};
+//!
+//! let secret = SharedSecret::new(Secret::new("shared with the appliance"));
+//! # let mut appliance = Datagram::new();
+//! # let mut asks = RequestWriter::new(Code::AccessRequest, 1, [7; 16], &mut appliance);
+//! # asks.push_password(&Secret::new("hunter2"), &secret)?;
+//! # let received = asks.sign(&secret);
+//! let request = PacketView::parse(received.as_bytes())?.verify(&secret, Demand::Required)?;
+//! assert_eq!(request.password(&secret)?, Some(Secret::new("hunter2")));
+//!
+//! let context = request.context(); // all that a held login keeps of its request
+//! let mut buffer = Datagram::new();
+//! let mut reply = context.reply(ReplyCode::Reject, &mut buffer);
+//! reply.push(Attribute::new(kind::REPLY_MESSAGE, b"Ask the service desk."))?;
+//! let signed = reply.sign(&secret)?;
+//! assert_eq!(signed.as_bytes()[20], kind::MESSAGE_AUTHENTICATOR);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! It never opens a socket, reads a clock or draws a random number: time is nobody's business here, entropy is a parameter.
 
 #![forbid(unsafe_code)]

@@ -53,12 +53,12 @@ impl ReplyAttributes {
         self.raw.is_empty()
     }
 
-    /// Service-Type's number, if the rule sets it.
-    pub fn service_type(&self) -> Option<u32> {
-        let found = self
+    /// All Service-Types that the rule sets.
+    pub fn service_types(&self) -> impl Iterator<Item = u32> {
+        let set = self
             .attributes()
-            .find(|attribute| attribute.kind == kind::SERVICE_TYPE)?;
-        found.value.try_into().ok().map(u32::from_be_bytes)
+            .filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
+        set.filter_map(|attribute| attribute.value.try_into().ok().map(u32::from_be_bytes))
     }
 
     pub(crate) fn replaces(&self, identity: Identity) -> bool {

@@ -164,7 +164,8 @@ impl<'a> PacketView<'a> {
         self.notes.state
     }
 
-    /// User-Name (1): octets, that need not be UTF-8.
+    /// User-Name (1): octets, that need not be UTF-8. At most one (RFC 2865 §5.44): with two, we and an upstream could mean
+    /// different users.
     pub const fn user_name(&self) -> Option<&'a [u8]> {
         self.notes.user_name
     }
@@ -286,7 +287,7 @@ impl<'a> Notes<'a> {
             return Err(Malformed::TooManyAttributes);
         }
         match attribute.kind {
-            kind::USER_NAME => self.user_name = self.user_name.or(Some(attribute.value)),
+            kind::USER_NAME => once(&mut self.user_name, attribute)?,
             kind::USER_PASSWORD => once(&mut self.user_password, attribute)?,
             kind::CHAP_PASSWORD => once(&mut self.chap_password, attribute)?,
             kind::STATE => once(&mut self.state, attribute)?,

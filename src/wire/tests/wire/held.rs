@@ -450,9 +450,10 @@ fn a_rule_can_not_set_what_belongs_to_others() {
         set(&[6, 6, 0, 0, 0, 6]).is_ok(),
         "Service-Type is the policy's own question"
     );
-    assert_eq!(
-        rule(&[("Service-Type", "Administrative")]).service_type(),
-        Some(6)
+    assert!(
+        rule(&[("Service-Type", "Administrative")])
+            .service_types()
+            .eq([6])
     );
 }
 
@@ -472,6 +473,13 @@ fn the_facts_of_an_answer_are_read() {
     assert_eq!(kept.code(), Code::AccessAccept);
     assert_eq!(kept.user_name(), Some(&b"Alice@EXAMPLE"[..]));
     assert_eq!(kept.service_type(), Some(2));
+    let two = held(ReplyCode::Accept, |writer| {
+        push(writer, &[(6, &[0, 0, 0, 2]), (6, &[0, 0, 0, 6])])
+    });
+    assert!(
+        two.service_types().eq([2, 6]),
+        "a privilege can't hide behind the first"
+    );
     assert_eq!(kept.reply_message(), Some(b"one two".to_vec()));
     let none = HeldAttributes::none(Code::AccessAccept);
     assert_eq!(

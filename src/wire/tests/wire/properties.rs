@@ -94,7 +94,7 @@ proptest! {
     fn a_held_answer_is_written_as_it_was_said(list in attribute_lists(), seed in any::<[u8; 2]>()) {
         // Hidden types have tests of their own; what may stand once stands once.
         let mut seen = std::collections::BTreeSet::new();
-        let list: Vec<_> = list.into_iter().filter(|(kind, _)| !matches!(kind, 2 | 3 | 69 | 70) && (*kind != 24 || seen.insert(*kind))).collect();
+        let list: Vec<_> = list.into_iter().filter(|(kind, _)| !matches!(kind, 2 | 3 | 69 | 70) && (!matches!(kind, 1 | 24) || seen.insert(*kind))).collect();
         let secret = rfc_secret();
         let sent = request(&secret, [1; 16], &[]);
         let context = PacketView::parse(sent.as_bytes()).unwrap().verify(&secret, Demand::Required).unwrap().context();
