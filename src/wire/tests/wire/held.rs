@@ -506,3 +506,41 @@ fn hidden_values_are_never_printed() {
         "HeldAttributes(Access-Accept, [25, 69])"
     );
 }
+
+#[test]
+fn a_first_octet_above_31_is_no_tag() {
+    // RFC 2868 §3.1: "untagged" and "7" begin with letters and digits, not with tags.
+    let kept = held(ReplyCode::Accept, |writer| {
+        push(writer, &[(81, b"untagged"), (81, b"\x01tagged")])
+    });
+    let written = inner(&forwarded(
+        &kept,
+        &rule(&[("Tunnel-Private-Group-Id", "7")]),
+    ));
+    assert_eq!(written, owned(&[(81, b"\x01tagged"), (81, b"7")]));
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_not_half_written() {
+    let kept = held(ReplyCode::Accept, |writer| {
+        while writer.push(Attribute::new(25, &[9; 253])).is_ok() {}
+    });
+    let asked = request(&rfc_secret(), APPLIANCE_UNDER, &[(33, &[1; 200])]);
+    let (context, mut buffer) = (context(&asked, &rfc_secret()), Datagram::new());
+    let mut writer = context.reply(ReplyCode::Reject, &mut buffer);
+    let room = writer.room();
+    let extra = rule(&[("Reply-Message", &"x".repeat(200))]);
+    assert!(
+        kept.encoded_len_with(&extra) > context.room(),
+        "which the caller could have known before it asked anybody"
+    );
+    assert!(
+        kept.write(&mut writer, &extra, &mut Salts::new([0, 0]))
+            .is_err()
+    );
+    assert_eq!(writer.room(), room);
+    assert_eq!(
+        list(writer.sign(&rfc_secret()).unwrap().as_bytes()).len(),
+        2
+    );
+}
