@@ -1,30 +1,30 @@
 //! The attributes of an upstream's answer, kept while a login is held.
 //!
-//! Plain attributes are kept byte for byte and in order (RFC 2865 §2.3, §5). Hidden ones are decoded on arrival, with the
+//! Plain attributes are kept byte for byte and in order (RFC 2865 §2.3, §5). Hidden ones are revealed on arrival, with the
 //! upstream's secret and the authenticator of our request, and hidden again only when the answer is written, under the request
 //! that is answered then (RFC 2548 §2.4.2, RFC 2868 §3.5): the appliance may have asked anew in between. Everything lies in
 //! memory that is wiped, and `Debug` shows numbers only.
+
+mod builder;
+mod item;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
+use self::builder::{Builder, Hop};
+use self::item::{Form, Item, Kept, vendor_encoded_len};
 use crate::code::Code;
 use crate::datagram::Full;
-use crate::dictionary::{Dictionary, Encryption};
-use crate::field::ATTRIBUTE_HEADER_OCTETS;
+use crate::dictionary::Dictionary;
 use crate::kind;
-use crate::password::{is_hidden_length, reveal_in_place};
 use crate::replacement::{Identity, ReplyAttributes};
-use crate::reply::{ReplyWriter, vendor_header};
-use crate::salt::{Salts, hidden_len, reveal_salted};
+use crate::reply::ReplyWriter;
+use crate::salt::Salts;
 use crate::secret::{Secret, SharedSecret};
 use crate::vendor::VendorAttribute;
 use crate::verify::VerifiedReply;
 use crate::view::Attribute;
-
-/// Octets of Vendor-Id, vendor type and vendor length.
-const VENDOR_HEADER_OCTETS: usize = 6;
 
 /// A hidden attribute of the upstream does not decode: the secrets differ, or the upstream is broken. The login is refused,
 /// because what could be forwarded is garbage.
@@ -38,8 +38,13 @@ pub struct WrongSecret {
 
 impl fmt::Display for WrongSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Dictionary::embedded().name(self.kind, self.vendor).unwrap_or("a hidden attribute");
-        write!(f, "{name} does not decode: the secret shared with the upstream differs")
+        let name = Dictionary::embedded()
+            .name(self.kind, self.vendor)
+            .unwrap_or("a hidden attribute");
+        write!(
+            f,
+            "{name} does not decode: the secret shared with the upstream differs"
+        )
     }
 }
 
@@ -50,8 +55,8 @@ impl std::error::Error for WrongSecret {}
 #[derive(Clone)]
 pub struct HeldAttributes {
     code: Code,
-    octets: Zeroizing<Vec<u8>>,
-    items: Vec<Item>,
+    octets: Zeroizing<Box<[u8]>>,
+    items: Box<[Item]>,
 }
 
 impl HeldAttributes {
@@ -60,17 +65,20 @@ impl HeldAttributes {
     /// # Errors
     /// [`WrongSecret`] when a hidden attribute does not decode.
     pub fn decode(reply: &VerifiedReply<'_>, secret: &SharedSecret) -> Result<Self, WrongSecret> {
-        let mut held = Self::empty(reply.code(), reply.raw_attributes().len());
-        let from = Hop { secret, authenticator: reply.request_authenticator() };
-        for attribute in reply.attributes() {
-            held.take(attribute, &from)?;
-        }
-        Ok(held)
+        let mut builder = Builder::new(reply.code(), reply.raw_attributes().len());
+        let from = Hop {
+            secret,
+            authenticator: reply.request_authenticator(),
+        };
+        reply
+            .attributes()
+            .try_for_each(|attribute| builder.take(attribute, &from))?;
+        Ok(builder.finish())
     }
 
     /// No attributes, of a reply with this code: what a primary that is not RADIUS gives.
     pub fn none(code: Code) -> Self {
-        Self::empty(code, 0)
+        Builder::new(code, 0).finish()
     }
 
     /// The code of the reply these come from.
@@ -85,65 +93,57 @@ impl HeldAttributes {
     }
 
     /// What an Access-Reject may carry: Reply-Message, EAP-Message, Error-Cause and MS-CHAP-Error, so that no grant leaks into
-    /// a refusal (RFC 2865 §5.44, RFC 5080 §2.6.1). An EAP-Message stays only if the upstream rejected too: the others say Success.
+    /// a refusal (RFC 2865 §5.44, RFC 5080 §2.6.1). An EAP-Message stays only if the upstream rejected too: the others say
+    /// Success or ask on.
     #[must_use]
     pub fn for_reject(self) -> Self {
         let rejected = self.code == Code::AccessReject;
-        self.filtered(
-            |kind| match kind {
-                kind::REPLY_MESSAGE | kind::ERROR_CAUSE => true,
-                kind::EAP_MESSAGE => rejected,
-                _ => false,
-            },
-            |inner| inner.vendor == kind::MICROSOFT && inner.kind == kind::MS_CHAP_ERROR,
-        )
+        let keep = |kind| match kind {
+            kind::REPLY_MESSAGE | kind::ERROR_CAUSE => true,
+            kind::EAP_MESSAGE => rejected,
+            _ => false,
+        };
+        self.filtered(keep, |inner| {
+            inner.vendor == kind::MICROSOFT && inner.kind == kind::MS_CHAP_ERROR
+        })
     }
 
     /// What an Access-Challenge may carry: Reply-Message, State, Prompt, the timeouts, EAP-Message and MS-CHAP.
     #[must_use]
     pub fn for_challenge(self) -> Self {
-        self.filtered(
-            |kind| {
-                matches!(
-                    kind,
-                    kind::REPLY_MESSAGE
-                        | kind::STATE
-                        | kind::PROMPT
-                        | kind::SESSION_TIMEOUT
-                        | kind::IDLE_TIMEOUT
-                        | kind::EAP_MESSAGE
-                )
-            },
-            |inner| {
-                inner.vendor == kind::MICROSOFT
-                    && matches!(
-                        inner.kind,
-                        kind::MS_CHAP_CHALLENGE | kind::MS_CHAP_ERROR | kind::MS_CHAP_DOMAIN | kind::MS_CHAP2_SUCCESS
-                    )
-            },
-        )
+        self.filtered(may_challenge, |inner| {
+            inner.vendor == kind::MICROSOFT && is_mschap_answer(inner.kind)
+        })
     }
 
     /// Octets that the attributes take when they are written.
     pub fn encoded_len(&self) -> usize {
-        self.items.iter().map(Item::encoded_len).fold(0, usize::saturating_add)
+        self.items
+            .iter()
+            .map(Item::encoded_len)
+            .fold(0, usize::saturating_add)
     }
 
     /// Octets that the attributes and those that replace some of them take together.
     pub fn encoded_len_with(&self, replaced_by: &ReplyAttributes) -> usize {
-        let kept = self.items.iter().map(|item| self.kept_len(item, replaced_by));
+        let kept = self
+            .items
+            .iter()
+            .map(|item| self.kept_len(item, replaced_by));
         kept.fold(replaced_by.encoded_len(), usize::saturating_add)
     }
 
     /// The plain attributes in order.
     pub fn plain_attributes(&self) -> impl Iterator<Item = Attribute<'_>> {
         let plain = self.items.iter().filter(|item| item.form == Form::Plain);
-        plain.map(|item| Attribute { kind: item.kind, value: self.value(item) })
+        plain.map(|item| self.attribute_of(item))
     }
 
     /// The value of the first plain attribute of this type.
     pub fn attribute(&self, kind: u8) -> Option<&[u8]> {
-        self.plain_attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
+        self.plain_attributes()
+            .find(|attribute| attribute.kind == kind)
+            .map(|attribute| attribute.value)
     }
 
     /// User-Name: who the upstream says this is.
@@ -156,38 +156,62 @@ impl HeldAttributes {
         self.attribute(kind::STATE)
     }
 
-    /// Service-Type's number, if it is there with four octets.
+    /// Service-Type's number, if it is there with four octets; the first, should there be several.
     pub fn service_type(&self) -> Option<u32> {
-        self.attribute(kind::SERVICE_TYPE)?.try_into().ok().map(u32::from_be_bytes)
+        self.service_types().next()
+    }
+
+    /// All Service-Types: one by rule (RFC 2865 §5.44), but whoever guards a privilege must see what comes after the first.
+    pub fn service_types(&self) -> impl Iterator<Item = u32> {
+        let said = self
+            .plain_attributes()
+            .filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
+        said.filter_map(|attribute| attribute.value.try_into().ok().map(u32::from_be_bytes))
     }
 
     /// All Reply-Messages, in order, as one text; bytes, because nothing forces them to be UTF-8.
     pub fn reply_message(&self) -> Option<Vec<u8>> {
-        let mut messages = self.plain_attributes().filter(|attribute| attribute.kind == kind::REPLY_MESSAGE).peekable();
+        let mut messages = self
+            .plain_attributes()
+            .filter(|attribute| attribute.kind == kind::REPLY_MESSAGE)
+            .peekable();
         messages.peek()?;
-        Some(messages.flat_map(|attribute| attribute.value).copied().collect())
+        Some(
+            messages
+                .flat_map(|attribute| attribute.value)
+                .copied()
+                .collect(),
+        )
     }
 
-    /// The plain value of a hidden attribute: for tests and for those who log in themselves.
+    /// The revealed value of the first hidden attribute of this type: for tests, and for a client that logs in itself.
     pub fn revealed(&self, vendor: Option<u32>, kind: u8) -> Option<Secret> {
-        let found = self.items.iter().find(|item| item.hidden_as() == Some((vendor, kind)))?;
+        let found = self
+            .items
+            .iter()
+            .find(|item| item.hidden_as() == Some((vendor, kind)))?;
         Some(Secret::new(self.value(found)))
     }
 
     /// Writes what `replaced_by` does not replace, in order, and then `replaced_by`. Hidden attributes get fresh salts.
     ///
     /// # Errors
-    /// [`Full`] when it does not fit; the writer then holds a part and must not be signed.
+    /// [`Full`] when it does not fit; nothing was written then.
     pub fn write(
         &self,
         writer: &mut ReplyWriter<'_>,
         replaced_by: &ReplyAttributes,
         salts: &mut Salts,
     ) -> Result<(), Full> {
-        for item in &self.items {
-            self.write_item(item, writer, replaced_by, salts)?;
+        if self.encoded_len_with(replaced_by) > writer.room() {
+            return Err(Full);
         }
-        replaced_by.attributes().try_for_each(|attribute| writer.push(attribute))
+        self.items
+            .iter()
+            .try_for_each(|item| self.write_item(item, writer, replaced_by, salts))?;
+        replaced_by
+            .attributes()
+            .try_for_each(|attribute| writer.push(attribute))
     }
 
     fn write_item(
@@ -197,143 +221,115 @@ impl HeldAttributes {
         replaced_by: &ReplyAttributes,
         salts: &mut Salts,
     ) -> Result<(), Full> {
-        let value = self.value(item);
+        let plain = || Secret::new(self.value(item));
         match item.form {
-            Form::Plain => match self.kept(item, |inner| !replaced_by.replaces(Identity::of_vendor(inner))) {
-                Kept::Whole if replaced_by.replaces(Identity::of(item.kind, value)) => Ok(()),
-                Kept::Whole => writer.push(Attribute { kind: item.kind, value }),
-                Kept::Parts(parts) => {
-                    parts.into_iter().try_for_each(|inner| writer.push_vendor(inner.vendor, inner.kind, inner.value))
-                }
-            },
-            Form::Salted => writer.hide_salted(item.kind, &[], Secret::new(value), salts),
-            Form::Tagged { tag } => writer.hide_salted(item.kind, &[tag], Secret::new(value), salts),
-            Form::SaltedVendor { vendor, kind } => writer.push_hidden_vendor(vendor, kind, &Secret::new(value), salts),
-            Form::LikePassword { vendor, kind } => writer.hide_unsalted_vendor(vendor, kind, Secret::new(value)),
+            Form::Plain => self.write_plain(item, writer, replaced_by),
+            Form::Salted => writer.hide_salted(item.kind, &[], plain(), salts),
+            Form::Tagged { tag } => writer.hide_salted(item.kind, &[tag], plain(), salts),
+            Form::SaltedVendor { vendor, kind } => {
+                writer.push_hidden_vendor(vendor, kind, &plain(), salts)
+            }
+            Form::LikePassword { vendor, kind } => {
+                writer.hide_unsalted_vendor(vendor, kind, plain())
+            }
+        }
+    }
+
+    fn write_plain(
+        &self,
+        item: &Item,
+        writer: &mut ReplyWriter<'_>,
+        replaced_by: &ReplyAttributes,
+    ) -> Result<(), Full> {
+        match self.unreplaced(item, replaced_by) {
+            Some(Kept::Whole) => writer.push(self.attribute_of(item)),
+            Some(Kept::Parts(parts)) => parts
+                .iter()
+                .try_for_each(|inner| writer.push_vendor(inner.vendor, inner.kind, inner.value)),
+            None => Ok(()),
         }
     }
 
     fn kept_len(&self, item: &Item, replaced_by: &ReplyAttributes) -> usize {
-        if item.form != Form::Plain {
-            return item.encoded_len();
+        match self.unreplaced(item, replaced_by) {
+            Some(Kept::Whole) => item.encoded_len(),
+            Some(Kept::Parts(parts)) => parts
+                .iter()
+                .map(vendor_encoded_len)
+                .fold(0, usize::saturating_add),
+            None => 0,
         }
-        match self.kept(item, |inner| !replaced_by.replaces(Identity::of_vendor(inner))) {
-            Kept::Whole if replaced_by.replaces(Identity::of(item.kind, self.value(item))) => 0,
-            Kept::Whole => item.encoded_len(),
-            Kept::Parts(parts) => parts.iter().map(vendor_encoded_len).fold(0, usize::saturating_add),
+    }
+
+    /// What a rule's attributes leave of this one. A rule sets no hidden attribute, so those stay.
+    fn unreplaced(&self, item: &Item, replaced_by: &ReplyAttributes) -> Option<Kept<'_>> {
+        if item.form != Form::Plain || replaced_by.is_empty() {
+            return Some(Kept::Whole);
         }
+        if replaced_by.replaces(Identity::of(item.kind, self.value(item))) {
+            return None;
+        }
+        Some(self.kept(item, |inner| {
+            !replaced_by.replaces(Identity::of_vendor(inner))
+        }))
     }
 
     /// What stays of a Vendor-Specific when each vendor attribute in it is judged; other attributes stay whole.
     fn kept(&self, item: &Item, mut keep: impl FnMut(&VendorAttribute<'_>) -> bool) -> Kept<'_> {
-        let attribute = Attribute { kind: item.kind, value: self.value(item) };
-        let Some(mut inside) = attribute.vendor() else {
+        let Some(inside) = self.attribute_of(item).vendor() else {
             return Kept::Whole;
         };
         if inside.clone().all(|inner| keep(&inner)) {
             return Kept::Whole;
         }
-        Kept::Parts(inside.by_ref().filter(keep).collect())
+        Kept::Parts(inside.filter(keep).collect())
     }
 
-    fn filtered(self, keep: impl Fn(u8) -> bool, keep_vendor: impl Fn(&VendorAttribute<'_>) -> bool) -> Self {
+    fn filtered(
+        self,
+        keep: impl Fn(u8) -> bool,
+        keep_vendor: impl Fn(&VendorAttribute<'_>) -> bool,
+    ) -> Self {
+        // RFC 3579 §2.6.5: Reply-Message must not accompany EAP-Message.
         let with_eap = keep(kind::EAP_MESSAGE) && self.attribute(kind::EAP_MESSAGE).is_some();
-        let mut kept = Self::empty(self.code, self.octets.len());
+        let mut kept = Builder::new(self.code, self.octets.len());
         for item in &self.items {
             let value = self.value(item);
-            let stays = match (item.kind, item.hidden_as()) {
-                // RFC 3579 §2.6.5: Reply-Message must not accompany EAP-Message.
-                (kind::REPLY_MESSAGE, _) if with_eap => false,
-                (kind::VENDOR_SPECIFIC, Some((Some(vendor), kind))) => {
-                    keep_vendor(&VendorAttribute { vendor, kind, value })
-                }
-                (kind::VENDOR_SPECIFIC, _) => {
-                    kept.push_vendor_parts(self.kept(item, &keep_vendor), value, keep(item.kind));
+            let stays = match (item.hidden_as(), item.kind) {
+                (Some((Some(vendor), kind)), _) => keep_vendor(&VendorAttribute {
+                    vendor,
+                    kind,
+                    value,
+                }),
+                (None, kind::VENDOR_SPECIFIC) => {
+                    kept.take_kept(
+                        self.kept(item, &keep_vendor),
+                        self.attribute_of(item),
+                        keep(item.kind),
+                    );
                     false
                 }
-                (kind, _) => keep(kind),
+                (_, kind::REPLY_MESSAGE) => keep(kind::REPLY_MESSAGE) && !with_eap,
+                (_, kind) => keep(kind),
             };
             if stays {
                 kept.push(item.kind, item.form, &[value]);
             }
         }
-        kept
+        kept.finish()
     }
 
-    fn push_vendor_parts(&mut self, kept: Kept<'_>, value: &[u8], opaque_too: bool) {
-        let whole = Attribute { kind: kind::VENDOR_SPECIFIC, value };
-        match kept {
-            Kept::Whole if opaque_too || whole.vendor().is_some() => {
-                self.push(whole.kind, Form::Plain, &[value]);
-            }
-            Kept::Whole => {}
-            Kept::Parts(parts) => parts.iter().for_each(|inner| self.push_plain_vendor(inner)),
+    fn attribute_of(&self, item: &Item) -> Attribute<'_> {
+        Attribute {
+            kind: item.kind,
+            value: self.value(item),
         }
-    }
-
-    fn empty(code: Code, octets: usize) -> Self {
-        Self { code, octets: Zeroizing::new(Vec::with_capacity(octets)), items: Vec::new() }
-    }
-
-    fn take(&mut self, attribute: Attribute<'_>, from: &Hop<'_>) -> Result<(), WrongSecret> {
-        let Attribute { kind, value } = attribute;
-        if matches!(kind, kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE) {
-            return Ok(());
-        }
-        if let Some(mut inside) = attribute.vendor()
-            && inside.clone().any(|inner| encryption(Some(inner.vendor), inner.kind) != Encryption::None)
-        {
-            return inside.try_for_each(|inner| self.take_vendor(&inner, from));
-        }
-        let Some(entry) =
-            Dictionary::embedded().entry(kind, None).filter(|entry| entry.encryption == Encryption::Salted)
-        else {
-            self.push(kind, Form::Plain, &[value]);
-            return Ok(());
-        };
-        let wrong = WrongSecret { vendor: None, kind };
-        let (form, hidden) = match value.split_first() {
-            Some((tag, hidden)) if entry.has_tag => (Form::Tagged { tag: *tag }, hidden),
-            Some(_) | None => (Form::Salted, value),
-        };
-        let plain = from.reveal_salted(hidden).ok_or(wrong)?;
-        self.push(kind, form, &[plain.expose()]);
-        Ok(())
-    }
-
-    /// One of several vendor attributes in a Vendor-Specific that hides some: each gets a Vendor-Specific of its own.
-    fn take_vendor(&mut self, inner: &VendorAttribute<'_>, from: &Hop<'_>) -> Result<(), WrongSecret> {
-        let VendorAttribute { vendor, kind, value } = *inner;
-        let wrong = WrongSecret { vendor: Some(vendor), kind };
-        let (form, plain) = match encryption(Some(vendor), kind) {
-            Encryption::None => {
-                self.push_plain_vendor(inner);
-                return Ok(());
-            }
-            Encryption::Salted => (Form::SaltedVendor { vendor, kind }, from.reveal_salted(value)),
-            Encryption::Password => (Form::LikePassword { vendor, kind }, from.reveal_blocks(value)),
-        };
-        let plain = plain.ok_or(wrong)?;
-        self.push(kind::VENDOR_SPECIFIC, form, &[plain.expose()]);
-        Ok(())
-    }
-
-    fn push_plain_vendor(&mut self, inner: &VendorAttribute<'_>) {
-        if let Ok(header) = vendor_header(inner.vendor, inner.kind, inner.value.len()) {
-            self.push(kind::VENDOR_SPECIFIC, Form::Plain, &[&header, inner.value]);
-        }
-    }
-
-    fn push(&mut self, kind: u8, form: Form, parts: &[&[u8]]) {
-        // A packet has at most 4096 octets, and revealing makes values shorter: both numbers fit.
-        let start = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
-        parts.iter().for_each(|part| self.octets.extend_from_slice(part));
-        let end = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
-        self.items.push(Item { kind, form, start, end });
     }
 
     fn value(&self, item: &Item) -> &[u8] {
-        self.octets.get(item.start.into()..item.end.into()).unwrap_or_default()
+        self.octets
+            .get(item.start.into()..item.end.into())
+            .unwrap_or_default()
     }
 }
 
@@ -346,82 +342,26 @@ impl fmt::Debug for HeldAttributes {
     }
 }
 
-/// One attribute: where its value lies, and how it must be written.
-#[derive(Clone, Copy)]
-struct Item {
-    kind: u8,
-    form: Form,
-    start: u16,
-    end: u16,
+/// The attributes that are not a vendor's of an Access-Challenge that passes through (RFC 2865 §5.44).
+const fn may_challenge(kind: u8) -> bool {
+    matches!(
+        kind,
+        kind::REPLY_MESSAGE
+            | kind::STATE
+            | kind::PROMPT
+            | kind::SESSION_TIMEOUT
+            | kind::IDLE_TIMEOUT
+            | kind::EAP_MESSAGE
+    )
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// As it came.
-    Plain,
-    /// Revealed; salt first.
-    Salted,
-    /// Revealed; a tag before the salt (RFC 2868 §3.5).
-    Tagged { tag: u8 },
-    /// Revealed; a vendor's, salt first (RFC 2548 §2.4.2).
-    SaltedVendor { vendor: u32, kind: u8 },
-    /// Revealed; a vendor's, hidden like User-Password (RFC 2548 §2.4.1).
-    LikePassword { vendor: u32, kind: u8 },
-}
-
-enum Kept<'a> {
-    Whole,
-    Parts(Vec<VendorAttribute<'a>>),
-}
-
-impl Item {
-    fn encoded_len(&self) -> usize {
-        let plain = usize::from(self.end.saturating_sub(self.start));
-        let value = match self.form {
-            Form::Plain => plain,
-            Form::Salted => hidden_len(plain),
-            Form::Tagged { .. } => hidden_len(plain).saturating_add(1),
-            Form::SaltedVendor { .. } => hidden_len(plain).saturating_add(VENDOR_HEADER_OCTETS),
-            Form::LikePassword { .. } => plain.saturating_add(VENDOR_HEADER_OCTETS),
-        };
-        value.saturating_add(ATTRIBUTE_HEADER_OCTETS)
-    }
-
-    const fn hidden_as(&self) -> Option<(Option<u32>, u8)> {
-        match self.form {
-            Form::Plain => None,
-            Form::Salted | Form::Tagged { .. } => Some((None, self.kind)),
-            Form::SaltedVendor { vendor, kind } | Form::LikePassword { vendor, kind } => Some((Some(vendor), kind)),
-        }
-    }
-}
-
-/// What a value of the upstream is hidden under.
-struct Hop<'a> {
-    secret: &'a SharedSecret,
-    authenticator: &'a [u8; 16],
-}
-
-impl Hop<'_> {
-    fn reveal_salted(&self, hidden: &[u8]) -> Option<Secret> {
-        reveal_salted(hidden, self.secret, self.authenticator)
-    }
-
-    /// Hidden like User-Password, but the value is a fixed structure: no octet is stripped.
-    fn reveal_blocks(&self, hidden: &[u8]) -> Option<Secret> {
-        if !is_hidden_length(hidden.len()) {
-            return None;
-        }
-        let mut plain = Zeroizing::new(hidden.to_vec());
-        reveal_in_place(self.secret, &[self.authenticator], &mut plain);
-        Some(Secret::new(plain.as_slice()))
-    }
-}
-
-fn encryption(vendor: Option<u32>, kind: u8) -> Encryption {
-    Dictionary::embedded().entry(kind, vendor).map_or(Encryption::None, |entry| entry.encryption)
-}
-
-fn vendor_encoded_len(inner: &VendorAttribute<'_>) -> usize {
-    inner.value.len().saturating_add(VENDOR_HEADER_OCTETS).saturating_add(ATTRIBUTE_HEADER_OCTETS)
+/// What a server says in MS-CHAP, without the keys (RFC 2548 §2.1, §2.3).
+const fn is_mschap_answer(kind: u8) -> bool {
+    matches!(
+        kind,
+        kind::MS_CHAP_CHALLENGE
+            | kind::MS_CHAP_ERROR
+            | kind::MS_CHAP_DOMAIN
+            | kind::MS_CHAP2_SUCCESS
+    )
 }

@@ -11,6 +11,28 @@
 //! - Message-Authenticator is the first attribute of all that is written here, without a switch to turn it off.
 //! - Secrets are compared in constant time, wiped when dropped, and never printed.
 //!
+//! A datagram's way through, from what a socket received to what it may send:
+//!
+//! ```
+//! use wire::{Attribute, Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, Secret, SharedSecret, kind};
+//!
+//! let secret = SharedSecret::new(Secret::new("shared with the appliance"));
+//! # let mut appliance = Datagram::new();
+//! # let mut asks = RequestWriter::new(Code::AccessRequest, 1, [7; 16], &mut appliance);
+//! # asks.push_password(&Secret::new("hunter2"), &secret)?;
+//! # let received = asks.sign(&secret);
+//! let request = PacketView::parse(received.as_bytes())?.verify(&secret, Demand::Required)?;
+//! assert_eq!(request.password(&secret)?, Some(Secret::new("hunter2")));
+//!
+//! let context = request.context(); // all that a held login keeps of its request
+//! let mut buffer = Datagram::new();
+//! let mut reply = context.reply(ReplyCode::Reject, &mut buffer);
+//! reply.push(Attribute::new(kind::REPLY_MESSAGE, b"Ask the service desk."))?;
+//! let signed = reply.sign(&secret)?;
+//! assert_eq!(signed.as_bytes()[20], kind::MESSAGE_AUTHENTICATOR);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! It never opens a socket, reads a clock or draws a random number: time is nobody's business here, entropy is a parameter.
 
 #![forbid(unsafe_code)]
@@ -26,7 +48,15 @@
     )
 )]
 #![deny(missing_docs)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::wildcard_enum_match_arm
+    )
+)]
 
 mod authenticator;
 mod code;
@@ -38,6 +68,7 @@ mod field;
 mod held;
 pub mod kind;
 mod log;
+mod malformed;
 mod mschap;
 mod password;
 mod replacement;
@@ -60,7 +91,10 @@ pub use extended::{ExtendedAttribute, ExtendedAttributes};
 pub use field::{ATTRIBUTE_COUNT_MAX, PACKET_OCTETS_MAX, VALUE_OCTETS_MAX};
 pub use held::{HeldAttributes, WrongSecret};
 pub use log::log_safe;
-pub use mschap::{MsChap, MsChap2, NtHash, mschap_response, mschap2_authenticator_response, mschap2_response};
+pub use malformed::Malformed;
+pub use mschap::{
+    MsChap, MsChap2, NtHash, mschap_response, mschap2_authenticator_response, mschap2_response,
+};
 pub use password::{BadPassword, Chap, chap_response, hide_password, reveal_password};
 pub use replacement::{Forbidden, ReplyAttributes};
 pub use reply::{ReplyContext, ReplyWriter, SignedReply};
@@ -69,4 +103,4 @@ pub use salt::{Salts, hide_salted, reveal_salted};
 pub use secret::{Secret, SharedSecret};
 pub use vendor::{VendorAttribute, VendorAttributes};
 pub use verify::{Demand, Unverified, VerifiedReply, VerifiedRequest};
-pub use view::{Attribute, Attributes, Malformed, PacketView};
+pub use view::{Attribute, Attributes, PacketView};

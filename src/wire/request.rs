@@ -8,11 +8,13 @@ use std::fmt;
 use crate::authenticator::{Authenticator, Signed, response_authenticator};
 use crate::code::Code;
 use crate::datagram::{Datagram, Draft, Full};
+use crate::field::HEADER_OCTETS;
 use crate::kind;
 use crate::password::hide_password;
 use crate::reply::{push_eap, vendor_header};
 use crate::secret::{Secret, SharedSecret};
-use crate::view::{Attribute, Attributes};
+use crate::verify::VerifiedRequest;
+use crate::view::{Attribute, Attributes, PacketView};
 
 /// A request while it is written.
 #[derive(Debug)]
@@ -26,10 +28,24 @@ pub struct RequestWriter<'b> {
 impl<'b> RequestWriter<'b> {
     /// Begins a request. `authenticator` is sixteen random octets; Accounting-Request, Disconnect-Request and CoA-Request
     /// compute their own instead (RFC 2866 §3, RFC 5176 §2.3).
-    pub fn new(code: Code, identifier: u8, authenticator: [u8; 16], buffer: &'b mut Datagram) -> Self {
-        let authenticator = if code.hashes_request() { [0; 16] } else { authenticator };
+    pub fn new(
+        code: Code,
+        identifier: u8,
+        authenticator: [u8; 16],
+        buffer: &'b mut Datagram,
+    ) -> Self {
+        let authenticator = if code.hashes_request() {
+            [0; 16]
+        } else {
+            authenticator
+        };
         let draft = Draft::begin(buffer, code, identifier, &authenticator);
-        Self { draft, code, identifier, authenticator }
+        Self {
+            draft,
+            code,
+            identifier,
+            authenticator,
+        }
     }
 
     /// Adds an attribute. Message-Authenticator is the writer's own: one that is pushed is left out.
@@ -49,7 +65,8 @@ impl<'b> RequestWriter<'b> {
     /// [`Full`] when it does not fit.
     pub fn push_vendor(&mut self, vendor: u32, kind: u8, value: &[u8]) -> Result<(), Full> {
         let header = vendor_header(vendor, kind, value.len())?;
-        self.draft.attribute(kind::VENDOR_SPECIFIC, &[&header, value])
+        self.draft
+            .attribute(kind::VENDOR_SPECIFIC, &[&header, value])
     }
 
     /// Adds an EAP message in as many attributes as it needs (RFC 3579 §3.1).
@@ -69,6 +86,38 @@ impl<'b> RequestWriter<'b> {
         self.draft.attribute(kind::USER_PASSWORD, &[&hidden])
     }
 
+    /// Forwards the attributes of an appliance's request that `keep` keeps, unchanged and in order (RFC 2865 §2.3).
+    ///
+    /// Never those that belong to the appliance's hop: Message-Authenticator, Proxy-State, and User-Password, which
+    /// [`push_password`](Self::push_password) hides for this one. A CHAP response that answers the appliance's Request
+    /// Authenticator gets that as a CHAP-Challenge, because ours is another (RFC 2865 §2.3).
+    ///
+    /// # Errors
+    /// [`Full`] when not all of them fit; the request is then of no use.
+    pub fn forward(
+        &mut self,
+        request: &VerifiedRequest<'_>,
+        keep: impl Fn(&Attribute<'_>) -> bool,
+    ) -> Result<(), Full> {
+        let ours = |kind| {
+            matches!(
+                kind,
+                kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE | kind::USER_PASSWORD
+            )
+        };
+        let mut forwarded = request
+            .attributes()
+            .filter(|attribute| !ours(attribute.kind) && keep(attribute));
+        forwarded.try_for_each(|attribute| self.push(attribute))?;
+        if request.chap_password().is_some() && request.attribute(kind::CHAP_CHALLENGE).is_none() {
+            return self.push(Attribute::new(
+                kind::CHAP_CHALLENGE,
+                request.authenticator(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Octets that more attributes may take.
     pub const fn room(&self) -> usize {
         self.draft.room()
@@ -79,7 +128,10 @@ impl<'b> RequestWriter<'b> {
         self.draft.seal(secret, &self.authenticator);
         if self.code.hashes_request() {
             let (header, attributes) = self.draft.parts();
-            let signed = Signed { header, authenticator: &self.authenticator };
+            let signed = Signed {
+                header,
+                authenticator: &self.authenticator,
+            };
             self.authenticator = response_authenticator(secret, signed, attributes);
             self.draft.set_authenticator(&self.authenticator);
         }
@@ -122,14 +174,24 @@ impl SentRequest {
         &self.authenticator
     }
 
-    pub(crate) fn holds_proxy_state(&self, value: &[u8]) -> bool {
-        let attributes = self.bytes.get(crate::field::HEADER_OCTETS..).unwrap_or_default();
-        Attributes::over(attributes).any(|sent| sent.kind == kind::PROXY_STATE && sent.value == value)
+    /// Whether every Proxy-State of the reply is one that was sent, in the order they were sent (RFC 2865 §5.33).
+    pub(crate) fn returns_proxy_states(&self, reply: &PacketView<'_>) -> bool {
+        let attributes = Attributes::over(self.bytes.get(HEADER_OCTETS..).unwrap_or_default());
+        let mut sent = attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE);
+        reply
+            .proxy_states()
+            .all(|returned| sent.any(|sent| sent.value == returned))
     }
 }
 
 impl fmt::Debug for SentRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SentRequest({} {}, {} octets)", self.code, self.identifier, self.bytes.len())
+        write!(
+            f,
+            "SentRequest({} {}, {} octets)",
+            self.code,
+            self.identifier,
+            self.bytes.len()
+        )
     }
 }

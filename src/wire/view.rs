@@ -10,9 +10,11 @@ use crate::authenticator::{Authenticator, Signed};
 use crate::code::Code;
 use crate::eap::EapNote;
 use crate::field::{
-    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, PACKET_OCTETS_MAX,
+    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS,
+    PACKET_OCTETS_MAX,
 };
 use crate::kind;
+use crate::malformed::Malformed;
 
 /// One attribute: its type and its value, without the length octet.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,9 @@ impl<'a> Attribute<'a> {
         if usize::from(length) < ATTRIBUTE_HEADER_OCTETS {
             return Err(Malformed::AttributeLength(kind));
         }
-        let (whole, rest) = bytes.split_at_checked(length.into()).ok_or(Malformed::AttributeOverrun(kind))?;
+        let (whole, rest) = bytes
+            .split_at_checked(length.into())
+            .ok_or(Malformed::AttributeOverrun(kind))?;
         let value = whole.get(ATTRIBUTE_HEADER_OCTETS..).unwrap_or_default();
         Ok((Self { kind, value }, rest))
     }
@@ -107,7 +111,14 @@ impl<'a> PacketView<'a> {
         let header = [*octet, *identifier, *high, *low];
         let code = Code::from_octet(*octet).ok_or(Malformed::UnknownCode(*octet))?;
         let notes = Notes::take(attributes)?;
-        Ok(Self { bytes, code, header, authenticator, attributes, notes })
+        Ok(Self {
+            bytes,
+            code,
+            header,
+            authenticator,
+            attributes,
+            notes,
+        })
     }
 
     /// The kind of packet.
@@ -143,7 +154,9 @@ impl<'a> PacketView<'a> {
 
     /// The value of the first attribute of this type.
     pub fn attribute(&self, kind: u8) -> Option<&'a [u8]> {
-        self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
+        self.attributes()
+            .find(|attribute| attribute.kind == kind)
+            .map(|attribute| attribute.value)
     }
 
     /// State (24): at most one (RFC 2865 §5.24).
@@ -151,7 +164,8 @@ impl<'a> PacketView<'a> {
         self.notes.state
     }
 
-    /// User-Name (1): octets, that need not be UTF-8.
+    /// User-Name (1): octets, that need not be UTF-8. At most one (RFC 2865 §5.44): with two, we and an upstream could mean
+    /// different users.
     pub const fn user_name(&self) -> Option<&'a [u8]> {
         self.notes.user_name
     }
@@ -170,8 +184,15 @@ impl<'a> PacketView<'a> {
     pub fn proxy_states(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let count = self.notes.proxy_states;
         // Most packets have none: then nothing is walked.
-        let attributes = if count == 0 { Attributes::default() } else { self.attributes() };
-        attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE).take(count).map(|attribute| attribute.value)
+        let attributes = if count == 0 {
+            Attributes::default()
+        } else {
+            self.attributes()
+        };
+        attributes
+            .filter(|attribute| attribute.kind == kind::PROXY_STATE)
+            .take(count)
+            .map(|attribute| attribute.value)
     }
 
     /// How many Proxy-States there are.
@@ -202,93 +223,24 @@ impl<'a> PacketView<'a> {
     }
 
     pub(crate) const fn signed(&self, authenticator: &'a Authenticator) -> Signed<'a> {
-        Signed { header: self.header, authenticator }
+        Signed {
+            header: self.header,
+            authenticator,
+        }
     }
 }
 
 impl fmt::Debug for PacketView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PacketView({} {}, {} attributes)", self.code, self.identifier(), self.notes.count)
+        write!(
+            f,
+            "PacketView({} {}, {} attributes)",
+            self.code,
+            self.identifier(),
+            self.notes.count
+        )
     }
 }
-
-/// Why a datagram is not a RADIUS packet. Comparable, so that it can be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
-    /// Fewer than 20 octets were received: this many (RFC 2865 §3).
-    TooShort(usize),
-    /// The header's Length is below 20 or above 4096 (RFC 2865 §3).
-    Length(u16),
-    /// The header's Length is more than what was received (RFC 2865 §3).
-    Truncated(u16),
-    /// No code that we know.
-    UnknownCode(u8),
-    /// One octet is left where an attribute should be.
-    AttributeHeader,
-    /// Attribute type 0.
-    AttributeZero,
-    /// An attribute of this type says it is shorter than its own header.
-    AttributeLength(u8),
-    /// An attribute of this type goes past the packet's end.
-    AttributeOverrun(u8),
-    /// More than [`ATTRIBUTE_COUNT_MAX`] attributes.
-    TooManyAttributes,
-    /// An attribute that may stand only once stands twice (RFC 2865 §5.44, RFC 3579 §3.3).
-    DuplicateAttribute(u8),
-    /// A Message-Authenticator whose value has this many octets and not 16 (RFC 3579 §3.2).
-    MessageAuthenticatorLength(usize),
-    /// More than one kind of credential in one packet (RFC 3579 §3.3 note 1).
-    MixedCredentials,
-}
-
-impl Malformed {
-    /// The reason under which a drop is counted.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::DuplicateAttribute(_) => "duplicate_attribute",
-            Self::TooShort(_)
-            | Self::Length(_)
-            | Self::Truncated(_)
-            | Self::UnknownCode(_)
-            | Self::AttributeHeader
-            | Self::AttributeZero
-            | Self::AttributeLength(_)
-            | Self::AttributeOverrun(_)
-            | Self::TooManyAttributes
-            | Self::MessageAuthenticatorLength(_)
-            | Self::MixedCredentials => "malformed",
-        }
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort(octets) => write!(f, "{octets} octets are too few for a RADIUS packet"),
-            Self::Length(length) => {
-                write!(f, "the header says {length} octets, outside 20 to 4096")
-            }
-            Self::Truncated(length) => write!(f, "the header says {length} octets, more than were received"),
-            Self::UnknownCode(code) => write!(f, "packet code {code} is unknown"),
-            Self::AttributeHeader => f.write_str("one octet is left after the last attribute"),
-            Self::AttributeZero => f.write_str("an attribute has type 0"),
-            Self::AttributeLength(kind) => write!(f, "attribute {kind} has a length below 2"),
-            Self::AttributeOverrun(kind) => {
-                write!(f, "attribute {kind} goes past the end of the packet")
-            }
-            Self::TooManyAttributes => write!(f, "more than {ATTRIBUTE_COUNT_MAX} attributes"),
-            Self::DuplicateAttribute(kind) => write!(f, "attribute {kind} may stand only once"),
-            Self::MessageAuthenticatorLength(octets) => {
-                write!(f, "Message-Authenticator has {octets} octets instead of 16")
-            }
-            Self::MixedCredentials => {
-                f.write_str("more than one of User-Password, CHAP-Password, ARAP-Password, EAP-Message")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// A Message-Authenticator with the attributes' octets on both sides of its value.
 #[derive(Clone, Copy)]
@@ -325,12 +277,17 @@ impl<'a> Notes<'a> {
         Ok(notes)
     }
 
-    fn note(&mut self, attribute: Attribute<'a>, all: &'a [u8], after: &'a [u8]) -> Result<(), Malformed> {
+    fn note(
+        &mut self,
+        attribute: Attribute<'a>,
+        all: &'a [u8],
+        after: &'a [u8],
+    ) -> Result<(), Malformed> {
         if self.count >= ATTRIBUTE_COUNT_MAX {
             return Err(Malformed::TooManyAttributes);
         }
         match attribute.kind {
-            kind::USER_NAME => self.user_name = self.user_name.or(Some(attribute.value)),
+            kind::USER_NAME => once(&mut self.user_name, attribute)?,
             kind::USER_PASSWORD => once(&mut self.user_password, attribute)?,
             kind::CHAP_PASSWORD => once(&mut self.chap_password, attribute)?,
             kind::STATE => once(&mut self.state, attribute)?,
@@ -358,15 +315,25 @@ impl<'a> Notes<'a> {
             return Err(Malformed::MessageAuthenticatorLength(attribute.value.len()));
         };
         let end = all.len().saturating_sub(after.len());
-        let before = all.get(..end.saturating_sub(AUTHENTICATOR_OCTETS)).unwrap_or_default();
-        self.message_authenticator = Some(NotedAuthenticator { before, value, after });
+        let before = all
+            .get(..end.saturating_sub(AUTHENTICATOR_OCTETS))
+            .unwrap_or_default();
+        self.message_authenticator = Some(NotedAuthenticator {
+            before,
+            value,
+            after,
+        });
         Ok(())
     }
 
     /// RFC 3579 §3.3 note 1: a packet must not hold more than one of these four.
     fn refuse_mixed_credentials(&self) -> Result<(), Malformed> {
-        let kinds =
-            [self.user_password.is_some(), self.chap_password.is_some(), self.arap_password, self.eap.len().is_some()];
+        let kinds = [
+            self.user_password.is_some(),
+            self.chap_password.is_some(),
+            self.arap_password,
+            self.eap.len().is_some(),
+        ];
         if kinds.into_iter().filter(|present| *present).count() > 1 {
             return Err(Malformed::MixedCredentials);
         }
@@ -391,5 +358,7 @@ fn trim(datagram: &[u8]) -> Result<&[u8], Malformed> {
     if !(HEADER_OCTETS..=PACKET_OCTETS_MAX).contains(&usize::from(length)) {
         return Err(Malformed::Length(length));
     }
-    datagram.get(..usize::from(length)).ok_or(Malformed::Truncated(length))
+    datagram
+        .get(..usize::from(length))
+        .ok_or(Malformed::Truncated(length))
 }

@@ -432,3 +432,15 @@ fn an_extended_attribute_without_a_value_is_invalid_and_kills_nothing() {
         ]
     );
 }
+
+#[test]
+fn a_fragment_that_promises_more_must_be_255_octets_long() {
+    let short_first = hex("f506048061 62 f505040063");
+    assert_eq!(extended(&short_first), [(245, 4, None)], "RFC 6929 §2.2");
+    let long = [&[0xf5, 0xff, 4, 0x80][..], &[0xaa; 251]].concat();
+    let short_middle = [&long[..], &hex("f5060480 6162"), &hex("f505040063")].concat();
+    assert_eq!(extended(&short_middle), [(245, 4, None)]);
+    let three = [&long[..], &long, &hex("f505040063")].concat();
+    let joined = [vec![0xaa; 502], vec![0x63]].concat();
+    assert_eq!(extended(&three), [(245, 4, Some(joined))]);
+}
