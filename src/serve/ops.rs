@@ -128,7 +128,11 @@ async fn healthz() -> Response {
 
 async fn readyz(State(readiness): State<Readiness>) -> Response {
     let reasons = readiness.reasons();
-    if reasons.is_empty() { page(StatusCode::OK, "ready") } else { page(StatusCode::SERVICE_UNAVAILABLE, &reasons.join("\n")) }
+    if reasons.is_empty() {
+        page(StatusCode::OK, "ready")
+    } else {
+        page(StatusCode::SERVICE_UNAVAILABLE, &reasons.join("\n"))
+    }
 }
 
 fn page(status: StatusCode, text: &str) -> Response {
@@ -187,12 +191,18 @@ mod tests {
         let node = node().await;
         let cold = node.get("/readyz").await;
         assert!(cold.starts_with("HTTP/1.1 503"), "{cold}");
-        assert!(cold.ends_with("sockets: not started yet\nstore: not started yet\npolicy: not started yet\n"), "{cold}");
+        assert!(
+            cold.ends_with("sockets: not started yet\nstore: not started yet\npolicy: not started yet\n"),
+            "{cold}"
+        );
         Part::ALL.into_iter().for_each(|part| node.readiness.stands(part));
         assert!(node.get("/readyz").await.starts_with("HTTP/1.1 200"));
         node.readiness.falls(Part::Store, "the disk\nis full");
         let broken = node.get("/readyz").await;
-        assert!(broken.starts_with("HTTP/1.1 503") && broken.ends_with("\r\n\r\nstore: the disk is full\n"), "{broken}");
+        assert!(
+            broken.starts_with("HTTP/1.1 503") && broken.ends_with("\r\n\r\nstore: the disk is full\n"),
+            "{broken}"
+        );
         node.readiness.stands(Part::Store);
         assert!(node.get("/readyz").await.starts_with("HTTP/1.1 200"));
         node.readiness.stops();
@@ -220,7 +230,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_never_ends_its_headers_is_cut_off_and_the_next_one_is_served() {
-        let limits = HttpLimits { connections_max: 1, headers_within: Duration::from_millis(50), ..HttpLimits::default() };
+        let limits =
+            HttpLimits { connections_max: 1, headers_within: Duration::from_millis(50), ..HttpLimits::default() };
         let node = node_within(limits).await;
         let mut slow = TcpStream::connect(node.at).await.unwrap();
         slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
