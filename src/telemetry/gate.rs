@@ -56,7 +56,10 @@ impl Gate {
 
 /// Every gate, by happening and subject.
 #[derive(Debug, Default)]
-pub(super) struct Gates(Mutex<BTreeMap<(&'static str, Arc<str>), Arc<Gate>>>);
+pub(super) struct Gates(Mutex<ByHappening>);
+
+/// By happening and subject.
+type ByHappening = BTreeMap<(&'static str, Arc<str>), Arc<Gate>>;
 
 impl Gates {
     /// The gate of a happening (`packet dropped: malformed`) and its subject (`asa`); always the same one for the same two.
