@@ -314,13 +314,16 @@ fn nothing_that_a_stranger_sent_breaks_a_line() {
     for style in [LogStyle::Plain, LogStyle::Json] {
         let lines = lines_of(style, |telemetry| {
             let client = &asa(telemetry);
-            telemetry.emit(LoginEnded { client, record: &hostile, user: "eve\r\nalice via asa: accepted" });
+            telemetry.emit(LoginEnded { client, record: &hostile, user: "eve\r\nalice\u{202e} via asa: accepted" });
             let detail: Option<&dyn fmt::Display> = Some(&"x\ny");
             telemetry.emit(Dropped { detail, ..dropped(client, DropReason::Malformed) });
             telemetry.emit(ReloadRefused { mistakes: &["one\ntwo\u{1b}[2J".to_owned()] });
         });
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(lines.iter().all(|line| !line.chars().any(char::is_control)), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| !line.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{202e}'))),
+            "{lines:?}"
+        );
     }
 }
 
