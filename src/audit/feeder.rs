@@ -193,7 +193,9 @@ mod tests {
     /// The sequence numbers of a file's lines; each line must be whole.
     fn sequence(file: &Path) -> Vec<u64> {
         let text = fs::read_to_string(file).unwrap();
-        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap())
+            .collect()
     }
 
     #[tokio::test]

@@ -166,7 +166,10 @@ mod tests {
         sink.append("2\n").unwrap();
         fs::remove_file(sink.path()).unwrap();
         sink.append("3\n").unwrap();
-        assert_eq!((fs::read_to_string(&old).unwrap(), fs::read_to_string(sink.path()).unwrap()), ("1\n".into(), "3\n".into()));
+        assert_eq!(
+            (fs::read_to_string(&old).unwrap(), fs::read_to_string(sink.path()).unwrap()),
+            ("1\n".into(), "3\n".into())
+        );
     }
 
     #[test]

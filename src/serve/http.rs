@@ -59,7 +59,11 @@ pub async fn serve_pages(listener: TcpListener, pages: Router, limits: HttpLimit
 }
 
 /// The next connection and its slot; `None` once cancelled.
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, cancel: &CancellationToken) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    cancel: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     cancel
         .run_until_cancelled(async {
             // The slot first: a connection that is accepted is served. The semaphore is never closed.
@@ -88,7 +92,13 @@ async fn pause() {
 }
 
 /// One connection, from its first octet to its end or its limit.
-async fn converse(stream: TcpStream, pages: Router, limits: HttpLimits, cancel: CancellationToken, _slot: OwnedSemaphorePermit) {
+async fn converse(
+    stream: TcpStream,
+    pages: Router,
+    limits: HttpLimits,
+    cancel: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+) {
     let talk = talk(stream, pages, limits, cancel);
     match limits.connection_within {
         Some(within) => tokio::time::timeout(within, talk).await.unwrap_or_default(),

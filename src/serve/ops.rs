@@ -128,7 +128,11 @@ async fn healthz() -> Response {
 
 async fn readyz(State(readiness): State<Readiness>) -> Response {
     let reasons = readiness.reasons();
-    if reasons.is_empty() { page(StatusCode::OK, "ready") } else { page(StatusCode::SERVICE_UNAVAILABLE, &reasons.join("\n")) }
+    if reasons.is_empty() {
+        page(StatusCode::OK, "ready")
+    } else {
+        page(StatusCode::SERVICE_UNAVAILABLE, &reasons.join("\n"))
+    }
 }
 
 fn page(status: StatusCode, text: &str) -> Response {
@@ -144,8 +148,17 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::task::JoinHandle;
+    use tokio::time::timeout;
 
     use super::*;
+
+    /// No limit of these ends a test early; each test sets the one that it is about.
+    const NO_HURRY: HttpLimits =
+        HttpLimits { connections_max: 8, headers_within: HOUR, connection_within: None, stop_within: HOUR };
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// How long a test waits for what must come.
+    const GENEROUS: Duration = Duration::from_secs(30);
 
     struct Node {
         at: SocketAddr,
@@ -187,12 +200,18 @@ mod tests {
         let node = node().await;
         let cold = node.get("/readyz").await;
         assert!(cold.starts_with("HTTP/1.1 503"), "{cold}");
-        assert!(cold.ends_with("sockets: not started yet\nstore: not started yet\npolicy: not started yet\n"), "{cold}");
+        assert!(
+            cold.ends_with("sockets: not started yet\nstore: not started yet\npolicy: not started yet\n"),
+            "{cold}"
+        );
         Part::ALL.into_iter().for_each(|part| node.readiness.stands(part));
         assert!(node.get("/readyz").await.starts_with("HTTP/1.1 200"));
         node.readiness.falls(Part::Store, "the disk\nis full");
         let broken = node.get("/readyz").await;
-        assert!(broken.starts_with("HTTP/1.1 503") && broken.ends_with("\r\n\r\nstore: the disk is full\n"), "{broken}");
+        assert!(
+            broken.starts_with("HTTP/1.1 503") && broken.ends_with("\r\n\r\nstore: the disk is full\n"),
+            "{broken}"
+        );
         node.readiness.stands(Part::Store);
         assert!(node.get("/readyz").await.starts_with("HTTP/1.1 200"));
         node.readiness.stops();
@@ -220,12 +239,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_never_ends_its_headers_is_cut_off_and_the_next_one_is_served() {
-        let limits = HttpLimits { connections_max: 1, headers_within: Duration::from_millis(50), ..HttpLimits::default() };
-        let node = node_within(limits).await;
+        let node =
+            node_within(HttpLimits { connections_max: 1, headers_within: Duration::from_millis(50), ..NO_HURRY }).await;
         let mut slow = TcpStream::connect(node.at).await.unwrap();
         slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
         // The one slot is taken until the limit frees it: this answer waits for that.
-        assert!(node.get("/healthz").await.starts_with("HTTP/1.1 200"));
+        let next = timeout(GENEROUS, node.get("/healthz")).await.unwrap();
+        assert!(next.starts_with("HTTP/1.1 200"), "{next}");
         assert!(!read_to_end(&mut slow).await.contains("200 OK"));
     }
 
@@ -240,14 +260,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_cancelled_server_ends_with_idle_connections_open() {
-        let node = node().await;
+        let node = node_within(NO_HURRY).await;
         let mut idle = TcpStream::connect(node.at).await.unwrap();
         idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: ops\r\n\r\n").await.unwrap();
         let mut first = [0; 12];
         idle.read_exact(&mut first).await.unwrap();
         assert_eq!(&first, b"HTTP/1.1 200");
         node.cancel.cancel();
-        node.task.await.unwrap();
+        timeout(GENEROUS, node.task).await.unwrap().unwrap();
         assert!(TcpStream::connect(node.at).await.is_err(), "nobody listens any more");
     }
 }

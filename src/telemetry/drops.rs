@@ -84,7 +84,9 @@ impl DropReason {
             Self::DuplicateAttribute => "an attribute that may stand once stands twice",
             Self::WrongCode => "the packet's code is not served on this port",
             Self::Overload => "too many logins are held or too many requests wait",
-            Self::SuspectSecret => "the password decodes to control characters, so the shared secret is probably another",
+            Self::SuspectSecret => {
+                "the password decodes to control characters, so the shared secret is probably another"
+            }
             Self::Draining => "the server is stopping",
             Self::Superseded => "a newer request of the same login took its place",
             Self::Expired => "the appliance's patience ended before there was an answer",
@@ -102,7 +104,9 @@ impl DropReason {
                 "turn on \"Message-Authenticator\" on the appliance (update its firmware if it has no such setting), \
                  or set require_message_authenticator = \"auto\" for this client"
             }
-            Self::BadMessageAuthenticator => "type the same shared secret on the appliance and in the client's secret file",
+            Self::BadMessageAuthenticator => {
+                "type the same shared secret on the appliance and in the client's secret file"
+            }
             Self::ProxyState => "turn on \"Message-Authenticator\" on the proxy in between",
             Self::DuplicateAttribute => "report it to the appliance's vendor",
             Self::WrongCode => "send accounting to an accounting server, and authentication here",

@@ -39,7 +39,10 @@ impl Gate {
     /// for a further minute, so that a long flood is one line a minute.
     pub(super) fn settle(&self, now: Tick) -> Option<u64> {
         let opens_at = self.opens_at.load(Ordering::Relaxed);
-        if now.0 < opens_at || self.kept_back.load(Ordering::Relaxed) == 0 || !self.close_until(opens_at, now.plus(QUIET)) {
+        if now.0 < opens_at
+            || self.kept_back.load(Ordering::Relaxed) == 0
+            || !self.close_until(opens_at, now.plus(QUIET))
+        {
             return None;
         }
         Some(self.kept_back.swap(0, Ordering::Relaxed)).filter(|kept_back| *kept_back > 0)
@@ -53,7 +56,10 @@ impl Gate {
 
 /// Every gate, by happening and subject.
 #[derive(Debug, Default)]
-pub(super) struct Gates(Mutex<BTreeMap<(&'static str, Arc<str>), Arc<Gate>>>);
+pub(super) struct Gates(Mutex<ByHappening>);
+
+/// By happening and subject.
+type ByHappening = BTreeMap<(&'static str, Arc<str>), Arc<Gate>>;
 
 impl Gates {
     /// The gate of a happening (`packet dropped: malformed`) and its subject (`asa`); always the same one for the same two.
@@ -85,7 +91,8 @@ mod tests {
     fn one_line_a_minute_passes_and_the_rest_becomes_a_number() {
         let gate = Gate::default();
         // second, admitted with how many kept back
-        let table: [(u64, Option<u64>); 7] = [(0, Some(0)), (1, None), (2, None), (59, None), (60, Some(3)), (61, None), (120, Some(1))];
+        let table: [(u64, Option<u64>); 7] =
+            [(0, Some(0)), (1, None), (2, None), (59, None), (60, Some(3)), (61, None), (120, Some(1))];
         for (second, expected) in table {
             assert_eq!(gate.admit(at(second)), expected, "at second {second}");
         }

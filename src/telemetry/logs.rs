@@ -56,7 +56,9 @@ where
     match style {
         LogStyle::Coloured => Box::new(builder.with_ansi(true).event_format(Human).finish()),
         LogStyle::Plain => Box::new(builder.with_ansi(false).event_format(Human).finish()),
-        LogStyle::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish()),
+        LogStyle::Json => {
+            Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+        }
     }
 }
 

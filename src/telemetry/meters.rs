@@ -16,6 +16,17 @@ use super::{DropReason, Gate, MetricName, Registrar};
 /// The label of senders that no `[client]` names; a configured name can't look like it.
 const UNKNOWN: &str = "(unknown)";
 
+/// Reasons that alerts watch stand on the page at 0 from the start: Prometheus sees no increase in a counter that begins at 1.
+const WATCHED: [Reason; 7] = [
+    Reason::Accepted,
+    Reason::Primary,
+    Reason::WrongCode,
+    Reason::SpentCode,
+    Reason::CodesLocked,
+    Reason::Denied,
+    Reason::Fraud,
+];
+
 /// What is counted for one client.
 #[derive(Clone)]
 pub struct ClientMeters(Arc<ClientInner>);
@@ -26,7 +37,7 @@ struct ClientInner {
     retransmits: Counter,
     joins: Counter,
     superseded: Counter,
-    suspect_secret: Counter,
+    suspect_secret: (Counter, Arc<Gate>),
     answers: [Counter; AnswerCode::ALL.len()],
     drops: [(Counter, Arc<Gate>); DropReason::ALL.len()],
     /// By reason, as they come: most clients see few of them.
@@ -42,10 +53,11 @@ impl ClientMeters {
             retransmits: counter(MetricName::Retransmits),
             joins: counter(MetricName::Joins),
             superseded: counter(MetricName::Superseded),
-            suspect_secret: counter(MetricName::SuspectSecret),
-            answers: AnswerCode::ALL.map(|code| registrar.counter(MetricName::Answers, &[("client", name), ("code", code.as_str())])),
+            suspect_secret: (counter(MetricName::SuspectSecret), registrar.gate("password that does not decode", name)),
+            answers: AnswerCode::ALL
+                .map(|code| registrar.counter(MetricName::Answers, &[("client", name), ("code", code.as_str())])),
             drops: DropReason::ALL.map(|reason| dropped(registrar, name, reason)),
-            logins: Mutex::default(),
+            logins: Mutex::new(WATCHED.into_iter().map(|reason| (reason, ended(registrar, name, reason))).collect()),
         }))
     }
 
@@ -71,8 +83,8 @@ impl ClientMeters {
         &self.0.superseded
     }
 
-    pub(super) fn suspect_secret(&self) -> &Counter {
-        &self.0.suspect_secret
+    pub(super) fn suspect_secret(&self) -> (&Counter, &Gate) {
+        (&self.0.suspect_secret.0, &self.0.suspect_secret.1)
     }
 
     pub(super) fn answers(&self, code: AnswerCode) -> &Counter {
@@ -90,8 +102,7 @@ impl ClientMeters {
     }
 
     pub(super) fn logins(&self, registrar: &Registrar<'_>, reason: Reason) -> Counter {
-        let labels = [("client", self.name()), ("reason", reason.as_str())];
-        super::lock(&self.0.logins).entry(reason).or_insert_with(|| registrar.counter(MetricName::Logins, &labels)).clone()
+        super::lock(&self.0.logins).entry(reason).or_insert_with(|| ended(registrar, self.name(), reason)).clone()
     }
 }
 
@@ -99,6 +110,10 @@ impl fmt::Debug for ClientMeters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientMeters({})", self.name())
     }
+}
+
+fn ended(registrar: &Registrar<'_>, name: &str, reason: Reason) -> Counter {
+    registrar.counter(MetricName::Logins, &[("client", name), ("reason", reason.as_str())])
 }
 
 fn dropped(registrar: &Registrar<'_>, name: &str, reason: DropReason) -> (Counter, Arc<Gate>) {
@@ -124,8 +139,9 @@ impl PrimaryMeters {
         let primary = [("primary", name)];
         Self(Arc::new(PrimaryInner {
             name: name.into(),
-            seconds: PrimaryResult::ALL
-                .map(|result| registrar.histogram(MetricName::PrimarySeconds, &[("primary", name), ("result", result.as_str())])),
+            seconds: PrimaryResult::ALL.map(|result| {
+                registrar.histogram(MetricName::PrimarySeconds, &[("primary", name), ("result", result.as_str())])
+            }),
             in_flight: registrar.gauge(MetricName::UpstreamInFlight, &primary),
             down: registrar.gauge(MetricName::UpstreamDown, &primary),
             bad_replies: registrar.counter(MetricName::UpstreamBadReplies, &primary),
@@ -209,7 +225,8 @@ impl ServiceMeters {
         Self {
             unknown_client: ClientMeters::new(registrar, UNKNOWN),
             held: registrar.gauge(MetricName::HeldSessions, &[]),
-            prompts: Method::ALL.map(|method| (method, registrar.counter(MetricName::Prompts, &[("method", method.as_str())]))),
+            prompts: Method::ALL
+                .map(|method| (method, registrar.counter(MetricName::Prompts, &[("method", method.as_str())]))),
             prompts_avoided: registrar.counter(MetricName::PromptsAvoided, &[]),
             factors: factors(registrar),
             commits: registrar.histogram(MetricName::CommitSeconds, &[]),

@@ -15,6 +15,8 @@ mod happenings;
 mod logs;
 mod meters;
 mod names;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,9 +30,10 @@ use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 pub use drops::DropReason;
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, PrimaryAnswered,
-    PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded, Retransmitted, StanceLearned, Started, Stopping,
-    StoreRecovered, StoreTrouble, Superseded, SuspectSecret, UpstreamBadReply, WebhookTrouble,
+    AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
+    PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded,
+    Retransmitted, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, Superseded, SuspectSecret,
+    UpstreamBadReply, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;
@@ -102,7 +105,10 @@ impl Telemetry {
     /// The kept handles of one client: made once, then a look-up; keep the result beside the client's secret.
     #[must_use]
     pub fn client(&self, name: &ClientName) -> ClientMeters {
-        lock(&self.0.clients).entry(name.clone()).or_insert_with(|| ClientMeters::new(&self.registrar(), name.as_str())).clone()
+        lock(&self.0.clients)
+            .entry(name.clone())
+            .or_insert_with(|| ClientMeters::new(&self.registrar(), name.as_str()))
+            .clone()
     }
 
     /// The handles of senders that no `[client]` names.
@@ -114,7 +120,10 @@ impl Telemetry {
     /// The kept handles of one primary.
     #[must_use]
     pub fn primary(&self, name: &PrimaryName) -> PrimaryMeters {
-        lock(&self.0.primaries).entry(name.clone()).or_insert_with(|| PrimaryMeters::new(&self.registrar(), name.as_str())).clone()
+        lock(&self.0.primaries)
+            .entry(name.clone())
+            .or_insert_with(|| PrimaryMeters::new(&self.registrar(), name.as_str()))
+            .clone()
     }
 
     /// The page for Prometheus.

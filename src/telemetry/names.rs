@@ -61,8 +61,10 @@ enum Kind {
 
 /// A server answers in milliseconds, a person in seconds, and no wait is longer than the prompt's 120 s (rules B5).
 const SERVER_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-const PERSON_BUCKETS: &[f64] = &[0.05, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0];
-const COMMIT_BUCKETS: &[f64] = &[0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 5.0];
+const PERSON_BUCKETS: &[f64] =
+    &[0.05, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0];
+const COMMIT_BUCKETS: &[f64] =
+    &[0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 5.0];
 
 impl MetricName {
     /// Every metric, in the order of the page.
@@ -133,7 +135,9 @@ impl MetricName {
             Self::UpstreamInFlight => "Requests that wait for the first-factor server now, by primary.",
             Self::UpstreamBadReplies => "Replies from upstream that failed verification, by primary.",
             Self::UpstreamDown => "Servers of a primary that are considered dead now, by primary.",
-            Self::SuspectSecret => "Passwords that decoded to control octets, which a wrong shared secret causes, by client.",
+            Self::SuspectSecret => {
+                "Passwords that decoded to control octets, which a wrong shared secret causes, by client."
+            }
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
             Self::Troubles => "Failures of the store, the audit file or the push webhook, by service.",
@@ -176,9 +180,9 @@ pub(super) fn recorder() -> PrometheusRecorder {
 /// Without buckets the exporter would make summaries, which can't be added up over nodes.
 fn with_buckets(builder: PrometheusBuilder, name: MetricName) -> PrometheusBuilder {
     let Kind::Seconds(buckets) = name.kind() else { return builder };
-    builder
-        .set_buckets_for_metric(Matcher::Full(name.as_str().to_owned()), buckets)
-        .unwrap_or_else(|_| unreachable!("only an empty list of buckets is refused, and these are constants with values"))
+    builder.set_buckets_for_metric(Matcher::Full(name.as_str().to_owned()), buckets).unwrap_or_else(|_| {
+        unreachable!("only an empty list of buckets is refused, and these are constants with values")
+    })
 }
 
 fn describe(recorder: &PrometheusRecorder, name: MetricName) {

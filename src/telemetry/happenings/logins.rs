@@ -70,7 +70,12 @@ pub struct PromptSent {
 impl sealed::Sealed for PromptSent {}
 impl Happening for PromptSent {
     fn tell(self, telemetry: &Telemetry) {
-        telemetry.service().prompts.iter().filter(|(method, _)| *method == self.method).for_each(|(_, counter)| counter.increment(1));
+        telemetry
+            .service()
+            .prompts
+            .iter()
+            .filter(|(method, _)| *method == self.method)
+            .for_each(|(_, counter)| counter.increment(1));
         tracing::debug!(target: SENTENCE, login = %self.login, method = self.method.as_str(), "prompt sent");
     }
 }
@@ -118,7 +123,11 @@ pub struct FactorAnswered {
 impl sealed::Sealed for FactorAnswered {}
 impl Happening for FactorAnswered {
     fn tell(self, telemetry: &Telemetry) {
-        let of = telemetry.service().factors.iter().find(|(method, result, _)| (*method, *result) == (self.method, self.result));
+        let of = telemetry
+            .service()
+            .factors
+            .iter()
+            .find(|(method, result, _)| (*method, *result) == (self.method, self.result));
         if let Some((_, _, histogram)) = of {
             histogram.record(self.took.as_secs_f64());
         }
@@ -188,7 +197,13 @@ fn sentence(record: &Record, user: &str) -> String {
     let primary = record.primary.as_ref().map(|primary| format!("{primary} {}", primary_said(record)));
     let detail = record.detail.as_ref().map(|detail| wire::log_safe(detail.as_bytes()));
     let parts: Vec<String> = [why, rule, primary, factor_said(record), detail].into_iter().flatten().collect();
-    format!("{user} via {}{from}: {} in {} — {}", record.client, answered(record.answer), spoken(record.waited), parts.join(", "))
+    format!(
+        "{user} via {}{from}: {} in {} — {}",
+        record.client,
+        answered(record.answer),
+        spoken(record.waited),
+        parts.join(", ")
+    )
 }
 
 fn answered(answer: RecordedAnswer) -> &'static str {
@@ -223,7 +238,11 @@ fn primary_said(record: &Record) -> &'static str {
         Reason::PrimaryUnavailable => "unavailable",
         Reason::Unusable => "answered what can't be used",
         // It may have been asked and not yet answered when one of these ended the login.
-        Reason::Draining | Reason::Expired | Reason::Superseded | Reason::Overload if record.factor == RecordedFactor::None => "asked",
+        Reason::Draining | Reason::Expired | Reason::Superseded | Reason::Overload
+            if record.factor == RecordedFactor::None =>
+        {
+            "asked"
+        }
         Reason::Accepted
         | Reason::Name
         | Reason::Credential
@@ -267,7 +286,9 @@ fn factor_said(record: &Record) -> Option<String> {
 
 fn method_said(method: Method, reason: Reason) -> &'static str {
     match reason {
-        Reason::Accepted | Reason::Changed | Reason::TooLarge | Reason::ApprovedTooLate if method.is_code() => "accepted",
+        Reason::Accepted | Reason::Changed | Reason::TooLarge | Reason::ApprovedTooLate if method.is_code() => {
+            "accepted"
+        }
         Reason::Accepted | Reason::Changed | Reason::TooLarge | Reason::ApprovedTooLate => "approved",
         Reason::WrongCode => "refused",
         Reason::SpentCode => "used before",

@@ -10,8 +10,8 @@ mod services;
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, Superseded};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use services::{
-    AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started, Stopping,
-    StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
+    AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started,
+    Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.
@@ -19,7 +19,11 @@ pub(super) const SENTENCE: &str = "vestibule";
 
 /// A duration as people say it: `340 ms`, `2.1 s`.
 fn spoken(duration: std::time::Duration) -> String {
-    if duration.as_secs() == 0 { format!("{} ms", duration.as_millis()) } else { format!("{:.1} s", duration.as_secs_f64()) }
+    if duration.as_secs() == 0 {
+        format!("{} ms", duration.as_millis())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
 }
 
 /// `; 41 more since the last such line`, or nothing.

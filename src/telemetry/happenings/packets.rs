@@ -112,7 +112,10 @@ impl Happening for Dropped<'_> {
 impl Dropped<'_> {
     fn write(&self, more: u64) {
         let (client, peer, reason) = (self.client.name(), self.peer, self.reason);
-        let detail = self.detail.map(|detail| format!(" ({})", wire::log_safe(detail.to_string().as_bytes()))).unwrap_or_default();
+        let detail = self
+            .detail
+            .map(|detail| format!(" ({})", wire::log_safe(detail.to_string().as_bytes())))
+            .unwrap_or_default();
         let help = self.help.unwrap_or(reason.mend());
         let more = and_more(more);
         tracing::warn!(
@@ -133,11 +136,11 @@ pub struct SuspectSecret<'a> {
 impl sealed::Sealed for SuspectSecret<'_> {}
 impl Happening for SuspectSecret<'_> {
     fn tell(self, telemetry: &Telemetry) {
-        self.client.suspect_secret().increment(1);
-        let client = self.client.name();
-        if let Some(more) = telemetry.gate("password that does not decode", client).admit(telemetry.now()) {
-            let more = and_more(more);
-            tracing::warn!(target: SENTENCE, client, "{client}: {}. What to do: {}{more}", DropReason::SuspectSecret.what(), DropReason::SuspectSecret.mend());
+        let (counter, gate) = self.client.suspect_secret();
+        counter.increment(1);
+        if let Some(more) = gate.admit(telemetry.now()) {
+            let (client, reason, more) = (self.client.name(), DropReason::SuspectSecret, and_more(more));
+            tracing::warn!(target: SENTENCE, client, "{client}: {}. What to do: {}{more}", reason.what(), reason.mend());
         }
     }
 }
