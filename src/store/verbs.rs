@@ -38,7 +38,7 @@ pub trait Users: Send + Sync {
     /// Adds local groups; those that the user has already stay.
     fn add_groups(&self, user: &ResolvedUser, groups: Vec<GroupName>) -> StoreFuture<'_, ()>;
     /// Blocks a user: no Accept leaves from now on (A6), open prompts end (F5).
-    fn block_user(&self, user: &ResolvedUser, reason: String, at: Wall) -> StoreFuture<'_, ()>;
+    fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()>;
     /// Ends a block and a fraud report, and forgets all failures: the admin's hand of D1.
     fn unblock_user(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
     /// Removes a user with tokens and devices; open prompts and held logins end.
