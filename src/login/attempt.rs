@@ -10,7 +10,7 @@ use wire::Secret;
 use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::Tick;
-use crate::name::{ClientName, Station, UserName};
+use crate::name::{ClientName, NameRefused, Station, UserName};
 
 /// One Access-Request that waits for its one answer; the engine knows its socket and Identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,16 +71,18 @@ pub struct Attempt {
     pub asker: Asker,
     /// Through which appliance.
     pub client: ClientName,
-    /// What was typed as a name.
-    pub user: UserName,
+    /// What was typed as a name, or why it can't be one (A2).
+    pub user: Result<UserName, NameRefused>,
     /// The User-Name's octets: for the primary, and because a State is bound to them (C3).
     pub user_octets: Box<[u8]>,
     /// How the first factor is proved.
     pub credential: Credential,
     /// From where, as the appliance says.
     pub station: Option<Station>,
-    /// L: which login this is (B2).
+    /// L: which login this is (B2); a key of its own where it lacks what its `join` needs.
     pub login: LoginKey,
+    /// L whatever `join` needs: two answers to one State are compared by it (C3).
+    pub twin: LoginKey,
     /// P: which credential this is (B2).
     pub proof: Proof,
     /// The State it answers, if any.

@@ -167,6 +167,8 @@ pub struct ReleaseCheck {
     pub user: ResolvedUser,
     /// What opened the second door, and must still be active.
     pub means: Means,
+    /// A prompt of this login that is still out: a denial of it wins until release (A8), and release withdraws it.
+    pub open_prompt: Option<PromptId>,
 }
 
 /// What opened the second door.

@@ -10,18 +10,27 @@
 //! routing of each request), [`machine`] (one login's way), [`answer`] (what leaves), [`policy`]
 //! (which rule decides), [`limits`] (how often), [`record`] (what is written down).
 
+pub mod answer;
 pub mod attempt;
+pub mod codes;
+pub mod event;
 pub mod facts;
 pub mod key;
 pub mod limits;
+pub mod machine;
 pub mod moment;
+pub mod mutant;
 pub mod name;
 pub mod policy;
 pub mod prompt;
 pub mod record;
+pub mod session;
+pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
-pub use facts::{CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts};
+pub use facts::{
+    CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts,
+};
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, StateHash};
 pub use moment::{Moment, Tick, Wall};
 pub use name::{ClientName, GroupName, PrimaryName, ResolvedUser, RuleName, Station, UserName};

@@ -91,6 +91,20 @@ pub enum NameKind {
     Mab,
 }
 
+impl NameKind {
+    /// The kind of a name, by its shape.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        if name.starts_with("host/") || name.ends_with('$') {
+            Self::Machine
+        } else if is_mac(name) {
+            Self::Mab
+        } else {
+            Self::Person
+        }
+    }
+}
+
 /// The realms of `[realms]`: NetBIOS domain to DNS realm. Empty: a realm is part of the name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realms(Vec<(String, String)>);
@@ -125,7 +139,7 @@ impl UserName {
             return Err(NameRefused::Empty);
         }
         let text = text_of(octets)?;
-        let kind = kind_of(&text);
+        let kind = NameKind::of(&text);
         let folded = fold(&text, kind, realms)?;
         Ok(Self { folded: folded.into(), kind })
     }
@@ -172,16 +186,6 @@ fn text_of(octets: &[u8]) -> Result<String, NameRefused> {
 
 /// The last 256 code points of plane 16.
 const PRIVATE_OCTETS: u32 = 0x0010_FF00;
-
-fn kind_of(text: &str) -> NameKind {
-    if text.starts_with("host/") || text.ends_with('$') {
-        NameKind::Machine
-    } else if is_mac(text) {
-        NameKind::Mab
-    } else {
-        NameKind::Person
-    }
-}
 
 fn is_mac(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_hexdigit).count();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::key::LoginKey;
 use crate::moment::Wall;
+use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, ResolvedUser, Station};
 
 /// A prompt's id: 16 random octets; the phone's nonce is another matter.
@@ -114,4 +115,60 @@ pub enum PromptClose {
     Unanswered,
     /// The login was completed another way or ended by itself: it does not count.
     Withdrawn,
+}
+
+/// Where a prompt's row stands: the whole life of a prompt, for the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptState {
+    /// Out, and nobody answered.
+    Pending,
+    /// A device said yes; not yet released.
+    Approved,
+    /// A device said no.
+    Denied,
+    /// A device said that it wasn't its owner.
+    Fraud,
+    /// Its time passed.
+    Unanswered,
+    /// Its login ended another way.
+    Withdrawn,
+    /// It opened a door, once.
+    Released,
+}
+
+impl PromptState {
+    /// The state after a phone's answer (A8): an approval counts from pending only; a denial or a report wins
+    /// until release; nothing revives what has ended. A repeat changes nothing.
+    #[must_use]
+    pub fn after(self, answer: &PhoneAnswer) -> Self {
+        match (self, answer) {
+            (Self::Pending, PhoneAnswer::Approve) => Self::Approved,
+            (Self::Denied, PhoneAnswer::Approve) if mutant::is(Mutant::DenialRevived) => Self::Approved,
+            (Self::Pending | Self::Approved, PhoneAnswer::Deny) => Self::Denied,
+            (Self::Pending | Self::Approved | Self::Denied, PhoneAnswer::Fraud) => Self::Fraud,
+            (_, PhoneAnswer::Approve | PhoneAnswer::Deny | PhoneAnswer::Fraud) => self,
+        }
+    }
+
+    /// Whether it still holds the user's one place (B2).
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Approved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_wins_until_release_and_nothing_revives_it() {
+        use PhoneAnswer::{Approve, Deny, Fraud};
+        assert_eq!(PromptState::Pending.after(&Approve).after(&Deny), PromptState::Denied);
+        assert_eq!(PromptState::Pending.after(&Deny).after(&Approve), PromptState::Denied);
+        assert_eq!(PromptState::Pending.after(&Deny).after(&Fraud), PromptState::Fraud);
+        assert_eq!(PromptState::Released.after(&Deny), PromptState::Released);
+        assert_eq!(PromptState::Unanswered.after(&Approve), PromptState::Unanswered);
+        assert_eq!(PromptState::Approved.after(&Approve), PromptState::Approved);
+    }
 }

@@ -98,6 +98,8 @@ pub enum Reason {
     Name,
     /// A credential kind that is not served.
     Credential,
+    /// Control octets in a password without Message-Authenticator: the shared secret is wrong (D5).
+    SuspectSecret,
     /// An empty password (A3).
     EmptyPassword,
     /// The primary says no.
@@ -162,6 +164,7 @@ impl Reason {
             Self::Accepted => "accepted",
             Self::Name => "name",
             Self::Credential => "credential",
+            Self::SuspectSecret => "suspect_secret",
             Self::EmptyPassword => "empty_password",
             Self::Primary => "primary",
             Self::PrimaryUnavailable => "primary_unavailable",

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::moment::Wall;
+use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, GroupName, NameKind};
 
 /// True, false, or not to be known yet.
@@ -58,11 +59,16 @@ impl Condition {
     /// What the facts say of it.
     #[must_use]
     pub fn holds(&self, facts: &Facts<'_>) -> Truth {
+        let unknown = if mutant::is(Mutant::UnknownIsFalse) { Truth::False } else { Truth::Undecided };
         match self {
             Self::Client(clients) => Truth::of(clients.contains(facts.client)),
             Self::User(globs) => Truth::of(globs.iter().any(|glob| glob.matches(facts.user))),
-            Self::Group(groups) => facts.groups.map_or(Truth::Undecided, |mine| Truth::of(groups.iter().any(|group| mine.contains(group)))),
-            Self::UserAddress(nets) => facts.address.map_or(Truth::Undecided, |ip| Truth::of(nets.iter().any(|net| net.contains(&ip)))),
+            Self::Group(groups) => {
+                facts.groups.map_or(unknown, |mine| Truth::of(groups.iter().any(|group| mine.contains(group))))
+            }
+            Self::UserAddress(nets) => {
+                facts.address.map_or(unknown, |ip| Truth::of(nets.iter().any(|net| net.contains(&ip))))
+            }
             Self::All(all) => Truth::all(all.iter().map(|each| each.holds(facts))),
             Self::Any(any) => Truth::any(any.iter().map(|each| each.holds(facts))),
             Self::Not(inner) => inner.holds(facts).not(),

@@ -65,7 +65,9 @@ impl Policy {
                 Truth::Undecided => return FirstLook::Proceed,
                 Truth::True => {
                     return match &rule.verdict {
-                        Verdict::Deny(_) => FirstLook::Deny(decided(rule, Outcome::Verdict(rule.verdict.clone()), tried)),
+                        Verdict::Deny(_) => {
+                            FirstLook::Deny(decided(rule, Outcome::Verdict(rule.verdict.clone()), tried))
+                        }
                         Verdict::Exempt | Verdict::Require(_) => FirstLook::Proceed,
                     };
                 }
@@ -85,8 +87,11 @@ impl Policy {
             match (truth, rule.if_unavailable.directory) {
                 (Truth::False, _) | (Truth::Undecided, Outage::Next) => {}
                 (Truth::True, _) => return decided(rule, Outcome::Verdict(rule.verdict.clone()), tried),
-                (Truth::Undecided, Outage::Deny) => return decided(rule, Outcome::Undecided, tried),
-                (Truth::Undecided, Outage::Accept) => return decided(rule, Outcome::FailOpen, tried),
+                // A station that is no address is no outage: only groups that can't be read may fail open (A5).
+                (Truth::Undecided, Outage::Accept) if facts.groups.is_none() => {
+                    return decided(rule, Outcome::FailOpen, tried);
+                }
+                (Truth::Undecided, Outage::Deny | Outage::Accept) => return decided(rule, Outcome::Undecided, tried),
             }
         }
         Decision { rule: None, outcome: Outcome::NoMatch, tried: tried.into() }

@@ -101,12 +101,21 @@ pub enum Unenrolled {
 }
 
 /// `if_unavailable = { … }`: what an outage means.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Another method of the same rule is no excuse, so a push that can't be sent yields to it by default;
+/// an unknown fact denies by default (A4).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IfUnavailable {
     /// The push service can't be reached.
     pub push: Outage,
     /// The groups can't be read, or another fact is missing: a rule that stays undecided.
     pub directory: Outage,
+}
+
+impl Default for IfUnavailable {
+    fn default() -> Self {
+        Self { push: Outage::Next, directory: Outage::Deny }
+    }
 }
 
 /// What to do in an outage.

@@ -1,0 +1,110 @@
+//! A request's claim to its one answer. Answered, silenced or dropped: its key never stays behind (checklist E9).
+
+use std::fmt;
+use std::sync::Arc;
+
+use wire::{Code, SignedReply};
+
+use super::duplicates::{Duplicates, Key};
+use super::{Client, Outlet, ReturnPath, Way};
+use crate::telemetry::{AnswerCode, Answered, DropReason, Dropped, Telemetry};
+
+/// The way back to one request. While it lives, retransmits are absorbed; dropped without an answer, as by a panic, it frees
+/// its key, and the next retransmit begins anew.
+pub struct Ticket {
+    table: Arc<Duplicates>,
+    key: Key,
+    id: u64,
+    outlet: Arc<dyn Outlet>,
+    client: Arc<Client>,
+    telemetry: Telemetry,
+    settled: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(
+        table: Arc<Duplicates>,
+        key: Key,
+        id: u64,
+        outlet: Arc<dyn Outlet>,
+        client: Arc<Client>,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self { table, key, id, outlet, client, telemetry, settled: false }
+    }
+
+    /// Sends the answer, unless another request has taken this one's Identifier meanwhile: its sender no longer waits (B1).
+    pub fn answer(mut self, reply: SignedReply<'_>) {
+        self.settled = true;
+        if self.table.answered(&self.key, self.id, reply.as_bytes()) {
+            self.outlet.send(reply.as_bytes(), self.key.way);
+            self.telemetry.emit(Answered { client: self.client.meters(), code: code_of(reply) });
+        } else {
+            self.tell_silence(DropReason::Superseded);
+        }
+    }
+
+    /// Says nothing, also to retransmits (rules B2: a superseded asker gets nothing more, and never a login of its own).
+    pub fn supersede(mut self) {
+        self.settled = true;
+        self.table.answered(&self.key, self.id, &[]);
+        self.tell_silence(DropReason::Superseded);
+    }
+
+    /// Whether its sender may still wait; false once the same Identifier came with another request.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.table.stands(&self.key, self.id)
+    }
+
+    /// Through which appliance.
+    #[must_use]
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// From where, and to where.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.key.way
+    }
+
+    fn tell_silence(&self, reason: DropReason) {
+        self.telemetry.emit(Dropped { client: self.client.meters(), peer: self.key.way.peer, reason, detail: None, help: None });
+    }
+}
+
+/// What counts as which answer; the engine sends no other codes.
+fn code_of(reply: SignedReply<'_>) -> AnswerCode {
+    match reply.as_bytes().first() {
+        Some(octet) if *octet == Code::AccessAccept.octet() => AnswerCode::Accept,
+        Some(octet) if *octet == Code::AccessChallenge.octet() => AnswerCode::Challenge,
+        Some(_) | None => AnswerCode::Reject,
+    }
+}
+
+impl ReturnPath for Ticket {
+    fn answer(self: Box<Self>, reply: SignedReply<'_>) {
+        Self::answer(*self, reply);
+    }
+
+    fn supersede(self: Box<Self>) {
+        Self::supersede(*self);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.table.free(&self.key, self.id);
+            // "Every packet is accounted for" (E6): only a fault drops a request that nobody answered.
+            self.tell_silence(DropReason::Unanswerable);
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ticket({} from {}, Identifier {})", self.client.name(), self.key.way.peer, self.key.identifier)
+    }
+}

@@ -1,0 +1,166 @@
+//! The configuration as the other rooms see it: owned, validated, with nothing left to ask of the file.
+//!
+//! Every address is parsed, every path absolute or relative to the working directory as the file meant it, every
+//! secret read, every name checked. What decides about a login is in [`login::Policy`]; what the rooms around it need
+//! to open sockets and to reach others is here. Secrets are of types that never print.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use login::policy::ClientPolicy;
+use login::{ClientName, Policy, PrimaryName};
+use wire::{Secret, SharedSecret};
+
+use super::settings::Settings;
+
+/// A whole configuration: taken whole or refused whole (rules G2).
+#[derive(Debug)]
+pub struct Config {
+    /// `[radius] listen`: UDP sockets to serve.
+    pub radius_listen: Vec<SocketAddr>,
+    /// `[store]`.
+    pub store: StoreConfig,
+    /// `[portal] account_name`: the issuer that the phone's app shows.
+    pub account_name: Arc<str>,
+    /// `[metrics] listen`: metrics and health, over HTTP.
+    pub metrics_listen: SocketAddr,
+    /// `[audit] file`: JSON lines beside what the store keeps.
+    pub audit_file: Option<PathBuf>,
+    /// `[method.push]`.
+    pub push: PushConfig,
+    /// `[client.NAME]`, in the order of their names.
+    pub clients: Vec<ClientConfig>,
+    /// `[primary.NAME]`, in the order of their names; the built-in `local` is not among them.
+    pub primaries: Vec<PrimaryConfig>,
+    /// `[[rule]]`, `[limits]`, `[realms]` and what a login must know of its client.
+    pub policy: Arc<Policy>,
+    /// Every key in force and where its value is from, for `show` and for the reload's log.
+    pub settings: Settings,
+}
+
+/// `[store]`: where what lasts is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub file: PathBuf,
+    /// The key that seals seeds; made by `init`, read by the store alone.
+    pub key_file: PathBuf,
+}
+
+/// `[method.push]`: how a phone is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushConfig {
+    /// The site's own notifier, if it is among the channels.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// `[method.push] webhook`: a signed hint to the site's own notifier; it never approves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Always https (rules F6).
+    pub url: reqwest::Url,
+    /// Certificates to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Its address may be private, loopback or link-local (rules F6).
+    pub allow_private: bool,
+    /// The key of `Vestibule-Signature`.
+    pub secret: Secret,
+}
+
+/// `[client.NAME]`: one appliance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// NAME.
+    pub name: ClientName,
+    /// Where its packets come from; no other client's prefix overlaps these.
+    pub networks: Vec<IpNet>,
+    /// The RADIUS shared secret.
+    pub secret: SharedSecret,
+    /// What is asked of its packets (rules E1, E2).
+    pub stance: Stance,
+    /// The attribute that is new for each connection, as the dictionary spells its name (rules B2).
+    pub session_attribute: Option<Arc<str>>,
+    /// What a login must know of it; the same as in [`Policy::clients`].
+    pub policy: ClientPolicy,
+}
+
+/// `require_message_authenticator`, of a client or of an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stance {
+    /// A packet without Message-Authenticator is dropped.
+    Yes,
+    /// As `No` until enough verified packets were seen, then `Yes` for good (rules E2).
+    Auto,
+    /// It may be absent; Blast-RADIUS (CVE-2024-3596) is open on this hop.
+    No,
+}
+
+/// `[primary.NAME]` with `radius`: first-factor servers in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrimaryConfig {
+    /// NAME.
+    pub name: PrimaryName,
+    /// At least one.
+    pub servers: Vec<ServerAddress>,
+    /// The RADIUS shared secret of all of them.
+    pub secret: SharedSecret,
+    /// What is asked of their replies; `Auto` counts as `No` until it is learned.
+    pub stance: Stance,
+}
+
+/// Where a server is: an address, or a name to be resolved when it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// The host.
+    pub host: Host,
+    /// The UDP port, 1812 unless said (RFC 2865 §3).
+    pub port: u16,
+}
+
+/// A host by address or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// An address as it stands in the file.
+    Address(IpAddr),
+    /// A DNS name.
+    Name(Arc<str>),
+}
+
+impl Stance {
+    /// The word of the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Auto => "auto",
+            Self::No => "no",
+        }
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
+            Host::Address(IpAddr::V4(address)) => write!(f, "{address}:{}", self.port),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+impl Config {
+    /// The client of this name.
+    #[must_use]
+    pub fn client(&self, name: &ClientName) -> Option<&ClientConfig> {
+        self.clients.iter().find(|client| client.name == *name)
+    }
+
+    /// The `[primary.NAME]` of this name; the built-in `local` has none.
+    #[must_use]
+    pub fn primary(&self, name: &PrimaryName) -> Option<&PrimaryConfig> {
+        self.primaries.iter().find(|primary| primary.name == *name)
+    }
+}

@@ -1,0 +1,139 @@
+//! One guess, from the typed code to what became of it: read, verify, compare-and-set, and only then an answer (rules C1).
+//!
+//! Nothing is revealed before the commit: a right code whose use could not be made durable is no code, and a wrong one
+//! whose failure could not be counted is no answer. Guesses of one user serialise over sockets and nodes, because each
+//! commit names the version that it read. An unknown commit is settled by repeating the very same statement.
+
+use login::limits::Limits;
+use login::{CodeOutcome, Method, Moment, ResolvedUser, Station, Unavailable};
+use wire::Secret;
+
+use super::verify::{Match, verify};
+use crate::factor::BoxFuture;
+use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, OpenToken, StoreError};
+
+/// How often a guess that others overtook begins anew. A lock (D1) ends a race of wrong codes long before.
+const STALE_TRIES_MAX: u32 = 64;
+
+/// One typed code, and where it was typed.
+#[derive(Clone, Debug)]
+pub struct TypedCode<'a> {
+    /// Names this guess in the store, so that repeating its commit is the same commit: 16 random octets, new for each guess.
+    pub guess_id: [u8; 16],
+    /// Who the primary says it is (rules A2).
+    pub user: &'a ResolvedUser,
+    /// From where; a known station counts apart (D1).
+    pub station: Option<&'a Station>,
+    /// What was typed.
+    pub code: &'a Secret,
+    /// The kinds that the rule lists (C4); those that are no codes are passed over.
+    pub methods: &'a [Method],
+    /// When; codes live on its wall clock.
+    pub at: Moment,
+}
+
+/// How long an unknown commit may be asked about. The engine's waits a little and ends at the login's deadline.
+pub trait Patience: Send + Sync {
+    /// Waits before repetition number `again` (from 1); `false` when time is up.
+    fn wait(&self, again: u32) -> BoxFuture<'_, bool>;
+}
+
+/// The simplest patience: so many repetitions, at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries(pub u32);
+
+impl Patience for Tries {
+    fn wait(&self, again: u32) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(again <= self.0))
+    }
+}
+
+/// Tries a code and says what became of it, once that is durable.
+///
+/// # Errors
+/// [`Unavailable`] if the store can't be read or written, or if the commit stays unknown: then there is no Accept (C1).
+/// It is never confirmed: where a code must be read, the store knows only deny (rules A5).
+pub async fn check(
+    store: &dyn Codes,
+    typed: &TypedCode<'_>,
+    limits: &Limits,
+    patience: &dyn Patience,
+) -> Result<CodeOutcome, Unavailable> {
+    let methods: Vec<Method> = typed.methods.iter().copied().filter(|method| method.is_code()).collect();
+    for _ in 0..STALE_TRIES_MAX {
+        let guess = store.read_guess(typed.user, typed.station, &methods, typed.at.wall, limits).await.map_err(away)?;
+        let (outcome, answer) = match judge(&guess, typed, &methods, limits) {
+            Judged::Known(answer) => return Ok(answer),
+            Judged::Commit(outcome, answer) => (outcome, answer),
+        };
+        match settle(store, &commit_of(typed, guess.version, outcome), limits, patience).await? {
+            CommittedGuess::Committed => return Ok(answer),
+            CommittedGuess::Stale => {}
+        }
+    }
+    Err(Unavailable::seen("too many codes of this user are being checked at once"))
+}
+
+/// What a guess comes to, before anything is written.
+enum Judged {
+    /// Nothing needs writing, so it may be told at once.
+    Known(CodeOutcome),
+    /// To be told only after this is durable.
+    Commit(GuessOutcome, CodeOutcome),
+}
+
+fn judge(guess: &Guess, typed: &TypedCode<'_>, methods: &[Method], limits: &Limits) -> Judged {
+    let now = typed.at.wall;
+    // Rules D1: while codes are off the code is not looked at, so that a lock tells nothing about it.
+    if let Some(until) = guess.bucket.lock(now) {
+        return Judged::Known(CodeOutcome::Locked { until });
+    }
+    let tokens: Vec<OpenToken> =
+        guess.tokens.iter().filter(|open| methods.contains(&open.token.kind.method())).cloned().collect();
+    if tokens.is_empty() {
+        return Judged::Known(CodeOutcome::NoToken);
+    }
+    match verify(&tokens, typed.code.expose(), now, limits) {
+        Match::Right { token, method, mark } => {
+            Judged::Commit(GuessOutcome::Used { token: token.clone(), mark }, CodeOutcome::Right { method, token })
+        }
+        // Spent once is spent for ever: no commit could change it.
+        Match::Spent => Judged::Known(CodeOutcome::Spent),
+        Match::None => Judged::Commit(GuessOutcome::Wrong, CodeOutcome::Wrong),
+    }
+}
+
+fn commit_of(typed: &TypedCode<'_>, version: u64, outcome: GuessOutcome) -> GuessCommit {
+    let (user, station) = (typed.user.clone(), typed.station.cloned());
+    GuessCommit { guess_id: typed.guess_id, user, version, station, outcome, at: typed.at.wall }
+}
+
+/// Rules C1: "An unknown commit is settled by repeating the statement; unsettled by the deadline = no Accept."
+async fn settle(
+    store: &dyn Codes,
+    commit: &GuessCommit,
+    limits: &Limits,
+    patience: &dyn Patience,
+) -> Result<CommittedGuess, Unavailable> {
+    let mut again = 0;
+    loop {
+        match store.commit_guess(commit.clone(), limits).await {
+            Ok(committed) => return Ok(committed),
+            Err(StoreError::Unknown(_)) => {}
+            // Once a commit is unknown, an error of its repetition settles nothing.
+            Err(_) if again > 0 => {}
+            Err(error) => return Err(away(error)),
+        }
+        again += 1;
+        if !patience.wait(again).await {
+            return Err(Unavailable::seen("the store could not say in time whether the code's use was written"));
+        }
+    }
+}
+
+fn away(error: StoreError) -> Unavailable {
+    Unavailable::seen(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! Which token has this code, and what must be written so that it never works again. Pure.
+//!
+//! A step or counter counts only above the one that is stored, whatever the clock did (rules C1): `last_step` and
+//! `counter` only grow. A code is tried on all tokens it is given (rules C4), and every token is computed, so that
+//! neither their number nor their order shows in the time it takes more than it must.
+
+use login::codes::{fresh_counter, fresh_step};
+use login::limits::Limits;
+use login::{Method, TokenId, Wall};
+use subtle::ConstantTimeEq;
+use totp_rs::{Builder, Totp};
+use wire::Secret;
+
+use super::hotp::hotp;
+use crate::store::{Algorithm, Mark, OpenToken, TokenKind};
+
+/// Steps before and after the expected one that a TOTP code may be (RFC 6238 §5.2: "We RECOMMEND that at most one
+/// time step is allowed as the network delay").
+const STEPS_AROUND: u16 = 1;
+
+/// How far a token's clock may have drifted, in steps; beyond it the token needs a resync by a person.
+const DRIFT_STEPS_MAX: i64 = 10;
+
+/// What a code comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It is this token's, and unused.
+    Right {
+        /// Whose code it is.
+        token: TokenId,
+        /// TOTP or HOTP.
+        method: Method,
+        /// What must be committed before anyone learns of it.
+        mark: Mark,
+    },
+    /// It is some token's, of a step that was used or passed over: never again (rules C1).
+    Spent,
+    /// It is nobody's.
+    None,
+}
+
+/// Tries a code on all of these tokens. `tokens` are the user's active ones of the listed kinds.
+#[must_use]
+pub fn verify(tokens: &[OpenToken], code: &[u8], now: Wall, limits: &Limits) -> Match {
+    tokens.iter().map(|token| try_on(token, code, now, limits)).fold(Match::None, better)
+}
+
+/// The code that a token shows at `now`: for activation, the demo's phone and the tests' own. `None` if no code can come of it.
+#[must_use]
+pub fn code_at(token: &OpenToken, now: Wall) -> Option<Secret> {
+    match token.token.kind {
+        TokenKind::Totp { period_s } => {
+            totp(token, period_s).map(|totp| Secret::new(totp.generate(now.unix_seconds()).to_string()))
+        }
+        TokenKind::Hotp => Some(hotp_of(token, token.counter)),
+    }
+}
+
+/// A right code beats a spent one beats none; of two right ones the first token's counts.
+fn better(so_far: Match, next: Match) -> Match {
+    match (so_far, next) {
+        (right @ Match::Right { .. }, _) | (Match::Spent | Match::None, right @ Match::Right { .. }) => right,
+        (Match::Spent, Match::Spent | Match::None) | (Match::None, Match::Spent) => Match::Spent,
+        (Match::None, Match::None) => Match::None,
+    }
+}
+
+fn try_on(token: &OpenToken, code: &[u8], now: Wall, limits: &Limits) -> Match {
+    if code.len() != usize::from(token.token.digits) || !code.iter().all(u8::is_ascii_digit) {
+        return Match::None;
+    }
+    match token.token.kind {
+        TokenKind::Totp { period_s } => {
+            totp(token, period_s).map_or(Match::None, |totp| try_totp(token, &totp, code, now))
+        }
+        TokenKind::Hotp => try_hotp(token, code, limits.hotp_look_ahead),
+    }
+}
+
+fn try_totp(token: &OpenToken, totp: &Totp, code: &[u8], now: Wall) -> Match {
+    let Ok(code) = std::str::from_utf8(code) else { return Match::None };
+    let expected = now.unix_seconds() / totp.step();
+    let drift = token.drift_steps.clamp(-DRIFT_STEPS_MAX, DRIFT_STEPS_MAX);
+    // Around the remembered drift, and around none: a phone whose clock was put right must get in too.
+    let around = |drift: i64| totp.check(code, expected.saturating_add_signed(drift).saturating_mul(totp.step()));
+    let Some(step) = around(drift).or_else(|| around(0)) else { return Match::None };
+    // Rules C1: above the stored step, or spent, whatever the clock says.
+    if !fresh_step(token.last_step, step) {
+        return Match::Spent;
+    }
+    let drift_steps = step.wrapping_sub(expected).cast_signed();
+    Match::Right { token: token.token.id.clone(), method: Method::Totp, mark: Mark::Totp { step, drift_steps } }
+}
+
+/// RFC 4226 §7.4: "the server can recalculate the next s HOTP-server values"; none before the counter, ever.
+fn try_hotp(token: &OpenToken, code: &[u8], look_ahead: u32) -> Match {
+    let ahead = token.counter..=token.counter.saturating_add(u64::from(look_ahead));
+    let matches = |counter: &u64| {
+        fresh_counter(token.counter, *counter) && bool::from(hotp_of(token, *counter).expose().ct_eq(code))
+    };
+    // The last counter of all has no next one: it could be used twice, so it is never used.
+    let found = ahead
+        .filter(matches)
+        .fold(None, |first: Option<u64>, counter| first.or(Some(counter)))
+        .filter(|counter| *counter < u64::MAX);
+    match found {
+        Some(counter) => {
+            Match::Right { token: token.token.id.clone(), method: Method::Hotp, mark: Mark::Hotp { counter } }
+        }
+        None => Match::None,
+    }
+}
+
+fn hotp_of(token: &OpenToken, counter: u64) -> Secret {
+    hotp(token.token.algorithm, token.seed.expose(), counter, token.token.digits)
+}
+
+/// `build` refuses the 80-bit seeds that many tokens have; what else it would check is checked here.
+fn totp(token: &OpenToken, period_s: u32) -> Option<Totp> {
+    let digits = token.token.digits;
+    if period_s == 0 || !(6..=8).contains(&digits) || token.seed.is_empty() {
+        return None;
+    }
+    let builder = Builder::new()
+        .with_algorithm(algorithm(token.token.algorithm))
+        .with_digits(digits)
+        .with_skew(STEPS_AROUND)
+        .with_step_duration(u64::from(period_s))
+        .with_secret(token.seed.expose());
+    Some(builder.build_noncompliant())
+}
+
+fn algorithm(algorithm: Algorithm) -> totp_rs::Algorithm {
+    match algorithm {
+        Algorithm::Sha1 => totp_rs::Algorithm::SHA1,
+        Algorithm::Sha256 => totp_rs::Algorithm::SHA256,
+        Algorithm::Sha512 => totp_rs::Algorithm::SHA512,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::factor::oath::testing::{SEED, hotp_token, totp_token, with};
+
+    fn totp_at(last_step: Option<u64>, drift_steps: i64) -> OpenToken {
+        OpenToken { last_step, drift_steps, ..totp_token("t") }
+    }
+
+    fn hotp_at(counter: u64) -> OpenToken {
+        OpenToken { counter, ..hotp_token("h") }
+    }
+
+    fn six(counter: u64) -> Secret {
+        hotp(Algorithm::Sha1, SEED, counter, 6)
+    }
+
+    fn at(seconds: u64) -> Wall {
+        Wall(seconds * 1000)
+    }
+
+    /// The code of a phone whose clock says `seconds`.
+    fn shown(token: &OpenToken, seconds: u64) -> Secret {
+        code_at(token, at(seconds)).unwrap()
+    }
+
+    fn tried(tokens: &[OpenToken], code: &Secret, now: Wall) -> Match {
+        verify(tokens, code.expose(), now, &Limits::default())
+    }
+
+    fn used(tokens: &[OpenToken], code: &Secret, now: Wall) -> Option<Mark> {
+        match tried(tokens, code, now) {
+            Match::Right { mark, .. } => Some(mark),
+            Match::Spent | Match::None => None,
+        }
+    }
+
+    fn step(step: u64, drift_steps: i64) -> Option<Mark> {
+        Some(Mark::Totp { step, drift_steps })
+    }
+
+    /// RFC 6238, appendix B: time, then SHA-1, SHA-256, SHA-512.
+    const VECTORS: [(u64, [&str; 3]); 6] = [
+        (59, ["94287082", "46119246", "90693936"]),
+        (1_111_111_109, ["07081804", "68084774", "25091201"]),
+        (1_111_111_111, ["14050471", "67062674", "99943326"]),
+        (1_234_567_890, ["89005924", "91819424", "93441116"]),
+        (2_000_000_000, ["69279037", "90698825", "38618901"]),
+        (20_000_000_000, ["65353130", "77737706", "47863826"]),
+    ];
+
+    #[test]
+    fn the_values_of_rfc_6238_are_right_with_each_hash() {
+        let long: Vec<u8> = SEED.iter().copied().cycle().take(64).collect();
+        for (time, codes) in VECTORS {
+            let kinds = [(Algorithm::Sha1, 20), (Algorithm::Sha256, 32), (Algorithm::Sha512, 64)];
+            for ((algorithm, octets), code) in kinds.into_iter().zip(codes) {
+                let token = with(totp_token("v"), |token| (token.algorithm, token.digits) = (algorithm, 8));
+                let token = OpenToken { seed: Secret::new(&long[..octets]), ..token };
+                assert_eq!(used(&[token], &Secret::new(code), at(time)), step(time / 30, 0), "{algorithm:?} at {time}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_of_the_step_before_or_after_is_taken_and_two_away_is_not() {
+        let token = totp_at(None, 0);
+        for (phone, mark) in
+            [(2970, step(99, -1)), (3000, step(100, 0)), (3030, step(101, 1)), (2940, None), (3060, None)]
+        {
+            assert_eq!(used(&[token.clone()], &shown(&token, phone), at(3000)), mark, "phone at {phone}");
+        }
+    }
+
+    #[test]
+    fn a_remembered_drift_moves_the_window() {
+        let late = totp_at(None, -3);
+        assert_eq!(used(&[late.clone()], &shown(&late, 3000 - 4 * 30), at(3000)), step(96, -4));
+        assert_eq!(used(&[late.clone()], &shown(&late, 3000 - 5 * 30), at(3000)), None);
+    }
+
+    #[test]
+    fn a_phone_whose_clock_was_put_right_gets_in() {
+        let once_late = totp_at(None, -8);
+        assert_eq!(used(&[once_late.clone()], &shown(&once_late, 3000), at(3000)), step(100, 0));
+    }
+
+    #[test]
+    fn drift_is_bounded_whatever_is_stored() {
+        let absurd = totp_at(None, i64::MAX);
+        assert_eq!(used(&[absurd.clone()], &shown(&absurd, 3000 + 11 * 30), at(3000)), step(111, 11));
+        assert_eq!(used(&[absurd.clone()], &shown(&absurd, 3000 + 12 * 30), at(3000)), None);
+    }
+
+    #[test]
+    fn a_used_step_is_spent_and_so_is_each_one_before_it() {
+        let token = totp_at(Some(100), 0);
+        for phone in [3000, 3000 - 30] {
+            assert_eq!(tried(&[token.clone()], &shown(&token, phone), at(3000)), Match::Spent);
+        }
+        assert!(used(&[token.clone()], &shown(&token, 3030), at(3000)).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_makes_no_used_code_new() {
+        let token = totp_at(Some(100), 0);
+        for back in 0..600 {
+            let now = at(3000 - back);
+            assert_eq!(used(&[token.clone()], &shown(&token, 3000), now), None, "{back} s back");
+            assert_eq!(used(&[token.clone()], &shown(&token, 3000 - back), now), None, "{back} s back");
+        }
+    }
+
+    #[test]
+    fn hotp_looks_ten_ahead_and_never_back() {
+        let token = hotp_at(50);
+        for (counter, taken) in [(50, true), (60, true), (61, false), (49, false), (0, false)] {
+            let mark = taken.then_some(Mark::Hotp { counter });
+            assert_eq!(used(&[token.clone()], &six(counter), at(0)), mark, "counter {counter}");
+        }
+    }
+
+    #[test]
+    fn the_last_counter_of_all_is_never_used() {
+        assert_eq!(used(&[hotp_at(u64::MAX)], &six(u64::MAX), at(0)), None);
+    }
+
+    #[test]
+    fn a_code_is_tried_on_all_tokens() {
+        let first = totp_at(None, 0);
+        let tokens = [first.clone(), hotp_at(7)];
+        assert_eq!(used(&tokens, &six(7), at(90_000)), Some(Mark::Hotp { counter: 7 }));
+        assert_eq!(used(&tokens, &shown(&first, 90_000), at(90_000)), step(3000, 0));
+    }
+
+    #[test]
+    fn a_right_code_of_one_token_beats_a_spent_one_of_another() {
+        let (spent, fresh) = (totp_at(Some(100), 0), totp_token("other"));
+        let code = shown(&spent, 3000);
+        assert!(used(&[spent.clone(), fresh.clone()], &code, at(3000)).is_some());
+        assert!(used(&[fresh, spent], &code, at(3000)).is_some());
+    }
+
+    #[test]
+    fn what_is_no_code_matches_nothing() {
+        for odd in [&b""[..], b"12345", b"1234567", b"+12345", b"12 345", b"\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(tried(&[totp_at(None, 0), hotp_at(0)], &Secret::new(odd), at(3000)), Match::None);
+        }
+    }
+
+    #[test]
+    fn sixty_second_steps_and_short_seeds_work() {
+        let token = with(totp_token("s"), |token| token.kind = TokenKind::Totp { period_s: 60 });
+        let token = OpenToken { seed: Secret::new(&SEED[..10]), ..token };
+        assert_eq!(used(&[token.clone()], &shown(&token, 6000), at(6059)), step(100, 0));
+    }
+
+    #[test]
+    fn a_broken_token_or_a_mad_clock_harms_nobody() {
+        let broken = with(totp_token("b"), |token| token.kind = TokenKind::Totp { period_s: 0 });
+        assert_eq!(tried(&[broken], &Secret::new("123456"), at(3000)), Match::None);
+        for mad in [Wall::NEVER, Wall(0)] {
+            assert!(used(&[totp_at(Some(5), -3)], &Secret::new("123456"), mad).is_none());
+        }
+    }
+}

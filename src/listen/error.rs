@@ -1,0 +1,91 @@
+//! Why a socket does not stand, and what the reader does about it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// A socket that could not be opened; its message names the address and the next step.
+#[derive(Debug)]
+pub enum BindError {
+    /// Another socket has this address and port.
+    InUse {
+        /// What was asked for.
+        address: SocketAddr,
+        /// The process that has it, where we may see that: `freeradius (pid 812)`.
+        holder: Option<String>,
+    },
+    /// The port is below 1024, and this user may not take it.
+    Forbidden {
+        /// What was asked for.
+        address: SocketAddr,
+    },
+    /// This machine does not have the address.
+    NoSuchAddress {
+        /// What was asked for.
+        address: SocketAddr,
+    },
+    /// The kernel has no IPv6, or lacks something else that the socket needs.
+    Unsupported {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Anything else the kernel said.
+    Other {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl BindError {
+    /// Sorts what the kernel said; `holder` is asked only when the port is taken.
+    pub(super) fn of(address: SocketAddr, source: io::Error, holder: impl FnOnce() -> Option<String>) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse { address, holder: holder() },
+            io::ErrorKind::PermissionDenied => Self::Forbidden { address },
+            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress { address },
+            io::ErrorKind::Unsupported => Self::Unsupported { address, source },
+            _ if source.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32) => Self::Unsupported { address, source },
+            _ => Self::Other { address, source },
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse { address, holder } => {
+                let holder = holder.as_deref().unwrap_or("another process (`ss -ulpn` run as root names it)");
+                write!(f, "cannot listen on {address}: UDP port {} is in use by {holder}; stop that, or write another `listen` under [radius]", address.port())
+            }
+            Self::Forbidden { address } => write!(
+                f,
+                "cannot listen on {address}: this user may not take UDP port {}; ports below 1024 need CAP_NET_BIND_SERVICE \
+                 (AmbientCapabilities= in the systemd unit), RADIUS's own port 1812 needs nothing",
+                address.port()
+            ),
+            Self::NoSuchAddress { address } => write!(
+                f,
+                "cannot listen on {address}: this machine has no address {}; `ip address` lists those that it has, 0.0.0.0 and [::] stand for all",
+                address.ip()
+            ),
+            Self::Unsupported { address, source } => write!(
+                f,
+                "cannot listen on {address}: the kernel does not support it ({source}); if IPv6 is switched off here, remove this address from `listen` under [radius]"
+            ),
+            Self::Other { address, source } => write!(f, "cannot listen on {address}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::InUse { .. } | Self::Forbidden { .. } | Self::NoSuchAddress { .. } => None,
+            Self::Unsupported { source, .. } | Self::Other { source, .. } => Some(source),
+        }
+    }
+}

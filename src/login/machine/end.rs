@@ -1,0 +1,447 @@
+//! The ways out: release and Accept, refusal and its delay, time running out, and being asked again.
+
+use std::sync::Arc;
+
+use wire::HeldAttributes;
+
+use super::askers::Waiting;
+use super::{Case, Inside, REPEATS_FOR, Stage, Step};
+use crate::answer::{Accept, Answer, Reject, SecondDoor};
+use crate::attempt::Attempt;
+use crate::event::Effect;
+use crate::facts::{ReleaseCheck, ReleaseOutcome, Unavailable};
+use crate::limits;
+use crate::mutant::{self, Mutant};
+use crate::policy::{Join, Outcome, Verdict};
+use crate::prompt::PromptClose;
+use crate::record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};
+use crate::words;
+
+/// Why somebody is refused, and what is said to whom.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    reason: Reason,
+    text: Option<Arc<str>>,
+    attributes: Option<Arc<HeldAttributes>>,
+    detail: Option<Arc<str>>,
+}
+
+impl Refusal {
+    pub(crate) fn because(reason: Reason) -> Self {
+        Self { reason, text: Some(words::refusal(reason).into()), attributes: None, detail: None }
+    }
+
+    /// The rule's own text for the person.
+    pub(crate) fn saying(self, text: Arc<str>) -> Self {
+        Self { text: Some(text), ..self }
+    }
+
+    /// What the primary's Reject may pass on; its own words replace ours.
+    pub(crate) fn carrying(self, attributes: Arc<HeldAttributes>) -> Self {
+        let text = if attributes.reply_message().is_some() { None } else { self.text };
+        Self { attributes: Some(attributes), text, ..self }
+    }
+
+    /// For log and audit.
+    pub(crate) fn detail(self, detail: impl Into<Arc<str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    pub(crate) fn detail_of(self, detail: Option<Arc<str>>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+impl Case {
+    // --- release -----------------------------------------------------------------------------------------------
+
+    /// The last look, together with the record, before an Accept may leave (A6, F2).
+    pub(super) fn release(&mut self, inside: Inside, second: SecondDoor, step: &mut Step<'_, '_>) -> Stage {
+        if let Err(why) = self.law_still_allows(&inside, &second, step) {
+            return self.reject(Refusal::because(Reason::Changed).detail(why), step);
+        }
+        let record = Arc::new(self.record(RecordedAnswer::Accept, Reason::Accepted, None, step));
+        if mutant::is(Mutant::ReleaseUnchecked) {
+            step.cx.emit(Effect::Record(Arc::clone(&record)));
+            return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
+        }
+        let question = self.ask();
+        let means = second.means();
+        let open_prompt = step.prompt.as_ref().map(|open| open.id);
+        let check = ReleaseCheck { user: inside.first.user().clone(), means, open_prompt };
+        step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record) });
+        if mutant::is(Mutant::AnswerBeforeCommit) {
+            return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
+        }
+        Stage::Releasing { question, inside, second, record }
+    }
+
+    /// What the store said to the last look.
+    pub(super) fn released(
+        &mut self,
+        inside: Inside,
+        second: SecondDoor,
+        record: &Record,
+        outcome: Result<ReleaseOutcome, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        match outcome {
+            Ok(ReleaseOutcome::Granted) => {}
+            Ok(ReleaseOutcome::Refused(why)) => {
+                return self.reject(Refusal::because(Reason::Changed).detail(why), step);
+            }
+            Err(Unavailable { why, .. }) => {
+                return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
+            }
+        }
+        debug_assert_eq!(record.login, self.id, "a record belongs to its login");
+        self.end_prompt_after(&second, step);
+        let Some(accept) = Accept::through(inside.first, &second, inside.rule) else {
+            return self
+                .reject(Refusal::because(Reason::Changed).detail("the two doors belong to different logins"), step);
+        };
+        self.accept(accept, step)
+    }
+
+    /// The policy in force may be stricter than the one this login began with: the stricter decides (G2).
+    fn law_still_allows(&self, inside: &Inside, second: &SecondDoor, step: &Step<'_, '_>) -> Result<(), &'static str> {
+        let law = step.cx.policy;
+        if Arc::ptr_eq(law, &self.policy) {
+            return Ok(());
+        }
+        if !law.clients.contains_key(&self.client) {
+            return Err("the client is no longer configured");
+        }
+        let decision = law.second_look(&self.facts(inside.first.user(), &inside.groups, step));
+        match decision.outcome {
+            Outcome::Verdict(Verdict::Exempt) => Ok(()),
+            Outcome::Verdict(Verdict::Require(methods))
+                if second.method().is_some_and(|method| methods.contains(&method)) =>
+            {
+                Ok(())
+            }
+            Outcome::Verdict(Verdict::Require(_)) => Err("the policy now asks for another second factor"),
+            Outcome::Verdict(Verdict::Deny(_)) | Outcome::NoMatch => Err("the policy no longer lets this user in"),
+            Outcome::Undecided | Outcome::FailOpen => Err("the policy can no longer decide for this user"),
+        }
+    }
+
+    /// A prompt that was not needed is withdrawn; one that was is spent by the release.
+    fn end_prompt_after(&self, second: &SecondDoor, step: &mut Step<'_, '_>) {
+        let Some(open) = step.prompt.take() else { return };
+        let by_phone = second.method() == Some(crate::facts::Method::Push);
+        if !by_phone {
+            step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+        }
+    }
+
+    /// The Accept goes to the newest asking, or under `join = "connection"` to each live asker (B2).
+    fn accept(&mut self, accept: Accept, step: &mut Step<'_, '_>) -> Stage {
+        let answer = Answer::Accept(accept);
+        let everyone = self.client_policy().is_some_and(|client| client.join == Join::Connection);
+        let newest = self.askers.newest_group();
+        for waiting in self.askers.take_all() {
+            let live = waiting.asker.until > step.now();
+            if Some(waiting.group) == newest || (everyone && live) {
+                self.settle(waiting.group, &answer);
+                step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
+            } else {
+                Self::supersede(waiting, live, step);
+            }
+        }
+        if everyone || !self.spent.is_empty() {
+            Stage::Ended { answer, until: step.now().plus(REPEATS_FOR) }
+        } else {
+            Stage::Gone
+        }
+    }
+
+    /// A superseded asker gets a Reject until its own deadline, then nothing (B2).
+    fn supersede(waiting: Waiting, live: bool, step: &mut Step<'_, '_>) {
+        let asker = waiting.asker.id;
+        if live {
+            let answer = Answer::Reject(Self::plain(Reason::Superseded));
+            step.cx.emit(Effect::Reply { asker, answer });
+        } else {
+            step.cx.emit(Effect::Supersede(asker));
+        }
+    }
+
+    fn plain(reason: Reason) -> Reject {
+        Reject { reason, text: Some(words::refusal(reason).into()), attributes: None }
+    }
+
+    // --- refusal -----------------------------------------------------------------------------------------------
+
+    /// Writes the refusal down now and lets it leave after its delay (D6).
+    pub(super) fn reject(&mut self, refusal: Refusal, step: &mut Step<'_, '_>) -> Stage {
+        let Refusal { reason, text, attributes, detail } = refusal;
+        self.let_go_of_prompt(reason, step);
+        let record = self.record(RecordedAnswer::Reject, reason, detail, step);
+        step.cx.emit(Effect::Record(Arc::new(record)));
+        self.delay(Reject { reason, text, attributes }, step)
+    }
+
+    fn delay(&mut self, reject: Reject, step: &mut Step<'_, '_>) -> Stage {
+        let now = step.now();
+        let dice = (step.cx.dice)().to_be_bytes()[0];
+        let delayed = now.plus(limits::reject_delay(&self.policy.limits, dice));
+        let at = self.askers.newest().map_or(now, |asker| delayed.min(asker.until.max(now)));
+        Stage::Rejecting { at, reject }
+    }
+
+    /// A login that ends takes its own prompt along, unless the phone or the store ended it already.
+    fn let_go_of_prompt(&self, reason: Reason, step: &mut Step<'_, '_>) {
+        let holds_prompt = matches!(
+            reason,
+            Reason::WrongCode
+                | Reason::SpentCode
+                | Reason::CodesLocked
+                | Reason::StoreUnavailable
+                | Reason::Draining
+                | Reason::Changed
+        );
+        if !holds_prompt || self.factor == RecordedFactor::None {
+            return;
+        }
+        if let Some(open) = step.prompt.take() {
+            step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+        }
+    }
+
+    fn send_reject(&mut self, reject: Reject, step: &mut Step<'_, '_>) -> Stage {
+        let now = step.now();
+        let answer = Answer::Reject(reject);
+        let newest = self.askers.newest_group();
+        for waiting in self.askers.take_all() {
+            if Some(waiting.group) == newest || waiting.asker.until > now {
+                self.settle(waiting.group, &answer);
+                step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
+            } else {
+                step.cx.emit(Effect::Supersede(waiting.asker.id));
+            }
+        }
+        Stage::Ended { answer, until: now.plus(REPEATS_FOR) }
+    }
+
+    // --- time --------------------------------------------------------------------------------------------------
+
+    /// Whatever deadline this stage has, it may have come.
+    pub(super) fn woken(&mut self, stage: Stage, step: &mut Step<'_, '_>) -> Stage {
+        let now = step.now();
+        let out_of_patience = self.askers.newest().is_some_and(|asker| asker.until <= now);
+        match stage {
+            Stage::Rejecting { at, reject } if at <= now => self.send_reject(reject, step),
+            Stage::Ended { until, .. } if until <= now => Stage::Gone,
+            Stage::AnsweringPrimary { open, .. } if open.until <= now => self.expire(Reason::Expired, step),
+            Stage::AwaitingAnswer { open, .. } if open.until <= now => self.expire_answer(step),
+            Stage::AwaitingPhone { inside } if out_of_patience => self.phone_too_slow(inside, step),
+            Stage::AskingPrimary { .. } if out_of_patience => self.reject(
+                Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
+                step,
+            ),
+            Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+                if out_of_patience =>
+            {
+                self.reject(
+                    Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
+                    step,
+                )
+            }
+            other => other,
+        }
+    }
+
+    /// The newest asker can't wait longer: a challenge if its client can show one, the push stays open; else a
+    /// Reject, and the same login may ask again while the prompt lives (B5).
+    fn phone_too_slow(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
+        if self.can_challenge() {
+            let text = if inside.has_codes() { words::APPROVE_OR_CODE } else { words::APPROVE };
+            return self.challenge(inside, text, step);
+        }
+        let record = self.record(RecordedAnswer::Reject, Reason::Unanswered, None, step);
+        step.cx.emit(Effect::Record(Arc::new(record)));
+        let ended = self.send_reject(Self::plain(Reason::Unanswered), step);
+        if step.prompt.is_some() { Stage::Lingering { inside } } else { ended }
+    }
+
+    /// A challenge that nobody answered: there is nobody to tell, but it is written down.
+    fn expire(&mut self, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
+        let record = self.record(RecordedAnswer::None, reason, None, step);
+        step.cx.emit(Effect::Record(Arc::new(record)));
+        for waiting in self.askers.take_all() {
+            step.cx.emit(Effect::Supersede(waiting.asker.id));
+        }
+        Stage::Gone
+    }
+
+    fn expire_answer(&mut self, step: &mut Step<'_, '_>) -> Stage {
+        let reason = if step.approved().is_some() { Reason::ApprovedTooLate } else { Reason::Expired };
+        self.expire(reason, step)
+    }
+
+    /// The prompt is over without a yes: denied, reported, displaced, or its time has passed.
+    pub(super) fn prompt_lost(&mut self, stage: Stage, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
+        let denied = matches!(reason, Reason::Denied | Reason::Fraud);
+        match stage {
+            Stage::AwaitingPhone { inside } if !denied && inside.has_codes() && self.can_challenge() => {
+                self.challenge(inside, words::ENTER_CODE, step)
+            }
+            Stage::AwaitingPhone { .. } => self.reject(Refusal::because(reason), step),
+            Stage::AwaitingAnswer { inside, open } if !denied && inside.has_codes() => {
+                Stage::AwaitingAnswer { inside, open }
+            }
+            // Rules A8: a denial ends the session, whatever else is under way; nothing revives it.
+            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } if denied => {
+                self.reject(Refusal::because(reason), step)
+            }
+            Stage::AwaitingAnswer { .. } => self.expire(reason, step),
+            Stage::Lingering { .. } if denied || reason == Reason::ApprovedTooLate => {
+                self.begin_again(step);
+                self.expire(reason, step)
+            }
+            Stage::Lingering { .. } => Stage::Gone,
+            other => other,
+        }
+    }
+
+    /// The server stops: nobody is left without an answer (G3).
+    pub(super) fn drained(&mut self, stage: Stage, step: &mut Step<'_, '_>) -> Stage {
+        match stage {
+            Stage::Rejecting { reject, .. } => self.send_reject(reject, step),
+            Stage::Ended { .. } | Stage::Gone | Stage::Lingering { .. } => Stage::Gone,
+            Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Releasing { .. } => {
+                let record = self.record(RecordedAnswer::Reject, Reason::Draining, None, step);
+                step.cx.emit(Effect::Record(Arc::new(record)));
+                self.send_reject(Self::plain(Reason::Draining), step)
+            }
+            Stage::AnsweringPrimary { .. } | Stage::AwaitingAnswer { .. } => self.expire(Reason::Draining, step),
+        }
+    }
+
+    // --- asked again -------------------------------------------------------------------------------------------
+
+    /// L and P equal: the asker joins; no primary, no prompt (B2).
+    pub(super) fn rejoined(&mut self, stage: Stage, attempt: Attempt, step: &mut Step<'_, '_>) -> Stage {
+        match stage {
+            Stage::AwaitingAnswer { inside, open } => match step.approved() {
+                Some(_) => {
+                    self.add(&attempt, step);
+                    self.release_by_phone(inside, step)
+                }
+                None => {
+                    self.ask_same(&open, &attempt, step);
+                    Stage::AwaitingAnswer { inside, open }
+                }
+            },
+            Stage::AnsweringPrimary { open, state, server } => {
+                self.ask_same(&open, &attempt, step);
+                Stage::AnsweringPrimary { open, state, server }
+            }
+            Stage::Lingering { mut inside } => {
+                self.begin_again(step);
+                inside.first = inside.first.carried_on(self.id);
+                self.add(&attempt, step);
+                self.wait_for_phone(inside, step)
+            }
+            Stage::AwaitingPhone { inside } => {
+                self.add(&attempt, step);
+                if mutant::is(Mutant::PromptPerRetransmit) {
+                    self.ring_again(&inside, step);
+                }
+                self.wait_for_phone(inside, step)
+            }
+            Stage::Ended { answer: Answer::Reject(reject), .. } => {
+                // The same question within ten seconds gets the same Reject, after the same delay (B2, D6).
+                self.add(&attempt, step);
+                self.delay(reject, step)
+            }
+            other => {
+                self.add(&attempt, step);
+                other
+            }
+        }
+    }
+
+    fn wait_for_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
+        if step.approved().is_some() {
+            return self.release_by_phone(inside, step);
+        }
+        self.extend_prompt(step);
+        Stage::AwaitingPhone { inside }
+    }
+
+    fn add(&mut self, attempt: &Attempt, step: &mut Step<'_, '_>) {
+        self.askers.join(attempt.asker, step.now(), step.cx);
+        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: step.prompt.is_some() });
+    }
+
+    /// The same challenge under the same State; nothing is delivered twice (B2).
+    fn ask_same(&mut self, open: &super::Open, attempt: &Attempt, step: &mut Step<'_, '_>) {
+        self.askers.count();
+        let answer = self.question_of(open, step);
+        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: step.prompt.is_some() });
+        step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
+    }
+
+    /// The answer before is written down; what comes now is a record of its own (F2).
+    fn begin_again(&mut self, step: &mut Step<'_, '_>) {
+        self.id = LoginId((step.cx.dice)());
+        self.began = step.cx.at;
+        self.factor_since = Some(step.now());
+        self.waited_primary = std::time::Duration::ZERO;
+        self.askers.restart_count();
+    }
+
+    fn ring_again(&self, inside: &Inside, step: &mut Step<'_, '_>) {
+        if let Some(open) = step.prompt.as_ref() {
+            let claim = crate::prompt::PromptClaim {
+                prompt: open.id,
+                user: inside.first.user().clone(),
+                login: self.key,
+                ends_at: step.cx.at.wall,
+                askers_until: step.cx.at.wall,
+                station_known: inside.station_known,
+                client: self.client.clone(),
+                station: self.station.clone(),
+            };
+            step.cx.emit(Effect::Push { login: self.id, claim });
+        }
+    }
+
+    // --- the record --------------------------------------------------------------------------------------------
+
+    /// The one record of this login (F2).
+    fn record(&self, answer: RecordedAnswer, reason: Reason, detail: Option<Arc<str>>, step: &Step<'_, '_>) -> Record {
+        let claimed =
+            || self.user.as_ref().map_or_else(|_| wire::log_safe(&self.user_octets), |user| user.folded().to_owned());
+        let now = step.now();
+        Record {
+            login: self.id,
+            time: self.began.wall,
+            client: self.client.clone(),
+            user: self.vouched.clone().unwrap_or_else(|| claimed().into()),
+            vouched: self.vouched.is_some(),
+            station: self.station.clone(),
+            rule: self.rule.as_ref().map(|rule| rule.name.clone()),
+            tried: Arc::clone(&self.tried),
+            primary: self.primary.clone(),
+            factor: self.factor,
+            answer,
+            reason,
+            detail,
+            askers: self.askers.asked(),
+            waited: now.since(self.began.tick),
+            waited_primary: self.waited_primary,
+            waited_factor: self.factor_since.map_or(std::time::Duration::ZERO, |since| now.since(since)),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The first door: what may be refused at once, the primary's question, and its answer.
+
+use std::sync::Arc;
+
+use wire::Secret;
+
+use super::{Case, Inside, Open, OpenChallenge, Refusal, Stage, Step};
+use crate::answer::{PrimaryAccepted, SecondDoor};
+use crate::attempt::{Appended, Credential};
+use crate::event::{Effect, Question};
+use crate::facts::{PrimaryAnswer, Unavailable, UserFacts};
+use crate::key::StateHash;
+use crate::mutant::{self, Mutant};
+use crate::name::{NameKind, ResolvedUser, UserName};
+use crate::policy::{Decision, Facts, FirstLook, Outcome, Verdict};
+use crate::record::{Reason, RecordedFactor};
+
+/// The most that one packet holds (RFC 2865 §3).
+const PACKET_MAX: usize = 4096;
+
+impl Case {
+    /// What may be refused before anybody is asked, then the primary.
+    pub(super) fn enter(&mut self, credential: Credential, step: &mut Step<'_, '_>) -> Stage {
+        let (password, appended) = match credential {
+            Credential::Pap { password, appended } => (password, appended),
+            Credential::Unsupported { kind } => {
+                return self.reject(Refusal::because(Reason::Credential).detail(kind), step);
+            }
+        };
+        let Some(user) = self.user.clone().ok() else {
+            return self.reject(Refusal::because(Reason::Name).detail(format!("{:?}", self.user.as_ref().err())), step);
+        };
+        if password.expose().is_empty() {
+            // Rules A3: many a directory takes an empty password for an anonymous bind.
+            return self.reject(Refusal::because(Reason::EmptyPassword), step);
+        }
+        if !self.authentic && password.expose().iter().any(u8::is_ascii_control) {
+            return self.reject(Refusal::because(Reason::SuspectSecret), step);
+        }
+        self.note_for_saboteur(&password, appended.as_ref());
+        self.appended = appended;
+        match self.first_look(&user, step) {
+            FirstLook::Proceed => self.ask_primary(password, None, step),
+            FirstLook::Deny(decision) => self.denied_by(&decision, step),
+        }
+    }
+
+    fn first_look(&self, user: &UserName, step: &Step<'_, '_>) -> FirstLook {
+        self.policy.first_look(&Facts {
+            client: &self.client,
+            user: user.folded(),
+            kind: user.kind(),
+            address: self.station.as_ref().and_then(|station| station.address()),
+            groups: None,
+            now: step.cx.at.wall,
+        })
+    }
+
+    /// Asks the primary; the question's number makes every other answer count for nothing.
+    pub(super) fn ask_primary(
+        &mut self,
+        password: Secret,
+        state: Option<(Arc<[u8]>, usize)>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let Some(primary) = self.client_policy().map(|client| client.primary.clone()) else {
+            return self.reject(Refusal::because(Reason::Changed).detail("the client is not configured"), step);
+        };
+        let Some(claimed) = self.user.as_ref().ok().map(UserName::claimed) else {
+            return self.reject(Refusal::because(Reason::Name), step);
+        };
+        let question = self.ask();
+        self.primary = Some(primary.clone());
+        self.primary_since = Some(step.now());
+        let user_octets = self.user_octets.clone();
+        step.cx.emit(Effect::AskPrimary { login: self.id, question, primary, user_octets, claimed, password, state });
+        Stage::AskingPrimary { question }
+    }
+
+    /// The primary's answer: only an Accept leads on.
+    pub(super) fn primary_answered(&mut self, answer: PrimaryAnswer, step: &mut Step<'_, '_>) -> Stage {
+        if let Some(since) = self.primary_since.take() {
+            self.waited_primary += step.now().since(since);
+        }
+        match answer {
+            PrimaryAnswer::Accept { user, attributes } => {
+                let first = PrimaryAccepted::witness(self.id, user.clone(), attributes);
+                self.vouched = Some(user.as_str().into());
+                self.read_user(first, user, step)
+            }
+            PrimaryAnswer::Reject { attributes, why } => {
+                if let Some(unsplit) = self.unsplit.take() {
+                    return self.ask_primary(unsplit, None, step);
+                }
+                self.reject(Refusal::because(Reason::Primary).carrying(attributes).detail(why), step)
+            }
+            PrimaryAnswer::Challenge { attributes, state, server } => {
+                self.primary_challenged(attributes, state, server, step)
+            }
+            PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
+                self.reject(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
+            }
+        }
+    }
+
+    /// The primary's own question goes to the person as it is (E4); it can't be asked where nobody can show it,
+    /// nor answered where it brought no State (RFC 2865 §5.24).
+    fn primary_challenged(
+        &mut self,
+        attributes: Arc<wire::HeldAttributes>,
+        state: Option<Arc<[u8]>>,
+        server: usize,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let (Some(state), true) = (state, self.can_challenge()) else {
+            return self.reject(
+                Refusal::because(Reason::Primary).detail("the primary asks a question that this client can't answer"),
+                step,
+            );
+        };
+        let until = step.now().plus(self.policy.limits.state_lasts);
+        let open = Open { state: StateHash::of(&state), until, challenge: OpenChallenge::Primary(attributes) };
+        self.pose(&open, step);
+        Stage::AnsweringPrimary { open, state, server }
+    }
+
+    fn read_user(&mut self, first: PrimaryAccepted, user: ResolvedUser, step: &mut Step<'_, '_>) -> Stage {
+        let question: Question = self.ask();
+        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station: self.station.clone() });
+        Stage::ReadingUser { question, first }
+    }
+
+    /// The second look, over the resolved user: exempt, deny, or a list of methods.
+    pub(super) fn user_read(
+        &mut self,
+        first: PrimaryAccepted,
+        facts: Result<UserFacts, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        self.factor_since = Some(step.now());
+        let facts = match facts {
+            Ok(facts) => facts,
+            // Rules A5: `store` knows only deny.
+            Err(Unavailable { why, .. }) => {
+                return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
+            }
+        };
+        if let Some(why) = &facts.blocked {
+            return self.reject(Refusal::because(Reason::Blocked).detail(Arc::clone(why)), step);
+        }
+        let decision = self.second_look(&first, &facts, step);
+        self.tried = Arc::clone(&decision.tried);
+        self.rule.clone_from(&decision.rule);
+        let (Some(rule), Outcome::Verdict(verdict)) = (decision.rule.clone(), decision.outcome.clone()) else {
+            return self.without_verdict(&decision, step);
+        };
+        let methods = match &verdict {
+            Verdict::Deny(_) => return self.denied_by(&decision, step),
+            Verdict::Exempt => Vec::new(),
+            Verdict::Require(methods) => methods.clone(),
+        };
+        let usable = methods.iter().copied().filter(|method| facts.methods.contains(method)).collect();
+        let inside = Inside {
+            first,
+            rule,
+            methods,
+            usable,
+            groups: Arc::clone(&facts.groups),
+            station_known: facts.station_known,
+        };
+        if let Some(refusal) = self.undeliverable(&inside) {
+            return self.reject(refusal, step);
+        }
+        match verdict {
+            Verdict::Exempt => {
+                self.factor = RecordedFactor::Exempt;
+                let second = SecondDoor::Exempt(inside.rule.name.clone());
+                self.release(inside, second, step)
+            }
+            Verdict::Require(_) | Verdict::Deny(_) => self.second_door(inside, &facts, step),
+        }
+    }
+
+    fn second_look(&self, first: &PrimaryAccepted, facts: &UserFacts, step: &Step<'_, '_>) -> Decision {
+        self.policy.second_look(&self.facts(first.user(), &facts.groups, step))
+    }
+
+    /// What the law is asked about: the resolved user and nobody else (A2).
+    pub(super) fn facts<'a>(
+        &'a self,
+        user: &'a ResolvedUser,
+        groups: &'a [crate::name::GroupName],
+        step: &Step<'_, '_>,
+    ) -> Facts<'a> {
+        Facts {
+            client: &self.client,
+            user: user.as_str(),
+            kind: NameKind::of(user.as_str()),
+            address: self.station.as_ref().and_then(|station| station.address()),
+            groups: Some(groups),
+            now: step.cx.at.wall,
+        }
+    }
+
+    fn without_verdict(&mut self, decision: &Decision, step: &mut Step<'_, '_>) -> Stage {
+        let reason = match decision.outcome {
+            Outcome::NoMatch => Reason::NoRule,
+            // The built-in directory is the store, which knows only deny (A5).
+            Outcome::FailOpen | Outcome::Undecided | Outcome::Verdict(_) => Reason::Undecided,
+        };
+        self.reject(Refusal::because(reason), step)
+    }
+
+    fn denied_by(&mut self, decision: &Decision, step: &mut Step<'_, '_>) -> Stage {
+        self.tried = Arc::clone(&decision.tried);
+        self.rule.clone_from(&decision.rule);
+        match &decision.outcome {
+            Outcome::Verdict(Verdict::Deny(text)) => {
+                self.reject(Refusal::because(Reason::Rule).saying(Arc::clone(text)), step)
+            }
+            Outcome::Verdict(_) | Outcome::FailOpen | Outcome::Undecided | Outcome::NoMatch => {
+                self.without_verdict(decision, step)
+            }
+        }
+    }
+
+    /// The final answer is sized, and its Service-Type looked at, before anyone is prompted (E3).
+    fn undeliverable(&self, inside: &Inside) -> Option<Refusal> {
+        let attributes = inside.first.attributes();
+        let overhead = self.askers.newest().map_or(0, |asker| asker.overhead);
+        let size = overhead + attributes.encoded_len_with(&inside.rule.reply);
+        if size > PACKET_MAX {
+            return Some(
+                Refusal::because(Reason::TooLarge)
+                    .detail(format!("the Access-Accept would take {size} octets, {PACKET_MAX} fit")),
+            );
+        }
+        let administers = attributes.service_type().is_some_and(|kind| matches!(kind, 6 | 7));
+        let allowed = self.client_policy().is_some_and(|client| client.allow_admin);
+        (administers && !allowed).then(|| {
+            Refusal::because(Reason::Unusable).detail("Service-Type 6 or 7 needs allow_admin = true on the client")
+        })
+    }
+
+    fn note_for_saboteur(&mut self, password: &Secret, appended: Option<&Appended>) {
+        if let (true, Some(Appended::Code(code))) = (mutant::is(Mutant::AppendTriedUnsplit), appended) {
+            self.unsplit = Some(Secret::new([password.expose(), b",", code.expose()].concat()));
+        }
+    }
+}

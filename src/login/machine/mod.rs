@@ -1,0 +1,535 @@
+//! One login's way, from its first Access-Request to its one answer: a state machine that takes itself by value.
+//!
+//! [`Login`] is a [`Case`] (what stays the same: who asks, who waits, under which law) and a [`Stage`] (where it
+//! stands). Each step takes the stage, and says the next; an old stage can't be used again. It guarantees that an
+//! Accept passes `release`, that a State is spent before its answer is looked at, and that an answer to another
+//! question changes nothing. It never reads a clock and never waits.
+
+mod askers;
+mod end;
+mod first;
+mod second;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wire::{HeldAttributes, Secret};
+
+use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
+use crate::attempt::{Appended, Attempt, Credential};
+use crate::event::{Context, LoginEvent, Question};
+use crate::facts::Method;
+use crate::key::{LoginKey, Proof, StateHash};
+use crate::moment::{Moment, Tick};
+use crate::mutant::{self, Mutant};
+use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, Station, UserName};
+use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
+use crate::prompt::{DeviceId, PromptClaim, PromptId};
+use crate::record::{LoginId, Reason, Record, RecordedFactor};
+
+use askers::Askers;
+pub(crate) use end::Refusal;
+
+/// How long an ended login still answers the same question (B2, C1).
+pub(crate) const REPEATS_FOR: Duration = Duration::from_secs(10);
+
+/// One login.
+#[derive(Debug)]
+pub(crate) struct Login {
+    case: Case,
+    stage: Stage,
+}
+
+/// What stays the same from stage to stage.
+#[derive(Debug)]
+pub(crate) struct Case {
+    id: LoginId,
+    began: Moment,
+    client: ClientName,
+    user: Result<UserName, NameRefused>,
+    user_octets: Box<[u8]>,
+    station: Option<Station>,
+    key: LoginKey,
+    twin: LoginKey,
+    proof: Proof,
+    authentic: bool,
+    /// What was typed beside the password, until it is used.
+    appended: Option<Appended>,
+    /// Only for the saboteur that tries the split unsplit.
+    unsplit: Option<Secret>,
+    /// The law that this login began with (G2).
+    policy: Arc<Policy>,
+    primary: Option<PrimaryName>,
+    askers: Askers,
+    questions: u32,
+    rounds: u32,
+    tries: u32,
+    /// Codes of this login that were wrong: the same one again is the same failure (C1).
+    wrong: Vec<Proof>,
+    spent: Vec<Spent>,
+    /// Each rule tried, once the law has spoken.
+    tried: Arc<[Tried]>,
+    rule: Option<Arc<Rule>>,
+    vouched: Option<Arc<str>>,
+    factor: RecordedFactor,
+    primary_since: Option<Tick>,
+    waited_primary: Duration,
+    factor_since: Option<Tick>,
+}
+
+/// A State that was answered: who answers it again with the same gets the same (C3).
+#[derive(Debug)]
+struct Spent {
+    state: StateHash,
+    answer: Proof,
+    group: u32,
+    result: Option<Answer>,
+}
+
+/// Both doors' facts, once the first one is open.
+#[derive(Debug)]
+struct Inside {
+    first: PrimaryAccepted,
+    rule: Arc<Rule>,
+    /// The methods that the rule lists.
+    methods: Vec<Method>,
+    /// Those of them that the user has.
+    usable: Vec<Method>,
+    groups: Arc<[GroupName]>,
+    station_known: bool,
+}
+
+impl Inside {
+    fn code_methods(&self) -> Vec<Method> {
+        self.methods.iter().copied().filter(|method| method.is_code()).collect()
+    }
+
+    fn has_codes(&self) -> bool {
+        self.usable.iter().any(|method| method.is_code())
+    }
+}
+
+/// A challenge of ours, or of the primary's, that is out.
+#[derive(Clone, Debug)]
+struct Open {
+    state: StateHash,
+    until: Tick,
+    challenge: OpenChallenge,
+}
+
+/// What was asked, so that the same can be asked again under the same State (B2).
+#[derive(Clone, Debug)]
+enum OpenChallenge {
+    Ours { round: u32, text: Arc<str> },
+    Primary(Arc<HeldAttributes>),
+}
+
+/// Where a login stands.
+#[derive(Debug)]
+enum Stage {
+    /// The primary looks at the password.
+    AskingPrimary { question: Question },
+    /// The primary asked something of its own (E4).
+    AnsweringPrimary { open: Open, state: Arc<[u8]>, server: usize },
+    /// The store is read for the resolved user.
+    ReadingUser { question: Question, first: PrimaryAccepted },
+    /// A code is looked at. `answer` is its P; `None` for an appended one.
+    CheckingCode { question: Question, inside: Inside, answer: Option<Proof> },
+    /// The prompt is claimed.
+    Claiming { question: Question, inside: Inside, claim: PromptClaim },
+    /// The phone rings and requests are held.
+    AwaitingPhone { inside: Inside },
+    /// A challenge of ours is out; a prompt may be out beside it.
+    AwaitingAnswer { inside: Inside, open: Open },
+    /// The last asker was refused in time, but its prompt is still out: the same login may ask again (B5, A8).
+    Lingering { inside: Inside },
+    /// The last look before the Accept.
+    Releasing { question: Question, inside: Inside, second: SecondDoor, record: Arc<Record> },
+    /// The refusal waits its delay (D6).
+    Rejecting { at: Tick, reject: Reject },
+    /// Answered; kept while the same question gets the same answer.
+    Ended { answer: Answer, until: Tick },
+    /// Nothing more to say.
+    Gone,
+}
+
+/// The session's prompt, shared by its logins (B2).
+#[derive(Clone, Debug)]
+pub(crate) struct OpenPrompt {
+    pub(crate) id: PromptId,
+    pub(crate) ends: Tick,
+    pub(crate) approved: Option<(DeviceId, Tick)>,
+}
+
+/// One step: the surroundings and the session's prompt.
+pub(crate) struct Step<'a, 'b> {
+    pub(crate) cx: &'a mut Context<'b>,
+    pub(crate) prompt: &'a mut Option<OpenPrompt>,
+}
+
+impl Step<'_, '_> {
+    fn now(&self) -> Tick {
+        self.cx.at.tick
+    }
+
+    fn approved(&self) -> Option<(PromptId, DeviceId)> {
+        let prompt = self.prompt.as_ref()?;
+        prompt.approved.as_ref().map(|(device, _)| (prompt.id, device.clone()))
+    }
+}
+
+impl Login {
+    /// A new login begins with this request.
+    pub(crate) fn begin(attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        let (mut case, credential) = Case::of(attempt, step);
+        let stage = case.enter(credential, step);
+        Self { case, stage }
+    }
+
+    /// A login that is refused before it begins.
+    pub(crate) fn refuse(attempt: Attempt, reason: Reason, step: &mut Step<'_, '_>) -> Self {
+        let (mut case, _) = Case::of(attempt, step);
+        let stage = case.reject(Refusal::because(reason), step);
+        Self { case, stage }
+    }
+
+    /// One event for this login; one that answers no open question changes nothing (A2).
+    pub(crate) fn handle(self, event: LoginEvent, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = match (stage, event) {
+            (Stage::AskingPrimary { question }, LoginEvent::Primary(answers, answer)) if matches(question, answers) => {
+                case.primary_answered(answer, step)
+            }
+            (Stage::ReadingUser { question, first }, LoginEvent::User(answers, facts)) if question == answers => {
+                case.user_read(first, facts, step)
+            }
+            (Stage::CheckingCode { question, inside, answer }, LoginEvent::Code(answers, outcome))
+                if question == answers =>
+            {
+                case.code_checked(inside, answer, outcome, step)
+            }
+            (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome))
+                if question == answers =>
+            {
+                case.claimed(inside, claim, outcome, step)
+            }
+            (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => {
+                case.pushed(inside, prompt, outcome, step)
+            }
+            (Stage::Releasing { question, inside, second, record }, LoginEvent::Release(answers, outcome))
+                if question == answers =>
+            {
+                case.released(inside, second, &record, outcome, step)
+            }
+            (stage, _) => stage,
+        };
+        Self { case, stage }
+    }
+
+    /// The answer to a challenge: its State is spent before the answer is looked at (C3).
+    pub(crate) fn resume(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let answer = attempt.answer();
+        let proof = attempt.proof;
+        let stage = match stage {
+            Stage::AnsweringPrimary { open, state, server } => {
+                case.spend(&open, proof, &attempt, step);
+                case.ask_primary(answer, Some((state, server)), step)
+            }
+            Stage::AwaitingAnswer { inside, open } => {
+                case.spend(&open, proof, &attempt, step);
+                case.answered(inside, answer, proof, step)
+            }
+            Stage::CheckingCode { inside, .. } if mutant::is(Mutant::StateSpentTwice) => {
+                case.askers.join(attempt.asker, step.now(), step.cx);
+                case.answered(inside, answer, proof, step)
+            }
+            other => other,
+        };
+        Self { case, stage }
+    }
+
+    /// The same answer to the same State under another Identifier: one use, two answers (C3).
+    pub(crate) fn twin_of(mut self, attempt: &Attempt, state: StateHash, step: &mut Step<'_, '_>) -> Self {
+        if let Some(spent) = self.case.spent.iter().find(|spent| spent.state == state) {
+            self.case.askers.join_group(attempt.asker, spent.group, step.cx);
+        }
+        self
+    }
+
+    /// The same login asks again (B2).
+    pub(crate) fn join(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = case.rejoined(stage, attempt, step);
+        Self { case, stage }
+    }
+
+    /// Time has passed.
+    pub(crate) fn wake(self, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = case.woken(stage, step);
+        Self { case, stage }
+    }
+
+    /// The phone said yes, and this login holds the newest asker (A8).
+    pub(crate) fn approve(self, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = match stage {
+            Stage::AwaitingPhone { inside } => case.release_by_phone(inside, step),
+            other => other,
+        };
+        Self { case, stage }
+    }
+
+    /// The prompt is over without a yes for this login.
+    pub(crate) fn lose_prompt(self, reason: Reason, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = case.prompt_lost(stage, reason, step);
+        Self { case, stage }
+    }
+
+    /// The server stops (G3).
+    pub(crate) fn drain(self, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = case.drained(stage, step);
+        Self { case, stage }
+    }
+
+    pub(crate) fn id(&self) -> LoginId {
+        self.case.id
+    }
+
+    pub(crate) fn proof(&self) -> Proof {
+        self.case.proof
+    }
+
+    pub(crate) fn is_of(&self, attempt: &Attempt) -> bool {
+        self.case.client == attempt.client && self.case.user_octets == attempt.user_octets
+    }
+
+    /// L whatever `join` needs (C3).
+    pub(crate) fn twin(&self) -> LoginKey {
+        self.case.twin
+    }
+
+    /// The last look is under way.
+    pub(crate) fn is_releasing(&self) -> bool {
+        matches!(self.stage, Stage::Releasing { .. })
+    }
+
+    /// Every State of this login that must be found.
+    pub(crate) fn states(&self) -> impl Iterator<Item = StateHash> + '_ {
+        self.case.spent.iter().map(|spent| spent.state).chain(self.open_state())
+    }
+
+    pub(crate) fn join_rule(&self) -> Join {
+        self.case.client_policy().map_or(Join::Station, |client| client.join)
+    }
+
+    /// The State that may be answered now.
+    pub(crate) fn open_state(&self) -> Option<StateHash> {
+        match &self.stage {
+            Stage::AnsweringPrimary { open, .. } | Stage::AwaitingAnswer { open, .. } => Some(open.state),
+            Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone => None,
+        }
+    }
+
+    /// What became of a State that was answered with this before: `None` if it never was.
+    pub(crate) fn spent_state(&self, state: StateHash) -> Option<(Proof, Option<&Answer>)> {
+        self.case.spent.iter().find(|spent| spent.state == state).map(|spent| (spent.answer, spent.result.as_ref()))
+    }
+
+    /// The answer, once there is one.
+    pub(crate) fn ended(&self) -> Option<&Answer> {
+        match &self.stage {
+            Stage::Ended { answer, .. } => Some(answer),
+            Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Gone => None,
+        }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone)
+    }
+
+    /// Somebody waits for the phone here, and since when the newest does.
+    pub(crate) fn newest_at_phone(&self) -> Option<Tick> {
+        matches!(self.stage, Stage::AwaitingPhone { .. })
+            .then(|| self.case.askers.newest().map(|asker| asker.since))
+            .flatten()
+    }
+
+    /// A challenge beside the prompt is out, so an approval waits for its answer (B5).
+    pub(crate) fn awaits_answer(&self) -> bool {
+        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. })
+    }
+
+    /// This login has a part in the session's prompt.
+    pub(crate) fn at_prompt(&self) -> bool {
+        match &self.stage {
+            Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::CheckingCode { .. } => true,
+            Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone => false,
+        }
+    }
+
+    /// It waits for a person: counted as held.
+    pub(crate) fn is_held(&self) -> bool {
+        self.at_prompt() || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. })
+    }
+
+    /// The next moment at which this login must be woken.
+    pub(crate) fn deadline(&self) -> Option<Tick> {
+        match &self.stage {
+            Stage::AnsweringPrimary { open, .. } | Stage::AwaitingAnswer { open, .. } => Some(open.until),
+            Stage::Rejecting { at, .. } => Some(*at),
+            Stage::Ended { until, .. } => Some(*until),
+            Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
+            Stage::Lingering { .. } | Stage::Gone => None,
+        }
+    }
+
+    /// About how many octets it takes, for the bound of the map (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        let attributes = match &self.stage {
+            Stage::ReadingUser { first, .. } => first.attributes().encoded_len(),
+            Stage::CheckingCode { inside, .. }
+            | Stage::Claiming { inside, .. }
+            | Stage::AwaitingPhone { inside }
+            | Stage::AwaitingAnswer { inside, .. }
+            | Stage::Lingering { inside }
+            | Stage::Releasing { inside, .. } => inside.first.attributes().encoded_len(),
+            Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone => 0,
+        };
+        size_of::<Self>() + self.case.user_octets.len() + self.case.askers.bytes() + attributes
+    }
+}
+
+/// The question of the answer, or, for the saboteur, any.
+fn matches(question: Question, answers: Question) -> bool {
+    question == answers || mutant::is(Mutant::ForgedPrimary)
+}
+
+impl Case {
+    fn of(attempt: Attempt, step: &mut Step<'_, '_>) -> (Self, Credential) {
+        let mut askers = Askers::default();
+        askers.join(attempt.asker, step.now(), step.cx);
+        let case = Self {
+            id: LoginId((step.cx.dice)()),
+            began: step.cx.at,
+            client: attempt.client,
+            user: attempt.user,
+            user_octets: attempt.user_octets,
+            station: attempt.station,
+            key: attempt.login,
+            twin: attempt.twin,
+            proof: attempt.proof,
+            authentic: attempt.authentic,
+            appended: None,
+            unsplit: None,
+            policy: Arc::clone(step.cx.policy),
+            primary: None,
+            askers,
+            questions: 0,
+            rounds: 0,
+            tries: 0,
+            wrong: Vec::new(),
+            spent: Vec::new(),
+            tried: Arc::new([]),
+            rule: None,
+            vouched: None,
+            factor: RecordedFactor::None,
+            primary_since: None,
+            waited_primary: Duration::ZERO,
+            factor_since: None,
+        };
+        (case, attempt.credential)
+    }
+
+    fn client_policy(&self) -> Option<&ClientPolicy> {
+        self.policy.clients.get(&self.client)
+    }
+
+    fn can_challenge(&self) -> bool {
+        self.client_policy().is_some_and(|client| client.challenge)
+    }
+
+    /// The next question's number; answers to older ones no longer count.
+    fn ask(&mut self) -> Question {
+        self.questions = self.questions.wrapping_add(1);
+        Question(self.questions)
+    }
+
+    /// Spends a State before its answer is looked at, and lets the asker wait for what comes of it (C3).
+    fn spend(&mut self, open: &Open, answer: Proof, attempt: &Attempt, step: &mut Step<'_, '_>) {
+        const REMEMBERED: usize = 4;
+        let group = self.askers.join(attempt.asker, step.now(), step.cx);
+        if self.spent.len() >= REMEMBERED {
+            self.spent.remove(0);
+        }
+        self.spent.push(Spent { state: open.state, answer, group, result: None });
+    }
+
+    /// Remembers what a State's answer came to, for its twin (C3).
+    fn settle(&mut self, group: u32, answer: &Answer) {
+        self.spent.iter_mut().filter(|spent| spent.group == group && spent.result.is_none()).for_each(|spent| {
+            spent.result = Some(answer.clone());
+        });
+    }
+
+    /// What is asked under this challenge's State, again and again the same.
+    fn question_of(&self, open: &Open, step: &Step<'_, '_>) -> Answer {
+        Answer::Challenge(match &open.challenge {
+            OpenChallenge::Ours { round, text } => {
+                Challenge::Ours { text: Arc::clone(text), state: step.cx.states.state(self.id.0, *round) }
+            }
+            OpenChallenge::Primary(attributes) => Challenge::Primary(Arc::clone(attributes)),
+        })
+    }
+}
+
+impl Attempt {
+    /// What was typed in answer to a challenge, whole: it is never split (C4).
+    fn answer(&self) -> Secret {
+        match &self.credential {
+            Credential::Pap { password, .. } => password.clone(),
+            Credential::Unsupported { .. } => Secret::new(Vec::new()),
+        }
+    }
+}

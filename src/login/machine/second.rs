@@ -1,0 +1,327 @@
+//! The second door: codes, prompts and the challenges that ask for them, in the order that the rule lists.
+
+use std::sync::Arc;
+
+use wire::Secret;
+
+use super::{Case, Inside, Open, OpenChallenge, OpenPrompt, Refusal, Stage, Step};
+use crate::answer::{FactorProved, SecondDoor};
+use crate::attempt::{Appended, is_code};
+use crate::event::{Effect, PushFailure};
+use crate::facts::{CodeOutcome, Means, Method, Unavailable, UserFacts};
+use crate::key::{Proof, StateHash};
+use crate::moment::Tick;
+use crate::mutant::{self, Mutant};
+use crate::policy::Outage;
+use crate::prompt::{Claim, PromptClaim, PromptClose, PromptId, PromptStatus};
+use crate::record::{Reason, RecordedFactor};
+use crate::words;
+
+impl Case {
+    /// What was appended is looked at first; else the listed methods in order (C4).
+    pub(super) fn second_door(&mut self, inside: Inside, facts: &UserFacts, step: &mut Step<'_, '_>) -> Stage {
+        // Rules A5: unenrolled is who never had a method; `unenrolled = "deny"` is the one answer so far.
+        if !facts.ever_enrolled {
+            return self.reject(Refusal::because(Reason::Unenrolled), step);
+        }
+        match self.appended.take() {
+            Some(Appended::Code(code)) => self.check_code(inside, code, None, step),
+            Some(Appended::Method(method)) if inside.methods.contains(&method) => {
+                let chosen: Vec<Method> = std::iter::once(method).chain(inside.methods.iter().copied()).collect();
+                self.try_methods(inside, &chosen, facts, step)
+            }
+            Some(Appended::Method(_)) | None => {
+                let listed = inside.methods.clone();
+                self.try_methods(inside, &listed, facts, step)
+            }
+        }
+    }
+
+    /// The first method that can run, runs.
+    fn try_methods(&mut self, inside: Inside, order: &[Method], facts: &UserFacts, step: &mut Step<'_, '_>) -> Stage {
+        let quiet = facts.pushes_quiet_until.filter(|until| *until > step.cx.at.wall);
+        for method in order {
+            match method {
+                Method::Push if inside.usable.contains(&Method::Push) && quiet.is_none() => {
+                    return self.claim_prompt(inside, step);
+                }
+                Method::Totp | Method::Hotp if inside.has_codes() && self.can_challenge() => {
+                    return self.challenge(inside, words::ENTER_CODE, step);
+                }
+                Method::Push | Method::Totp | Method::Hotp => {}
+            }
+        }
+        let detail = if quiet.is_some() {
+            "pushes are quiet after denied or unanswered ones"
+        } else {
+            "no listed method can run here"
+        };
+        self.reject(Refusal::because(Reason::NoMethod).detail(detail), step)
+    }
+
+    // --- codes -------------------------------------------------------------------------------------------------
+
+    /// Hands one code to be looked at. `answer` is its P if it answers a challenge.
+    pub(super) fn check_code(
+        &mut self,
+        inside: Inside,
+        code: Secret,
+        answer: Option<Proof>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let methods = inside.code_methods();
+        if methods.is_empty() {
+            return self.reject(Refusal::because(Reason::WrongCode).detail("the rule takes no codes"), step);
+        }
+        let question = self.ask();
+        let guess = step.cx.random_16();
+        if let Some(first) = methods.first() {
+            self.factor = RecordedFactor::Method(*first);
+        }
+        let user = inside.first.user().clone();
+        step.cx.emit(Effect::CheckCode {
+            login: self.id,
+            question,
+            user,
+            station: self.station.clone(),
+            code,
+            methods,
+            guess,
+        });
+        Stage::CheckingCode { question, inside, answer }
+    }
+
+    /// What became of the code; it was committed before we learned of it (C1).
+    pub(super) fn code_checked(
+        &mut self,
+        inside: Inside,
+        answer: Option<Proof>,
+        outcome: Result<CodeOutcome, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        if let Ok(CodeOutcome::Right { method, token }) = outcome {
+            self.factor = RecordedFactor::Method(method);
+            let second = SecondDoor::Proved(FactorProved::witness(self.id, method, Means::Token(token)));
+            return self.release(inside, second, step);
+        }
+        if step.approved().is_some() {
+            return self.release_by_phone(inside, step);
+        }
+        let (reason, detail) = match outcome {
+            Err(Unavailable { why, .. }) => (Reason::StoreUnavailable, Some(why)),
+            Ok(CodeOutcome::Locked { until }) => (Reason::CodesLocked, Some(words::locked_until(until).into())),
+            Ok(CodeOutcome::Spent) => (Reason::SpentCode, None),
+            Ok(CodeOutcome::NoToken) => (Reason::NoMethod, Some("no active token of a listed kind".into())),
+            Ok(CodeOutcome::Wrong | CodeOutcome::Right { .. }) => (Reason::WrongCode, None),
+        };
+        match answer {
+            // Rules C4: a wrong appended code is a Reject, never a prompt.
+            None => self.reject(Refusal::because(reason).detail_of(detail), step),
+            Some(proof) => self.try_again(inside, proof, reason, detail, step),
+        }
+    }
+
+    /// A new State while tries remain; what is off for now is not asked for again (C3).
+    fn try_again(
+        &mut self,
+        inside: Inside,
+        proof: Proof,
+        reason: Reason,
+        detail: Option<Arc<str>>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        self.tries += 1;
+        let prompt_open = step.prompt.is_some();
+        match reason {
+            Reason::CodesLocked | Reason::NoMethod if prompt_open => self.challenge(inside, words::APPROVE, step),
+            Reason::WrongCode | Reason::SpentCode if self.tries < self.policy.limits.challenge_tries => {
+                self.wrong.push(proof);
+                self.challenge(inside, words::WRONG_CODE, step)
+            }
+            _ => self.reject(Refusal::because(reason).detail_of(detail), step),
+        }
+    }
+
+    /// The answer to our challenge; its State is spent already.
+    pub(super) fn answered(&mut self, inside: Inside, answer: Secret, proof: Proof, step: &mut Step<'_, '_>) -> Stage {
+        if step.approved().is_some() {
+            // Rules B5: once approved, any answer with that State passes.
+            return self.release_by_phone(inside, step);
+        }
+        let octets = answer.expose();
+        if step.prompt.is_some() && (octets.is_empty() || !inside.has_codes()) {
+            // Rules C3: while the prompt is open an empty answer is no guess; it is held.
+            self.extend_prompt(step);
+            return Stage::AwaitingPhone { inside };
+        }
+        if !is_code(octets) || self.wrong.contains(&proof) {
+            // No token has such a code, or it was wrong before: nothing is looked at, nothing is counted twice (C1).
+            return self.try_again(inside, proof, Reason::WrongCode, None, step);
+        }
+        self.check_code(inside, answer, Some(proof), step)
+    }
+
+    // --- challenges --------------------------------------------------------------------------------------------
+
+    /// Asks a question of our own under a fresh State.
+    pub(super) fn challenge(&mut self, inside: Inside, text: &str, step: &mut Step<'_, '_>) -> Stage {
+        self.rounds += 1;
+        let state = step.cx.states.state(self.id.0, self.rounds);
+        let until = step.now().plus(self.policy.limits.state_lasts);
+        let challenge = OpenChallenge::Ours { round: self.rounds, text: text.into() };
+        let open = Open { state: StateHash::of(&state), until, challenge };
+        self.pose(&open, step);
+        Stage::AwaitingAnswer { inside, open }
+    }
+
+    /// Sends a challenge to the newest asker; older ones wait for the final answer (B2).
+    pub(super) fn pose(&mut self, open: &Open, step: &mut Step<'_, '_>) {
+        step.cx.emit(Effect::IndexState(open.state));
+        let answer = self.question_of(open, step);
+        for waiting in self.askers.take_newest() {
+            self.settle(waiting.group, &answer);
+            step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
+        }
+    }
+
+    // --- prompts -----------------------------------------------------------------------------------------------
+
+    /// Claims the prompt before the push leaves (B3).
+    fn claim_prompt(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
+        self.factor = RecordedFactor::Method(Method::Push);
+        let question = self.ask();
+        let claim = PromptClaim {
+            prompt: PromptId(step.cx.random_16()),
+            user: inside.first.user().clone(),
+            login: self.key,
+            ends_at: step.cx.at.wall.plus(self.policy.limits.prompt_lasts),
+            askers_until: step.cx.at.wall.plus(self.patience_left(step.now())),
+            station_known: inside.station_known,
+            client: self.client.clone(),
+            station: self.station.clone(),
+        };
+        if mutant::is(Mutant::PromptUnclaimed) {
+            step.cx.emit(Effect::Push { login: self.id, claim: claim.clone() });
+        }
+        step.cx.emit(Effect::ClaimPrompt { login: self.id, question, claim: claim.clone() });
+        Stage::Claiming { question, inside, claim }
+    }
+
+    /// What the store said to the claim.
+    pub(super) fn claimed(
+        &mut self,
+        inside: Inside,
+        claim: PromptClaim,
+        outcome: Result<Claim, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        match outcome {
+            Err(Unavailable { why, .. }) => self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step),
+            Ok(Claim::Claimed { displaced }) => {
+                if let Some(displaced) = displaced {
+                    step.cx.emit(Effect::TellDisplaced(displaced));
+                }
+                let ends = step.now().plus(self.policy.limits.prompt_lasts);
+                *step.prompt = Some(OpenPrompt { id: claim.prompt, ends, approved: None });
+                if !mutant::is(Mutant::PromptUnclaimed) {
+                    step.cx.emit(Effect::Push { login: self.id, claim });
+                }
+                Stage::AwaitingPhone { inside }
+            }
+            Ok(Claim::Joined { prompt, ends_at, status }) => self.joined_prompt(inside, prompt, ends_at, status, step),
+            Ok(Claim::Busy) => self.code_instead(inside, words::BUSY_ENTER_CODE, Reason::Busy, step),
+            Ok(Claim::Quiet { .. }) => self.code_instead(inside, words::ENTER_CODE, Reason::NoMethod, step),
+        }
+    }
+
+    /// The same login's prompt is out already, perhaps since before a crash: no second push (B3).
+    fn joined_prompt(
+        &mut self,
+        inside: Inside,
+        prompt: PromptId,
+        ends_at: crate::moment::Wall,
+        status: PromptStatus,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let left = ends_at.since(step.cx.at.wall).min(self.policy.limits.prompt_lasts);
+        let ends = step.now().plus(left);
+        let approved = match status {
+            PromptStatus::Pending => None,
+            PromptStatus::Approved { device, .. } => Some((device, step.now())),
+            PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
+        };
+        let known = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_some());
+        if !known {
+            *step.prompt = Some(OpenPrompt { id: prompt, ends, approved });
+        }
+        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: true });
+        if step.approved().is_some() { self.release_by_phone(inside, step) } else { Stage::AwaitingPhone { inside } }
+    }
+
+    /// No prompt for this login: a code, where it can be asked for, or the refusal (B2; no failure is counted).
+    fn code_instead(&mut self, inside: Inside, text: &str, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
+        if inside.has_codes() && self.can_challenge() {
+            return self.challenge(inside, text, step);
+        }
+        self.reject(Refusal::because(reason), step)
+    }
+
+    /// The push left, or rang nowhere.
+    pub(super) fn pushed(
+        &mut self,
+        inside: Inside,
+        prompt: PromptId,
+        outcome: Result<(), PushFailure>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let ours = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_none());
+        let Err(failure) = outcome else { return Stage::AwaitingPhone { inside } };
+        if !ours {
+            return Stage::AwaitingPhone { inside };
+        }
+        *step.prompt = None;
+        step.cx.emit(Effect::ClosePrompt { prompt, why: PromptClose::Withdrawn });
+        let (why, confirmed) = match failure {
+            PushFailure::Unavailable(Unavailable { why, confirmed }) => (why, confirmed),
+            PushFailure::Refused(why) => (why, false),
+        };
+        match inside.rule.if_unavailable.push {
+            Outage::Next => self.code_instead_of_push(inside, why, step),
+            // Rules A5: only a confirmed outage opens, and only with `until` and a group, which `config` demands.
+            Outage::Accept if confirmed && inside.rule.until.is_some() && inside.rule.when.asks_group() => {
+                self.factor = RecordedFactor::FailOpen;
+                let second = SecondDoor::FailedOpen(inside.rule.name.clone());
+                self.release(inside, second, step)
+            }
+            Outage::Accept | Outage::Deny => self.reject(Refusal::because(Reason::PushUnavailable).detail(why), step),
+        }
+    }
+
+    fn code_instead_of_push(&mut self, inside: Inside, why: Arc<str>, step: &mut Step<'_, '_>) -> Stage {
+        if inside.has_codes() && self.can_challenge() {
+            return self.challenge(inside, words::ENTER_CODE, step);
+        }
+        self.reject(Refusal::because(Reason::PushUnavailable).detail(why), step)
+    }
+
+    /// The phone said yes, and this login is the one that gets in.
+    pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
+        let Some((prompt, device)) = step.approved() else { return Stage::AwaitingPhone { inside } };
+        self.factor = RecordedFactor::Method(Method::Push);
+        let means = Means::Prompt { prompt, device };
+        let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));
+        self.release(inside, second, step)
+    }
+
+    /// The store learns until when somebody waits (B2); the prompt's own end never moves (B5).
+    pub(super) fn extend_prompt(&self, step: &mut Step<'_, '_>) {
+        if let Some(open) = step.prompt.as_ref() {
+            let askers_until = step.cx.at.wall.plus(self.patience_left(step.now()));
+            step.cx.emit(Effect::ExtendPrompt { prompt: open.id, askers_until });
+        }
+    }
+
+    pub(super) fn patience_left(&self, now: Tick) -> std::time::Duration {
+        self.askers.newest().map_or(std::time::Duration::ZERO, |asker| asker.until.since(now))
+    }
+}

@@ -1,0 +1,86 @@
+//! Saboteurs for the simulation: each breaks one rule at the line that holds it, so that a test can show that
+//! the simulation notices. In a product build [`is`] is a constant `false` and leaves no trace.
+
+/// One way to break one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A State is taken from any client (C3).
+    StateUnbound,
+    /// The Accept leaves before the release is durable (A6, F2).
+    AnswerBeforeCommit,
+    /// An approval after a denial opens the door (A8).
+    DenialRevived,
+    /// A re-ask joins whatever its password is (B2).
+    JoinOnWrongPassword,
+    /// A request joins a login that is not its own (B2).
+    StrangerJoins,
+    /// Each re-ask rings the phone again (B1, B2).
+    PromptPerRetransmit,
+    /// A step below the last used one is taken again (C1).
+    StepUsedTwice,
+    /// An Accept leaves without the last look (A6).
+    ReleaseUnchecked,
+    /// A fact that is not known counts as false (A4).
+    UnknownIsFalse,
+    /// An Accept is repeated to another credential (B2).
+    AcceptToAnotherCredential,
+    /// An answer of the primary counts whatever request it belongs to (A2, E1).
+    ForgedPrimary,
+    /// A rejected split password is tried again unsplit (C4).
+    AppendTriedUnsplit,
+    /// A push leaves before its prompt is claimed (B3).
+    PromptUnclaimed,
+    /// A spent State is taken once more (C3).
+    StateSpentTwice,
+}
+
+impl Mutant {
+    /// Every saboteur.
+    pub const ALL: [Self; 14] = [
+        Self::StateUnbound,
+        Self::AnswerBeforeCommit,
+        Self::DenialRevived,
+        Self::JoinOnWrongPassword,
+        Self::StrangerJoins,
+        Self::PromptPerRetransmit,
+        Self::StepUsedTwice,
+        Self::ReleaseUnchecked,
+        Self::UnknownIsFalse,
+        Self::AcceptToAnotherCredential,
+        Self::ForgedPrimary,
+        Self::AppendTriedUnsplit,
+        Self::PromptUnclaimed,
+        Self::StateSpentTwice,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+mod active {
+    use super::Mutant;
+    use std::cell::Cell;
+
+    thread_local! {
+        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Lets one saboteur loose on this thread, or none.
+    pub fn set(mutant: Option<Mutant>) {
+        ACTIVE.set(mutant);
+    }
+
+    /// Whether this saboteur is at work on this thread.
+    #[must_use]
+    pub fn is(mutant: Mutant) -> bool {
+        ACTIVE.get() == Some(mutant)
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use active::{is, set};
+
+/// Whether this saboteur is at work: never, in a product build.
+#[cfg(not(feature = "mutants"))]
+#[must_use]
+pub const fn is(_: Mutant) -> bool {
+    false
+}

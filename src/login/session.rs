@@ -1,0 +1,317 @@
+//! What one L is owed: its logins, its one prompt, and the routing of each request to them (rules B2, C3).
+//!
+//! [`Session::admit`] is pure and says what a request is to the session: the beginning of a login, the answer to a
+//! challenge, a re-ask that joins, the repeat of an answer, or nothing. "One login, one prompt" lives here. The
+//! engine holds sessions in a map by L, finds them by State too, and performs what they ask; it decides nothing.
+
+use std::time::Duration;
+
+use crate::answer::Answer;
+use crate::attempt::Attempt;
+use crate::event::{Context, Effect, Event, LoginEvent};
+use crate::key::{LoginKey, Proof, StateHash};
+use crate::machine::{Login, OpenPrompt, Step};
+use crate::moment::{Moment, Tick};
+use crate::mutant::{self, Mutant};
+use crate::policy::Join;
+use crate::prompt::{DeviceId, PhoneAnswer, PromptClose, PromptId};
+use crate::record::{LoginId, Reason};
+
+/// Different credentials that one L may try at the same time; more are refused without effect (G1).
+const LOGINS_MAX: usize = 8;
+
+/// How long an approval without any asker waits for the same login's re-ask (A8).
+const APPROVAL_WAITS: Duration = Duration::from_secs(10);
+
+/// What a request is to its session.
+#[derive(Clone, Debug)]
+pub enum Admission {
+    /// A login begins.
+    Begin,
+    /// The answer to the challenge that is open.
+    Resume(LoginId),
+    /// The same answer to the same State once more, while the first is looked at (C3).
+    Twin(LoginId, StateHash),
+    /// The same login asks again (B2).
+    Join(LoginId),
+    /// It was answered: the same again.
+    Repeat(Answer),
+    /// Nothing here is for it; a Reject without effect.
+    Refuse(Reason),
+}
+
+/// What one L is owed.
+#[derive(Debug)]
+pub struct Session {
+    key: LoginKey,
+    logins: Vec<Login>,
+    prompt: Option<OpenPrompt>,
+}
+
+impl Session {
+    /// Routes a request. `held` is the session of its State if it has one, else of its L; `None` if there is none.
+    #[must_use]
+    pub fn admit(held: Option<&Self>, attempt: &Attempt, _at: Moment) -> Admission {
+        match (attempt.state, held) {
+            (Some(state), Some(session)) => session.admit_answer(state, attempt),
+            // Rules C3: an unknown State is rejected; what came with it is never sent to the primary.
+            (Some(_), None) => Admission::Refuse(Reason::State),
+            (None, Some(session)) => session.admit_asker(attempt),
+            (None, None) => Admission::Begin,
+        }
+    }
+
+    fn admit_answer(&self, state: StateHash, attempt: &Attempt) -> Admission {
+        let bound = |login: &&Login| login.is_of(attempt) || mutant::is(Mutant::StateUnbound);
+        if let Some(login) = self.logins.iter().filter(bound).find(|login| login.open_state() == Some(state)) {
+            return Admission::Resume(login.id());
+        }
+        let spent = self.logins.iter().filter(bound).find_map(|login| Some((login, login.spent_state(state)?)));
+        match spent {
+            Some((login, _)) if mutant::is(Mutant::StateSpentTwice) => Admission::Resume(login.id()),
+            Some((login, (answer, result))) if self.is_twin(login, answer, attempt) => {
+                result.cloned().map_or(Admission::Twin(login.id(), state), Admission::Repeat)
+            }
+            Some(_) | None => Admission::Refuse(Reason::State),
+        }
+    }
+
+    /// Equal L and equal answer, from a sender that may join (C3, D5).
+    fn is_twin(&self, login: &Login, answer: Proof, attempt: &Attempt) -> bool {
+        let same_login = login.twin() == attempt.twin;
+        attempt.authentic && same_login && answer == attempt.proof
+    }
+
+    fn admit_asker(&self, attempt: &Attempt) -> Admission {
+        if self.key != attempt.login && !mutant::is(Mutant::StrangerJoins) {
+            return Admission::Begin;
+        }
+        let same = |login: &&Login| login.proof() == attempt.proof || mutant::is(Mutant::JoinOnWrongPassword);
+        if let Some(login) =
+            self.logins.iter().rev().filter(same).find(|login| login.ended().is_none() && !login.is_gone())
+        {
+            return Admission::Join(login.id());
+        }
+        let any = |login: &&Login| same(login) || mutant::is(Mutant::AcceptToAnotherCredential);
+        match self.logins.iter().rev().filter(any).find_map(|login| Some((login, login.ended()?))) {
+            Some((login, Answer::Reject(_))) => Admission::Join(login.id()),
+            Some((login, answer @ Answer::Accept(_)))
+                if login.join_rule() == Join::Connection || mutant::is(Mutant::AcceptToAnotherCredential) =>
+            {
+                Admission::Repeat(answer.clone())
+            }
+            Some((_, Answer::Accept(_) | Answer::Challenge(_))) | None => self.room_for_another(),
+        }
+    }
+
+    fn room_for_another(&self) -> Admission {
+        if self.logins.len() < LOGINS_MAX { Admission::Begin } else { Admission::Refuse(Reason::Overload) }
+    }
+
+    /// A session of this request's L, with nothing in it yet.
+    #[must_use]
+    pub fn of(attempt: &Attempt) -> Self {
+        Self { key: attempt.login, logins: Vec::with_capacity(1), prompt: None }
+    }
+
+    /// Takes the request in as [`Session::admit`] said. `Repeat` and `Refuse` are answered without changing anything
+    /// that is held: the refusal becomes an ended login of its own.
+    #[must_use]
+    pub fn take(mut self, admission: Admission, attempt: Attempt, cx: &mut Context<'_>) -> Self {
+        match admission {
+            Admission::Begin => {
+                let login = Login::begin(attempt, &mut self.step(cx));
+                self.logins.push(login);
+            }
+            Admission::Refuse(reason) => {
+                let login = Login::refuse(attempt, reason, &mut self.step(cx));
+                self.logins.push(login);
+            }
+            Admission::Resume(id) => self.with(id, cx, |login, step| login.resume(attempt, step)),
+            Admission::Twin(id, state) => self.with(id, cx, |login, step| login.twin_of(&attempt, state, step)),
+            Admission::Join(id) => self.with(id, cx, |login, step| login.join(attempt, step)),
+            Admission::Repeat(answer) => cx.emit(Effect::Reply { asker: attempt.asker.id, answer }),
+        }
+        self.settled()
+    }
+
+    /// Something happened.
+    #[must_use]
+    pub fn handle(mut self, event: Event, cx: &mut Context<'_>) -> Self {
+        match event {
+            Event::Login(id, event) => self.login_event(id, event, cx),
+            Event::Phone { prompt, device, answer } => self.phone(prompt, device, &answer, cx),
+            Event::Displaced(prompt) => {
+                if self.prompt.as_ref().is_some_and(|open| open.id == prompt) {
+                    self.lose_prompt(Reason::Unanswered, cx);
+                }
+            }
+            Event::Woke => self.wake(cx),
+            Event::Drained => self.drain(cx),
+        }
+        self.settled()
+    }
+
+    /// The next moment at which [`Event::Woke`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        self.logins.iter().filter_map(Login::deadline).chain(self.prompt_deadline()).min()
+    }
+
+    /// Nothing is held or remembered here any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.logins.is_empty() && self.prompt.is_none()
+    }
+
+    /// Its L.
+    #[must_use]
+    pub fn key(&self) -> LoginKey {
+        self.key
+    }
+
+    /// Whether a login here waits for a person.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.logins.iter().any(Login::is_held)
+    }
+
+    /// The prompt that is out, if one is.
+    #[must_use]
+    pub fn prompt(&self) -> Option<PromptId> {
+        self.prompt.as_ref().map(|open| open.id)
+    }
+
+    /// Every State that may be answered, or was answered and is remembered: the engine's index drops the others.
+    pub fn states(&self) -> impl Iterator<Item = StateHash> + '_ {
+        self.logins.iter().flat_map(Login::states)
+    }
+
+    /// About how many octets it takes (G1).
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.logins.iter().map(Login::bytes).sum::<usize>()
+    }
+
+    // --- events ------------------------------------------------------------------------------------------------
+
+    fn login_event(&mut self, id: LoginId, event: LoginEvent, cx: &mut Context<'_>) {
+        // A push that left late, or rang nowhere, matters to whoever waits for that prompt now.
+        if let LoginEvent::Pushed(prompt, _) = &event
+            && self.prompt.as_ref().is_some_and(|open| open.id == *prompt)
+            && !self.logins.iter().any(|login| login.id() == id)
+            && let Some(heir) = self.logins.iter().find(|login| login.at_prompt()).map(Login::id)
+        {
+            return self.with(heir, cx, |login, step| login.handle(event, step));
+        }
+        self.with(id, cx, |login, step| login.handle(event, step));
+    }
+
+    fn phone(&mut self, prompt: PromptId, device: DeviceId, answer: &PhoneAnswer, cx: &mut Context<'_>) {
+        let Some(open) = self.prompt.as_mut().filter(|open| open.id == prompt) else { return };
+        match answer {
+            PhoneAnswer::Approve => {
+                open.approved.get_or_insert((device, cx.at.tick));
+                self.approved(cx);
+            }
+            PhoneAnswer::Deny | PhoneAnswer::Fraud if mutant::is(Mutant::DenialRevived) => {}
+            PhoneAnswer::Deny => self.end_prompt(Reason::Denied, cx),
+            PhoneAnswer::Fraud => self.end_prompt(Reason::Fraud, cx),
+        }
+    }
+
+    /// The login with the newest asker gets in, the others at this prompt don't (B2). Where nobody waits, a challenge
+    /// that is out may still be answered, or the same login asks again within ten seconds (A8).
+    fn approved(&mut self, cx: &mut Context<'_>) {
+        let newest = self.logins.iter().filter_map(|login| Some((login.newest_at_phone()?, login.id()))).max();
+        let Some((_, winner)) = newest else { return };
+        self.with(winner, cx, Login::approve);
+        for loser in self.waiting_at_phone() {
+            if loser != winner {
+                self.with(loser, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
+            }
+        }
+    }
+
+    fn waiting_at_phone(&self) -> Vec<LoginId> {
+        self.logins.iter().filter(|login| login.newest_at_phone().is_some()).map(Login::id).collect()
+    }
+
+    /// The store has ended the prompt already (denied, reported).
+    fn end_prompt(&mut self, reason: Reason, cx: &mut Context<'_>) {
+        self.prompt = None;
+        self.lose_prompt(reason, cx);
+    }
+
+    fn lose_prompt(&mut self, reason: Reason, cx: &mut Context<'_>) {
+        self.prompt = None;
+        let there: Vec<LoginId> = self.logins.iter().filter(|login| login.at_prompt()).map(Login::id).collect();
+        for id in there {
+            self.with(id, cx, |login, step| login.lose_prompt(reason, step));
+        }
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>) {
+        self.wake_prompt(cx);
+        let all: Vec<LoginId> = self.logins.iter().map(Login::id).collect();
+        for id in all {
+            self.with(id, cx, Login::wake);
+        }
+    }
+
+    /// The prompt's absolute end (B5), or the end of an approval's wait for an asker (A8).
+    fn wake_prompt(&mut self, cx: &mut Context<'_>) {
+        let due = self.prompt_deadline().is_some_and(|deadline| deadline <= cx.at.tick);
+        let Some(open) = self.prompt.as_ref().filter(|_| due) else { return };
+        let (id, approved) = (open.id, open.approved.is_some());
+        let (why, reason) = if approved {
+            (PromptClose::Withdrawn, Reason::ApprovedTooLate)
+        } else {
+            (PromptClose::Unanswered, Reason::Unanswered)
+        };
+        cx.emit(Effect::ClosePrompt { prompt: id, why });
+        self.lose_prompt(reason, cx);
+    }
+
+    fn prompt_deadline(&self) -> Option<Tick> {
+        let open = self.prompt.as_ref()?;
+        let Some((_, approved_at)) = &open.approved else { return Some(open.ends) };
+        let busy = self
+            .logins
+            .iter()
+            .any(|login| login.awaits_answer() || login.newest_at_phone().is_some() || login.is_releasing());
+        (!busy).then(|| approved_at.plus(APPROVAL_WAITS))
+    }
+
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        let all: Vec<LoginId> = self.logins.iter().map(Login::id).collect();
+        for id in all {
+            self.with(id, cx, Login::drain);
+        }
+        if let Some(open) = self.prompt.take() {
+            cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+        }
+    }
+
+    // --- helpers -----------------------------------------------------------------------------------------------
+
+    fn step<'a, 'b>(&'a mut self, cx: &'a mut Context<'b>) -> Step<'a, 'b> {
+        Step { cx, prompt: &mut self.prompt }
+    }
+
+    /// Moves one login through a step; its old stage is gone with it.
+    fn with<F>(&mut self, id: LoginId, cx: &mut Context<'_>, change: F)
+    where
+        F: FnOnce(Login, &mut Step<'_, '_>) -> Login,
+    {
+        let Some(at) = self.logins.iter().position(|login| login.id() == id) else { return };
+        let login = self.logins.remove(at);
+        let login = change(login, &mut Step { cx, prompt: &mut self.prompt });
+        self.logins.insert(at, login);
+    }
+
+    fn settled(mut self) -> Self {
+        self.logins.retain(|login| !login.is_gone());
+        self
+    }
+}

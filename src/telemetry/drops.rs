@@ -1,0 +1,137 @@
+//! Why a packet got no answer: the closed set of the metric `vestibule_drops_total` (rules E6), and what mends each.
+//!
+//! Each reason carries the sentence that tells an administrator what to do next; it names the appliance's own setting where
+//! there is one. Nothing of the packet's content appears here.
+
+/// Why a packet got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The bytes are no RADIUS packet (RFC 2865 §3, §5).
+    Malformed,
+    /// No `[client]` has this address.
+    UnknownClient,
+    /// The client's stance demands Message-Authenticator and there is none.
+    MissingMessageAuthenticator,
+    /// Message-Authenticator does not fit the secret (RFC 3579 §3.2).
+    BadMessageAuthenticator,
+    /// Proxy-State without Message-Authenticator: the shape of a Blast-RADIUS forgery (rules E2).
+    ProxyState,
+    /// An attribute twice that may stand once (RFC 2865 §5.44).
+    DuplicateAttribute,
+    /// A code that this port does not serve.
+    WrongCode,
+    /// A bound is reached (rules G1).
+    Overload,
+    /// The password decodes to control octets: probably another secret (rules D5).
+    SuspectSecret,
+    /// The server is stopping and takes no new logins (rules G3).
+    Draining,
+    /// Its login was answered under a newer request (rules B2).
+    Superseded,
+    /// Its own time ran out before there was an answer (rules B5).
+    Expired,
+    /// The answer could not be built or sent.
+    Unanswerable,
+}
+
+impl DropReason {
+    /// Every reason, in the order of the type: `ALL[reason.index()] == reason`.
+    pub const ALL: [Self; 13] = [
+        Self::Malformed,
+        Self::UnknownClient,
+        Self::MissingMessageAuthenticator,
+        Self::BadMessageAuthenticator,
+        Self::ProxyState,
+        Self::DuplicateAttribute,
+        Self::WrongCode,
+        Self::Overload,
+        Self::SuspectSecret,
+        Self::Draining,
+        Self::Superseded,
+        Self::Expired,
+        Self::Unanswerable,
+    ];
+
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownClient => "unknown_client",
+            Self::MissingMessageAuthenticator => "missing_message_authenticator",
+            Self::BadMessageAuthenticator => "bad_message_authenticator",
+            Self::ProxyState => "proxy_state",
+            Self::DuplicateAttribute => "duplicate_attribute",
+            Self::WrongCode => "wrong_code",
+            Self::Overload => "overload",
+            Self::SuspectSecret => "suspect_secret",
+            Self::Draining => "draining",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+            Self::Unanswerable => "unanswerable",
+        }
+    }
+
+    /// What happened, for a person.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Malformed => "the packet is not RADIUS, or is damaged",
+            Self::UnknownClient => "no [client] has this address",
+            Self::MissingMessageAuthenticator => "the request carries no Message-Authenticator",
+            Self::BadMessageAuthenticator => "the Message-Authenticator does not fit the shared secret",
+            Self::ProxyState => "Proxy-State without Message-Authenticator, which is how a Blast-RADIUS forgery looks",
+            Self::DuplicateAttribute => "an attribute that may stand once stands twice",
+            Self::WrongCode => "the packet's code is not served on this port",
+            Self::Overload => "too many logins are held or too many requests wait",
+            Self::SuspectSecret => "the password decodes to control characters, so the shared secret is probably another",
+            Self::Draining => "the server is stopping",
+            Self::Superseded => "a newer request of the same login took its place",
+            Self::Expired => "the appliance's patience ended before there was an answer",
+            Self::Unanswerable => "the answer could not be sent",
+        }
+    }
+
+    /// What to do next, for an administrator.
+    #[must_use]
+    pub const fn mend(self) -> &'static str {
+        match self {
+            Self::Malformed => "check that this sender speaks RADIUS authentication to this port",
+            Self::UnknownClient => "if it is yours, add a [client.NAME] with this address",
+            Self::MissingMessageAuthenticator => {
+                "turn on \"Message-Authenticator\" on the appliance (update its firmware if it has no such setting), \
+                 or set require_message_authenticator = \"auto\" for this client"
+            }
+            Self::BadMessageAuthenticator => "type the same shared secret on the appliance and in the client's secret file",
+            Self::ProxyState => "turn on \"Message-Authenticator\" on the proxy in between",
+            Self::DuplicateAttribute => "report it to the appliance's vendor",
+            Self::WrongCode => "send accounting to an accounting server, and authentication here",
+            Self::Overload => {
+                "see vestibule_held_sessions and vestibule_upstream_in_flight; raise the bound under [limits] if it is honest load"
+            }
+            Self::SuspectSecret => "type the same shared secret on the appliance and in the client's secret file",
+            Self::Draining => "nothing: the appliance asks its other server or asks again",
+            Self::Superseded => "nothing: the newer request has the answer",
+            Self::Expired => "compare gives_up_after with the appliance's own timeout",
+            Self::Unanswerable => "see the line before this one",
+        }
+    }
+
+    /// Whether it tells of a mistake or an attack, rather than of the ordinary course of things.
+    #[must_use]
+    pub const fn is_trouble(self) -> bool {
+        match self {
+            Self::Draining | Self::Superseded | Self::Expired => false,
+            Self::Malformed
+            | Self::UnknownClient
+            | Self::MissingMessageAuthenticator
+            | Self::BadMessageAuthenticator
+            | Self::ProxyState
+            | Self::DuplicateAttribute
+            | Self::WrongCode
+            | Self::Overload
+            | Self::SuspectSecret
+            | Self::Unanswerable => true,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The happenings: one type each, by the part of the house that tells them.
+//!
+//! A happening carries what its line and its counters need, borrowed; it is built where it happens and gone after `emit`.
+//! Its fields are facts that are safe to show: callers hash names that nobody vouched for before they come here (rules F2).
+
+mod logins;
+mod packets;
+mod services;
+
+pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, Superseded};
+pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
+pub use services::{
+    AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started, Stopping,
+    StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
+};
+
+/// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.
+pub(super) const SENTENCE: &str = "vestibule";
+
+/// A duration as people say it: `340 ms`, `2.1 s`.
+fn spoken(duration: std::time::Duration) -> String {
+    if duration.as_secs() == 0 { format!("{} ms", duration.as_millis()) } else { format!("{:.1} s", duration.as_secs_f64()) }
+}
+
+/// `; 41 more since the last such line`, or nothing.
+fn and_more(more: u64) -> String {
+    if more == 0 { String::new() } else { format!(" ({more} more since the last such line)") }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

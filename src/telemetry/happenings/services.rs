@@ -1,0 +1,288 @@
+//! What happens to the services around a login: primaries, store, audit, webhook, the policy, the process.
+//!
+//! Troubles are told at once, then once a minute; each line says what was being done, what went wrong, and what to do next.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{SENTENCE, and_more, spoken};
+use crate::telemetry::{Happening, PrimaryMeters, Telemetry, sealed};
+
+/// What a primary answered, in `vestibule_primary_seconds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrimaryResult {
+    /// The password is right.
+    Accept,
+    /// It is not.
+    Reject,
+    /// It asks something itself (rules E4).
+    Challenge,
+    /// No server of it answered.
+    Unavailable,
+}
+
+impl PrimaryResult {
+    /// Every result.
+    pub const ALL: [Self; 4] = [Self::Accept, Self::Reject, Self::Challenge, Self::Unavailable];
+
+    /// The word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+            Self::Challenge => "challenge",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A primary answered, or gave no answer.
+#[derive(Debug)]
+pub struct PrimaryAnswered<'a> {
+    /// Which.
+    pub primary: &'a PrimaryMeters,
+    /// What.
+    pub result: PrimaryResult,
+    /// From the first transmission to the end.
+    pub took: Duration,
+}
+
+impl sealed::Sealed for PrimaryAnswered<'_> {}
+impl Happening for PrimaryAnswered<'_> {
+    fn tell(self, _: &Telemetry) {
+        self.primary.answered(self.result, self.took);
+    }
+}
+
+/// A server of a primary is considered dead. Each is told once, and once more when it is back: [`PrimaryUp`].
+#[derive(Debug)]
+pub struct PrimaryDown<'a> {
+    /// Which primary.
+    pub primary: &'a PrimaryMeters,
+    /// Which of its servers.
+    pub server: SocketAddr,
+    /// Why.
+    pub why: &'a str,
+    /// It is not asked for so long.
+    pub pause: Duration,
+}
+
+impl sealed::Sealed for PrimaryDown<'_> {}
+impl Happening for PrimaryDown<'_> {
+    fn tell(self, _: &Telemetry) {
+        self.primary.down().increment(1.0);
+        let (primary, server, why, pause) = (self.primary.name(), self.server, self.why, spoken(self.pause));
+        tracing::warn!(
+            target: SENTENCE, primary, %server, why,
+            "{primary}: {server} is dead for {pause}: {why}. What to do: check that it runs, knows this host as a client, and has the same secret"
+        );
+    }
+}
+
+/// A server that was dead answers again.
+#[derive(Debug)]
+pub struct PrimaryUp<'a> {
+    /// Which primary.
+    pub primary: &'a PrimaryMeters,
+    /// Which of its servers.
+    pub server: SocketAddr,
+}
+
+impl sealed::Sealed for PrimaryUp<'_> {}
+impl Happening for PrimaryUp<'_> {
+    fn tell(self, _: &Telemetry) {
+        self.primary.down().decrement(1.0);
+        let (primary, server) = (self.primary.name(), self.server);
+        tracing::info!(target: SENTENCE, primary, %server, "{primary}: {server} answers again");
+    }
+}
+
+/// A reply of an upstream that can't be believed; the pending request is not disturbed (rules E1).
+pub struct UpstreamBadReply<'a> {
+    /// Which primary.
+    pub primary: &'a PrimaryMeters,
+    /// From where it came.
+    pub server: SocketAddr,
+    /// What is wrong with it; never its content.
+    pub why: &'a dyn Display,
+}
+
+impl sealed::Sealed for UpstreamBadReply<'_> {}
+impl Happening for UpstreamBadReply<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        let (counter, gate) = self.primary.bad_replies();
+        counter.increment(1);
+        if let Some(more) = gate.admit(telemetry.now()) {
+            let (primary, server, more) = (self.primary.name(), self.server, and_more(more));
+            let why = wire::log_safe(self.why.to_string().as_bytes());
+            tracing::warn!(
+                target: SENTENCE, primary, %server, why,
+                "{primary}: a reply from {server} is not believed: {why}. What to do: compare the secret on both sides; if it fits, somebody forges replies{more}"
+            );
+        }
+    }
+}
+
+/// The store committed.
+#[derive(Debug)]
+pub struct Committed {
+    /// From the first waiter to the answer.
+    pub took: Duration,
+}
+
+impl sealed::Sealed for Committed {}
+impl Happening for Committed {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().commits.record(self.took.as_secs_f64());
+    }
+}
+
+/// The store can't be read or written: no Accept leaves meanwhile (rules A5).
+pub struct StoreTrouble<'a> {
+    /// What was being done.
+    pub doing: &'a str,
+    /// What went wrong and what to do next.
+    pub error: &'a dyn Display,
+}
+
+impl sealed::Sealed for StoreTrouble<'_> {}
+impl Happening for StoreTrouble<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().store_troubles.increment(1);
+        trouble(telemetry, "store", self.doing, self.error);
+    }
+}
+
+/// The store answers again.
+#[derive(Debug)]
+pub struct StoreRecovered;
+
+impl sealed::Sealed for StoreRecovered {}
+impl Happening for StoreRecovered {
+    fn tell(self, _: &Telemetry) {
+        tracing::info!(target: SENTENCE, service = "store", "the store answers again");
+    }
+}
+
+/// The audit file can't be written; nothing is lost, the feed waits in the store (rules F2).
+pub struct AuditTrouble<'a> {
+    /// What was being done.
+    pub doing: &'a str,
+    /// What went wrong and what to do next.
+    pub error: &'a dyn Display,
+}
+
+impl sealed::Sealed for AuditTrouble<'_> {}
+impl Happening for AuditTrouble<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().audit_troubles.increment(1);
+        trouble(telemetry, "audit", self.doing, self.error);
+    }
+}
+
+/// The push webhook failed.
+pub struct WebhookTrouble<'a> {
+    /// What went wrong; never the key or the body.
+    pub error: &'a dyn Display,
+}
+
+impl sealed::Sealed for WebhookTrouble<'_> {}
+impl Happening for WebhookTrouble<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().webhook_troubles.increment(1);
+        trouble(telemetry, "webhook", "telling the site's notifier of a prompt", self.error);
+    }
+}
+
+fn trouble(telemetry: &Telemetry, service: &'static str, doing: &str, error: &dyn Display) {
+    if let Some(more) = telemetry.gate("trouble", service).admit(telemetry.now()) {
+        let (error, more) = (wire::log_safe(error.to_string().as_bytes()), and_more(more));
+        tracing::error!(target: SENTENCE, service, doing, error, "{service}: {doing} failed: {error}{more}");
+    }
+}
+
+/// A new policy is in force.
+#[derive(Debug)]
+pub struct Reloaded<'a> {
+    /// What changed, a line each.
+    pub changes: &'a [String],
+}
+
+impl sealed::Sealed for Reloaded<'_> {}
+impl Happening for Reloaded<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().reloaded.increment(1);
+        let changes = if self.changes.is_empty() { "nothing changed".to_owned() } else { self.changes.join("; ") };
+        let changes = printable(&changes);
+        tracing::info!(target: SENTENCE, changes, "policy reloaded: {changes}");
+    }
+}
+
+/// A new policy was refused; the one in force stays (rules G2).
+#[derive(Debug)]
+pub struct ReloadRefused<'a> {
+    /// The mistakes, a line each.
+    pub mistakes: &'a [String],
+}
+
+impl sealed::Sealed for ReloadRefused<'_> {}
+impl Happening for ReloadRefused<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().reload_refused.increment(1);
+        let mistakes = printable(&self.mistakes.join("; "));
+        tracing::error!(
+            target: SENTENCE, mistakes,
+            "policy refused, the one in force stays: {mistakes}. What to do: mend the file, try it with `vestibule check`, reload again"
+        );
+    }
+}
+
+/// The service listens.
+#[derive(Debug)]
+pub struct Started<'a> {
+    /// Where RADIUS is answered.
+    pub radius: &'a [SocketAddr],
+    /// Where metrics and health are served.
+    pub metrics: Option<SocketAddr>,
+    /// How many clients the policy knows.
+    pub clients: usize,
+    /// How many rules it has.
+    pub rules: usize,
+}
+
+impl sealed::Sealed for Started<'_> {}
+impl Happening for Started<'_> {
+    fn tell(self, _: &Telemetry) {
+        let radius = self.radius.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let metrics = self.metrics.map(|at| format!(", metrics on http://{at}/metrics")).unwrap_or_default();
+        let (version, clients, rules) = (env!("CARGO_PKG_VERSION"), self.clients, self.rules);
+        tracing::info!(
+            target: SENTENCE, radius, version, clients, rules,
+            "vestibule {version} answers RADIUS on {radius}{metrics}; clients: {clients}, rules: {rules}"
+        );
+    }
+}
+
+/// The service stops taking new logins and drains (rules G3).
+#[derive(Debug)]
+pub struct Stopping {
+    /// Logins that are held now.
+    pub held: usize,
+    /// How long they have.
+    pub within: Duration,
+}
+
+impl sealed::Sealed for Stopping {}
+impl Happening for Stopping {
+    fn tell(self, _: &Telemetry) {
+        let (held, within) = (self.held, spoken(self.within));
+        tracing::info!(target: SENTENCE, held, "stopping: {held} held logins have {within} to finish");
+    }
+}
+
+/// Long texts of our own keep their length, but never break the line.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

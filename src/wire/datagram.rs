@@ -1,0 +1,161 @@
+//! The buffer that packets are written into, and the one hand that writes them.
+//!
+//! Whatever is written here begins with a header and a Message-Authenticator, has the length it says, and holds at most 4096
+//! octets; what does not fit is an error before an octet is written. Hidden values stand in the buffer only as ciphertext.
+
+use std::fmt;
+
+use crate::authenticator::{Authenticator, Signed, message_authenticator};
+use crate::code::Code;
+use crate::field::{
+    ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS, PACKET_OCTETS_MAX,
+    VALUE_OCTETS_MAX,
+};
+use crate::kind;
+use crate::secret::SharedSecret;
+
+/// A buffer for one packet. Reuse it: writing begins at its start each time.
+pub struct Datagram {
+    bytes: [u8; PACKET_OCTETS_MAX],
+}
+
+impl Datagram {
+    /// An empty buffer.
+    pub const fn new() -> Self {
+        Self { bytes: [0; PACKET_OCTETS_MAX] }
+    }
+}
+
+impl Default for Datagram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Datagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Datagram(..)")
+    }
+}
+
+/// It does not fit: a value over 253 octets, a password over 128, or a packet over 4096.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the attribute or packet would be longer than RADIUS allows")
+    }
+}
+
+impl std::error::Error for Full {}
+
+/// A packet while it is written: header and a zeroed Message-Authenticator stand, attributes follow.
+#[derive(Debug)]
+pub(crate) struct Draft<'b> {
+    datagram: &'b mut Datagram,
+    len: usize,
+    /// Octets kept free for what is written at the end.
+    reserved: usize,
+}
+
+impl<'b> Draft<'b> {
+    /// Begins a packet; Message-Authenticator is attribute 1, by construction.
+    pub(crate) fn begin(datagram: &'b mut Datagram, code: Code, identifier: u8, authenticator: &Authenticator) -> Self {
+        let mut draft = Self { datagram, len: 0, reserved: 0 };
+        draft.put(&[code.octet(), identifier, 0, 0]);
+        draft.put(authenticator);
+        draft.put(&[kind::MESSAGE_AUTHENTICATOR, 18]);
+        draft.put(&[0; AUTHENTICATOR_OCTETS]);
+        draft
+    }
+
+    /// Keeps octets free; may be more than there are, and then nothing fits any more.
+    pub(crate) fn reserve(&mut self, octets: usize) {
+        self.reserved = octets;
+    }
+
+    /// Octets that attributes may still take.
+    pub(crate) const fn room(&self) -> usize {
+        PACKET_OCTETS_MAX.saturating_sub(self.len).saturating_sub(self.reserved)
+    }
+
+    /// One attribute from the parts of its value.
+    pub(crate) fn attribute(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), Full> {
+        let value = parts.iter().map(|part| part.len()).sum::<usize>();
+        let whole = value.saturating_add(ATTRIBUTE_HEADER_OCTETS);
+        let length = u8::try_from(whole).map_err(|_| Full)?;
+        if value > VALUE_OCTETS_MAX || whole > self.room() {
+            return Err(Full);
+        }
+        self.put(&[kind, length]);
+        for part in parts {
+            self.put(part);
+        }
+        Ok(())
+    }
+
+    /// One attribute with `octets` of zeroes after `prefix`; gives the place of those zeroes.
+    pub(crate) fn placeholder(&mut self, kind: u8, prefix: &[u8], octets: usize) -> Result<usize, Full> {
+        let zeroes = [0; VALUE_OCTETS_MAX];
+        self.attribute(kind, &[prefix, zeroes.get(..octets).ok_or(Full)?])?;
+        Ok(self.len.saturating_sub(octets))
+    }
+
+    /// The octets that a placeholder stands for.
+    pub(crate) fn place(&mut self, at: usize, octets: usize) -> &mut [u8] {
+        self.datagram.bytes.get_mut(at..at.saturating_add(octets)).unwrap_or_default()
+    }
+
+    /// Whole attributes, checked before, into the room that was reserved for them.
+    pub(crate) fn raw(&mut self, attributes: &[u8]) -> Result<(), Full> {
+        self.reserved = 0;
+        if attributes.len() > self.room() {
+            return Err(Full);
+        }
+        self.put(attributes);
+        Ok(())
+    }
+
+    /// Replaces the Authenticator field.
+    pub(crate) fn set_authenticator(&mut self, authenticator: &Authenticator) {
+        if let Some(field) = self.datagram.bytes.get_mut(4..HEADER_OCTETS) {
+            field.copy_from_slice(authenticator);
+        }
+    }
+
+    /// Writes Length and the Message-Authenticator for this request authenticator; nothing may be added after (RFC 3579 §3.2).
+    pub(crate) fn seal(&mut self, secret: &SharedSecret, authenticator: &Authenticator) {
+        let length = u16::try_from(self.len).unwrap_or(u16::MAX).to_be_bytes();
+        if let Some(field) = self.datagram.bytes.get_mut(2..4) {
+            field.copy_from_slice(&length);
+        }
+        let (header, attributes) = self.parts();
+        let signed = Signed { header, authenticator };
+        let before = [kind::MESSAGE_AUTHENTICATOR, 18];
+        let after = attributes.get(MESSAGE_AUTHENTICATOR_OCTETS..).unwrap_or_default();
+        let mac = message_authenticator(secret, signed, &before, after);
+        let at = HEADER_OCTETS.saturating_add(ATTRIBUTE_HEADER_OCTETS);
+        self.place(at, AUTHENTICATOR_OCTETS).copy_from_slice(&mac);
+    }
+
+    /// Code, Identifier and Length; and the attributes.
+    pub(crate) fn parts(&self) -> ([u8; 4], &[u8]) {
+        let header = self.datagram.bytes.first_chunk::<4>().copied().unwrap_or_default();
+        (header, self.datagram.bytes.get(HEADER_OCTETS..self.len).unwrap_or_default())
+    }
+
+    /// The finished octets.
+    pub(crate) fn finish(self) -> &'b [u8] {
+        self.datagram.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Copies octets that the caller measured against [`Draft::room`].
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        if let Some(place) = self.datagram.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(bytes);
+            self.len = end;
+        }
+    }
+}

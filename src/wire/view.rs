@@ -1,0 +1,395 @@
+//! A datagram, checked once: [`PacketView`] borrows the octets, and its accessors cannot fail.
+//!
+//! One pass checks every length, counts, refuses what a packet may hold only once, and notes where the attributes are that
+//! everybody asks for. It allocates nothing. It does not look inside attributes: what is wrong there makes that attribute
+//! opaque, not the packet bad. It proves nothing about who sent the packet; that is `verify`'s work.
+
+use std::fmt;
+
+use crate::authenticator::{Authenticator, Signed};
+use crate::code::Code;
+use crate::eap::EapNote;
+use crate::field::{
+    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, PACKET_OCTETS_MAX,
+};
+use crate::kind;
+
+/// One attribute: its type and its value, without the length octet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    /// The type octet; `kind` because Rust keeps `type` for itself. Constants are in [`crate::kind`].
+    pub kind: u8,
+    /// At most 253 octets.
+    pub value: &'a [u8],
+}
+
+impl<'a> Attribute<'a> {
+    /// A pair of type and value. A value over 253 octets is refused where it is written.
+    pub const fn new(kind: u8, value: &'a [u8]) -> Self {
+        Self { kind, value }
+    }
+
+    /// How many octets it takes in a packet.
+    pub const fn encoded_len(&self) -> usize {
+        self.value.len().saturating_add(ATTRIBUTE_HEADER_OCTETS)
+    }
+
+    /// Takes the first attribute off: what A3 and A4 refuse is an error.
+    pub(crate) fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Malformed> {
+        let [kind, length, ..] = *bytes else {
+            return Err(Malformed::AttributeHeader);
+        };
+        if kind == 0 {
+            return Err(Malformed::AttributeZero);
+        }
+        if usize::from(length) < ATTRIBUTE_HEADER_OCTETS {
+            return Err(Malformed::AttributeLength(kind));
+        }
+        let (whole, rest) = bytes.split_at_checked(length.into()).ok_or(Malformed::AttributeOverrun(kind))?;
+        let value = whole.get(ATTRIBUTE_HEADER_OCTETS..).unwrap_or_default();
+        Ok((Self { kind, value }, rest))
+    }
+}
+
+impl fmt::Debug for Attribute<'_> {
+    /// The value may be a password, so only its length is shown. `Dictionary::describe` shows what may be seen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attribute({}, {} octets)", self.kind, self.value.len())
+    }
+}
+
+/// The attributes of a checked packet, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes<'a>(&'a [u8]);
+
+impl<'a> Attributes<'a> {
+    /// Over octets that were checked before; should they not have been, the iterator ends at the first bad attribute.
+    pub(crate) const fn over(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (attribute, rest) = Attribute::split(self.0).ok()?;
+        self.0 = rest;
+        Some(attribute)
+    }
+}
+
+/// A RADIUS packet whose structure is right. Nothing is known of its sender yet.
+#[derive(Clone, Copy)]
+pub struct PacketView<'a> {
+    /// Everything up to Length; padding is gone.
+    bytes: &'a [u8],
+    code: Code,
+    /// Code, Identifier, Length.
+    header: [u8; 4],
+    authenticator: &'a Authenticator,
+    attributes: &'a [u8],
+    notes: Notes<'a>,
+}
+
+impl<'a> PacketView<'a> {
+    /// Checks a datagram in one pass.
+    ///
+    /// # Errors
+    /// [`Malformed`] says which rule of RFC 2865 §3 and §5, RFC 3579 §3 or of our own limits the packet breaks. Such a packet
+    /// is dropped silently.
+    pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
+        let bytes = trim(datagram)?;
+        let Some((head, attributes)) = bytes.split_first_chunk::<HEADER_OCTETS>() else {
+            return Err(Malformed::TooShort(bytes.len()));
+        };
+        let [octet, identifier, high, low, authenticator @ ..] = head;
+        let header = [*octet, *identifier, *high, *low];
+        let code = Code::from_octet(*octet).ok_or(Malformed::UnknownCode(*octet))?;
+        let notes = Notes::take(attributes)?;
+        Ok(Self { bytes, code, header, authenticator, attributes, notes })
+    }
+
+    /// The kind of packet.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The Identifier octet, which pairs a reply with its request (RFC 2865 §3).
+    pub const fn identifier(&self) -> u8 {
+        let [_, identifier, ..] = self.header;
+        identifier
+    }
+
+    /// The Authenticator field as received.
+    pub const fn authenticator(&self) -> &'a [u8; AUTHENTICATOR_OCTETS] {
+        self.authenticator
+    }
+
+    /// The packet's octets up to its Length, without padding.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The attributes in order.
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes::over(self.attributes)
+    }
+
+    /// How many attributes there are.
+    pub const fn attribute_count(&self) -> usize {
+        self.notes.count
+    }
+
+    /// The value of the first attribute of this type.
+    pub fn attribute(&self, kind: u8) -> Option<&'a [u8]> {
+        self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
+    }
+
+    /// State (24): at most one (RFC 2865 §5.24).
+    pub const fn state(&self) -> Option<&'a [u8]> {
+        self.notes.state
+    }
+
+    /// User-Name (1): octets, that need not be UTF-8.
+    pub const fn user_name(&self) -> Option<&'a [u8]> {
+        self.notes.user_name
+    }
+
+    /// User-Password (2), still hidden.
+    pub const fn user_password(&self) -> Option<&'a [u8]> {
+        self.notes.user_password
+    }
+
+    /// CHAP-Password (3).
+    pub const fn chap_password(&self) -> Option<&'a [u8]> {
+        self.notes.chap_password
+    }
+
+    /// The values of the Proxy-States (33) in order.
+    pub fn proxy_states(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let count = self.notes.proxy_states;
+        // Most packets have none: then nothing is walked.
+        let attributes = if count == 0 { Attributes::default() } else { self.attributes() };
+        attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE).take(count).map(|attribute| attribute.value)
+    }
+
+    /// How many Proxy-States there are.
+    pub const fn proxy_state_count(&self) -> usize {
+        self.notes.proxy_states
+    }
+
+    /// Message-Authenticator (80) as received, wherever it stands; not verified by this call.
+    pub fn message_authenticator(&self) -> Option<&'a [u8; AUTHENTICATOR_OCTETS]> {
+        self.notes.message_authenticator.map(|noted| noted.value)
+    }
+
+    /// Octets of all EAP-Messages together, or nothing if there is none. Zero is an EAP-Start (RFC 3579 §2.1).
+    pub const fn eap_len(&self) -> Option<usize> {
+        self.notes.eap.len()
+    }
+
+    pub(crate) const fn eap_note(&self) -> EapNote {
+        self.notes.eap
+    }
+
+    pub(crate) const fn raw_attributes(&self) -> &'a [u8] {
+        self.attributes
+    }
+
+    pub(crate) const fn noted_message_authenticator(&self) -> Option<NotedAuthenticator<'a>> {
+        self.notes.message_authenticator
+    }
+
+    pub(crate) const fn signed(&self, authenticator: &'a Authenticator) -> Signed<'a> {
+        Signed { header: self.header, authenticator }
+    }
+}
+
+impl fmt::Debug for PacketView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PacketView({} {}, {} attributes)", self.code, self.identifier(), self.notes.count)
+    }
+}
+
+/// Why a datagram is not a RADIUS packet. Comparable, so that it can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Fewer than 20 octets were received: this many (RFC 2865 §3).
+    TooShort(usize),
+    /// The header's Length is below 20 or above 4096 (RFC 2865 §3).
+    Length(u16),
+    /// The header's Length is more than what was received (RFC 2865 §3).
+    Truncated(u16),
+    /// No code that we know.
+    UnknownCode(u8),
+    /// One octet is left where an attribute should be.
+    AttributeHeader,
+    /// Attribute type 0.
+    AttributeZero,
+    /// An attribute of this type says it is shorter than its own header.
+    AttributeLength(u8),
+    /// An attribute of this type goes past the packet's end.
+    AttributeOverrun(u8),
+    /// More than [`ATTRIBUTE_COUNT_MAX`] attributes.
+    TooManyAttributes,
+    /// An attribute that may stand only once stands twice (RFC 2865 §5.44, RFC 3579 §3.3).
+    DuplicateAttribute(u8),
+    /// A Message-Authenticator whose value has this many octets and not 16 (RFC 3579 §3.2).
+    MessageAuthenticatorLength(usize),
+    /// More than one kind of credential in one packet (RFC 3579 §3.3 note 1).
+    MixedCredentials,
+}
+
+impl Malformed {
+    /// The reason under which a drop is counted.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::DuplicateAttribute(_) => "duplicate_attribute",
+            Self::TooShort(_)
+            | Self::Length(_)
+            | Self::Truncated(_)
+            | Self::UnknownCode(_)
+            | Self::AttributeHeader
+            | Self::AttributeZero
+            | Self::AttributeLength(_)
+            | Self::AttributeOverrun(_)
+            | Self::TooManyAttributes
+            | Self::MessageAuthenticatorLength(_)
+            | Self::MixedCredentials => "malformed",
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort(octets) => write!(f, "{octets} octets are too few for a RADIUS packet"),
+            Self::Length(length) => {
+                write!(f, "the header says {length} octets, outside 20 to 4096")
+            }
+            Self::Truncated(length) => write!(f, "the header says {length} octets, more than were received"),
+            Self::UnknownCode(code) => write!(f, "packet code {code} is unknown"),
+            Self::AttributeHeader => f.write_str("one octet is left after the last attribute"),
+            Self::AttributeZero => f.write_str("an attribute has type 0"),
+            Self::AttributeLength(kind) => write!(f, "attribute {kind} has a length below 2"),
+            Self::AttributeOverrun(kind) => {
+                write!(f, "attribute {kind} goes past the end of the packet")
+            }
+            Self::TooManyAttributes => write!(f, "more than {ATTRIBUTE_COUNT_MAX} attributes"),
+            Self::DuplicateAttribute(kind) => write!(f, "attribute {kind} may stand only once"),
+            Self::MessageAuthenticatorLength(octets) => {
+                write!(f, "Message-Authenticator has {octets} octets instead of 16")
+            }
+            Self::MixedCredentials => {
+                f.write_str("more than one of User-Password, CHAP-Password, ARAP-Password, EAP-Message")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// A Message-Authenticator with the attributes' octets on both sides of its value.
+#[derive(Clone, Copy)]
+pub(crate) struct NotedAuthenticator<'a> {
+    pub(crate) before: &'a [u8],
+    pub(crate) value: &'a Authenticator,
+    pub(crate) after: &'a [u8],
+}
+
+/// What the one pass found.
+#[derive(Clone, Copy, Default)]
+struct Notes<'a> {
+    count: usize,
+    proxy_states: usize,
+    user_name: Option<&'a [u8]>,
+    user_password: Option<&'a [u8]>,
+    chap_password: Option<&'a [u8]>,
+    arap_password: bool,
+    state: Option<&'a [u8]>,
+    message_authenticator: Option<NotedAuthenticator<'a>>,
+    eap: EapNote,
+}
+
+impl<'a> Notes<'a> {
+    fn take(attributes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut notes = Self::default();
+        let mut rest = attributes;
+        while !rest.is_empty() {
+            let (attribute, after) = Attribute::split(rest)?;
+            rest = after;
+            notes.note(attribute, attributes, after)?;
+        }
+        notes.refuse_mixed_credentials()?;
+        Ok(notes)
+    }
+
+    fn note(&mut self, attribute: Attribute<'a>, all: &'a [u8], after: &'a [u8]) -> Result<(), Malformed> {
+        if self.count >= ATTRIBUTE_COUNT_MAX {
+            return Err(Malformed::TooManyAttributes);
+        }
+        match attribute.kind {
+            kind::USER_NAME => self.user_name = self.user_name.or(Some(attribute.value)),
+            kind::USER_PASSWORD => once(&mut self.user_password, attribute)?,
+            kind::CHAP_PASSWORD => once(&mut self.chap_password, attribute)?,
+            kind::STATE => once(&mut self.state, attribute)?,
+            kind::ARAP_PASSWORD => self.arap_password = true,
+            kind::PROXY_STATE => self.proxy_states = self.proxy_states.saturating_add(1),
+            kind::EAP_MESSAGE => self.eap.note(self.count, attribute.value),
+            kind::MESSAGE_AUTHENTICATOR => self.note_authenticator(attribute, all, after)?,
+            _ => {}
+        }
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+
+    /// RFC 3579 §3.2: the length is 18, and there is one.
+    fn note_authenticator(
+        &mut self,
+        attribute: Attribute<'a>,
+        all: &'a [u8],
+        after: &'a [u8],
+    ) -> Result<(), Malformed> {
+        if self.message_authenticator.is_some() {
+            return Err(Malformed::DuplicateAttribute(attribute.kind));
+        }
+        let Ok(value) = <&Authenticator>::try_from(attribute.value) else {
+            return Err(Malformed::MessageAuthenticatorLength(attribute.value.len()));
+        };
+        let end = all.len().saturating_sub(after.len());
+        let before = all.get(..end.saturating_sub(AUTHENTICATOR_OCTETS)).unwrap_or_default();
+        self.message_authenticator = Some(NotedAuthenticator { before, value, after });
+        Ok(())
+    }
+
+    /// RFC 3579 §3.3 note 1: a packet must not hold more than one of these four.
+    fn refuse_mixed_credentials(&self) -> Result<(), Malformed> {
+        let kinds =
+            [self.user_password.is_some(), self.chap_password.is_some(), self.arap_password, self.eap.len().is_some()];
+        if kinds.into_iter().filter(|present| *present).count() > 1 {
+            return Err(Malformed::MixedCredentials);
+        }
+        Ok(())
+    }
+}
+
+fn once<'a>(slot: &mut Option<&'a [u8]>, attribute: Attribute<'a>) -> Result<(), Malformed> {
+    match slot.replace(attribute.value) {
+        None => Ok(()),
+        Some(_) => Err(Malformed::DuplicateAttribute(attribute.kind)),
+    }
+}
+
+/// RFC 2865 §3: octets after Length are padding, to be ignored; a datagram shorter than Length is to be discarded.
+fn trim(datagram: &[u8]) -> Result<&[u8], Malformed> {
+    let Some((head, _)) = datagram.split_first_chunk::<HEADER_OCTETS>() else {
+        return Err(Malformed::TooShort(datagram.len()));
+    };
+    let [_, _, high, low, ..] = *head;
+    let length = u16::from_be_bytes([high, low]);
+    if !(HEADER_OCTETS..=PACKET_OCTETS_MAX).contains(&usize::from(length)) {
+        return Err(Malformed::Length(length));
+    }
+    datagram.get(..usize::from(length)).ok_or(Malformed::Truncated(length))
+}
