@@ -28,7 +28,13 @@ pub(super) struct StationBucket {
 }
 
 /// The bucket of a known station, or else that of all unknown ones together (rules D1).
-pub(super) fn station_bucket(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall, limits: &Limits) -> Result<StationBucket, StoreError> {
+pub(super) fn station_bucket(
+    tx: Tx<'_>,
+    owner: i64,
+    station: Option<&Station>,
+    at: Wall,
+    limits: &Limits,
+) -> Result<StationBucket, StoreError> {
     if let Some(station) = station {
         let key = tx.seals.station(station.octets());
         if let Some((bucket, success_at)) = row(tx, owner, &key)?
@@ -43,7 +49,9 @@ pub(super) fn station_bucket(tx: Tx<'_>, owner: i64, station: Option<&Station>, 
 
 /// How many stations had a success.
 pub(super) fn stations(tx: Tx<'_>, owner: i64) -> Result<usize, StoreError> {
-    let stations: i64 = tx.one("SELECT count(*) FROM buckets WHERE user = ?1 AND station <> x''", [owner], |row| row.get(0))?.unwrap_or(0);
+    let stations: i64 = tx
+        .one("SELECT count(*) FROM buckets WHERE user = ?1 AND station <> x''", [owner], |row| row.get(0))?
+        .unwrap_or(0);
     Ok(usize::try_from(stations).unwrap_or(0))
 }
 
@@ -55,7 +63,10 @@ pub(super) fn forget_failures(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> 
 
 /// A push was approved: codes that were off until then are on again (rules D1).
 pub(super) fn unlock_by_push(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
-    tx.change("UPDATE buckets SET failures = 0, locked_until = NULL WHERE user = ?1 AND locked_until = ?2", [owner, db(Wall::NEVER.0)])?;
+    tx.change(
+        "UPDATE buckets SET failures = 0, locked_until = NULL WHERE user = ?1 AND locked_until = ?2",
+        [owner, db(Wall::NEVER.0)],
+    )?;
     Ok(())
 }
 
@@ -128,10 +139,14 @@ fn spend(tx: Tx<'_>, owner: &UserRow, token: &TokenId, mark: Mark) -> Result<boo
 }
 
 fn row(tx: Tx<'_>, owner: i64, key: &[u8]) -> Result<Option<(Bucket, Option<Wall>)>, StoreError> {
-    tx.one("SELECT failures, locked_until, success_at FROM buckets WHERE user = ?1 AND station = ?2", params![owner, key], |row| {
-        let locked_until = row.get::<_, Option<i64>>(1)?.map(wall);
-        Ok((Bucket { failures: count(row.get(0)?), locked_until }, row.get::<_, Option<i64>>(2)?.map(wall)))
-    })
+    tx.one(
+        "SELECT failures, locked_until, success_at FROM buckets WHERE user = ?1 AND station = ?2",
+        params![owner, key],
+        |row| {
+            let locked_until = row.get::<_, Option<i64>>(1)?.map(wall);
+            Ok((Bucket { failures: count(row.get(0)?), locked_until }, row.get::<_, Option<i64>>(2)?.map(wall)))
+        },
+    )
 }
 
 fn write(tx: Tx<'_>, owner: i64, key: &[u8], bucket: Bucket) -> Result<(), StoreError> {

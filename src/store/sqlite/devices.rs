@@ -17,12 +17,24 @@ use super::users::UserRow;
 const DEVICES_PER_USER_MAX: usize = 20;
 
 /// Gives the user a device.
-pub(super) fn add(tx: Tx<'_>, user: &ResolvedUser, channel: Channel, label: Option<&str>, at: Wall) -> Result<DeviceId, StoreError> {
+pub(super) fn add(
+    tx: Tx<'_>,
+    user: &ResolvedUser,
+    channel: Channel,
+    label: Option<&str>,
+    at: Wall,
+) -> Result<DeviceId, StoreError> {
     let mut owner = UserRow::need(tx, user)?;
     if of_user(tx, &owner)?.len() >= DEVICES_PER_USER_MAX {
         return Err(StoreError::Refused(Refusal::TooMany { what: "devices", most: DEVICES_PER_USER_MAX }));
     }
-    let device = Device { id: DeviceId(random_id('d')?), user: user.clone(), channel, label: label.map(Arc::from), added_at: at };
+    let device = Device {
+        id: DeviceId(random_id('d')?),
+        user: user.clone(),
+        channel,
+        label: label.map(Arc::from),
+        added_at: at,
+    };
     tx.change(
         "INSERT INTO devices (id, user, channel, label, added_at, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![device.id.0, owner.id, channel.as_str(), device.label, db(at.0), mac(tx, &device)],
@@ -33,19 +45,22 @@ pub(super) fn add(tx: Tx<'_>, user: &ResolvedUser, channel: Channel, label: Opti
 
 /// The user's active devices, oldest first.
 pub(super) fn of_user(tx: Tx<'_>, owner: &UserRow) -> Result<Vec<Device>, StoreError> {
-    let sql = "SELECT id, channel, label, added_at, mac FROM devices WHERE user = ?1 AND removed_at IS NULL ORDER BY rowid";
+    let sql =
+        "SELECT id, channel, label, added_at, mac FROM devices WHERE user = ?1 AND removed_at IS NULL ORDER BY rowid";
     tx.all(sql, [owner.id], read)?.into_iter().map(|row| row.checked(tx, owner)).collect()
 }
 
 /// One active device of the user, if it still is one.
 pub(super) fn active(tx: Tx<'_>, owner: &UserRow, id: &DeviceId) -> Result<Option<Device>, StoreError> {
-    let sql = "SELECT id, channel, label, added_at, mac FROM devices WHERE id = ?1 AND user = ?2 AND removed_at IS NULL";
+    let sql =
+        "SELECT id, channel, label, added_at, mac FROM devices WHERE id = ?1 AND user = ?2 AND removed_at IS NULL";
     tx.one(sql, params![id.0, owner.id], read)?.map(|row| row.checked(tx, owner)).transpose()
 }
 
 /// Removes a device; what is out on the user's phones is withdrawn (rules F5).
 pub(super) fn remove(tx: Tx<'_>, device: &DeviceId, at: Wall) -> Result<(), StoreError> {
-    let owner: Option<i64> = tx.one("SELECT user FROM devices WHERE id = ?1 AND removed_at IS NULL", [&device.0], |row| row.get(0))?;
+    let owner: Option<i64> =
+        tx.one("SELECT user FROM devices WHERE id = ?1 AND removed_at IS NULL", [&device.0], |row| row.get(0))?;
     let owner = owner.ok_or_else(|| StoreError::Refused(Refusal::NoDevice(Arc::clone(&device.0))))?;
     tx.change("UPDATE devices SET removed_at = ?2, label = NULL WHERE id = ?1", params![device.0, db(at.0)])?;
     tx.change("UPDATE users SET version = version + 1 WHERE id = ?1", [owner])?;
@@ -75,7 +90,13 @@ impl DeviceRow {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
-    Ok(DeviceRow { id: row.get(0)?, channel: row.get(1)?, label: row.get(2)?, added_at: wall(row.get(3)?), mac: row.get(4)? })
+    Ok(DeviceRow {
+        id: row.get(0)?,
+        channel: row.get(1)?,
+        label: row.get(2)?,
+        added_at: wall(row.get(3)?),
+        mac: row.get(4)?,
+    })
 }
 
 fn mac(tx: Tx<'_>, device: &Device) -> Vec<u8> {

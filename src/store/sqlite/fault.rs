@@ -25,17 +25,22 @@ pub(super) fn of_commit(error: rusqlite::Error) -> StoreError {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "SQLite's codes are not ours and may grow; what we don't know is our own mistake")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "SQLite's codes are not ours and may grow; what we don't know is our own mistake"
+)]
 fn of_code(code: ErrorCode, why: Arc<str>) -> StoreError {
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Unavailable(Trouble::Locked),
         ErrorCode::DiskFull => StoreError::Unavailable(Trouble::Full),
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen | ErrorCode::AuthorizationForStatementDenied => {
-            StoreError::Unavailable(Trouble::ReadOnly(why))
-        }
-        ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport | ErrorCode::OutOfMemory => {
-            StoreError::Unavailable(Trouble::Disk(why))
-        }
+        ErrorCode::ReadOnly
+        | ErrorCode::PermissionDenied
+        | ErrorCode::CannotOpen
+        | ErrorCode::AuthorizationForStatementDenied => StoreError::Unavailable(Trouble::ReadOnly(why)),
+        ErrorCode::SystemIoFailure
+        | ErrorCode::FileLockingProtocolFailed
+        | ErrorCode::NoLargeFileSupport
+        | ErrorCode::OutOfMemory => StoreError::Unavailable(Trouble::Disk(why)),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Damaged(why),
         _ => StoreError::Ours(why),
     }
@@ -45,7 +50,10 @@ fn of_code(code: ErrorCode, why: Arc<str>) -> StoreError {
 fn is_of_the_data(error: &rusqlite::Error) -> bool {
     use rusqlite::Error;
     match error {
-        Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::Utf8Error(..) | Error::InvalidColumnType(..) => true,
+        Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..)
+        | Error::InvalidColumnType(..) => true,
         _ => false,
     }
 }

@@ -2,14 +2,15 @@
 
 use login::limits::Limits;
 use login::{
-    Claim, ClientName, DeviceId, GroupName, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, Record,
-    ReleaseCheck, ReleaseOutcome, ResolvedUser, Station, TokenId, UserFacts, Wall,
+    Claim, ClientName, DeviceId, GroupName, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId,
+    PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station, TokenId, UserFacts, Wall,
 };
 use wire::Secret;
 
 use super::super::error::StoreError;
 use super::super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance, StoredRecord, Token, User,
+    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
+    StoredRecord, Token, User,
 };
 use super::super::verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users};
 use super::tx::Tx;
@@ -17,11 +18,17 @@ use super::users::UserRow;
 use super::{Sqlite, codes, devices, prompts, records, releases, stances, tokens, users};
 
 impl Sqlite {
-    fn write<'a, T: Send + 'static>(&'a self, work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static) -> StoreFuture<'a, T> {
+    fn write<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'a, T> {
         Box::pin(self.writer.write(work))
     }
 
-    fn read<'a, T: Send + 'static>(&'a self, work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static) -> StoreFuture<'a, T> {
+    fn read<'a, T: Send + 'static>(
+        &'a self,
+        work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'a, T> {
         Box::pin(self.readers.read(work))
     }
 }
@@ -71,7 +78,13 @@ impl Users for Sqlite {
         self.read(move |tx| users::show(tx, &user))
     }
 
-    fn user_facts(&self, user: &ResolvedUser, station: Option<&Station>, at: Wall, limits: &Limits) -> StoreFuture<'_, UserFacts> {
+    fn user_facts(
+        &self,
+        user: &ResolvedUser,
+        station: Option<&Station>,
+        at: Wall,
+        limits: &Limits,
+    ) -> StoreFuture<'_, UserFacts> {
         let (user, station, limits) = (user.clone(), station.cloned(), limits.clone());
         self.read(move |tx| users::facts(tx, &user, station.as_ref(), at, &limits))
     }
@@ -85,7 +98,9 @@ impl Tokens for Sqlite {
 
     fn list_tokens(&self, user: &ResolvedUser) -> StoreFuture<'_, Vec<Token>> {
         let user = user.clone();
-        self.read(move |tx| UserRow::find(tx, &user)?.map_or(Ok(Vec::new()), |owner| tokens::of_user(tx, owner.id, &owner.name)))
+        self.read(move |tx| {
+            UserRow::find(tx, &user)?.map_or(Ok(Vec::new()), |owner| tokens::of_user(tx, owner.id, &owner.name))
+        })
     }
 
     fn remove_token(&self, token: &TokenId, at: Wall) -> StoreFuture<'_, ()> {
@@ -114,7 +129,13 @@ impl Codes for Sqlite {
 }
 
 impl Devices for Sqlite {
-    fn add_device(&self, user: &ResolvedUser, channel: Channel, label: Option<String>, at: Wall) -> StoreFuture<'_, DeviceId> {
+    fn add_device(
+        &self,
+        user: &ResolvedUser,
+        channel: Channel,
+        label: Option<String>,
+        at: Wall,
+    ) -> StoreFuture<'_, DeviceId> {
         let user = user.clone();
         self.write(move |tx| devices::add(tx, &user, channel, label.as_deref(), at))
     }
@@ -140,7 +161,14 @@ impl Prompts for Sqlite {
         self.write(move |tx| prompts::extend(tx, prompt, askers_until, at))
     }
 
-    fn answer_prompt(&self, prompt: PromptId, device: &DeviceId, answer: PhoneAnswer, at: Wall, limits: &Limits) -> StoreFuture<'_, Answered> {
+    fn answer_prompt(
+        &self,
+        prompt: PromptId,
+        device: &DeviceId,
+        answer: PhoneAnswer,
+        at: Wall,
+        limits: &Limits,
+    ) -> StoreFuture<'_, Answered> {
         let (device, limits) = (device.clone(), limits.clone());
         self.write(move |tx| prompts::answer(tx, prompt, &device, &answer, at, &limits))
     }
@@ -218,5 +246,9 @@ impl Stances for Sqlite {
 impl SiteKeys for Sqlite {
     fn site_key(&self, purpose: &str) -> [u8; 32] {
         self.seals.site_key(purpose)
+    }
+
+    fn unknown_name(&self, name: &str) -> String {
+        self.seals.unknown_name(name)
     }
 }

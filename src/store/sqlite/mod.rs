@@ -73,8 +73,10 @@ impl Sqlite {
         let mut db = open::writing(&path, &options)?;
         schema::migrate(&mut db)?;
         open::check_key(&mut db, &seals)?;
-        let connections = (0..options.readers.max(1)).map(|_| open::reading(&path, &options)).collect::<Result<_, _>>()?;
-        let no_thread = |error: std::io::Error| StoreError::Setup(format!("the store's threads can't start: {error}").into());
+        let connections =
+            (0..options.readers.max(1)).map(|_| open::reading(&path, &options)).collect::<Result<_, _>>()?;
+        let no_thread =
+            |error: std::io::Error| StoreError::Setup(format!("the store's threads can't start: {error}").into());
         let readers = Readers::start(connections, &seals).map_err(no_thread)?;
         let writer = Writer::start(db, seals.clone(), options.meter).map_err(no_thread)?;
         Ok(Self { writer, readers, seals })

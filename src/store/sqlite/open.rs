@@ -16,9 +16,9 @@ use super::SqliteOptions;
 pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
     match url.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() && !path.contains('\0') => Ok(path.into()),
-        Some((scheme, _)) if scheme != "sqlite" => {
-            Err(StoreError::Setup(format!("[store] url begins with {scheme:?}; this version knows sqlite:/path/to/file only").into()))
-        }
+        Some((scheme, _)) if scheme != "sqlite" => Err(StoreError::Setup(
+            format!("[store] url begins with {scheme:?}; this version knows sqlite:/path/to/file only").into(),
+        )),
         Some(_) | None => Err(StoreError::Setup("[store] url names no file; write sqlite:/path/to/file".into())),
     }
 }
@@ -30,7 +30,8 @@ pub(super) fn writing(path: &Path, options: &SqliteOptions) -> Result<Connection
     // C2: WAL with synchronous=FULL, asserted. NORMAL would forget used codes when the power fails.
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
-        let message = format!("the store's file system does not allow WAL (SQLite says {mode:?}); put the file on a local disk");
+        let message =
+            format!("the store's file system does not allow WAL (SQLite says {mode:?}); put the file on a local disk");
         return Err(StoreError::Setup(message.into()));
     }
     set(&db, "synchronous", 2)?;
@@ -50,7 +51,9 @@ pub(super) fn reading(path: &Path, options: &SqliteOptions) -> Result<Connection
 /// F1: a file that another key sealed is refused; a new one remembers which key seals it, without telling of the key.
 pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let read = |name: &str| tx.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get::<_, Vec<u8>>(0)).optional();
+    let read = |name: &str| {
+        tx.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get::<_, Vec<u8>>(0)).optional()
+    };
     match (read("key_id")?, read("key_check")?) {
         (Some(_), Some(check)) if bool::from(seals.key_check().ct_eq(&check)) => {}
         (None, None) if !has_users(&tx)? => {
@@ -91,5 +94,9 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreErro
 fn set(db: &Connection, pragma: &str, value: i64) -> Result<(), StoreError> {
     db.pragma_update(None, pragma, value)?;
     let stands: i64 = db.pragma_query_value(None, pragma, |row| row.get(0))?;
-    if stands == value { Ok(()) } else { Err(StoreError::Setup(format!("SQLite refuses {pragma} = {value} and says {stands}").into())) }
+    if stands == value {
+        Ok(())
+    } else {
+        Err(StoreError::Setup(format!("SQLite refuses {pragma} = {value} and says {stands}").into()))
+    }
 }

@@ -1,15 +1,16 @@
 //! Prompts in the file: one open at a time for a user, claimed before it leaves, answered and released once (rules A8, B2, B3, D2).
 //!
-//! A prompt is *pending*, then *approved*, then *released*; or it ends as denied, fraud, unanswered, late (approved when
-//! nobody waited any more) or withdrawn. Every step is a compare-and-set from the state that it leaves, and no step leads
-//! out of an end. An approval carries a MAC, so that nobody approves by writing into the file (F1).
+//! [`PromptState`] is a prompt's life; every step is a compare-and-set from the state that it leaves, and none leads out of
+//! an end. An approval carries a MAC, so that nobody approves by writing into the file (F1).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Limits;
+use login::prompt::PromptState;
 use login::{
-    Claim, ClientName, DeviceId, LoginKey, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, ResolvedUser, Station, Wall,
+    Claim, ClientName, DeviceId, LoginKey, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, ResolvedUser,
+    Station, Wall,
 };
 use rusqlite::{Row, params};
 
@@ -26,46 +27,6 @@ const APPROVED_WAITS: Duration = Duration::from_secs(10);
 /// Ended prompts that are remembered of one user, so that a phone's repeat gets the first answer.
 const PROMPTS_PER_USER_MAX: i64 = 16;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Pending,
-    Approved,
-    Denied,
-    Fraud,
-    Unanswered,
-    Late,
-    Withdrawn,
-    Released,
-}
-
-impl State {
-    const ALL: [Self; 8] =
-        [Self::Pending, Self::Approved, Self::Denied, Self::Fraud, Self::Unanswered, Self::Late, Self::Withdrawn, Self::Released];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Approved => "approved",
-            Self::Denied => "denied",
-            Self::Fraud => "fraud",
-            Self::Unanswered => "unanswered",
-            Self::Late => "late",
-            Self::Withdrawn => "withdrawn",
-            Self::Released => "released",
-        }
-    }
-
-    /// What a phone said that stands.
-    fn answer(self) -> Option<PhoneAnswer> {
-        match self {
-            Self::Approved | Self::Released => Some(PhoneAnswer::Approve),
-            Self::Denied => Some(PhoneAnswer::Deny),
-            Self::Fraud => Some(PhoneAnswer::Fraud),
-            Self::Pending | Self::Unanswered | Self::Late | Self::Withdrawn => None,
-        }
-    }
-}
-
 /// A prompt as the table has it.
 pub(super) struct PromptRow {
     pub(super) id: PromptId,
@@ -77,7 +38,7 @@ pub(super) struct PromptRow {
     ends_at: Wall,
     askers_until: Wall,
     displaced: Option<PromptId>,
-    state: State,
+    state: PromptState,
     device: Option<DeviceId>,
     answered_at: Wall,
     mac: Option<Vec<u8>>,
@@ -86,26 +47,35 @@ pub(super) struct PromptRow {
 impl PromptRow {
     /// Somebody waits for it, or it was approved so lately that the same login may still come back for it.
     fn waited_for(&self, at: Wall) -> bool {
-        self.askers_until > at || (self.state == State::Approved && self.answered_at.plus(APPROVED_WAITS) > at)
+        self.askers_until > at || (self.state == PromptState::Approved && self.answered_at.plus(APPROVED_WAITS) > at)
     }
 
     /// Its time is over, though nobody has said so yet.
     fn over(&self, at: Wall) -> bool {
         match self.state {
-            State::Pending => self.ends_at <= at,
-            State::Approved => !self.waited_for(at),
-            State::Denied | State::Fraud | State::Unanswered | State::Late | State::Withdrawn | State::Released => true,
+            PromptState::Pending => self.ends_at <= at,
+            PromptState::Approved => !self.waited_for(at),
+            PromptState::Denied
+            | PromptState::Fraud
+            | PromptState::Unanswered
+            | PromptState::Withdrawn
+            | PromptState::Released => true,
         }
     }
 
     /// Where it stands, with the approval's MAC checked.
     fn status(&self, tx: Tx<'_>, owner: &UserRow, at: Wall) -> Result<PromptStatus, StoreError> {
         match self.state {
-            State::Pending if self.ends_at > at => Ok(PromptStatus::Pending),
-            State::Approved => Ok(PromptStatus::Approved { device: self.approved_by(tx, owner)?, at: self.answered_at }),
-            State::Pending | State::Denied | State::Fraud | State::Unanswered | State::Late | State::Withdrawn | State::Released => {
-                Ok(PromptStatus::Ended)
+            PromptState::Pending if self.ends_at > at => Ok(PromptStatus::Pending),
+            PromptState::Approved => {
+                Ok(PromptStatus::Approved { device: self.approved_by(tx, owner)?, at: self.answered_at })
             }
+            PromptState::Pending
+            | PromptState::Denied
+            | PromptState::Fraud
+            | PromptState::Unanswered
+            | PromptState::Withdrawn
+            | PromptState::Released => Ok(PromptStatus::Ended),
         }
     }
 
@@ -113,7 +83,11 @@ impl PromptRow {
     fn approved_by(&self, tx: Tx<'_>, owner: &UserRow) -> Result<DeviceId, StoreError> {
         let device = self.device.clone().unwrap_or_else(|| DeviceId("".into()));
         let (row, at) = (self.id.to_string(), self.answered_at.0.to_be_bytes());
-        tx.seals.check(place(&row, owner), &[&self.login.0, device.0.as_bytes(), &at], self.mac.as_deref().unwrap_or_default())?;
+        tx.seals.check(
+            place(&row, owner),
+            &[&self.login.0, device.0.as_bytes(), &at],
+            self.mac.as_deref().unwrap_or_default(),
+        )?;
         Ok(device)
     }
 
@@ -137,7 +111,11 @@ pub(super) fn claim(tx: Tx<'_>, claim: &PromptClaim, at: Wall, limits: &Limits) 
     // Repeated after an unknown commit: it is ours already, and was never sent (B3).
     if let Some(mine) = find(tx, claim.prompt)? {
         let same = mine.owner == owner.id && mine.login == claim.login;
-        return if same { Ok(Claim::Claimed { displaced: mine.displaced }) } else { Err(StoreError::Ours("a prompt's id was used twice".into())) };
+        return if same {
+            Ok(Claim::Claimed { displaced: mine.displaced })
+        } else {
+            Err(StoreError::Ours("a prompt's id was used twice".into()))
+        };
     }
     let mut displaced = None;
     if let Some(open) = open_of_user(tx, owner.id)? {
@@ -179,41 +157,49 @@ pub(super) fn answer(
     limits: &Limits,
 ) -> Result<Answered, StoreError> {
     let (row, mut owner) = with_owner(tx, prompt)?.ok_or(StoreError::Refused(Refusal::NoPrompt))?;
-    let phone = devices::active(tx, &owner, device)?.ok_or_else(|| StoreError::Refused(Refusal::NoDevice(Arc::clone(&device.0))))?;
+    let phone = devices::active(tx, &owner, device)?
+        .ok_or_else(|| StoreError::Refused(Refusal::NoDevice(Arc::clone(&device.0))))?;
     if !phone.channel.can_answer() {
         return Err(StoreError::Refused(Refusal::DeviceCannotAnswer(Arc::clone(&device.0))));
     }
-    if row.state == State::Pending && row.over(at) {
+    let expired = row.state == PromptState::Pending && row.over(at);
+    if expired {
         expire(tx, &mut owner, &row, at, limits)?;
     }
-    match (answer, row.state) {
-        (PhoneAnswer::Approve, State::Pending) if !row.over(at) => approve(tx, &mut owner, &row, device, at),
-        // A8: deny or fraud wins until the release, over an approval too; and a report is stronger than a denial.
-        (PhoneAnswer::Deny, State::Pending) if !row.over(at) => refuse(tx, &mut owner, &row, State::Denied, device, at, limits),
-        (PhoneAnswer::Deny, State::Approved) => refuse(tx, &mut owner, &row, State::Denied, device, at, limits),
-        (PhoneAnswer::Fraud, State::Pending) if !row.over(at) => refuse(tx, &mut owner, &row, State::Fraud, device, at, limits),
-        (PhoneAnswer::Fraud, State::Approved | State::Denied) => refuse(tx, &mut owner, &row, State::Fraud, device, at, limits),
-        // Too late to stop this login, but not too late to know that somebody has the password.
-        (PhoneAnswer::Fraud, State::Pending | State::Unanswered | State::Late | State::Withdrawn) => {
-            report_fraud(tx, &mut owner, at)?;
-            Ok(Answered::TooLate)
+    let to = if expired { row.state } else { row.state.after(answer) };
+    if to != row.state {
+        match to {
+            PromptState::Approved => approve(tx, &mut owner, &row, device, at)?,
+            PromptState::Denied
+            | PromptState::Fraud
+            | PromptState::Pending
+            | PromptState::Unanswered
+            | PromptState::Withdrawn
+            | PromptState::Released => refuse(tx, &mut owner, &row, to, device, at, limits)?,
         }
-        (PhoneAnswer::Approve | PhoneAnswer::Deny | PhoneAnswer::Fraud, stands) => {
-            Ok(stands.answer().map_or(Answered::TooLate, Answered::Stands))
-        }
+        return Ok(Answered::Taken);
     }
+    let stands = said(row.state);
+    if stands.is_none() && *answer == PhoneAnswer::Fraud {
+        // Too late to stop this login, but not too late to know that somebody has the password.
+        report_fraud(tx, &mut owner, at)?;
+    }
+    Ok(stands.map_or(Answered::TooLate, Answered::Stands))
 }
 
 /// The login ends its own prompt.
-pub(super) fn close(tx: Tx<'_>, prompt: PromptId, why: PromptClose, at: Wall, limits: &Limits) -> Result<(), StoreError> {
+pub(super) fn close(
+    tx: Tx<'_>,
+    prompt: PromptId,
+    why: PromptClose,
+    at: Wall,
+    limits: &Limits,
+) -> Result<(), StoreError> {
     let Some((row, mut owner)) = with_owner(tx, prompt)? else { return Ok(()) };
-    match (why, row.state) {
-        (PromptClose::Unanswered, State::Pending | State::Approved) => expire(tx, &mut owner, &row, at, limits),
-        (PromptClose::Withdrawn, State::Pending | State::Approved) => step(tx, &row, State::Withdrawn).map(drop),
-        (
-            PromptClose::Unanswered | PromptClose::Withdrawn,
-            State::Denied | State::Fraud | State::Unanswered | State::Late | State::Withdrawn | State::Released,
-        ) => Ok(()),
+    match why {
+        PromptClose::Unanswered | PromptClose::Withdrawn if !row.state.is_open() => Ok(()),
+        PromptClose::Unanswered => expire(tx, &mut owner, &row, at, limits),
+        PromptClose::Withdrawn => step(tx, &row, PromptState::Withdrawn).map(drop),
     }
 }
 
@@ -243,8 +229,24 @@ pub(super) fn withdraw_open(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
 
 /// Releases an approval, once: a compare-and-set of its own (rules A8). False: it is no approval of that device any more.
 pub(super) fn release(tx: Tx<'_>, owner: &UserRow, prompt: PromptId, device: &DeviceId) -> Result<bool, StoreError> {
-    let Some(row) = find(tx, prompt)?.filter(|row| row.owner == owner.id && row.state == State::Approved) else { return Ok(false) };
-    Ok(row.approved_by(tx, owner)? == *device && step(tx, &row, State::Released)?)
+    let Some(row) = find(tx, prompt)?.filter(|row| row.owner == owner.id && row.state == PromptState::Approved) else {
+        return Ok(false);
+    };
+    Ok(row.approved_by(tx, owner)? == *device && step(tx, &row, PromptState::Released)?)
+}
+
+/// A device of the user said no to it, or reported it.
+pub(super) fn was_refused(tx: Tx<'_>, owner: &UserRow, prompt: PromptId) -> Result<bool, StoreError> {
+    let row = find(tx, prompt)?.filter(|row| row.owner == owner.id);
+    Ok(row.is_some_and(|row| matches!(row.state, PromptState::Denied | PromptState::Fraud)))
+}
+
+/// Nobody waits for it any more, because its login was let in another way.
+pub(super) fn withdraw(tx: Tx<'_>, owner: &UserRow, prompt: PromptId) -> Result<(), StoreError> {
+    match find(tx, prompt)?.filter(|row| row.owner == owner.id && row.state.is_open()) {
+        Some(row) => step(tx, &row, PromptState::Withdrawn).map(drop),
+        None => Ok(()),
+    }
 }
 
 fn join(tx: Tx<'_>, owner: &UserRow, open: &PromptRow, askers_until: Wall, at: Wall) -> Result<Claim, StoreError> {
@@ -255,10 +257,16 @@ fn join(tx: Tx<'_>, owner: &UserRow, open: &PromptRow, askers_until: Wall, at: W
 /// B2: another login's prompt gives way where nobody waits for it, or where it came from an unknown station and this one
 /// comes from a known one. An approval gives way only to time: the person has said yes to it.
 fn gives_way(open: &PromptRow, claim: &PromptClaim, at: Wall) -> bool {
-    !open.waited_for(at) || (open.state == State::Pending && !open.station_known && claim.station_known)
+    !open.waited_for(at) || (open.state == PromptState::Pending && !open.station_known && claim.station_known)
 }
 
-fn insert(tx: Tx<'_>, owner: i64, claim: &PromptClaim, displaced: Option<PromptId>, at: Wall) -> Result<(), StoreError> {
+fn insert(
+    tx: Tx<'_>,
+    owner: i64,
+    claim: &PromptClaim,
+    displaced: Option<PromptId>,
+    at: Wall,
+) -> Result<(), StoreError> {
     tx.change(
         "INSERT INTO prompts (id, user, login, client, station, station_known, claimed_at, ends_at, askers_until, displaced, state) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending')",
@@ -293,17 +301,17 @@ fn extend_row(tx: Tx<'_>, row: &PromptRow, askers_until: Wall) -> Result<(), Sto
 
 /// Nobody answered in time, which counts (D2); or it was approved and nobody came for it, which doesn't.
 fn expire(tx: Tx<'_>, owner: &mut UserRow, row: &PromptRow, at: Wall, limits: &Limits) -> Result<(), StoreError> {
-    if row.state == State::Approved {
-        return step(tx, row, State::Late).map(drop);
+    if row.state == PromptState::Approved {
+        return step(tx, row, PromptState::Withdrawn).map(drop);
     }
-    if step(tx, row, State::Unanswered)? {
+    if step(tx, row, PromptState::Unanswered)? {
         // It ended when its time was over, not when somebody noticed.
         owner.write_pushes(tx, owner.pushes.after_unanswered(limits, at.min(row.ends_at)))?;
     }
     Ok(())
 }
 
-fn approve(tx: Tx<'_>, owner: &mut UserRow, row: &PromptRow, device: &DeviceId, at: Wall) -> Result<Answered, StoreError> {
+fn approve(tx: Tx<'_>, owner: &mut UserRow, row: &PromptRow, device: &DeviceId, at: Wall) -> Result<(), StoreError> {
     let id = row.id.to_string();
     let mac = tx.seals.mac(place(&id, owner), &[&row.login.0, device.0.as_bytes(), &at.0.to_be_bytes()]);
     tx.change(
@@ -312,29 +320,28 @@ fn approve(tx: Tx<'_>, owner: &mut UserRow, row: &PromptRow, device: &DeviceId, 
     )?;
     owner.write_pushes(tx, owner.pushes.after_approval())?;
     codes::unlock_by_push(tx, owner.id)?;
-    owner.bump(tx)?;
-    Ok(Answered::Taken)
+    owner.bump(tx)
 }
 
 fn refuse(
     tx: Tx<'_>,
     owner: &mut UserRow,
     row: &PromptRow,
-    to: State,
+    to: PromptState,
     device: &DeviceId,
     at: Wall,
     limits: &Limits,
-) -> Result<Answered, StoreError> {
+) -> Result<(), StoreError> {
     step(tx, row, to)?;
-    tx.change("UPDATE prompts SET device = ?2, answered_at = ?3, mac = NULL WHERE id = ?1", params![row.id.0, device.0, db(at.0)])?;
+    tx.change(
+        "UPDATE prompts SET device = ?2, answered_at = ?3, mac = NULL WHERE id = ?1",
+        params![row.id.0, device.0, db(at.0)],
+    )?;
     // A report that follows its own denial is not a second denial (D2).
-    if row.state != State::Denied {
+    if row.state != PromptState::Denied {
         owner.write_pushes(tx, owner.pushes.after_denial(limits, at))?;
     }
-    if to == State::Fraud {
-        report_fraud(tx, owner, at)?;
-    }
-    Ok(Answered::Taken)
+    if to == PromptState::Fraud { report_fraud(tx, owner, at) } else { Ok(()) }
 }
 
 /// No pushes and no release until an admin says so (rules A6).
@@ -346,9 +353,11 @@ fn report_fraud(tx: Tx<'_>, owner: &mut UserRow, at: Wall) -> Result<(), StoreEr
 }
 
 /// One compare-and-set from the state that was read.
-fn step(tx: Tx<'_>, row: &PromptRow, to: State) -> Result<bool, StoreError> {
-    let changed =
-        tx.change("UPDATE prompts SET state = ?3 WHERE id = ?1 AND state = ?2", params![row.id.0, row.state.as_str(), to.as_str()])?;
+fn step(tx: Tx<'_>, row: &PromptRow, to: PromptState) -> Result<bool, StoreError> {
+    let changed = tx.change(
+        "UPDATE prompts SET state = ?3 WHERE id = ?1 AND state = ?2",
+        params![row.id.0, name(row.state), name(to)],
+    )?;
     Ok(changed == 1)
 }
 
@@ -356,8 +365,40 @@ fn place<'a>(row: &'a str, owner: &'a UserRow) -> Place<'a> {
     Place { table: "prompts", row, user: &owner.name, column: "approval" }
 }
 
-const SELECT: &str =
-    "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac FROM prompts";
+/// Every state, for reading its word.
+const STATES: [PromptState; 7] = [
+    PromptState::Pending,
+    PromptState::Approved,
+    PromptState::Denied,
+    PromptState::Fraud,
+    PromptState::Unanswered,
+    PromptState::Withdrawn,
+    PromptState::Released,
+];
+
+fn name(state: PromptState) -> &'static str {
+    match state {
+        PromptState::Pending => "pending",
+        PromptState::Approved => "approved",
+        PromptState::Denied => "denied",
+        PromptState::Fraud => "fraud",
+        PromptState::Unanswered => "unanswered",
+        PromptState::Withdrawn => "withdrawn",
+        PromptState::Released => "released",
+    }
+}
+
+/// What a phone said that stands.
+fn said(state: PromptState) -> Option<PhoneAnswer> {
+    match state {
+        PromptState::Approved | PromptState::Released => Some(PhoneAnswer::Approve),
+        PromptState::Denied => Some(PhoneAnswer::Deny),
+        PromptState::Fraud => Some(PhoneAnswer::Fraud),
+        PromptState::Pending | PromptState::Unanswered | PromptState::Withdrawn => None,
+    }
+}
+
+const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac FROM prompts";
 
 fn find(tx: Tx<'_>, prompt: PromptId) -> Result<Option<PromptRow>, StoreError> {
     tx.one(&format!("{SELECT} WHERE id = ?1"), [prompt.0], read)?.map(Unchecked::checked).transpose()
@@ -381,7 +422,7 @@ struct Unchecked {
 
 impl Unchecked {
     fn checked(self) -> Result<PromptRow, StoreError> {
-        let state = word("prompts", &self.state, |text| State::ALL.into_iter().find(|state| state.as_str() == text))?;
+        let state = word("prompts", &self.state, |text| STATES.into_iter().find(|state| name(*state) == text))?;
         Ok(PromptRow { state, ..self.row })
     }
 }
@@ -397,7 +438,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
         ends_at: wall(row.get(6)?),
         askers_until: wall(row.get(7)?),
         displaced: row.get::<_, Option<[u8; 16]>>(8)?.map(PromptId),
-        state: State::Withdrawn,
+        state: PromptState::Withdrawn,
         device: row.get::<_, Option<Arc<str>>>(10)?.map(DeviceId),
         answered_at: row.get::<_, Option<i64>>(11)?.map(wall).unwrap_or_default(),
         mac: row.get(12)?,

@@ -54,7 +54,11 @@ fn serve(queue: &Mutex<mpsc::Receiver<Job>>, db: &Connection, seals: &Seals) {
     }
 }
 
-fn snapshot<T>(db: &Connection, seals: &Seals, work: impl FnOnce(Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn snapshot<T>(
+    db: &Connection,
+    seals: &Seals,
+    work: impl FnOnce(Tx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let transaction = db.unchecked_transaction()?;
     // A panic ends that request, not the reader.
     let result = catch_unwind(AssertUnwindSafe(|| work(Tx { db, seals })));

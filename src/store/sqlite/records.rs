@@ -47,7 +47,11 @@ pub(super) fn append(tx: Tx<'_>, record: &Record) -> Result<u64, StoreError> {
 
 /// Records after a place in the chain.
 pub(super) fn after(tx: Tx<'_>, seq: u64, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
-    tx.all("SELECT seq, login, json FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2", params![db(seq), most(limit)], read)
+    tx.all(
+        "SELECT seq, login, json FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        params![db(seq), most(limit)],
+        read,
+    )
 }
 
 /// A user's latest records.
@@ -68,7 +72,10 @@ pub(super) fn cursor(tx: Tx<'_>, sink: &str) -> Result<u64, StoreError> {
 
 /// A sink holds all up to here.
 pub(super) fn advance(tx: Tx<'_>, sink: &str, seq: u64) -> Result<(), StoreError> {
-    tx.change("INSERT INTO sinks (name, seq) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)", params![sink, db(seq)])?;
+    tx.change(
+        "INSERT INTO sinks (name, seq) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+        params![sink, db(seq)],
+    )?;
     Ok(())
 }
 
@@ -133,7 +140,8 @@ impl Head {
     }
 
     fn read(tx: Tx<'_>) -> Result<Self, StoreError> {
-        let value: Option<Vec<u8>> = tx.one("SELECT value FROM meta WHERE name = 'chain_head'", [], |row| row.get(0))?;
+        let value: Option<Vec<u8>> =
+            tx.one("SELECT value FROM meta WHERE name = 'chain_head'", [], |row| row.get(0))?;
         let Some(value) = value else { return Ok(Self::genesis(tx.seals)) };
         let tampered = || StoreError::Tampered { table: "meta", row: "chain_head".into() };
         let (seq, rest) = value.split_first_chunk::<8>().ok_or_else(tampered)?;
@@ -144,7 +152,10 @@ impl Head {
 
     fn write(&self, tx: Tx<'_>) -> Result<(), StoreError> {
         let value = [&self.seq.to_be_bytes()[..], &self.mac, &self.proof(tx.seals, "head")].concat();
-        tx.change("INSERT INTO meta (name, value) VALUES ('chain_head', ?1) ON CONFLICT DO UPDATE SET value = excluded.value", [value])?;
+        tx.change(
+            "INSERT INTO meta (name, value) VALUES ('chain_head', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
+            [value],
+        )?;
         Ok(())
     }
 
@@ -177,12 +188,17 @@ impl Walk {
 
 /// F2: a name that no primary vouched for and that nobody here has is written as a keyed hash.
 fn shown_name(tx: Tx<'_>, record: &Record) -> Result<String, StoreError> {
-    let known = record.vouched || tx.any("SELECT 1 FROM users WHERE name = ?1 AND removed_at IS NULL", [&record.user])?;
+    let known =
+        record.vouched || tx.any("SELECT 1 FROM users WHERE name = ?1 AND removed_at IS NULL", [&record.user])?;
     Ok(if known { record.user.to_string() } else { tx.seals.unknown_name(&record.user) })
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
-    Ok(StoredRecord { seq: undb(row.get(0)?), login: LoginId(u64::from_be_bytes(row.get::<_, i64>(1)?.to_be_bytes())), json: row.get(2)? })
+    Ok(StoredRecord {
+        seq: undb(row.get(0)?),
+        login: LoginId(u64::from_be_bytes(row.get::<_, i64>(1)?.to_be_bytes())),
+        json: row.get(2)?,
+    })
 }
 
 /// A login's id bit for bit, as SQLite's integers are signed.

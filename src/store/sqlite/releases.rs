@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use login::{Means, Record, ReleaseCheck, ReleaseOutcome, RecordedAnswer, Wall};
+use login::{Means, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, Wall};
 
 use super::super::error::StoreError;
 use super::tx::Tx;
@@ -10,7 +10,12 @@ use super::users::{self, UserRow};
 use super::{devices, prompts, records, tokens};
 
 /// Checks that all still stands, and writes the record.
-pub(super) fn release(tx: Tx<'_>, check: &ReleaseCheck, record: &Record, at: Wall) -> Result<ReleaseOutcome, StoreError> {
+pub(super) fn release(
+    tx: Tx<'_>,
+    check: &ReleaseCheck,
+    record: &Record,
+    at: Wall,
+) -> Result<ReleaseOutcome, StoreError> {
     // Repeated after an unknown commit: what was granted is granted (rules C1), what was answered otherwise stays so.
     if let Some(accepted) = records::answered(tx, record.login)? {
         return Ok(if accepted { ReleaseOutcome::Granted } else { refused("answered already") });
@@ -37,7 +42,7 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc
     }
     let stands = match (&check.means, &owner) {
         // A rule's excuse holds for people whom only the primary knows, too.
-        (Means::Excuse, _) => return Ok(None),
+        (Means::Excuse, _) => true,
         (Means::Token(_) | Means::Prompt { .. }, None) => false,
         (Means::Token(token), Some(owner)) => tokens::active(tx, owner.id, &owner.name, token)?.is_some(),
         (Means::Prompt { device, .. }, Some(owner)) => devices::active(tx, owner, device)?.is_some(),
@@ -45,10 +50,20 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc
     if !stands {
         return Ok(Some("method removed".into()));
     }
-    match (&check.means, &owner) {
-        (Means::Prompt { prompt, device }, Some(owner)) if !prompts::release(tx, owner, *prompt, device)? => Ok(Some("prompt ended".into())),
-        (Means::Prompt { .. } | Means::Token(_) | Means::Excuse, _) => Ok(None),
+    let Some(owner) = owner else { return Ok(None) };
+    // A8: a denial of what is still out wins until the release, though a code opened the door.
+    if let Some(out) = check.open_prompt
+        && prompts::was_refused(tx, &owner, out)?
+    {
+        return Ok(Some("denied".into()));
     }
+    if let Means::Prompt { prompt, device } = &check.means
+        && !prompts::release(tx, &owner, *prompt, device)?
+    {
+        return Ok(Some("prompt ended".into()));
+    }
+    check.open_prompt.map_or(Ok(()), |out| prompts::withdraw(tx, &owner, out))?;
+    Ok(None)
 }
 
 fn refused(why: impl Into<Arc<str>>) -> ReleaseOutcome {

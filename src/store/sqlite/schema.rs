@@ -20,11 +20,16 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let application: i64 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application != APPLICATION_ID && tables > 0 {
-        return Err(StoreError::Setup("the file at [store] url is another program's database; name a file of Vestibule's own".into()));
+        return Err(StoreError::Setup(
+            "the file at [store] url is another program's database; name a file of Vestibule's own".into(),
+        ));
     }
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     let Some(scripts) = MIGRATIONS.get(done..) else {
-        let message = format!("the store has version {version} and this program knows {} at most; run the newer vestibule that made it", MIGRATIONS.len());
+        let message = format!(
+            "the store has version {version} and this program knows {} at most; run the newer vestibule that made it",
+            MIGRATIONS.len()
+        );
         return Err(StoreError::Setup(message.into()));
     };
     if !scripts.is_empty() {
@@ -122,7 +127,7 @@ CREATE TABLE prompts (
     ends_at INTEGER NOT NULL,
     askers_until INTEGER NOT NULL,
     displaced BLOB,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'fraud', 'unanswered', 'late', 'withdrawn', 'released')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'fraud', 'unanswered', 'withdrawn', 'released')),
     device TEXT,
     answered_at INTEGER,
     mac BLOB                                 -- over an approval

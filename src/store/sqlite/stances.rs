@@ -9,12 +9,17 @@ use super::tx::{Tx, db, wall};
 
 /// The stance learned for a client.
 pub(super) fn of(tx: Tx<'_>, client: &ClientName) -> Result<Option<Stance>, StoreError> {
-    tx.one("SELECT learned_at FROM stances WHERE client = ?1", [client.as_str()], |row| Ok(Stance { learned_at: wall(row.get(0)?) }))
+    tx.one("SELECT learned_at FROM stances WHERE client = ?1", [client.as_str()], |row| {
+        Ok(Stance { learned_at: wall(row.get(0)?) })
+    })
 }
 
 /// This client must sign from now on; the first time stays.
 pub(super) fn learn(tx: Tx<'_>, client: &ClientName, at: Wall) -> Result<(), StoreError> {
-    tx.change("INSERT INTO stances (client, learned_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![client.as_str(), db(at.0)])?;
+    tx.change(
+        "INSERT INTO stances (client, learned_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![client.as_str(), db(at.0)],
+    )?;
     Ok(())
 }
 

@@ -22,12 +22,22 @@ impl Tx<'_> {
     }
 
     /// The row there is, if any.
-    pub(super) fn one<T>(self, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+    pub(super) fn one<T>(
+        self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
         Ok(self.db.prepare_cached(sql)?.query_row(params, read).optional()?)
     }
 
     /// All rows.
-    pub(super) fn all<T>(self, sql: &str, params: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
+    pub(super) fn all<T>(
+        self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map(params, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -60,6 +70,11 @@ pub(super) fn count(number: i64) -> u32 {
 }
 
 /// A word of a column that must be one of ours.
-pub(super) fn word<T>(table: &'static str, text: &str, of_word: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
-    of_word(text).ok_or_else(|| StoreError::Damaged(Arc::from(format!("{table} holds a word that this version does not know"))))
+pub(super) fn word<T>(
+    table: &'static str,
+    text: &str,
+    of_word: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, StoreError> {
+    of_word(text)
+        .ok_or_else(|| StoreError::Damaged(Arc::from(format!("{table} holds a word that this version does not know"))))
 }

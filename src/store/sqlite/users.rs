@@ -151,7 +151,8 @@ pub(super) fn set_password(tx: Tx<'_>, user: &ResolvedUser, hash: Option<&Secret
 /// The hash of a local password.
 pub(super) fn password_hash(tx: Tx<'_>, user: &ResolvedUser) -> Result<Option<Secret>, StoreError> {
     let Some(row) = UserRow::find(tx, user)? else { return Ok(None) };
-    let sealed: Option<Vec<u8>> = tx.one("SELECT password FROM users WHERE id = ?1", [row.id], |row| row.get(0))?.flatten();
+    let sealed: Option<Vec<u8>> =
+        tx.one("SELECT password FROM users WHERE id = ?1", [row.id], |row| row.get(0))?.flatten();
     sealed.map(|sealed| tx.seals.open(row.place(&row.id.to_string(), "password"), &[], &sealed)).transpose()
 }
 
@@ -187,7 +188,10 @@ pub(super) fn remove(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<(), St
     for table in ["tokens", "devices", "prompts", "buckets", "guesses"] {
         tx.change(&format!("DELETE FROM {table} WHERE user = ?1"), [row.id])?;
     }
-    tx.change("UPDATE users SET removed_at = ?2, groups = '[]', mail = NULL, password = NULL, blocked = NULL WHERE id = ?1", [row.id, db(at.0)])?;
+    tx.change(
+        "UPDATE users SET removed_at = ?2, groups = '[]', mail = NULL, password = NULL, blocked = NULL WHERE id = ?1",
+        [row.id, db(at.0)],
+    )?;
     tx.change(
         "DELETE FROM users WHERE removed_at IS NOT NULL AND id NOT IN \
          (SELECT id FROM users WHERE removed_at IS NOT NULL ORDER BY id DESC LIMIT ?1)",
@@ -215,7 +219,13 @@ pub(super) fn show(tx: Tx<'_>, user: &ResolvedUser) -> Result<Option<User>, Stor
 }
 
 /// What a login needs to know.
-pub(super) fn facts(tx: Tx<'_>, user: &ResolvedUser, station: Option<&Station>, at: Wall, limits: &Limits) -> Result<UserFacts, StoreError> {
+pub(super) fn facts(
+    tx: Tx<'_>,
+    user: &ResolvedUser,
+    station: Option<&Station>,
+    at: Wall,
+    limits: &Limits,
+) -> Result<UserFacts, StoreError> {
     let Some(row) = UserRow::find(tx, user)? else { return Ok(UserFacts::default()) };
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
@@ -271,8 +281,11 @@ struct Unchecked {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
-    let pushes =
-        PushCounts { unanswered: count(row.get(9)?), quiets: count(row.get(10)?), quiet_until: row.get::<_, Option<i64>>(11)?.map(wall) };
+    let pushes = PushCounts {
+        unanswered: count(row.get(9)?),
+        quiets: count(row.get(10)?),
+        quiet_until: row.get::<_, Option<i64>>(11)?.map(wall),
+    };
     Ok(Unchecked {
         row: UserRow {
             id: row.get(0)?,
@@ -294,8 +307,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
 
 fn checked(tx: Tx<'_>, Unchecked { mut row, groups, mac }: Unchecked) -> Result<UserRow, StoreError> {
     let id = row.id.to_string();
-    let names: Vec<String> = serde_json::from_str(&groups)
-        .map_err(|_| StoreError::Tampered { table: "users", row: id.as_str().into() })?;
+    let names: Vec<String> =
+        serde_json::from_str(&groups).map_err(|_| StoreError::Tampered { table: "users", row: id.as_str().into() })?;
     row.groups = names.into_iter().map(GroupName::new).collect();
     tx.seals.check(row.place(&id, "row"), &[row.fields()?.as_bytes()], &mac)?;
     Ok(row)

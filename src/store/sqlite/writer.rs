@@ -46,7 +46,8 @@ where
     fn run(self: Box<Self>, tx: Tx<'_>) -> (Result<(), StoreError>, Settle) {
         let Self { work, reply } = *self;
         // A panic ends that request, not the store.
-        let result = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| Err(StoreError::Ours("a panic while writing".into())));
+        let result = catch_unwind(AssertUnwindSafe(|| work(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Ours("a panic while writing".into())));
         let went = result.as_ref().map(drop).map_err(Clone::clone);
         // The commit's error wins: what was read in a transaction that failed is not to be told either.
         (went, Box::new(move |commit| drop(reply.send(commit.and(result)))))
@@ -133,7 +134,9 @@ impl Thread {
         let close = if went.is_ok() { "RELEASE request" } else { "ROLLBACK TO request; RELEASE request" };
         // SQLite rolls the whole transaction back by itself on some errors (a full disk): then nothing of it holds.
         let result = if self.db.is_autocommit() {
-            Err(went.err().unwrap_or_else(|| StoreError::Unavailable(Trouble::Disk("the transaction ended by itself".into()))))
+            Err(went
+                .err()
+                .unwrap_or_else(|| StoreError::Unavailable(Trouble::Disk("the transaction ended by itself".into()))))
         } else {
             opened.and_then(|()| self.db.execute_batch(close)).map_err(StoreError::from)
         };

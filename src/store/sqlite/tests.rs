@@ -1,1 +1,0 @@
-//! What is SQLite's own.
