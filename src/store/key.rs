@@ -40,29 +40,20 @@ impl StoreKey {
             key.id(),
             *Zeroizing::new(BASE64.encode(&*key.octets))
         ));
-        write_new(path, text.as_bytes()).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => KeyError::Exists(path.into()),
-            _ => io(path, &error),
-        })?;
+        write_new(path, text.as_bytes()).map_err(|error| io(path, &error))?;
         Ok(key)
     }
 
     /// Opens a key file.
     pub fn open(path: &Path) -> Result<Self, KeyError> {
-        let file = File::open(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => KeyError::Missing(path.into()),
-            _ => io(path, &error),
-        })?;
+        let file = File::open(path).map_err(|error| io(path, &error))?;
         // The opened file itself is asked, so that nobody swaps it in between.
         let mode = file.metadata().map_err(|error| io(path, &error))?.mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.into(), mode });
         }
         let mut text = Zeroizing::new(String::new());
-        file.take(KEY_FILE_OCTETS_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => malformed(path, "it is not text"),
-            _ => io(path, &error),
-        })?;
+        file.take(KEY_FILE_OCTETS_MAX).read_to_string(&mut text).map_err(|error| io(path, &error))?;
         Self::parse(&text).map_err(|what| malformed(path, what))
     }
 
@@ -156,7 +147,16 @@ fn parse_key(value: &str) -> Result<Zeroizing<[u8; 32]>, &'static str> {
 }
 
 fn io(path: &Path, error: &std::io::Error) -> KeyError {
-    KeyError::Io { path: path.into(), why: error.to_string().into() }
+    let kind = error.kind();
+    if kind == ErrorKind::NotFound {
+        KeyError::Missing(path.into())
+    } else if kind == ErrorKind::AlreadyExists {
+        KeyError::Exists(path.into())
+    } else if kind == ErrorKind::InvalidData {
+        malformed(path, "it is not text")
+    } else {
+        KeyError::Io { path: path.into(), why: error.to_string().into() }
+    }
 }
 
 fn malformed(path: &Path, what: &'static str) -> KeyError {

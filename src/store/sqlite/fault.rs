@@ -19,10 +19,8 @@ impl From<rusqlite::Error> for StoreError {
 
 /// A COMMIT that failed: an I/O error may have struck before or after the disk had it all, so nobody knows (rules C1).
 pub(super) fn of_commit(error: rusqlite::Error) -> StoreError {
-    match StoreError::from(error) {
-        StoreError::Unavailable(Trouble::Disk(why)) => StoreError::Unknown(why),
-        known => known,
-    }
+    let blamed = StoreError::from(error);
+    if let StoreError::Unavailable(Trouble::Disk(why)) = blamed { StoreError::Unknown(why) } else { blamed }
 }
 
 #[expect(
@@ -46,14 +44,13 @@ fn of_code(code: ErrorCode, why: Arc<str>) -> StoreError {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "rusqlite's errors are not ours and may grow")]
 fn is_of_the_data(error: &rusqlite::Error) -> bool {
     use rusqlite::Error;
-    match error {
+    matches!(
+        error,
         Error::FromSqlConversionFailure(..)
-        | Error::IntegralValueOutOfRange(..)
-        | Error::Utf8Error(..)
-        | Error::InvalidColumnType(..) => true,
-        _ => false,
-    }
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+            | Error::InvalidColumnType(..)
+    )
 }

@@ -70,11 +70,13 @@ impl Sqlite {
     pub fn open(url: &str, key: &StoreKey, options: SqliteOptions) -> Result<Self, StoreError> {
         let path = open::path_of(url)?;
         let seals = Seals::new(key);
-        let mut db = open::writing(&path, &options)?;
-        schema::migrate(&mut db)?;
-        open::check_key(&mut db, &seals)?;
-        let connections =
-            (0..options.readers.max(1)).map(|_| open::reading(&path, &options)).collect::<Result<_, _>>()?;
+        let (db, connections) = open::patiently(&path, &options, || {
+            let mut db = open::writing(&path, &options)?;
+            schema::migrate(&mut db)?;
+            open::check_key(&mut db, &seals)?;
+            let connections = (0..options.readers.max(1)).map(|_| open::reading(&path, &options));
+            Ok((db, connections.collect::<Result<_, _>>()?))
+        })?;
         let no_thread =
             |error: std::io::Error| StoreError::Setup(format!("the store's threads can't start: {error}").into());
         let readers = Readers::start(connections, &seals).map_err(no_thread)?;

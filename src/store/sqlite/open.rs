@@ -12,6 +12,9 @@ use super::super::error::{KeyError, StoreError, Trouble};
 use super::super::seal::Seals;
 use super::SqliteOptions;
 
+/// How often a file that is busy is opened.
+const OPEN_TRIES: usize = 20;
+
 /// The path in `sqlite:/path`. Another scheme is told without the rest of it, which may hold a password.
 pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
     match url.split_once(':') {
@@ -21,6 +24,27 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
         )),
         Some(_) | None => Err(StoreError::Setup("[store] url names no file; write sqlite:/path/to/file".into())),
     }
+}
+
+/// Opens again while others open or close the same file: the change to WAL and the last one's closing take locks that
+/// SQLite does not wait for by itself.
+pub(super) fn patiently<T>(
+    path: &Path,
+    options: &SqliteOptions,
+    mut open: impl FnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for _ in 1..OPEN_TRIES {
+        match open() {
+            Err(StoreError::Unavailable(Trouble::Locked)) => wait_for_others(path, options)?,
+            result => return result,
+        }
+    }
+    open()
+}
+
+/// An exclusive lock is one that SQLite does wait for.
+fn wait_for_others(path: &Path, options: &SqliteOptions) -> Result<(), StoreError> {
+    Ok(connect(path, options)?.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")?)
 }
 
 /// The connection that writes.
@@ -50,22 +74,30 @@ pub(super) fn reading(path: &Path, options: &SqliteOptions) -> Result<Connection
 
 /// F1: a file that another key sealed is refused; a new one remembers which key seals it, without telling of the key.
 pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreError> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let read = |name: &str| {
-        tx.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get::<_, Vec<u8>>(0)).optional()
-    };
-    match (read("key_id")?, read("key_check")?) {
-        (Some(_), Some(check)) if bool::from(seals.key_check().ct_eq(&check)) => {}
-        (None, None) if !has_users(&tx)? => {
+    // Nobody waits for the write lock only to open a file.
+    if key_names(db)?.0.is_none() {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if key_names(&tx)?.0.is_none() && !has_users(&tx)? {
             let sql = "INSERT INTO meta (name, value) VALUES ('key_id', ?1), ('key_check', ?2)";
             tx.execute(sql, (seals.key_id().as_bytes(), seals.key_check()))?;
         }
+        tx.commit()?;
+    }
+    match key_names(db)? {
+        (Some(_), Some(check)) if bool::from(seals.key_check().ct_eq(&check)) => Ok(()),
         (id, _) => {
             let wanted = id.map_or_else(|| "no longer named".into(), |id| String::from_utf8_lossy(&id).into_owned());
-            return Err(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() }.into());
+            Err(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() }.into())
         }
     }
-    Ok(tx.commit()?)
+}
+
+/// The id of the key that seals a file, and the proof that it is that one.
+type KeyNames = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+fn key_names(db: &Connection) -> Result<KeyNames, StoreError> {
+    let read = |name: &str| db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional();
+    Ok((read("key_id")?, read("key_check")?))
 }
 
 fn has_users(db: &Connection) -> Result<bool, StoreError> {
@@ -76,6 +108,7 @@ fn has_users(db: &Connection) -> Result<bool, StoreError> {
 fn make_owner_only(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
+        // It is not opened here: closing it would take the locks that another thread of ours holds on it.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == ErrorKind::StorageFull => Err(StoreError::Unavailable(Trouble::Full)),
         Err(error) => Err(StoreError::Unavailable(Trouble::ReadOnly(format!("{}: {error}", path.display()).into()))),

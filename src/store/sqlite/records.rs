@@ -38,7 +38,7 @@ pub(super) fn append(tx: Tx<'_>, record: &Record) -> Result<u64, StoreError> {
         params![db(link.seq), link.login, user, record.answer == RecordedAnswer::Accept, json, head.mac],
     )?;
     head.write(tx)?;
-    if head.seq % ANCHOR_EVERY == 0 {
+    if head.seq.is_multiple_of(ANCHOR_EVERY) {
         let proof = head.proof(tx.seals, "anchor");
         tx.change("INSERT INTO anchors (seq, mac, proof) VALUES (?1, ?2, ?3)", params![db(head.seq), head.mac, proof])?;
     }

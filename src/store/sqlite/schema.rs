@@ -15,7 +15,24 @@ const MIGRATIONS: &[&str] = &[FIRST];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    // Nobody waits for the write lock only to open a file. One snapshot, for others may be migrating it right now.
+    let snapshot = db.transaction()?;
+    if missing(&snapshot)?.is_empty() {
+        return Ok(());
+    }
+    drop(snapshot);
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let scripts = missing(&tx)?;
+    if !scripts.is_empty() {
+        scripts.iter().try_for_each(|script| tx.execute_batch(script))?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    }
+    Ok(tx.commit()?)
+}
+
+/// The scripts that the file has not seen yet.
+fn missing(tx: &Connection) -> Result<&'static [&'static str], StoreError> {
     let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i64 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -25,20 +42,13 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         ));
     }
     let done = usize::try_from(version).unwrap_or(usize::MAX);
-    let Some(scripts) = MIGRATIONS.get(done..) else {
-        let message = format!(
-            "the store has version {version} and this program knows {} at most; run the newer vestibule that made it",
-            MIGRATIONS.len()
-        );
-        return Err(StoreError::Setup(message.into()));
-    };
-    if !scripts.is_empty() {
-        scripts.iter().try_for_each(|script| tx.execute_batch(script))?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
-    }
-    tx.commit()?;
-    Ok(())
+    MIGRATIONS.get(done..).ok_or_else(|| {
+        let known = MIGRATIONS.len();
+        let newer = "run the newer vestibule that made it";
+        StoreError::Setup(
+            format!("the store has version {version} and this program knows {known} at most; {newer}").into(),
+        )
+    })
 }
 
 /// Times are milliseconds since 1970; the greatest integer is *never*.

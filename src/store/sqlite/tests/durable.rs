@@ -10,7 +10,7 @@ use super::super::super::conformance::{
     NOW, Site, accepted, after, alice, check, claim, guess, limits, totp, used, user, version,
 };
 use super::super::super::rows::{Channel, CommittedGuess, NewToken, NewUser};
-use super::super::super::verbs::{Codes, Devices, Prompts, Records, Releases, Tokens, Users};
+use super::super::super::verbs::{Codes, Prompts, Records, Releases, Tokens, Users};
 use super::super::{Sqlite, SqliteOptions};
 use super::Place;
 

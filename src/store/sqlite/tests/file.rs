@@ -114,6 +114,18 @@ async fn a_locked_store_says_so_and_loses_nothing() {
     store.set_password(&alice(), None).await.unwrap();
 }
 
+#[test]
+fn many_who_open_a_new_file_at_once_all_open_the_same_one() {
+    for _ in 0..10 {
+        let place = Place::fresh();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| place.sqlite());
+            }
+        });
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_vanished_under_us_is_an_error_and_no_yes() {
     let place = Place::fresh();
