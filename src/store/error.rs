@@ -12,7 +12,9 @@ pub enum StoreError {
     #[error("{0}")]
     Unavailable(Trouble),
     /// The commit failed in such a way that nobody knows whether it holds: repeat the same call to settle it (rules C1).
-    #[error("the store could not say whether its last commit reached the disk ({0}); check the disk, the call is repeated to settle it")]
+    #[error(
+        "the store could not say whether its last commit reached the disk ({0}); check the disk, the call is repeated to settle it"
+    )]
     Unknown(Arc<str>),
     /// What was asked for does not make sense for what is there; nothing was changed.
     #[error("{0}")]
@@ -124,7 +126,9 @@ pub enum KeyError {
         what: &'static str,
     },
     /// It is another store's.
-    #[error("the key {given} is not the one that seals this store, which is {wanted}; set [store] key_file to the right file")]
+    #[error(
+        "the key {given} is not the one that seals this store, which is {wanted}; set [store] key_file to the right file"
+    )]
     Wrong {
         /// The id of the key that was given.
         given: Arc<str>,

@@ -40,29 +40,20 @@ impl StoreKey {
             key.id(),
             *Zeroizing::new(BASE64.encode(&*key.octets))
         ));
-        write_new(path, text.as_bytes()).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => KeyError::Exists(path.into()),
-            _ => io(path, &error),
-        })?;
+        write_new(path, text.as_bytes()).map_err(|error| io(path, &error))?;
         Ok(key)
     }
 
     /// Opens a key file.
     pub fn open(path: &Path) -> Result<Self, KeyError> {
-        let file = File::open(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => KeyError::Missing(path.into()),
-            _ => io(path, &error),
-        })?;
+        let file = File::open(path).map_err(|error| io(path, &error))?;
         // The opened file itself is asked, so that nobody swaps it in between.
         let mode = file.metadata().map_err(|error| io(path, &error))?.mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.into(), mode });
         }
         let mut text = Zeroizing::new(String::new());
-        file.take(KEY_FILE_OCTETS_MAX).read_to_string(&mut text).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => malformed(path, "it is not text"),
-            _ => io(path, &error),
-        })?;
+        file.take(KEY_FILE_OCTETS_MAX).read_to_string(&mut text).map_err(|error| io(path, &error))?;
         Self::parse(&text).map_err(|what| malformed(path, what))
     }
 
@@ -91,7 +82,10 @@ impl StoreKey {
                 _ => return Err("a line is neither `id = …` nor `key = …`"),
             }
         }
-        Ok(Self { id: id.ok_or("the line `id = …` is missing")?, octets: octets.ok_or("the line `key = …` is missing")? })
+        Ok(Self {
+            id: id.ok_or("the line `id = …` is missing")?,
+            octets: octets.ok_or("the line `key = …` is missing")?,
+        })
     }
 }
 
@@ -103,8 +97,8 @@ impl fmt::Debug for StoreKey {
 
 /// HMAC-SHA-256 over parts, each with its length, so that no two lists of parts run together.
 pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 section 2)"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 section 2)"));
     for part in parts {
         mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         mac.update(part);
@@ -142,7 +136,8 @@ fn parse_id(value: &str) -> Result<[u8; 4], &'static str> {
 }
 
 fn parse_key(value: &str) -> Result<Zeroizing<[u8; 32]>, &'static str> {
-    let decoded = if value.len() == 64 { HEXLOWER_PERMISSIVE.decode(value.as_bytes()) } else { BASE64.decode(value.as_bytes()) };
+    let decoded =
+        if value.len() == 64 { HEXLOWER_PERMISSIVE.decode(value.as_bytes()) } else { BASE64.decode(value.as_bytes()) };
     let octets = Zeroizing::new(decoded.map_err(|_| "the key is neither base64 nor hex")?);
     let octets: &[u8; 32] = octets.as_slice().try_into().map_err(|_| "the key has not 32 octets")?;
     if octets.iter().all(|octet| *octet == 0) {
@@ -152,7 +147,16 @@ fn parse_key(value: &str) -> Result<Zeroizing<[u8; 32]>, &'static str> {
 }
 
 fn io(path: &Path, error: &std::io::Error) -> KeyError {
-    KeyError::Io { path: path.into(), why: error.to_string().into() }
+    let kind = error.kind();
+    if kind == ErrorKind::NotFound {
+        KeyError::Missing(path.into())
+    } else if kind == ErrorKind::AlreadyExists {
+        KeyError::Exists(path.into())
+    } else if kind == ErrorKind::InvalidData {
+        malformed(path, "it is not text")
+    } else {
+        KeyError::Io { path: path.into(), why: error.to_string().into() }
+    }
 }
 
 fn malformed(path: &Path, what: &'static str) -> KeyError {
@@ -210,9 +214,15 @@ mod tests {
 
     #[test]
     fn a_malformed_key_is_told_without_its_content() {
-        for text in
-            ["", "id = 01020304", "key = AAAA", "nonsense", "id = 01020304\nkey = hunter2!", "id=0102\nkey=aa", "id = 01020304\nother = 1"]
-        {
+        for text in [
+            "",
+            "id = 01020304",
+            "key = AAAA",
+            "nonsense",
+            "id = 01020304\nkey = hunter2!",
+            "id=0102\nkey=aa",
+            "id = 01020304\nother = 1",
+        ] {
             let (_directory, path) = file(text, 0o600);
             let error = StoreKey::open(&path).unwrap_err();
             assert!(matches!(error, KeyError::Malformed { .. }), "{text:?}: {error}");

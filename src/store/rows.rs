@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
 use login::{
-    ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus, ResolvedUser, Station, TokenId, Wall,
+    ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus, ResolvedUser,
+    Station, TokenId, Wall,
 };
 use wire::Secret;
 

@@ -77,8 +77,10 @@ impl Seals {
         let nonce: [u8; 24] = random()?;
         let aad = associated(&self.id, place, fields);
         let payload = Payload { msg: secret.expose(), aad: &aad };
-        let body =
-            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| StoreError::Ours("a secret is too long to seal".into()))?;
+        let body = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| StoreError::Ours("a secret is too long to seal".into()))?;
         Ok([&[field::VERSION][..], &self.id, &nonce, &body].concat())
     }
 

@@ -8,15 +8,15 @@ use std::pin::Pin;
 
 use login::limits::Limits;
 use login::{
-    Claim, ClientName, DeviceId, GroupName, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, Record,
-    ReleaseCheck, ReleaseOutcome, ResolvedUser, Station, TokenId, UserFacts, Wall,
+    Claim, ClientName, DeviceId, GroupName, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId,
+    PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station, TokenId, UserFacts, Wall,
 };
 use wire::Secret;
 
 use super::error::StoreError;
 use super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance, StoredRecord, Token,
-    User,
+    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
+    StoredRecord, Token, User,
 };
 
 /// What a verb returns: boxed, so that `Arc<dyn Store>` can be shared.
@@ -38,7 +38,7 @@ pub trait Users: Send + Sync {
     /// Adds local groups; those that the user has already stay.
     fn add_groups(&self, user: &ResolvedUser, groups: Vec<GroupName>) -> StoreFuture<'_, ()>;
     /// Blocks a user: no Accept leaves from now on (A6), open prompts end (F5).
-    fn block_user(&self, user: &ResolvedUser, reason: String, at: Wall) -> StoreFuture<'_, ()>;
+    fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()>;
     /// Ends a block and a fraud report, and forgets all failures: the admin's hand of D1.
     fn unblock_user(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
     /// Removes a user with tokens and devices; open prompts and held logins end.
@@ -48,7 +48,13 @@ pub trait Users: Send + Sync {
     /// One user with limits, tokens and devices; `None` if there is none.
     fn show_user(&self, user: &ResolvedUser) -> StoreFuture<'_, Option<User>>;
     /// What a login needs to know. An unknown user is a fact, not an error (A5).
-    fn user_facts(&self, user: &ResolvedUser, station: Option<&Station>, at: Wall, limits: &Limits) -> StoreFuture<'_, UserFacts>;
+    fn user_facts(
+        &self,
+        user: &ResolvedUser,
+        station: Option<&Station>,
+        at: Wall,
+        limits: &Limits,
+    ) -> StoreFuture<'_, UserFacts>;
 }
 
 /// OATH tokens.
@@ -80,7 +86,13 @@ pub trait Codes: Send + Sync {
 /// Phones that take pushes.
 pub trait Devices: Send + Sync {
     /// Gives the user a device.
-    fn add_device(&self, user: &ResolvedUser, channel: Channel, label: Option<String>, at: Wall) -> StoreFuture<'_, DeviceId>;
+    fn add_device(
+        &self,
+        user: &ResolvedUser,
+        channel: Channel,
+        label: Option<String>,
+        at: Wall,
+    ) -> StoreFuture<'_, DeviceId>;
     /// The user's active devices, oldest first; none for an unknown user.
     fn list_devices(&self, user: &ResolvedUser) -> StoreFuture<'_, Vec<Device>>;
     /// Removes a device; the user's open prompts are withdrawn (F5).
@@ -149,4 +161,8 @@ pub trait Stances: Send + Sync {
 pub trait SiteKeys: Send + Sync {
     /// The key of one purpose, such as `login` for L (B2). Different purposes tell nothing of each other.
     fn site_key(&self, purpose: &str) -> [u8; 32];
+
+    /// How a name is written that neither a primary vouched for nor the store knows: people type passwords there (F2).
+    /// The same in the audit and wherever else such a name is shown.
+    fn unknown_name(&self, name: &str) -> String;
 }

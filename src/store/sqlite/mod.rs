@@ -1,12 +1,34 @@
 //! The store as one SQLite file, in WAL mode with `synchronous=FULL` (rules C2).
 //!
-//! One thread writes, and many requests share its commit; a few threads read, each on its own connection. Nothing here
-//! blocks an async thread. Other processes (the command line) may open the same file at the same time.
+//! One thread writes, and many requests share its commit ([`writer`]); a few threads read, each on its own connection
+//! ([`reader`]). Nothing here blocks an async thread, and no runtime is needed. Other processes (the command line) may open
+//! the same file at the same time: each waits for the other's lock, for [`SqliteOptions::busy`] at most.
+
+mod codes;
+mod devices;
+mod fault;
+mod impls;
+mod open;
+mod prompts;
+mod reader;
+mod records;
+mod releases;
+mod schema;
+mod stances;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod tx;
+mod users;
+mod writer;
 
 use std::time::Duration;
 
 use super::error::StoreError;
 use super::key::StoreKey;
+use super::seal::Seals;
+use reader::Readers;
+use writer::Writer;
 
 /// How a commit is measured: the store reads no clock of its own.
 pub struct CommitMeter {
@@ -32,13 +54,39 @@ impl Default for SqliteOptions {
     }
 }
 
-/// A SQLite file, open. Cheap to clone; share it as `Arc<dyn Store>`.
+/// A SQLite file, open. Cheap to clone; share it as `Arc<dyn Store>`. Its threads end with the last clone.
 #[derive(Clone)]
-pub struct Sqlite {}
+pub struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    seals: Seals,
+}
 
 impl Sqlite {
     /// Opens `sqlite:/path`, making the file (owner-only) and bringing its tables up to date where needed.
-    pub fn open(_url: &str, _key: &StoreKey, _options: SqliteOptions) -> Result<Self, StoreError> {
-        Err(StoreError::Setup("being built".into()))
+    ///
+    /// Fails if the key is not the one that the file was made with, if the file is another program's or of a newer version,
+    /// or if SQLite does not promise durability there. Blocks for as long as that takes; call it before the tasks start.
+    pub fn open(url: &str, key: &StoreKey, options: SqliteOptions) -> Result<Self, StoreError> {
+        let path = open::path_of(url)?;
+        let seals = Seals::new(key);
+        let (db, connections) = open::patiently(&path, &options, || {
+            let mut db = open::writing(&path, &options)?;
+            schema::migrate(&mut db)?;
+            open::check_key(&mut db, &seals)?;
+            let connections = (0..options.readers.max(1)).map(|_| open::reading(&path, &options));
+            Ok((db, connections.collect::<Result<_, _>>()?))
+        })?;
+        let no_thread =
+            |error: std::io::Error| StoreError::Setup(format!("the store's threads can't start: {error}").into());
+        let readers = Readers::start(connections, &seals).map_err(no_thread)?;
+        let writer = Writer::start(db, seals.clone(), options.meter).map_err(no_thread)?;
+        Ok(Self { writer, readers, seals })
+    }
+
+    /// Commits so far: with how many requests each was shared, a meter tells.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
     }
 }

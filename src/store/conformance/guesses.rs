@@ -1,0 +1,208 @@
+//! A code works once (rules C1), and failures count where they should (D1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use login::limits::Bucket;
+use login::{Method, PhoneAnswer, Station, Wall};
+
+use super::super::{Answered, Channel, CommittedGuess, GuessOutcome, Mark, Store};
+use super::{
+    NOW, Site, after, alice, alice_with_totp, claim, elsewhere, guess, home, hotp, limits, prompt_id, used, user,
+    version,
+};
+
+const COMMITTED: CommittedGuess = CommittedGuess::Committed;
+const STALE: CommittedGuess = CommittedGuess::Stale;
+
+async fn bucket(store: &Arc<dyn Store>, station: &Station, at: Wall) -> (Bucket, bool) {
+    let facts = store.user_facts(&alice(), Some(station), at, &limits()).await.unwrap();
+    (facts.codes, facts.station_known)
+}
+
+/// Wrong guesses, each at the time that the lock before it allows.
+async fn fail(store: &Arc<dyn Store>, times: u32, station: &Station, from: Wall) -> Wall {
+    let mut at = from;
+    for _ in 0..times {
+        let (now, _) = bucket(store, station, at).await;
+        at = now.lock(at).unwrap_or(at);
+        let version = version(store).await;
+        let wrong = guess(1_000_000 + version, version, Some(station.clone()), GuessOutcome::Wrong, at);
+        assert_eq!(store.commit_guess(wrong, &limits()).await.unwrap(), COMMITTED);
+    }
+    at
+}
+
+pub(crate) async fn a_code_works_once(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let first = guess(1, version(&store).await, None, used(&token, 100), NOW);
+    assert_eq!(store.commit_guess(first, &limits()).await.unwrap(), COMMITTED);
+    let again = guess(2, version(&store).await, None, used(&token, 100), NOW);
+    assert_eq!(store.commit_guess(again, &limits()).await.unwrap(), STALE);
+    let open = store.read_guess(&alice(), None, &[Method::Totp], NOW, &limits()).await.unwrap();
+    assert_eq!(open.tokens[0].last_step, Some(100));
+    assert!(store.read_guess(&alice(), None, &[Method::Hotp], NOW, &limits()).await.unwrap().tokens.is_empty());
+}
+
+pub(crate) async fn a_step_never_goes_back_whatever_the_clock_does(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    for (id, step, expected) in [(1, 100, COMMITTED), (2, 99, STALE), (3, 0, STALE), (4, 101, COMMITTED)] {
+        // An hour back each time.
+        let at = Wall(NOW.0 - 3_600_000 * id);
+        let stepped = guess(id, version(&store).await, Some(home()), used(&token, step), at);
+        assert_eq!(store.commit_guess(stepped, &limits()).await.unwrap(), expected, "step {step}");
+    }
+    let open = store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap();
+    assert_eq!(open.tokens[0].last_step, Some(101));
+}
+
+pub(crate) async fn a_counter_never_goes_back(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let token = store.add_token(&alice(), hotp(), NOW).await.unwrap();
+    for (id, counter, expected) in
+        [(1, 0, COMMITTED), (2, 0, STALE), (3, 7, COMMITTED), (4, 7, STALE), (5, 3, STALE), (6, 8, COMMITTED)]
+    {
+        let mark = Mark::Hotp { counter };
+        let outcome = GuessOutcome::Used { token: token.clone(), mark };
+        let guess = guess(id, version(&store).await, None, outcome, NOW);
+        assert_eq!(store.commit_guess(guess, &limits()).await.unwrap(), expected, "counter {counter}");
+    }
+    assert_eq!(store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap().tokens[0].counter, 9);
+}
+
+pub(crate) async fn of_two_guesses_on_one_version_one_commits(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let version = version(&store).await;
+    assert_eq!(
+        store.commit_guess(guess(1, version, None, GuessOutcome::Wrong, NOW), &limits()).await.unwrap(),
+        COMMITTED
+    );
+    assert_eq!(store.commit_guess(guess(2, version, None, used(&token, 9), NOW), &limits()).await.unwrap(), STALE);
+}
+
+pub(crate) async fn five_hundred_guesses_on_one_version_reveal_one(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    // Two openings of one site, as two processes would have.
+    let stores = [Arc::clone(&store), site.open()];
+    let version = version(&store).await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for n in 0..500_u64 {
+        let (store, outcome) = (Arc::clone(&stores[usize::from(n % 2 == 0)]), used(&token, n));
+        guesses
+            .spawn(async move { store.commit_guess(guess(n, version, None, outcome, NOW), &limits()).await.unwrap() });
+    }
+    let revealed = guesses.join_all().await.into_iter().filter(|outcome| *outcome == COMMITTED).count();
+    assert_eq!(revealed, 1);
+}
+
+pub(crate) async fn a_repeated_commit_has_no_second_effect(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let wrong = guess(1, version(&store).await, None, GuessOutcome::Wrong, NOW);
+    for _ in 0..7 {
+        assert_eq!(store.commit_guess(wrong.clone(), &limits()).await.unwrap(), COMMITTED);
+    }
+    assert_eq!(bucket(&store, &home(), NOW).await.0.failures, 1);
+    let right = guess(2, version(&store).await, None, used(&token, 5), NOW);
+    assert_eq!(store.commit_guess(right.clone(), &limits()).await.unwrap(), COMMITTED);
+    // Repeated after a restart, too.
+    assert_eq!(site.open().commit_guess(right, &limits()).await.unwrap(), COMMITTED);
+}
+
+pub(crate) async fn a_guess_is_stale_once_tokens_changed(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let before = version(&store).await;
+    store.add_token(&alice(), hotp(), NOW).await.unwrap();
+    assert_eq!(store.commit_guess(guess(1, before, None, used(&token, 1), NOW), &limits()).await.unwrap(), STALE);
+    let before = version(&store).await;
+    store.remove_token(&token, NOW).await.unwrap();
+    assert_eq!(store.commit_guess(guess(2, before, None, used(&token, 1), NOW), &limits()).await.unwrap(), STALE);
+    // Even on the right version a removed token has no use.
+    let now = guess(3, version(&store).await, None, used(&token, 1), NOW);
+    assert!(store.commit_guess(now, &limits()).await.is_err());
+}
+
+pub(crate) async fn failures_lock_and_a_success_forgives(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    fail(&store, 5, &home(), NOW).await;
+    let (locked, _) = bucket(&store, &home(), NOW).await;
+    assert_eq!((locked.failures, locked.lock(NOW)), (5, Some(after(60))));
+    let right = guess(1, version(&store).await, Some(home()), used(&token, 1), after(60));
+    assert_eq!(store.commit_guess(right, &limits()).await.unwrap(), COMMITTED);
+    assert_eq!(bucket(&store, &home(), after(60)).await, (Bucket::default(), true));
+}
+
+pub(crate) async fn a_stranger_does_not_lock_a_known_station(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let right = guess(1, version(&store).await, Some(home()), used(&token, 1), NOW);
+    store.commit_guess(right, &limits()).await.unwrap();
+    fail(&store, 5, &elsewhere(), NOW).await;
+    let other_stranger = Station::new(b"192.0.2.77");
+    assert!(bucket(&store, &other_stranger, NOW).await.0.lock(NOW).is_some(), "all unknown stations count together");
+    assert_eq!(bucket(&store, &home(), NOW).await, (Bucket::default(), true));
+    fail(&store, 2, &home(), NOW).await;
+    assert_eq!(bucket(&store, &home(), NOW).await.0.failures, 2);
+    assert_eq!(bucket(&store, &elsewhere(), NOW).await.0.failures, 5);
+}
+
+pub(crate) async fn a_station_is_known_for_thirty_days(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let right = guess(1, version(&store).await, Some(home()), used(&token, 1), NOW);
+    store.commit_guess(right, &limits()).await.unwrap();
+    let days = |n: u64| NOW.plus(Duration::from_secs(n * 86_400));
+    assert!(bucket(&store, &home(), days(30)).await.1);
+    assert!(!bucket(&store, &home(), days(31)).await.1);
+    assert!(!bucket(&store, &elsewhere(), NOW).await.1);
+}
+
+pub(crate) async fn a_locked_station_commits_nothing(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    fail(&store, 5, &home(), NOW).await;
+    let right = guess(1, version(&store).await, Some(home()), used(&token, 1), after(59));
+    assert_eq!(store.commit_guess(right, &limits()).await.unwrap(), STALE);
+    let wrong = guess(2, version(&store).await, Some(home()), GuessOutcome::Wrong, after(59));
+    assert_eq!(store.commit_guess(wrong, &limits()).await.unwrap(), STALE);
+    assert_eq!(bucket(&store, &home(), NOW).await.0.failures, 5);
+}
+
+pub(crate) async fn an_approved_push_unlocks_codes(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    let at = fail(&store, 30, &home(), NOW).await;
+    assert_eq!(bucket(&store, &home(), at).await.0.lock(at), Some(Wall::NEVER));
+    let device = store.add_device(&alice(), Channel::Loopback, None, at).await.unwrap();
+    store.claim_prompt(claim(1, 1, at), at, &limits()).await.unwrap();
+    let answered = store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, at, &limits()).await.unwrap();
+    assert_eq!(answered, Answered::Taken);
+    assert_eq!(bucket(&store, &home(), at).await.0, Bucket::default());
+}
+
+pub(crate) async fn an_admin_unlocks_codes(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    let at = fail(&store, 30, &home(), NOW).await;
+    store.unblock_user(&alice()).await.unwrap();
+    assert_eq!(bucket(&store, &home(), at).await.0, Bucket::default());
+}
+
+pub(crate) async fn used_codes_outlive_a_restart(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    store.commit_guess(guess(1, version(&store).await, Some(home()), used(&token, 50), NOW), &limits()).await.unwrap();
+    drop(store);
+    let store = site.open();
+    let read = store.read_guess(&alice(), Some(&home()), &Method::ALL, NOW, &limits()).await.unwrap();
+    assert_eq!((read.tokens[0].last_step, read.station_known), (Some(50), true));
+    let again = guess(2, read.version, Some(home()), used(&token, 50), NOW);
+    assert_eq!(store.commit_guess(again, &limits()).await.unwrap(), STALE);
+}
+
+pub(crate) async fn stations_are_bounded(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    for n in 0..40_u64 {
+        let station = Station::new(format!("station {n}").as_bytes());
+        let right = guess(n, version(&store).await, Some(station), used(&token, n), after(n));
+        assert_eq!(store.commit_guess(right, &limits()).await.unwrap(), COMMITTED);
+    }
+    let known = store.show_user(&alice()).await.unwrap().unwrap().stations;
+    assert!(known <= 32, "{known}");
+    assert!(bucket(&store, &Station::new(b"station 39"), after(40)).await.1);
+    assert!(!bucket(&store, &Station::new(b"station 0"), after(40)).await.1);
+}

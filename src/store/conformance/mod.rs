@@ -1,0 +1,198 @@
+//! The suite that every store must pass, whatever it is made of.
+//!
+//! A backend names its [`Site`] in [`every_store_must!`] and runs each check on a fresh one. The checks speak in verbs only,
+//! so they say what a store promises and not how it keeps it. A site can be opened again at any time, which stands for a
+//! restart, a second process and a second node alike.
+
+pub(crate) mod guesses;
+pub(crate) mod people;
+pub(crate) mod prompts;
+pub(crate) mod written;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use login::limits::Limits;
+use login::{
+    ClientName, GroupName, LoginId, LoginKey, Means, Method, PromptClaim, PromptId, Reason, Record, RecordedAnswer,
+    RecordedFactor, ReleaseCheck, ResolvedUser, Station, TokenId, Wall,
+};
+use wire::Secret;
+
+use super::{Algorithm, GuessCommit, GuessOutcome, Mark, NewToken, NewUser, Store, TokenKind};
+
+/// Where a store lives: fresh at first, opened as often as a check wants.
+pub(crate) trait Site: Sized {
+    /// A site without any users.
+    fn fresh() -> Self;
+    /// Opens it, perhaps once more.
+    fn open(&self) -> Arc<dyn Store>;
+}
+
+/// Runs each check of the suite as a test of its own on a fresh site.
+macro_rules! every_store_must {
+    ($site:ty) => {
+        $crate::store::conformance::every_store_must! { @all $site;
+            people: a_user_is_added_once, what_is_known_of_a_user_comes_back, an_unknown_user_is_a_fact_and_no_error,
+                a_password_hash_comes_back_and_can_be_taken_away, groups_are_kept_in_order_and_once,
+                a_block_shows_and_ends, names_that_are_none_are_refused, users_are_listed_in_pages,
+                a_removed_user_leaves_nothing_behind, tokens_from_which_no_code_could_come_are_refused,
+                a_removed_token_is_gone_for_good, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
+                stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
+            guesses: a_code_works_once, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
+                of_two_guesses_on_one_version_one_commits, five_hundred_guesses_on_one_version_reveal_one,
+                a_repeated_commit_has_no_second_effect, a_guess_is_stale_once_tokens_changed,
+                failures_lock_and_a_success_forgives, a_stranger_does_not_lock_a_known_station,
+                a_station_is_known_for_thirty_days, a_locked_station_commits_nothing, an_approved_push_unlocks_codes,
+                an_admin_unlocks_codes, used_codes_outlive_a_restart, stations_are_bounded;
+            prompts: one_prompt_is_out_at_a_time, the_same_login_joins_its_prompt, a_claim_that_is_repeated_is_the_same,
+                a_prompt_nobody_waits_for_gives_way_and_counts, a_known_station_displaces_an_unknown_one,
+                an_expired_prompt_is_closed_when_met, three_unanswered_make_quiet, a_denial_makes_quiet_at_once,
+                an_approval_forgets_what_was_unanswered, the_first_answer_stands, a_denial_wins_over_an_approval,
+                nothing_revives_a_denial, a_fraud_report_bars_the_user, a_hint_never_approves,
+                only_the_users_own_device_answers, too_late_is_too_late, an_approval_waits_ten_seconds,
+                a_withdrawn_prompt_does_not_count, a_block_or_removal_withdraws_what_is_out, open_prompts_outlive_a_restart,
+                without_a_device_nothing_is_claimed;
+            written: a_release_grants_once_and_is_written_down, a_release_that_is_repeated_grants_again,
+                a_prompt_is_released_once, a_blocked_user_is_not_released, a_reported_user_is_not_released,
+                a_removed_method_is_not_released, a_removed_user_is_not_released,
+                a_denial_of_what_is_out_wins_over_a_code, what_is_out_is_withdrawn_by_the_release, an_excuse_needs_no_store,
+                a_record_is_written_once_per_login, names_unknown_to_us_are_hashed, sinks_are_fed_from_their_cursor,
+                the_chain_is_whole, a_record_is_one_json_object;
+        }
+    };
+    (@all $site:ty; $($concern:ident: $($check:ident),+;)+) => {$(
+        mod $concern {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $check() {
+                $crate::store::conformance::$concern::$check(&<$site as $crate::store::conformance::Site>::fresh()).await;
+            })+
+        }
+    )+};
+}
+pub(crate) use every_store_must;
+
+/// The checks' now.
+pub(crate) const NOW: Wall = Wall(1_800_000_000_000);
+
+pub(crate) fn after(seconds: u64) -> Wall {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits::default()
+}
+
+pub(crate) fn alice() -> ResolvedUser {
+    ResolvedUser::new("alice")
+}
+
+pub(crate) fn home() -> Station {
+    Station::new(b"203.0.113.9")
+}
+
+pub(crate) fn elsewhere() -> Station {
+    Station::new(b"198.51.100.7")
+}
+
+pub(crate) fn user(name: &str) -> NewUser {
+    NewUser {
+        name: ResolvedUser::new(name),
+        groups: vec![GroupName::folded("VPN Users")],
+        mail: Some(format!("{name}@example.com")),
+        password_hash: None,
+    }
+}
+
+pub(crate) fn totp() -> NewToken {
+    NewToken {
+        kind: TokenKind::Totp { period_s: 30 },
+        seed: Secret::new(*b"12345678901234567890"),
+        digits: 6,
+        algorithm: Algorithm::Sha1,
+        label: None,
+    }
+}
+
+pub(crate) fn hotp() -> NewToken {
+    NewToken { kind: TokenKind::Hotp, ..totp() }
+}
+
+/// A site with alice and one TOTP token of hers.
+pub(crate) async fn alice_with_totp(site: &impl Site) -> (Arc<dyn Store>, TokenId) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let token = store.add_token(&alice(), totp(), NOW).await.unwrap();
+    (store, token)
+}
+
+/// The version of alice's factors.
+pub(crate) async fn version(store: &Arc<dyn Store>) -> u64 {
+    store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap().version
+}
+
+/// A guess of alice's at `at`, from `station`, under an id of its own.
+pub(crate) fn guess(id: u64, version: u64, station: Option<Station>, outcome: GuessOutcome, at: Wall) -> GuessCommit {
+    let mut guess_id = [0; 16];
+    guess_id[..8].copy_from_slice(&id.to_be_bytes());
+    GuessCommit { guess_id, user: alice(), version, station, outcome, at }
+}
+
+pub(crate) fn used(token: &TokenId, step: u64) -> GuessOutcome {
+    GuessOutcome::Used { token: token.clone(), mark: Mark::Totp { step, drift_steps: 0 } }
+}
+
+pub(crate) fn login_key(n: u8) -> LoginKey {
+    LoginKey([n; 16])
+}
+
+pub(crate) fn prompt_id(n: u8) -> PromptId {
+    PromptId([n; 16])
+}
+
+/// Alice's claim of prompt `n` for login `login`, made at `at`: two minutes long, its asker waits for 27 seconds.
+pub(crate) fn claim(n: u8, login: u8, at: Wall) -> PromptClaim {
+    PromptClaim {
+        prompt: prompt_id(n),
+        user: alice(),
+        login: login_key(login),
+        ends_at: at.plus(Duration::from_secs(120)),
+        askers_until: at.plus(Duration::from_secs(27)),
+        station_known: false,
+        client: ClientName::new("asa"),
+        station: Some(home()),
+    }
+}
+
+/// The record of an accepted login of alice's.
+pub(crate) fn accepted(login: u64) -> Record {
+    Record {
+        login: LoginId(login),
+        time: NOW,
+        client: ClientName::new("asa"),
+        user: "alice".into(),
+        vouched: true,
+        station: Some(home()),
+        rule: None,
+        tried: Arc::new([]),
+        primary: None,
+        factor: RecordedFactor::Method(Method::Totp),
+        answer: RecordedAnswer::Accept,
+        reason: Reason::Accepted,
+        detail: None,
+        askers: 1,
+        waited: Duration::from_millis(1500),
+        waited_primary: Duration::from_millis(40),
+        waited_factor: Duration::from_millis(1400),
+    }
+}
+
+pub(crate) fn rejected(login: u64) -> Record {
+    Record { answer: RecordedAnswer::Reject, reason: Reason::WrongCode, ..accepted(login) }
+}
+
+pub(crate) fn check(means: Means) -> ReleaseCheck {
+    ReleaseCheck { user: alice(), means, open_prompt: None }
+}

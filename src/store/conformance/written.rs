@@ -1,0 +1,192 @@
+//! The last look (rules A6), and the one record of each login (F2).
+
+use std::sync::Arc;
+
+use login::{
+    LoginId, Means, PhoneAnswer, Reason, Record, RecordedFactor, ReleaseCheck, ReleaseOutcome, ResolvedUser, TokenId,
+};
+
+use super::super::{Answered, ChainState, Channel, Store};
+use super::{NOW, Site, accepted, after, alice, alice_with_totp, check, claim, limits, prompt_id, rejected, user};
+
+async fn releases(store: &Arc<dyn Store>, means: Means, login: u64) -> ReleaseOutcome {
+    store.release(check(means), accepted(login), after(1)).await.unwrap()
+}
+
+fn refused(why: &str) -> ReleaseOutcome {
+    ReleaseOutcome::Refused(why.into())
+}
+
+/// Alice with an approved prompt.
+async fn approved(site: &impl Site) -> (Arc<dyn Store>, Means) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    (store, Means::Prompt { prompt: prompt_id(1), device })
+}
+
+pub(crate) async fn a_release_grants_once_and_is_written_down(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    assert_eq!(releases(&store, Means::Token(token), 7).await, ReleaseOutcome::Granted);
+    let record = site.open().record_of(LoginId(7)).await.unwrap().unwrap();
+    assert_eq!((record.seq, record.login), (1, LoginId(7)));
+    assert!(record.json.contains(r#""answer":"accept""#), "{}", record.json);
+}
+
+pub(crate) async fn a_release_that_is_repeated_grants_again(site: &impl Site) {
+    let (store, means) = approved(site).await;
+    assert_eq!(releases(&store, means.clone(), 7).await, ReleaseOutcome::Granted);
+    assert_eq!(releases(&site.open(), means, 7).await, ReleaseOutcome::Granted);
+    assert_eq!(store.records_after(0, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_prompt_is_released_once(site: &impl Site) {
+    let (store, means) = approved(site).await;
+    assert_eq!(releases(&store, means.clone(), 7).await, ReleaseOutcome::Granted);
+    assert_eq!(releases(&store, means, 8).await, refused("prompt ended"));
+    assert_eq!(store.record_of(LoginId(8)).await.unwrap(), None);
+}
+
+pub(crate) async fn a_blocked_user_is_not_released(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    store.block_user(&alice(), "left".into()).await.unwrap();
+    assert_eq!(releases(&store, Means::Token(token), 7).await, refused("blocked"));
+    assert_eq!(releases(&store, Means::Excuse, 8).await, refused("blocked"));
+    assert!(store.records_after(0, 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_reported_user_is_not_released(site: &impl Site) {
+    let (store, means) = approved(site).await;
+    let Means::Prompt { device, .. } = means.clone() else { unreachable!("approved gives a prompt") };
+    // A8: the report wins over the approval until the release.
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Fraud, after(1), &limits()).await.unwrap();
+    assert_eq!(releases(&store, means, 7).await, refused("fraud reported"));
+    assert_eq!(releases(&store, Means::Excuse, 8).await, refused("fraud reported"));
+}
+
+pub(crate) async fn a_removed_method_is_not_released(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    store.remove_token(&token, NOW).await.unwrap();
+    assert_eq!(releases(&store, Means::Token(token), 7).await, refused("method removed"));
+    assert_eq!(releases(&store, Means::Token(TokenId("t-none".into())), 7).await, refused("method removed"));
+    let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
+    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
+    assert_eq!(releases(&store, means.clone(), 8).await, refused("prompt ended"), "pending is not approved");
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    store.remove_device(&device, NOW).await.unwrap();
+    assert_eq!(releases(&store, means, 9).await, refused("method removed"));
+    store.add_user(user("mallory"), NOW).await.unwrap();
+    let foreign = store.add_token(&ResolvedUser::new("mallory"), super::totp(), NOW).await.unwrap();
+    assert_eq!(releases(&store, Means::Token(foreign), 10).await, refused("method removed"));
+}
+
+pub(crate) async fn a_removed_user_is_not_released(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    store.remove_user(&alice(), after(1)).await.unwrap();
+    assert_eq!(releases(&store, Means::Excuse, 7).await, refused("user removed"));
+    store.add_user(user("alice"), after(2)).await.unwrap();
+    assert_eq!(
+        releases(&store, Means::Excuse, 7).await,
+        refused("user removed"),
+        "the login is older than the new user"
+    );
+    let later = Record { time: after(3), ..accepted(8) };
+    assert_eq!(store.release(check(Means::Excuse), later, after(3)).await.unwrap(), ReleaseOutcome::Granted);
+}
+
+pub(crate) async fn a_denial_of_what_is_out_wins_over_a_code(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Deny, NOW, &limits()).await.unwrap();
+    let check = ReleaseCheck { open_prompt: Some(prompt_id(1)), ..check(Means::Token(token)) };
+    assert_eq!(store.release(check, accepted(7), NOW).await.unwrap(), refused("denied"));
+}
+
+pub(crate) async fn what_is_out_is_withdrawn_by_the_release(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
+    let check = ReleaseCheck { open_prompt: Some(prompt_id(1)), ..check(Means::Token(token)) };
+    assert_eq!(store.release(check, accepted(7), NOW).await.unwrap(), ReleaseOutcome::Granted);
+    let late = store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    assert_eq!(late, Answered::TooLate);
+    assert_eq!(store.show_user(&alice()).await.unwrap().unwrap().pushes.unanswered, 0);
+}
+
+pub(crate) async fn an_excuse_needs_no_store(site: &impl Site) {
+    // Somebody whom only the primary knows, let in by an exempt rule.
+    assert_eq!(releases(&site.open(), Means::Excuse, 7).await, ReleaseOutcome::Granted);
+}
+
+pub(crate) async fn a_record_is_written_once_per_login(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    assert_eq!(store.record(rejected(7)).await.unwrap(), 1);
+    assert_eq!(store.record(rejected(8)).await.unwrap(), 2);
+    assert_eq!(site.open().record(rejected(7)).await.unwrap(), 1);
+    // A login that was refused is not released afterwards.
+    assert_eq!(releases(&store, Means::Token(token), 7).await, refused("answered already"));
+    let recent = store.recent_records(&alice(), 10).await.unwrap();
+    assert_eq!(recent.iter().map(|record| record.login.0).collect::<Vec<_>>(), [8, 7]);
+}
+
+pub(crate) async fn names_unknown_to_us_are_hashed(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let typed =
+        |login, name: &str| Record { user: name.into(), vouched: false, reason: Reason::Primary, ..rejected(login) };
+    store.record(typed(1, "hunter2")).await.unwrap();
+    store.record(typed(2, "hunter2")).await.unwrap();
+    store.record(typed(3, "alice")).await.unwrap();
+    store.record(Record { vouched: true, ..typed(4, "only-in-nps") }).await.unwrap();
+    let lines: Vec<String> = store.records_after(0, 10).await.unwrap().into_iter().map(|record| record.json).collect();
+    assert!(!lines.iter().any(|line| line.contains("hunter2")), "{lines:?}");
+    let hashed = format!(r#""user":"{}""#, store.unknown_name("hunter2"));
+    assert!(lines[0].contains(&hashed) && lines[1].contains(&hashed), "one name, one hash: {lines:?}");
+    assert!(lines[2].contains(r#""user":"alice""#) && lines[3].contains(r#""user":"only-in-nps""#), "{lines:?}");
+}
+
+pub(crate) async fn sinks_are_fed_from_their_cursor(site: &impl Site) {
+    let store = site.open();
+    for login in 1..=5 {
+        store.record(rejected(login)).await.unwrap();
+    }
+    assert_eq!(store.sink_cursor("file").await.unwrap(), 0);
+    let batch = store.records_after(0, 3).await.unwrap();
+    assert_eq!(batch.iter().map(|record| record.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    store.advance_sink("file", 3).await.unwrap();
+    store.advance_sink("file", 2).await.unwrap();
+    let store = site.open();
+    assert_eq!(store.sink_cursor("file").await.unwrap(), 3);
+    assert_eq!(store.records_after(3, 10).await.unwrap().len(), 2);
+    assert_eq!(store.sink_cursor("syslog").await.unwrap(), 0);
+}
+
+pub(crate) async fn the_chain_is_whole(site: &impl Site) {
+    let store = site.open();
+    assert_eq!(store.verify_chain().await.unwrap(), ChainState::Whole { first: 1, last: 0 });
+    let stores = [store, site.open()];
+    for login in 1..=60 {
+        stores[usize::from(login % 2 == 0)].record(rejected(login)).await.unwrap();
+    }
+    assert_eq!(stores[0].verify_chain().await.unwrap(), ChainState::Whole { first: 1, last: 60 });
+}
+
+pub(crate) async fn a_record_is_one_json_object(site: &impl Site) {
+    let store = site.open();
+    let record = Record { factor: RecordedFactor::Exempt, detail: Some("a \"quoted\"\nline".into()), ..accepted(0x1f) };
+    store.release(check(Means::Excuse), record, NOW).await.unwrap();
+    let json = store.record_of(LoginId(0x1f)).await.unwrap().unwrap().json;
+    assert!(!json.contains('\n'));
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let expected = serde_json::json!({
+        "login": "000000000000001f", "time": "2027-01-15T08:00:00.000Z", "client": "asa", "user": "alice",
+        "station": "203.0.113.9", "rule": null, "primary": null, "factor": "exempt", "answer": "accept",
+        "reason": "accepted", "detail": "a \"quoted\"\nline", "askers": 1,
+        "waited_ms": { "total": 1500, "primary": 40, "factor": 1400 }, "tried": [],
+    });
+    assert_eq!(value, expected);
+}

@@ -1,0 +1,135 @@
+//! Opening the file: owner-only, durable, under the right key; each promise is read back before anything is believed.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use subtle::ConstantTimeEq;
+
+use super::super::error::{KeyError, StoreError, Trouble};
+use super::super::seal::Seals;
+use super::SqliteOptions;
+
+/// How often a file that is busy is opened.
+const OPEN_TRIES: usize = 20;
+
+/// The path in `sqlite:/path`. Another scheme is told without the rest of it, which may hold a password.
+pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() && !path.contains('\0') => Ok(path.into()),
+        Some((scheme, _)) if scheme != "sqlite" => Err(StoreError::Setup(
+            format!("[store] url begins with {scheme:?}; this version knows sqlite:/path/to/file only").into(),
+        )),
+        Some(_) | None => Err(StoreError::Setup("[store] url names no file; write sqlite:/path/to/file".into())),
+    }
+}
+
+/// Opens again while others open or close the same file: the change to WAL and the last one's closing take locks that
+/// SQLite does not wait for by itself.
+pub(super) fn patiently<T>(
+    path: &Path,
+    options: &SqliteOptions,
+    mut open: impl FnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for _ in 1..OPEN_TRIES {
+        match open() {
+            Err(StoreError::Unavailable(Trouble::Locked)) => wait_for_others(path, options)?,
+            result => return result,
+        }
+    }
+    open()
+}
+
+/// An exclusive lock is one that SQLite does wait for.
+fn wait_for_others(path: &Path, options: &SqliteOptions) -> Result<(), StoreError> {
+    Ok(connect(path, options)?.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")?)
+}
+
+/// The connection that writes.
+pub(super) fn writing(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    make_owner_only(path)?;
+    let db = connect(path, options)?;
+    // C2: WAL with synchronous=FULL, asserted. NORMAL would forget used codes when the power fails.
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        let message =
+            format!("the store's file system does not allow WAL (SQLite says {mode:?}); put the file on a local disk");
+        return Err(StoreError::Setup(message.into()));
+    }
+    set(&db, "synchronous", 2)?;
+    set(&db, "foreign_keys", 1)?;
+    // What was deleted is overwritten.
+    set(&db, "secure_delete", 1)?;
+    Ok(db)
+}
+
+/// A connection that reads.
+pub(super) fn reading(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let db = connect(path, options)?;
+    set(&db, "query_only", 1)?;
+    Ok(db)
+}
+
+/// F1: a file that another key sealed is refused; a new one remembers which key seals it, without telling of the key.
+pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreError> {
+    // Nobody waits for the write lock only to open a file.
+    if key_names(db)?.0.is_none() {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if key_names(&tx)?.0.is_none() && !has_users(&tx)? {
+            let sql = "INSERT INTO meta (name, value) VALUES ('key_id', ?1), ('key_check', ?2)";
+            tx.execute(sql, (seals.key_id().as_bytes(), seals.key_check()))?;
+        }
+        tx.commit()?;
+    }
+    match key_names(db)? {
+        (Some(_), Some(check)) if bool::from(seals.key_check().ct_eq(&check)) => Ok(()),
+        (id, _) => {
+            let wanted = id.map_or_else(|| "no longer named".into(), |id| String::from_utf8_lossy(&id).into_owned());
+            Err(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() }.into())
+        }
+    }
+}
+
+/// The id of the key that seals a file, and the proof that it is that one.
+type KeyNames = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+fn key_names(db: &Connection) -> Result<KeyNames, StoreError> {
+    let read = |name: &str| db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional();
+    Ok((read("key_id")?, read("key_check")?))
+}
+
+fn has_users(db: &Connection) -> Result<bool, StoreError> {
+    Ok(db.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |row| row.get(0))?)
+}
+
+/// SQLite gives its other files (WAL, shared memory) the mode of this one.
+fn make_owner_only(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        // It is not opened here: closing it would take the locks that another thread of ours holds on it.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::StorageFull => Err(StoreError::Unavailable(Trouble::Full)),
+        Err(error) => Err(StoreError::Unavailable(Trouble::ReadOnly(format!("{}: {error}", path.display()).into()))),
+    }
+}
+
+fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(options.busy)?;
+    db.set_prepared_statement_cache_capacity(128);
+    set(&db, "trusted_schema", 0)?;
+    Ok(db)
+}
+
+/// Sets a switch and reads it back.
+fn set(db: &Connection, pragma: &str, value: i64) -> Result<(), StoreError> {
+    db.pragma_update(None, pragma, value)?;
+    let stands: i64 = db.pragma_query_value(None, pragma, |row| row.get(0))?;
+    if stands == value {
+        Ok(())
+    } else {
+        Err(StoreError::Setup(format!("SQLite refuses {pragma} = {value} and says {stands}").into()))
+    }
+}

@@ -1,0 +1,71 @@
+//! The last look before an Accept leaves, in one commit with its record (rules A6, A8, F2).
+
+use std::sync::Arc;
+
+use login::{Means, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, Wall};
+
+use super::super::error::StoreError;
+use super::tx::Tx;
+use super::users::{self, UserRow};
+use super::{devices, prompts, records, tokens};
+
+/// Checks that all still stands, and writes the record.
+pub(super) fn release(
+    tx: Tx<'_>,
+    check: &ReleaseCheck,
+    record: &Record,
+    at: Wall,
+) -> Result<ReleaseOutcome, StoreError> {
+    // Repeated after an unknown commit: what was granted is granted (rules C1), what was answered otherwise stays so.
+    if let Some(accepted) = records::answered(tx, record.login)? {
+        return Ok(if accepted { ReleaseOutcome::Granted } else { refused("answered already") });
+    }
+    if record.answer != RecordedAnswer::Accept {
+        return Err(StoreError::Ours("a release with a record that accepts nobody".into()));
+    }
+    // The earlier of both, in case the clock was stepped back while the login was held.
+    if let Some(why) = objection(tx, check, record.time.min(at))? {
+        return Ok(refused(why));
+    }
+    records::append(tx, record)?;
+    Ok(ReleaseOutcome::Granted)
+}
+
+/// What speaks against it, if anything; an approval is released on the way.
+fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc<str>>, StoreError> {
+    if users::removed_since(tx, &check.user, began)? {
+        return Ok(Some("user removed".into()));
+    }
+    let owner = UserRow::find(tx, &check.user)?;
+    if let Some(why) = owner.as_ref().and_then(UserRow::barred) {
+        return Ok(Some(if why.as_ref() == users::FRAUD { why } else { "blocked".into() }));
+    }
+    let stands = match (&check.means, &owner) {
+        // A rule's excuse holds for people whom only the primary knows, too.
+        (Means::Excuse, _) => true,
+        (Means::Token(_) | Means::Prompt { .. }, None) => false,
+        (Means::Token(token), Some(owner)) => tokens::active(tx, owner.id, &owner.name, token)?.is_some(),
+        (Means::Prompt { device, .. }, Some(owner)) => devices::active(tx, owner, device)?.is_some(),
+    };
+    if !stands {
+        return Ok(Some("method removed".into()));
+    }
+    let Some(owner) = owner else { return Ok(None) };
+    // A8: a denial of what is still out wins until the release, though a code opened the door.
+    if let Some(out) = check.open_prompt
+        && prompts::was_refused(tx, &owner, out)?
+    {
+        return Ok(Some("denied".into()));
+    }
+    if let Means::Prompt { prompt, device } = &check.means
+        && !prompts::release(tx, &owner, *prompt, device)?
+    {
+        return Ok(Some("prompt ended".into()));
+    }
+    check.open_prompt.map_or(Ok(()), |out| prompts::withdraw(tx, &owner, out))?;
+    Ok(None)
+}
+
+fn refused(why: impl Into<Arc<str>>) -> ReleaseOutcome {
+    ReleaseOutcome::Refused(why.into())
+}

@@ -1,0 +1,175 @@
+//! The tables, and how an older file is brought up to date: one script a version, counted in `user_version`.
+//!
+//! A script that was released is never edited; the next one changes what it made. A file of a newer version, or of another
+//! program, is refused untouched.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::super::error::StoreError;
+
+/// Tells our files from other programs' ("Vest").
+const APPLICATION_ID: i64 = 0x5665_7374;
+
+/// Script `n` takes a file from version `n` to `n + 1`.
+const MIGRATIONS: &[&str] = &[FIRST];
+
+/// Brings the file to the newest version, all or nothing.
+pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    // Nobody waits for the write lock only to open a file. One snapshot, for others may be migrating it right now.
+    let snapshot = db.transaction()?;
+    if missing(&snapshot)?.is_empty() {
+        return Ok(());
+    }
+    drop(snapshot);
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let scripts = missing(&tx)?;
+    if !scripts.is_empty() {
+        scripts.iter().try_for_each(|script| tx.execute_batch(script))?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    }
+    Ok(tx.commit()?)
+}
+
+/// The scripts that the file has not seen yet.
+fn missing(tx: &Connection) -> Result<&'static [&'static str], StoreError> {
+    let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(StoreError::Setup(
+            "the file at [store] url is another program's database; name a file of Vestibule's own".into(),
+        ));
+    }
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    MIGRATIONS.get(done..).ok_or_else(|| {
+        let known = MIGRATIONS.len();
+        let newer = "run the newer vestibule that made it";
+        StoreError::Setup(
+            format!("the store has version {version} and this program knows {known} at most; {newer}").into(),
+        )
+    })
+}
+
+/// Times are milliseconds since 1970; the greatest integer is *never*.
+const FIRST: &str = "
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A removed user stays as a name and a date for a while, so that a login held since before is refused (rules A6).
+CREATE TABLE users (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    groups TEXT NOT NULL,                    -- JSON array, sorted
+    mail TEXT,
+    password BLOB,                           -- sealed argon2 hash
+    blocked TEXT,                            -- the reason
+    fraud_at INTEGER,
+    ever_enrolled INTEGER NOT NULL DEFAULT 0,
+    added_at INTEGER NOT NULL,
+    removed_at INTEGER,
+    version INTEGER NOT NULL DEFAULT 1,      -- of the factors: every guess is a compare-and-set on it (rules C1)
+    unanswered INTEGER NOT NULL DEFAULT 0,
+    quiets INTEGER NOT NULL DEFAULT 0,
+    quiet_until INTEGER,
+    mac BLOB NOT NULL                        -- over all that decides who gets in
+) STRICT;
+CREATE UNIQUE INDEX users_by_name ON users (name) WHERE removed_at IS NULL;
+CREATE INDEX removed_users ON users (name, removed_at) WHERE removed_at IS NOT NULL;
+
+-- A removed token stays without its seed: its id is never given again and nothing revives it (rules C2).
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('totp', 'hotp')),
+    period_s INTEGER NOT NULL,
+    digits INTEGER NOT NULL,
+    algorithm TEXT NOT NULL,
+    label TEXT,
+    seed BLOB,                               -- sealed
+    last_step INTEGER,
+    drift_steps INTEGER NOT NULL DEFAULT 0,
+    counter INTEGER NOT NULL DEFAULT 0,
+    added_at INTEGER NOT NULL,
+    removed_at INTEGER
+) STRICT;
+CREATE INDEX tokens_by_user ON tokens (user);
+
+-- Guesses that were committed, so that a repeated statement is known again (rules C1). The latest of each user stay.
+CREATE TABLE guesses (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    guess_id BLOB NOT NULL UNIQUE,
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX guesses_by_user ON guesses (user, n);
+
+-- Failures a known station; the empty station is all unknown ones together (rules D1).
+CREATE TABLE buckets (
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    station BLOB NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    locked_until INTEGER,
+    success_at INTEGER,
+    PRIMARY KEY (user, station)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE devices (
+    id TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    channel TEXT NOT NULL,
+    label TEXT,
+    added_at INTEGER NOT NULL,
+    removed_at INTEGER,
+    mac BLOB NOT NULL
+) STRICT;
+CREATE INDEX devices_by_user ON devices (user);
+
+CREATE TABLE prompts (
+    id BLOB PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    login BLOB NOT NULL,
+    client TEXT NOT NULL,
+    station BLOB,
+    station_known INTEGER NOT NULL,
+    claimed_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    askers_until INTEGER NOT NULL,
+    displaced BLOB,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'fraud', 'unanswered', 'withdrawn', 'released')),
+    device TEXT,
+    answered_at INTEGER,
+    mac BLOB                                 -- over an approval
+) STRICT, WITHOUT ROWID;
+CREATE INDEX prompts_by_user ON prompts (user, claimed_at);
+-- One prompt out per user (rules D2), whatever the code above it does.
+CREATE UNIQUE INDEX one_open_prompt ON prompts (user) WHERE state IN ('pending', 'approved');
+
+-- What was written down; each row's mac covers the one before it (rules F2).
+CREATE TABLE records (
+    seq INTEGER PRIMARY KEY,
+    login INTEGER NOT NULL UNIQUE,
+    user TEXT NOT NULL,
+    accepted INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    mac BLOB NOT NULL
+) STRICT;
+CREATE INDEX records_by_user ON records (user, seq);
+
+CREATE TABLE anchors (
+    seq INTEGER PRIMARY KEY,
+    mac BLOB NOT NULL,
+    proof BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE sinks (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stances (
+    client TEXT PRIMARY KEY,
+    learned_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";

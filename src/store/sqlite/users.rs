@@ -1,0 +1,328 @@
+//! Users in the file: one row each, authenticated as a whole, so that a block or a group that was changed there is refused.
+
+use std::sync::Arc;
+
+use login::limits::{Limits, PushCounts};
+use login::{GroupName, Method, ResolvedUser, Station, UserFacts, Wall};
+use rusqlite::{Row, params};
+use wire::Secret;
+
+use super::super::error::{Refusal, StoreError};
+use super::super::rows::{NewUser, User};
+use super::super::seal::Place;
+use super::tx::{Tx, count, db, wall};
+use super::{codes, devices, prompts, tokens};
+
+/// Octets of a name, at most (RFC 2865 section 5.1).
+const NAME_OCTETS_MAX: usize = 253;
+
+/// Removed users that are remembered: more than can be removed while a login is held.
+const TOMBSTONES_MAX: i64 = 1000;
+
+/// Why a login of a user with a fraud report is refused.
+pub(super) const FRAUD: &str = "fraud reported";
+
+/// What the table holds of a user, checked.
+pub(super) struct UserRow {
+    pub(super) id: i64,
+    pub(super) name: Arc<str>,
+    pub(super) groups: Vec<GroupName>,
+    pub(super) mail: Option<String>,
+    pub(super) blocked: Option<Arc<str>>,
+    pub(super) fraud_at: Option<Wall>,
+    pub(super) ever_enrolled: bool,
+    pub(super) added_at: Wall,
+    pub(super) version: i64,
+    pub(super) pushes: PushCounts,
+    has_password: bool,
+}
+
+const COLUMNS: &str = "id, name, groups, mail, blocked, fraud_at, ever_enrolled, added_at, version, unanswered, quiets, quiet_until, \
+                       password IS NOT NULL, mac";
+
+impl UserRow {
+    /// The user of that name, if there is one.
+    pub(super) fn find(tx: Tx<'_>, user: &ResolvedUser) -> Result<Option<Self>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM users WHERE name = ?1 AND removed_at IS NULL");
+        tx.one(&sql, [user.as_str()], read)?.map(|row| checked(tx, row)).transpose()
+    }
+
+    /// The user of that name, or the refusal that says there is none.
+    pub(super) fn need(tx: Tx<'_>, user: &ResolvedUser) -> Result<Self, StoreError> {
+        Self::find(tx, user)?.ok_or_else(|| StoreError::Refused(Refusal::NoUser(user.as_str().into())))
+    }
+
+    /// The user of that row, unless removed.
+    pub(super) fn of_id(tx: Tx<'_>, id: i64) -> Result<Option<Self>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?1 AND removed_at IS NULL");
+        tx.one(&sql, [id], read)?.map(|row| checked(tx, row)).transpose()
+    }
+
+    /// Writes what is authenticated, under a new MAC.
+    pub(super) fn write(&self, tx: Tx<'_>) -> Result<(), StoreError> {
+        let (groups, fraud) = (json(&names(&self.groups))?, self.fraud_at.map(|at| db(at.0)));
+        tx.change(
+            "UPDATE users SET groups = ?2, mail = ?3, blocked = ?4, fraud_at = ?5, ever_enrolled = ?6, mac = ?7 WHERE id = ?1",
+            params![self.id, groups, self.mail, self.blocked, fraud, self.ever_enrolled, self.mac(tx)?],
+        )?;
+        Ok(())
+    }
+
+    /// The user's factors are no longer what a guess may have read (rules C1).
+    pub(super) fn bump(&self, tx: Tx<'_>) -> Result<(), StoreError> {
+        tx.change("UPDATE users SET version = version + 1 WHERE id = ?1", [self.id])?;
+        Ok(())
+    }
+
+    /// Writes the push counts (rules D2).
+    pub(super) fn write_pushes(&mut self, tx: Tx<'_>, pushes: PushCounts) -> Result<(), StoreError> {
+        let quiet = pushes.quiet_until.map(|until| db(until.0));
+        tx.change(
+            "UPDATE users SET unanswered = ?2, quiets = ?3, quiet_until = ?4 WHERE id = ?1",
+            params![self.id, pushes.unanswered, pushes.quiets, quiet],
+        )?;
+        self.pushes = pushes;
+        Ok(())
+    }
+
+    /// No login of this user is let in, and why (rules A6).
+    pub(super) fn barred(&self) -> Option<Arc<str>> {
+        self.blocked.clone().or_else(|| self.fraud_at.map(|_| FRAUD.into()))
+    }
+
+    /// No pushes before then (rules D2); never again while a fraud report stands.
+    pub(super) fn quiet_until(&self, at: Wall) -> Option<Wall> {
+        if self.barred().is_some() { Some(Wall::NEVER) } else { self.pushes.quiet(at) }
+    }
+
+    /// The user had a method from now on (rules A5), and guesses must see what changed.
+    pub(super) fn enrolled(&mut self, tx: Tx<'_>) -> Result<(), StoreError> {
+        self.ever_enrolled = true;
+        self.write(tx)?;
+        self.bump(tx)
+    }
+
+    fn mac(&self, tx: Tx<'_>) -> Result<Vec<u8>, StoreError> {
+        Ok(tx.seals.mac(self.place(&self.id.to_string(), "row"), &[self.fields()?.as_bytes()]))
+    }
+
+    fn place<'a>(&'a self, row: &'a str, column: &'static str) -> Place<'a> {
+        Place { table: "users", row, user: &self.name, column }
+    }
+
+    fn fields(&self) -> Result<String, StoreError> {
+        let fraud = self.fraud_at.map(|at| at.0);
+        json(&(&names(&self.groups), &self.mail, self.blocked.as_deref(), fraud, self.ever_enrolled, self.added_at.0))
+    }
+}
+
+/// Adds a user.
+pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError> {
+    let name = new.name.as_str();
+    if name.is_empty() || name.len() > NAME_OCTETS_MAX || name.chars().any(char::is_control) {
+        return Err(StoreError::Refused(Refusal::Name(name.into())));
+    }
+    if tx.any("SELECT 1 FROM users WHERE name = ?1 AND removed_at IS NULL", [name])? {
+        return Err(StoreError::Refused(Refusal::UserExists(name.into())));
+    }
+    tx.change("INSERT INTO users (name, groups, added_at, mac) VALUES (?1, '[]', ?2, x'')", params![name, db(at.0)])?;
+    let row = UserRow {
+        id: tx.db.last_insert_rowid(),
+        name: name.into(),
+        groups: sorted(new.groups.iter().cloned()),
+        mail: new.mail.clone(),
+        blocked: None,
+        fraud_at: None,
+        ever_enrolled: false,
+        added_at: at,
+        version: 1,
+        pushes: PushCounts::default(),
+        has_password: false,
+    };
+    row.write(tx)?;
+    new.password_hash.as_ref().map_or(Ok(()), |hash| write_password(tx, &row, Some(hash)))
+}
+
+/// Sets or takes away a local password.
+pub(super) fn set_password(tx: Tx<'_>, user: &ResolvedUser, hash: Option<&Secret>) -> Result<(), StoreError> {
+    write_password(tx, &UserRow::need(tx, user)?, hash)
+}
+
+/// The hash of a local password.
+pub(super) fn password_hash(tx: Tx<'_>, user: &ResolvedUser) -> Result<Option<Secret>, StoreError> {
+    let Some(row) = UserRow::find(tx, user)? else { return Ok(None) };
+    let sealed: Option<Vec<u8>> =
+        tx.one("SELECT password FROM users WHERE id = ?1", [row.id], |row| row.get(0))?.flatten();
+    sealed.map(|sealed| tx.seals.open(row.place(&row.id.to_string(), "password"), &[], &sealed)).transpose()
+}
+
+/// Adds groups.
+pub(super) fn add_groups(tx: Tx<'_>, user: &ResolvedUser, groups: Vec<GroupName>) -> Result<(), StoreError> {
+    let mut row = UserRow::need(tx, user)?;
+    row.groups = sorted(row.groups.into_iter().chain(groups));
+    row.write(tx)
+}
+
+/// Blocks, and withdraws what is out (rules F5).
+pub(super) fn block(tx: Tx<'_>, user: &ResolvedUser, reason: &str) -> Result<(), StoreError> {
+    let mut row = UserRow::need(tx, user)?;
+    row.blocked = Some(reason.into());
+    row.write(tx)?;
+    row.bump(tx)?;
+    prompts::withdraw_open(tx, row.id)
+}
+
+/// Ends a block and a fraud report, and forgets failures (rules D1: an admin).
+pub(super) fn unblock(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError> {
+    let mut row = UserRow::need(tx, user)?;
+    (row.blocked, row.fraud_at) = (None, None);
+    row.write(tx)?;
+    row.write_pushes(tx, PushCounts::default())?;
+    row.bump(tx)?;
+    codes::forget_failures(tx, row.id)
+}
+
+/// Removes a user; only the name and the date stay for a while.
+pub(super) fn remove(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<(), StoreError> {
+    let row = UserRow::need(tx, user)?;
+    for table in ["tokens", "devices", "prompts", "buckets", "guesses"] {
+        tx.change(&format!("DELETE FROM {table} WHERE user = ?1"), [row.id])?;
+    }
+    tx.change(
+        "UPDATE users SET removed_at = ?2, groups = '[]', mail = NULL, password = NULL, blocked = NULL WHERE id = ?1",
+        [row.id, db(at.0)],
+    )?;
+    tx.change(
+        "DELETE FROM users WHERE removed_at IS NOT NULL AND id NOT IN \
+         (SELECT id FROM users WHERE removed_at IS NOT NULL ORDER BY id DESC LIMIT ?1)",
+        [TOMBSTONES_MAX],
+    )?;
+    Ok(())
+}
+
+/// Whether a user of that name was removed since then.
+pub(super) fn removed_since(tx: Tx<'_>, user: &ResolvedUser, since: Wall) -> Result<bool, StoreError> {
+    tx.any("SELECT 1 FROM users WHERE name = ?1 AND removed_at >= ?2", params![user.as_str(), db(since.0)])
+}
+
+/// Users in the order of their names.
+pub(super) fn list(tx: Tx<'_>, after: Option<&ResolvedUser>, limit: usize) -> Result<Vec<User>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE name > ?1 AND removed_at IS NULL ORDER BY name LIMIT ?2");
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = tx.all(&sql, params![after.map_or("", ResolvedUser::as_str), limit], read)?;
+    rows.into_iter().map(|row| checked(tx, row).and_then(|row| whole(tx, row))).collect()
+}
+
+/// One user.
+pub(super) fn show(tx: Tx<'_>, user: &ResolvedUser) -> Result<Option<User>, StoreError> {
+    UserRow::find(tx, user)?.map(|row| whole(tx, row)).transpose()
+}
+
+/// What a login needs to know.
+pub(super) fn facts(
+    tx: Tx<'_>,
+    user: &ResolvedUser,
+    station: Option<&Station>,
+    at: Wall,
+    limits: &Limits,
+) -> Result<UserFacts, StoreError> {
+    let Some(row) = UserRow::find(tx, user)? else { return Ok(UserFacts::default()) };
+    let from = codes::station_bucket(tx, row.id, station, at, limits)?;
+    Ok(UserFacts {
+        known: true,
+        blocked: row.barred(),
+        groups: row.groups.as_slice().into(),
+        ever_enrolled: row.ever_enrolled,
+        methods: methods(tx, &row)?,
+        codes: from.bucket,
+        station_known: from.known,
+        pushes_quiet_until: row.quiet_until(at),
+    })
+}
+
+fn methods(tx: Tx<'_>, row: &UserRow) -> Result<Vec<Method>, StoreError> {
+    let push = devices::of_user(tx, row)?.first().map(|_| Method::Push);
+    let codes = tokens::of_user(tx, row.id, &row.name)?;
+    let has = |method: &Method| push == Some(*method) || codes.iter().any(|token| token.kind.method() == *method);
+    Ok(Method::ALL.into_iter().filter(has).collect())
+}
+
+fn whole(tx: Tx<'_>, row: UserRow) -> Result<User, StoreError> {
+    let unknown = codes::station_bucket(tx, row.id, None, Wall::default(), &Limits::default())?;
+    Ok(User {
+        name: ResolvedUser::new(Arc::clone(&row.name)),
+        has_password: row.has_password,
+        tokens: tokens::of_user(tx, row.id, &row.name)?,
+        devices: devices::of_user(tx, &row)?,
+        codes: unknown.bucket,
+        stations: codes::stations(tx, row.id)?,
+        groups: row.groups,
+        mail: row.mail,
+        blocked: row.blocked,
+        fraud_reported: row.fraud_at,
+        ever_enrolled: row.ever_enrolled,
+        added_at: row.added_at,
+        pushes: row.pushes,
+    })
+}
+
+fn write_password(tx: Tx<'_>, row: &UserRow, hash: Option<&Secret>) -> Result<(), StoreError> {
+    let id = row.id.to_string();
+    let sealed = hash.map(|hash| tx.seals.seal(row.place(&id, "password"), &[], hash)).transpose()?;
+    tx.change("UPDATE users SET password = ?2 WHERE id = ?1", params![row.id, sealed])?;
+    Ok(())
+}
+
+/// A row as it lies there: its groups still text, its MAC not yet checked.
+struct Unchecked {
+    row: UserRow,
+    groups: String,
+    mac: Vec<u8>,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
+    let pushes = PushCounts {
+        unanswered: count(row.get(9)?),
+        quiets: count(row.get(10)?),
+        quiet_until: row.get::<_, Option<i64>>(11)?.map(wall),
+    };
+    Ok(Unchecked {
+        row: UserRow {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            groups: Vec::new(),
+            mail: row.get(3)?,
+            blocked: row.get(4)?,
+            fraud_at: row.get::<_, Option<i64>>(5)?.map(wall),
+            ever_enrolled: row.get(6)?,
+            added_at: wall(row.get(7)?),
+            version: row.get(8)?,
+            pushes,
+            has_password: row.get(12)?,
+        },
+        groups: row.get(2)?,
+        mac: row.get(13)?,
+    })
+}
+
+fn checked(tx: Tx<'_>, Unchecked { mut row, groups, mac }: Unchecked) -> Result<UserRow, StoreError> {
+    let id = row.id.to_string();
+    let names: Vec<String> =
+        serde_json::from_str(&groups).map_err(|_| StoreError::Tampered { table: "users", row: id.as_str().into() })?;
+    row.groups = names.into_iter().map(GroupName::new).collect();
+    tx.seals.check(row.place(&id, "row"), &[row.fields()?.as_bytes()], &mac)?;
+    Ok(row)
+}
+
+fn names(groups: &[GroupName]) -> Vec<&str> {
+    groups.iter().map(GroupName::as_str).collect()
+}
+
+fn sorted(groups: impl Iterator<Item = GroupName>) -> Vec<GroupName> {
+    let all: std::collections::BTreeSet<GroupName> = groups.collect();
+    all.into_iter().collect()
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Ours(error.to_string().into()))
+}
