@@ -10,7 +10,7 @@ use figment::value::{Dict, Num, Value};
 use super::book::Book;
 use super::document::{DATE, KeyPath};
 use super::finding::{Finding, Place, Severity};
-use super::nearest::{listed, suggestion};
+use super::nearest::{listed, nearest, one_of, suggestion};
 use super::settings::Origin;
 use super::values;
 
@@ -33,6 +33,8 @@ pub(super) struct Table<'a> {
     dict: &'a Dict,
     /// As messages call it: `[client.NAME]`.
     title: String,
+    /// Keys that the unknown ones seem to mean: they are not missing beside.
+    misspelt: Vec<&'static str>,
 }
 
 impl<'a> Node<'a> {
@@ -42,10 +44,11 @@ impl<'a> Node<'a> {
     }
 
     /// A table of these keys and no others; `title` is how messages call it.
-    pub(super) fn table(&self, title: &str, allowed: &[&str]) -> Option<Table<'a>> {
-        let table = self.open(title)?;
+    pub(super) fn table(&self, title: &str, allowed: &[&'static str]) -> Option<Table<'a>> {
+        let mut table = self.open(title)?;
         for (key, value) in table.dict.iter().filter(|(key, _)| !allowed.contains(&key.as_str())) {
             table.child(key, value).unknown_key(title, allowed);
+            table.misspelt.extend(nearest(key, allowed.iter().copied()));
         }
         Some(table)
     }
@@ -54,7 +57,7 @@ impl<'a> Node<'a> {
     pub(super) fn open(&self, title: &str) -> Option<Table<'a>> {
         match self.value {
             Value::Dict(_, dict) if !dict.contains_key(DATE) => {
-                Some(Table { node: self.clone(), dict, title: title.to_owned() })
+                Some(Table { node: self.clone(), dict, title: title.to_owned(), misspelt: Vec::new() })
             }
             _ => self.expected("a table", None),
         }
@@ -62,9 +65,14 @@ impl<'a> Node<'a> {
 
     /// A string.
     pub(super) fn text(&self) -> Option<&'a str> {
+        self.text_of("a string", "")
+    }
+
+    /// A string that holds something; `what` and `help` say what, where it is none.
+    pub(super) fn text_of(&self, what: &str, help: &str) -> Option<&'a str> {
         match self.value {
             Value::String(_, text) => Some(text),
-            _ => self.expected("a string", None),
+            _ => self.expected(what, Some(help.to_owned()).filter(|help| !help.is_empty())),
         }
     }
 
@@ -113,15 +121,12 @@ impl<'a> Node<'a> {
     /// One of these words.
     pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        let allowed = format!("allowed: {}", listed(&names));
-        let Value::String(_, text) = self.value else { return self.expected("one of its words", Some(allowed)) };
-        match words.iter().find(|(name, _)| name == text) {
+        let text = self.text_of(&one_of(&names), "")?;
+        match words.iter().find(|(name, _)| *name == text) {
             Some((_, meaning)) => Some(*meaning),
-            None => self.refuse(
-                &format!("`{}` has no such word", self.key),
-                &self.found(),
-                Some(suggestion(text, &names, &allowed)),
-            ),
+            None => {
+                self.expected(&one_of(&names), nearest(text, names).map(|near| format!("did you mean \"{near}\"?")))
+            }
         }
     }
 
@@ -266,6 +271,7 @@ impl<'a> Table<'a> {
     pub(super) fn require(&self, key: &str, help: &str) -> Option<Node<'a>> {
         match self.get(key) {
             Some(node) => Some(node),
+            None if self.misspelt.contains(&key) => None,
             None => self.node.refuse_key(
                 &format!("`{key}` is missing"),
                 &format!("{} needs it", self.title),

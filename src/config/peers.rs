@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use login::policy::{ClientPolicy, Join};
 use login::{ClientName, PrimaryName};
-use wire::SharedSecret;
+use wire::{Secret, SharedSecret};
 
 use super::finding::{Place, Severity};
 use super::nearest::{listed, suggestion};
@@ -21,6 +21,7 @@ use super::{sections, values};
 pub(super) const LOCAL: &str = "local";
 /// RFC 2865 §3: "the officially assigned port number for RADIUS is 1812".
 const RADIUS_PORT: u16 = 1812;
+const ADDRESS: &str = "as in \"192.0.2.10\" or \"10.20.0.0/16\"";
 /// A primary may have so many servers.
 const SERVERS_MAX: usize = 16;
 
@@ -60,6 +61,9 @@ pub(super) fn clients(root: &Table<'_>, primaries: &[String]) -> (Vec<Sketch>, V
 }
 
 fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<ClientConfig>)> {
+    if is_variable(entry, "client") {
+        return None;
+    }
     let table = entry.table(&format!("[client.{}]", entry.key), &CLIENT)?;
     let name = named(entry);
     let addresses = table
@@ -122,7 +126,7 @@ fn client_rest(table: &Table<'_>) -> Option<ClientRest> {
     let profile = table.get("profile").and_then(|node| node.one_of(&[("generic", ())]));
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
     let attribute = table.get("session_attribute").map(|node| session_attribute(&node));
-    let secret = secret(table, &format!("client.{}", table.node.key));
+    let secret = named_secret(table, "client");
     directory.and(profile)?;
     let attribute = match attribute {
         Some(None) => return None,
@@ -141,16 +145,33 @@ fn named(entry: &Node<'_>) -> Option<String> {
     entry.refuse_key("this is no name", &format!("found {}", values::quoted(&entry.key)), Some(help))
 }
 
+/// A name that is none names no file either.
+fn named_secret(table: &Table<'_>, kind: &str) -> Option<Secret> {
+    let name = &table.node.key;
+    values::is_name(name).then(|| secret(table, &format!("{kind}.{name}"))).flatten()
+}
+
+/// A variable sets single values of what a file names, and makes nothing new.
+fn is_variable(entry: &Node<'_>, kind: &str) -> bool {
+    let alone = matches!(entry.key_place(), Place::Environment(_));
+    if alone {
+        let help = "a variable sets single values of what a file names".to_owned();
+        entry.refuse_key::<()>(&format!("there is no [{kind}.{}]", entry.key), "no file names it", Some(help));
+    }
+    alone
+}
+
 /// An address or a prefix. A prefix of length 0 would let everybody be this client.
 pub(super) fn network(node: &Node<'_>) -> Option<IpNet> {
-    match values::network(node.text()?) {
+    let what = "an address or a prefix";
+    match values::network(node.text_of(what, ADDRESS)?) {
         Ok(net) => {
             if net.prefix_len() == 0 {
                 node.warn("this prefix is every address", "the secret alone tells this client from a stranger", None);
             }
             Some(net)
         }
-        Err(help) => node.expected("an address or a prefix", Some(help)),
+        Err(why) => node.expected(what, Some(why.unwrap_or_else(|| ADDRESS.to_owned()))),
     }
 }
 
@@ -246,7 +267,7 @@ fn primary(entry: &Node<'_>) -> Option<PrimaryConfig> {
         .require("radius", "its servers in their order, as in radius = [\"10.0.0.5\", \"10.0.0.6\"]")
         .and_then(|node| servers(&node));
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
-    let secret = secret(&table, &format!("primary.{}", entry.key));
+    let secret = named_secret(&table, "primary");
     Some(PrimaryConfig {
         name: PrimaryName::new(name?),
         servers: servers?,
@@ -272,9 +293,9 @@ fn servers(list: &Node<'_>) -> Option<Vec<ServerAddress>> {
 
 fn server(node: &Node<'_>) -> Option<ServerAddress> {
     let help = "an address or a host name, with a port where it is not 1812: \"10.0.0.5\", \"[2001:db8::5]:1645\", \"nps.example.com\"";
-    match values::server(node.text()?, RADIUS_PORT) {
+    match values::server(node.text_of("addresses or host names", help)?, RADIUS_PORT) {
         Some(server) => Some(server),
-        None => node.expected("servers", Some(help.to_owned())),
+        None => node.refuse("this is no server", &node.found(), Some(help.to_owned())),
     }
 }
 
@@ -352,9 +373,20 @@ pub(super) fn overlaps(root: &Table<'_>, sketches: &[Sketch]) {
     for (number, (name, net, place)) in all.iter().enumerate() {
         for (other, earlier, there) in all.get(..number).unwrap_or_default() {
             if net.contains(*earlier) || earlier.contains(*net) {
-                overlap(root, (name, net, place), (other, earlier, there));
+                let (this, that) = ((*name, *net, *place), (*other, *earlier, *there));
+                if is_before(place, there) { overlap(root, that, this) } else { overlap(root, this, that) }
             }
         }
+    }
+}
+
+/// The mistake is drawn at the later of two, as one reads.
+fn is_before(place: &Place, other: &Place) -> bool {
+    match (place, other) {
+        (Place::File { source, span }, Place::File { source: there, span: that }) => {
+            source.name == there.name && span.start < that.start
+        }
+        (Place::Environment(_) | Place::Whole(_), _) | (_, Place::Environment(_) | Place::Whole(_)) => false,
     }
 }
 

@@ -68,7 +68,7 @@ fn encode(node: &Node<'_>) -> Option<Vec<u8>> {
         Ok(raw) => raw,
         Err(error @ EncodeError::Hidden) => return node.refuse_key(&forbidden(&node.key), &error.to_string(), None),
         Err(error @ (EncodeError::UnknownName | EncodeError::NotTagged | EncodeError::BadTag)) => {
-            return node.refuse(&format!("`{}` is no attribute's name", node.key), &error.to_string(), None);
+            return node.refuse_key(&format!("`{}` is no attribute's name", node.key), &error.to_string(), None);
         }
         Err(EncodeError::NotA(data)) => return node.expected(&data.to_string(), named_values(&node.key, &text)),
         Err(error @ EncodeError::TooLong) => {

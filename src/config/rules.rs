@@ -145,7 +145,7 @@ fn second_factor(node: &Node<'_>) -> Option<Verdict> {
 fn method(node: &Node<'_>) -> Option<Method> {
     let words: Vec<&str> = Method::ALL.iter().map(|method| method.as_str()).collect();
     let allowed = format!("allowed: \"exempt\", or an array of {}", listed(&words));
-    let Some(word) = node.value.as_str() else { return node.expected("methods", Some(allowed)) };
+    let Some(word) = node.value.as_str() else { return node.expected("\"exempt\" or methods", Some(allowed)) };
     if word == "exempt" {
         return node.refuse(
             "\"exempt\" stands alone",
@@ -211,14 +211,23 @@ fn outages(table: &Table<'_>, rule: &Rule, methods: &[Method]) -> usize {
         if node.key == "push" && !methods.contains(&Method::Push) {
             node.refuse_key::<()>("`push` means nothing here", "this rule asks for no push", None);
             mistakes += 1;
-        } else if node.value.as_str() == Some("accept") && (rule.until.is_none() || !needs_group(&rule.when)) {
-            let label = "lets people in when a service is down";
-            let help = "add until = DATE, and a group to its `when`: fail-open is for some, and for a while (\"next\" and \"deny\" need neither)";
-            node.refuse::<()>("fail-open needs `until` and a group", label, Some(help.to_owned()));
+        } else if let Some(lacks) = unbounded(&node, rule) {
+            let help = "fail-open is for some, and for a while: until = DATE, and a group in `when` without which nothing matches (\"next\" and \"deny\" need neither)";
+            node.refuse::<()>("fail-open needs `until` and a group", lacks, Some(help.to_owned()));
             mistakes += 1;
         }
     }
     mistakes
+}
+
+/// What an `accept` lacks (rules A5).
+fn unbounded(node: &Node<'_>, rule: &Rule) -> Option<&'static str> {
+    match (node.value.as_str() == Some("accept"), rule.until.is_some(), needs_group(&rule.when)) {
+        (false, _, _) | (true, true, true) => None,
+        (true, false, true) => Some("this has no end: `until` is missing"),
+        (true, true, false) => Some("this is for everybody: no group bounds it"),
+        (true, false, false) => Some("this is for everybody, and has no end"),
+    }
 }
 
 /// Whether nobody outside of some group can match: a group under `not` or beside another `any` bounds nothing.
