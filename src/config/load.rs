@@ -141,13 +141,15 @@ fn patterns(main: &Document, findings: &mut Vec<Finding>) -> Vec<(String, Place)
 }
 
 fn unreadable(place: Place, path: Option<&Path>, error: &std::io::Error) -> Finding {
-    let help = match error.kind() {
-        ErrorKind::NotFound => "nothing is there; `vestibule init` writes a first configuration",
-        ErrorKind::PermissionDenied => "the user that runs vestibule must be able to read it",
-        _ => "it must be a text file of at most 4 MiB, in UTF-8",
+    let help = if error.kind() == ErrorKind::NotFound && path.is_some() {
+        "paths are relative to this file"
+    } else if error.kind() == ErrorKind::NotFound {
+        "nothing is there; `vestibule init` writes a first configuration"
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        "the user that runs vestibule must be able to read it"
+    } else {
+        "it must be a text file of at most 4 MiB, in UTF-8"
     };
-    let help =
-        if path.is_some() && error.kind() == ErrorKind::NotFound { "paths are relative to this file" } else { help };
     let why = path.map_or_else(|| error.to_string(), |path| format!("{}: {error}", path.display()));
     finding(Severity::Error, place, "this file can't be read", &why, Some(help.to_owned()))
 }

@@ -55,12 +55,10 @@ impl<'a> Node<'a> {
 
     /// A table whose keys are the site's own names.
     pub(super) fn open(&self, title: &str) -> Option<Table<'a>> {
-        match self.value {
-            Value::Dict(_, dict) if !dict.contains_key(DATE) => {
-                Some(Table { node: self.clone(), dict, title: title.to_owned(), misspelt: Vec::new() })
-            }
-            _ => self.expected("a table", None),
-        }
+        let Some(dict) = self.value.as_dict().filter(|dict| !dict.contains_key(DATE)) else {
+            return self.expected("a table", None);
+        };
+        Some(Table { node: self.clone(), dict, title: title.to_owned(), misspelt: Vec::new() })
     }
 
     /// A string.
@@ -70,28 +68,27 @@ impl<'a> Node<'a> {
 
     /// A string that holds something; `what` and `help` say what, where it is none.
     pub(super) fn text_of(&self, what: &str, help: &str) -> Option<&'a str> {
-        match self.value {
-            Value::String(_, text) => Some(text),
-            _ => self.expected(what, Some(help.to_owned()).filter(|help| !help.is_empty())),
+        match self.value.as_str() {
+            Some(text) => Some(text),
+            None => self.expected(what, Some(help.to_owned()).filter(|help| !help.is_empty())),
         }
     }
 
     /// `true` or `false`.
     pub(super) fn flag(&self) -> Option<bool> {
-        match self.value {
-            Value::Bool(_, flag) => Some(*flag),
-            Value::String(_, text) if self.book.is_environment(self.value) && text == "true" => Some(true),
-            Value::String(_, text) if self.book.is_environment(self.value) && text == "false" => Some(false),
-            _ => self.expected("true or false", None),
-        }
+        let said = match self.variable() {
+            Some(text) => text.parse().ok(),
+            None => self.value.to_bool(),
+        };
+        if said.is_some() { said } else { self.expected("true or false", None) }
     }
 
     /// A whole number from `least` to `most`.
     pub(super) fn number(&self, least: u64, most: u64) -> Option<u64> {
-        let number = match self.value {
-            Value::Num(_, Num::I64(number)) => u64::try_from(*number).ok(),
-            Value::String(_, text) if self.book.is_environment(self.value) => text.parse().ok(),
-            _ => return self.expected("a whole number", Some(format!("from {least} to {most}"))),
+        let number = match (self.variable(), self.value) {
+            (Some(text), _) => text.parse().ok(),
+            (None, Value::Num(_, Num::I64(number))) => u64::try_from(*number).ok(),
+            (None, _) => return self.expected("a whole number", Some(format!("from {least} to {most}"))),
         };
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Some(number),
@@ -102,14 +99,10 @@ impl<'a> Node<'a> {
     /// A duration from `least` to `most`: a string with its unit.
     pub(super) fn duration(&self, least: Duration, most: Duration) -> Option<Duration> {
         let units = "a whole number and its unit: ms, s, m, h or d, as in \"30s\"";
-        let text = match self.value {
-            Value::String(_, text) => text,
-            Value::Num(_, Num::I64(number)) => {
-                return self.expected("a duration", Some(format!("write {units}; did you mean \"{number}s\"?")));
-            }
-            _ => return self.expected("a duration", Some(format!("write {units}"))),
-        };
-        let Some(duration) = values::duration(text) else {
+        if let Value::Num(_, Num::I64(number)) = self.value {
+            return self.expected("a duration", Some(format!("write {units}; did you mean \"{number}s\"?")));
+        }
+        let Some(duration) = self.value.as_str().and_then(values::duration) else {
             return self.expected("a duration", Some(format!("write {units}")));
         };
         if (least..=most).contains(&duration) {
@@ -146,23 +139,17 @@ impl<'a> Node<'a> {
 
     /// The elements of an array, or the one value that stands for an array of one. An empty array says nothing: a mistake.
     pub(super) fn one_or_more(&self) -> Option<Vec<Self>> {
-        match self.value {
-            Value::Array(_, values) if values.is_empty() => {
-                self.refuse(&format!("`{}` is empty", self.key), "names nothing", None)
-            }
-            Value::Array(_, values) => {
-                Some(values.iter().enumerate().map(|(number, value)| self.element(number, value)).collect())
-            }
-            _ => Some(vec![self.clone()]),
+        let Value::Array(_, values) = self.value else { return Some(vec![self.clone()]) };
+        if values.is_empty() {
+            return self.refuse(&format!("`{}` is empty", self.key), "names nothing", None);
         }
+        Some(values.iter().enumerate().map(|(number, value)| self.element(number, value)).collect())
     }
 
     /// The elements of an array.
     pub(super) fn array(&self) -> Option<Vec<Self>> {
-        match self.value {
-            Value::Array(..) => self.one_or_more(),
-            _ => self.expected("an array", None),
-        }
+        let is_array = matches!(self.value, Value::Array(..));
+        if is_array { self.one_or_more() } else { self.expected("an array", None) }
     }
 
     /// The same node under another dotted path: a rule by its name.
@@ -174,6 +161,11 @@ impl<'a> Node<'a> {
     /// The dotted path as `show` says it.
     pub(super) fn shown_path(&self) -> &str {
         &self.shown_as
+    }
+
+    /// The text of the environment's variable, if it is from there.
+    fn variable(&self) -> Option<&'a str> {
+        self.value.as_str().filter(|_| self.book.is_environment(self.value))
     }
 
     /// Where the value stands.
