@@ -15,7 +15,7 @@ use super::finding::{Finding, Mistakes, Place, Severity, sort};
 use super::node::{Node, Table, finding};
 use super::settings::Settings;
 use super::types::Config;
-use super::{peers, rules, sections};
+use super::{crossing, peers, push, rules, sections};
 
 /// A configuration that is in order, and what its author should know nevertheless.
 #[derive(Debug)]
@@ -225,7 +225,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     let audit_file = sections::audit(root);
     let limits = sections::limits(root);
     let realms = sections::realms(root);
-    let push = peers::push(root);
+    let push = push::push(root);
     let (names, primaries) = peers::primaries(root);
     let (sketches, clients) = peers::clients(root, &names);
     let rules = rules::rules(root, &sketches);
@@ -233,7 +233,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     peers::overlaps(root, &sketches);
     let admins: Vec<_> =
         clients.iter().filter(|client| client.policy.allow_admin).map(|client| client.name.clone()).collect();
-    rules::cross_check(&rules, &sketches, &admins, push.as_ref().is_some_and(|push| push.webhook.is_some()));
+    crossing::cross_check(&rules, &sketches, &admins, push.as_ref().is_some_and(|push| push.webhook.is_some()));
     nobody(root, sketches.is_empty(), root.get_quietly(RULE).is_none());
     write_order(root, &rules);
 
