@@ -240,7 +240,7 @@ impl<'a> Node<'a> {
     fn element(&self, number: usize, value: &'a Value) -> Self {
         let mut path = self.path.clone();
         path.push(number.to_string());
-        Self { book: self.book, path, key: self.key.clone(), shown_as: self.shown_as.clone(), value }
+        Self { book: self.book, path, key: self.key.clone(), shown_as: format!("{}[{number}]", self.shown_as), value }
     }
 }
 
@@ -248,7 +248,7 @@ impl<'a> Table<'a> {
     /// The value of a key, if it is there; what is in force is written down for `show`.
     pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
         let node = self.get_quietly(key)?;
-        if node.value.as_dict().is_none_or(|dict| dict.contains_key(DATE)) {
+        if !values::holds_tables(node.value) {
             self.node.book.settings().insert(node.shown_as.clone(), values::shown(node.value), node.origin());
         }
         Some(node)

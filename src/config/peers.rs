@@ -298,19 +298,24 @@ fn server(node: &Node<'_>) -> Option<ServerAddress> {
     }
 }
 
-/// Rules E5, and the longest prefix must name one client: no prefix of one lies within another's.
+/// A network, whose it is and where that is said.
+type Claimed<'a> = (&'a str, &'a IpNet, &'a Place);
+
+/// Rules E5, and the longest prefix must name one client: no prefix of one lies within another's. In their order each
+/// network stands right after those that hold it, so each is compared with the nearest of them only.
 pub(super) fn overlaps(root: &Table<'_>, sketches: &[Sketch]) {
-    let all: Vec<(&str, &IpNet, &Place)> = sketches
+    let mut all: Vec<Claimed<'_>> = sketches
         .iter()
         .flat_map(|one| one.networks.iter().map(|(net, place)| (one.name.as_str(), net, place)))
         .collect();
-    for (number, (name, net, place)) in all.iter().enumerate() {
-        for (other, earlier, there) in all.get(..number).unwrap_or_default() {
-            if net.contains(*earlier) || earlier.contains(*net) {
-                let (this, that) = ((*name, *net, *place), (*other, *earlier, *there));
-                if is_before(place, there) { overlap(root, that, this) } else { overlap(root, this, that) }
-            }
+    all.sort_by_key(|(_, net, _)| **net);
+    let mut holding: Vec<Claimed<'_>> = Vec::new();
+    for this in all {
+        while holding.pop_if(|(_, net, _)| !net.contains(this.1)).is_some() {}
+        if let Some(that) = holding.last().copied() {
+            if is_before(this.2, that.2) { overlap(root, that, this) } else { overlap(root, this, that) }
         }
+        holding.push(this);
     }
 }
 
@@ -324,11 +329,7 @@ fn is_before(place: &Place, other: &Place) -> bool {
     }
 }
 
-fn overlap(
-    root: &Table<'_>,
-    (name, net, place): (&str, &IpNet, &Place),
-    (other, earlier, there): (&str, &IpNet, &Place),
-) {
+fn overlap(root: &Table<'_>, (name, net, place): Claimed<'_>, (other, earlier, there): Claimed<'_>) {
     let severity = if name == other { Severity::Warning } else { Severity::Error };
     let (message, label) = match (name == other, net == earlier) {
         (true, true) => ("this address is listed twice".to_owned(), "again".to_owned()),

@@ -287,6 +287,27 @@ fn what_changed_is_told_key_by_key_and_never_a_secret() {
 }
 
 #[test]
+fn each_part_of_a_nested_condition_is_a_setting_of_its_own() {
+    let settings = read(&fs::read_to_string(repository("config/exemptions.toml")).unwrap()).config.settings;
+    let rule = "rule.\"branch office, until its phones are there\"";
+    let shown = |key: &str| settings.get(&format!("{rule}.{key}")).map(|setting| setting.shown.to_string());
+    assert_eq!(shown("when.all[0].group").as_deref(), Some("\"Branch\""));
+    assert_eq!(shown("when.all[1].not.user").as_deref(), Some("\"adm-*\""));
+    assert_eq!(shown("until").as_deref(), Some("2027-03-01"));
+    assert_eq!(shown("when.all"), None);
+}
+
+/// A large site's file is no reason to wait, and no reason to fill a screen for ever.
+#[test]
+fn thousands_of_clients_and_mistakes_are_read_to_the_end() {
+    let client =
+        |n: usize| format!("[client.c{n}]\naddress = \"10.{}.{}.{}\"\nchalenge = 1\n", n >> 16, n >> 8 & 255, n & 255);
+    let mistakes = refused(&(0..3000).map(client).collect::<String>());
+    assert_eq!(mistakes.findings().len(), 3000);
+    assert!(mistakes.render(false).ends_with("and 2900 more"));
+}
+
+#[test]
 fn mistakes_are_there_for_machines_too() {
     let mistakes = refused("[client.vpn]\nadress = \"192.0.2.10\"\n");
     let flat: Vec<String> =
@@ -307,6 +328,16 @@ proptest::proptest! {
     #[test]
     fn any_text_ends_without_a_panic(text in ".{0,200}") {
         fuzz_parse(&text);
+    }
+
+    /// The sweep over sorted networks finds an overlap exactly where comparing all pairs does.
+    #[test]
+    fn clients_overlap_exactly_where_two_of_their_networks_do(nets in proptest::collection::vec((0_u8..4, 0_u8..4, 8_u8..=32), 2..6)) {
+        let net = |(a, b, len): (u8, u8, u8)| ipnet::Ipv4Net::new(std::net::Ipv4Addr::new(10, a, b << 6, 0), len).unwrap().trunc();
+        let nets: Vec<ipnet::Ipv4Net> = nets.into_iter().map(net).collect();
+        let overlap = (0..nets.len()).any(|one| (0..one).any(|other| nets[one].contains(&nets[other]) || nets[other].contains(&nets[one])));
+        let text: String = nets.iter().enumerate().map(|(n, net)| format!("[client.c{n}]\naddress = \"{net}\"\n")).collect();
+        proptest::prop_assert_eq!(Config::parse("vestibule.toml", &text, &NoFiles, []).is_err(), overlap);
     }
 
     /// Near misses get further than noise: a sound file with one piece replaced.

@@ -78,6 +78,15 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label) && !last.bytes().all(|c| c.is_ascii_digit())
 }
 
+/// Whether it is a table, or an array of some: their keys are settings of their own.
+pub(super) fn holds_tables(value: &Value) -> bool {
+    match value {
+        Value::Dict(_, dict) => !dict.contains_key(DATE),
+        Value::Array(_, values) => values.iter().any(holds_tables),
+        Value::String(..) | Value::Char(..) | Value::Bool(..) | Value::Num(..) | Value::Empty(..) => false,
+    }
+}
+
 /// What a value is, in words.
 pub(super) fn described(value: &Value) -> String {
     match value {
