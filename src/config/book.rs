@@ -130,7 +130,7 @@ impl<'a> Book<'a> {
 }
 
 /// Defaults, then the files in their order, then the environment; then each named table gets the defaults of its kind.
-fn merged(documents: &[Document], environment: &Environment) -> Result<(Figment, Value), figment::Error> {
+fn merged(documents: &[Document], environment: &Environment) -> Result<(Figment, Value), Box<figment::Error>> {
     let (mut defaults, _) = Document::parse(DEFAULT, Path::new(""), DEFAULTS);
     let of_named = NAMED.map(|section| (section, template(&mut defaults.values, section)));
     let mut figment = documents.iter().fold(Figment::new(), Figment::merge).merge(environment);

@@ -90,26 +90,23 @@ fn masked(text: &str) -> String {
 }
 
 fn secret_at(line: &str) -> Option<usize> {
-    if let Some(user) =
-        line.find("://").map(|at| at + 3).filter(|at| line.get(*at..).is_some_and(|rest| rest.contains('@')))
-    {
-        return Some(user);
-    }
+    let user = line.find("://").map(|at| at + 3).filter(|at| line.get(*at..).is_some_and(|rest| rest.contains('@')));
     let lower = line.to_ascii_lowercase();
     let ends = SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word).map(|(at, word)| at + word.len()));
-    ends.filter_map(|end| value_at(line, end)).min()
+    ends.filter_map(|end| value_at(line, end)).chain(user).min()
 }
 
-/// Where a value begins, if what follows the word is an equals sign.
+/// Where a value begins, if the word ends a key, or a part of a dotted one.
 fn value_at(line: &str, end: usize) -> Option<usize> {
     let rest = line.get(end..)?;
     let after = rest.trim_start_matches(['"', '\'', ' ', '\t']);
-    after.starts_with('=').then(|| end + (rest.len() - after.len()) + 1)
+    let equals = rest.find('=')?;
+    after.starts_with(['=', '.']).then_some(end + equals + 1)
 }
 
 fn hidden_from(line: &str, at: usize) -> String {
     let (shown, hidden) = line.split_at(at);
-    let stars = hidden.bytes().map(|octet| if octet.is_ascii_whitespace() { char::from(octet) } else { '*' });
+    let stars = hidden.bytes().map(|octet| if matches!(octet, b'\r' | b'\n') { char::from(octet) } else { '*' });
     shown.chars().chain(stars).collect()
 }
 
@@ -118,11 +115,13 @@ const SECRET_WORDS: [&str; 4] = ["secret", "password", "passwd", "passphrase"];
 
 fn syntax(source: &Arc<Source>, error: &toml::de::Error) -> Finding {
     let span = error.span().unwrap_or(0..0);
+    let twice = error.message() == "duplicate key";
+    let (message, label) = if twice { ("this is said twice", "again") } else { ("this is not TOML", error.message()) };
     Finding {
         severity: Severity::Error,
         place: Place::File { source: Arc::clone(source), span },
-        message: "this is not TOML".to_owned(),
-        label: error.message().to_owned(),
+        message: message.to_owned(),
+        label: label.to_owned(),
         other: None,
         help: None,
     }

@@ -218,9 +218,14 @@ impl Source {
 }
 
 /// All findings as text, a blank line between two.
+///
+/// Only the first hundred are drawn; nobody reads on.
 #[must_use]
 pub fn render(findings: &[Finding], colour: bool) -> String {
-    findings.iter().map(|finding| finding.render(colour)).collect::<Vec<_>>().join("\n\n")
+    const DRAWN_MAX: usize = 100;
+    let drawn = findings.iter().take(DRAWN_MAX).map(|finding| finding.render(colour));
+    let more = findings.len().checked_sub(DRAWN_MAX).filter(|more| *more > 0);
+    drawn.chain(more.map(|more| format!("and {more} more"))).collect::<Vec<_>>().join("\n\n")
 }
 
 pub(super) fn sort(findings: &mut [Finding]) {

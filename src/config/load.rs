@@ -1,5 +1,6 @@
 //! From a path to a [`Config`]: read, include, merge, walk, check across, take whole or refuse whole (rules G2).
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::finding::{Finding, Mistakes, Place, Severity, sort};
 use super::node::{Node, Table, finding};
 use super::settings::Settings;
 use super::types::Config;
-use super::{peers, rules, sections};
+use super::{crossing, peers, push, rules, sections};
 
 /// A configuration that is in order, and what its author should know nevertheless.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Config {
         let name = path.display().to_string();
         let text = files
             .text(path)
-            .map_err(|error| Mistakes::new(vec![unreadable(Place::Whole(name.as_str().into()), &error.to_string())]))?;
+            .map_err(|error| Mistakes::new(vec![unreadable(Place::Whole(name.as_str().into()), None, &error)]))?;
         Self::parse(&name, &text, files, environment)
     }
 
@@ -94,7 +95,7 @@ fn documents(name: &str, directory: &Path, text: &str, files: &dyn Files) -> (Ve
                 findings.extend(syntax);
                 documents.push(document);
             }
-            Err(error) => findings.push(unreadable(place, &format!("{}: {error}", path.display()))),
+            Err(error) => findings.push(unreadable(place, Some(&path), &error)),
         }
     }
     (documents, findings)
@@ -110,7 +111,7 @@ fn included(main: &Document, files: &dyn Files, findings: &mut Vec<Finding>) -> 
                     paths.into_iter().filter(|path| !found.iter().any(|(known, _)| known == path)).collect();
                 found.extend(new.into_iter().map(|path| (path, place.clone())));
             }
-            Err(error) => findings.push(unreadable(place, &error.to_string())),
+            Err(error) => findings.push(unreadable(place, Some(Path::new(&pattern)), &error)),
         }
     }
     let itself = Path::new(&*main.source.name);
@@ -139,14 +140,18 @@ fn patterns(main: &Document, findings: &mut Vec<Finding>) -> Vec<(String, Place)
     good.into_iter().filter_map(|(pattern, place)| Some((pattern?, place))).collect()
 }
 
-fn unreadable(place: Place, why: &str) -> Finding {
-    finding(
-        Severity::Error,
-        place,
-        "this file can't be read",
-        why,
-        Some("the user that runs vestibule must be able to read it".to_owned()),
-    )
+fn unreadable(place: Place, path: Option<&Path>, error: &std::io::Error) -> Finding {
+    let help = if error.kind() == ErrorKind::NotFound && path.is_some() {
+        "paths are relative to this file"
+    } else if error.kind() == ErrorKind::NotFound {
+        "nothing is there; `vestibule init` writes a first configuration"
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        "the user that runs vestibule must be able to read it"
+    } else {
+        "it must be a text file of at most 4 MiB, in UTF-8"
+    };
+    let why = path.map_or_else(|| error.to_string(), |path| format!("{}: {error}", path.display()));
+    finding(Severity::Error, place, "this file can't be read", &why, Some(help.to_owned()))
 }
 
 /// Rules G2: what stands in the main file only; and the same name twice.
@@ -220,7 +225,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     let audit_file = sections::audit(root);
     let limits = sections::limits(root);
     let realms = sections::realms(root);
-    let push = peers::push(root);
+    let push = push::push(root);
     let (names, primaries) = peers::primaries(root);
     let (sketches, clients) = peers::clients(root, &names);
     let rules = rules::rules(root, &sketches);
@@ -228,7 +233,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     peers::overlaps(root, &sketches);
     let admins: Vec<_> =
         clients.iter().filter(|client| client.policy.allow_admin).map(|client| client.name.clone()).collect();
-    rules::cross_check(&rules, &sketches, &admins, push.as_ref().is_some_and(|push| push.webhook.is_some()));
+    crossing::cross_check(&rules, &sketches, &admins, push.as_ref().is_some_and(|push| push.webhook.is_some()));
     nobody(root, sketches.is_empty(), root.get_quietly(RULE).is_none());
     write_order(root, &rules);
 

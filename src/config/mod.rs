@@ -6,10 +6,13 @@
 //! found, what is allowed and the nearest right spelling. This room opens config and secret files and nothing else; it
 //! reads no clock, and no secret ever stands in a message.
 //!
-//! Read in this order: [`load`] (the whole way), `document` and `environment` (what is read), `book` (merged, with
-//! places), `node` (one value under the finger), then the sections: `sections`, `peers`, `rules`.
+//! Read in this order: `load` (the whole way), `document` and `environment` (what is read), `book` (merged, with
+//! places), `node` (one value under the finger), then the sections: `sections`, `peers`, `push`,
+//! `rules` with their `conditions`, and last `crossing`, what only all of it together can be wrong about.
 
 mod book;
+mod conditions;
+mod crossing;
 mod document;
 mod environment;
 mod files;
@@ -18,6 +21,7 @@ mod load;
 mod nearest;
 mod node;
 mod peers;
+mod push;
 mod reply;
 mod rules;
 mod secrets;

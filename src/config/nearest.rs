@@ -18,6 +18,16 @@ pub(super) fn suggestion(word: &str, candidates: &[&str], allowed: &str) -> Stri
     }
 }
 
+/// `"a", "b" or "c"`
+pub(super) fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
 /// `a, b, c`
 pub(super) fn listed(words: &[&str]) -> String {
     words.join(", ")

@@ -10,7 +10,7 @@ use figment::value::{Dict, Num, Value};
 use super::book::Book;
 use super::document::{DATE, KeyPath};
 use super::finding::{Finding, Place, Severity};
-use super::nearest::{listed, suggestion};
+use super::nearest::{listed, nearest, one_of, suggestion};
 use super::settings::Origin;
 use super::values;
 
@@ -33,6 +33,8 @@ pub(super) struct Table<'a> {
     dict: &'a Dict,
     /// As messages call it: `[client.NAME]`.
     title: String,
+    /// Keys that the unknown ones seem to mean: they are not missing beside.
+    misspelt: Vec<&'static str>,
 }
 
 impl<'a> Node<'a> {
@@ -42,48 +44,51 @@ impl<'a> Node<'a> {
     }
 
     /// A table of these keys and no others; `title` is how messages call it.
-    pub(super) fn table(&self, title: &str, allowed: &[&str]) -> Option<Table<'a>> {
-        let table = self.open(title)?;
+    pub(super) fn table(&self, title: &str, allowed: &[&'static str]) -> Option<Table<'a>> {
+        let mut table = self.open(title)?;
         for (key, value) in table.dict.iter().filter(|(key, _)| !allowed.contains(&key.as_str())) {
             table.child(key, value).unknown_key(title, allowed);
+            table.misspelt.extend(nearest(key, allowed.iter().copied()));
         }
         Some(table)
     }
 
     /// A table whose keys are the site's own names.
     pub(super) fn open(&self, title: &str) -> Option<Table<'a>> {
-        match self.value {
-            Value::Dict(_, dict) if !dict.contains_key(DATE) => {
-                Some(Table { node: self.clone(), dict, title: title.to_owned() })
-            }
-            _ => self.expected("a table", None),
-        }
+        let Some(dict) = self.value.as_dict().filter(|dict| !dict.contains_key(DATE)) else {
+            return self.expected("a table", None);
+        };
+        Some(Table { node: self.clone(), dict, title: title.to_owned(), misspelt: Vec::new() })
     }
 
     /// A string.
     pub(super) fn text(&self) -> Option<&'a str> {
-        match self.value {
-            Value::String(_, text) => Some(text),
-            _ => self.expected("a string", None),
+        self.text_of("a string", "")
+    }
+
+    /// A string that holds something; `what` and `help` say what, where it is none.
+    pub(super) fn text_of(&self, what: &str, help: &str) -> Option<&'a str> {
+        match self.value.as_str() {
+            Some(text) => Some(text),
+            None => self.expected(what, Some(help.to_owned()).filter(|help| !help.is_empty())),
         }
     }
 
     /// `true` or `false`.
     pub(super) fn flag(&self) -> Option<bool> {
-        match self.value {
-            Value::Bool(_, flag) => Some(*flag),
-            Value::String(_, text) if self.book.is_environment(self.value) && text == "true" => Some(true),
-            Value::String(_, text) if self.book.is_environment(self.value) && text == "false" => Some(false),
-            _ => self.expected("true or false", None),
-        }
+        let said = match self.variable() {
+            Some(text) => text.parse().ok(),
+            None => self.value.to_bool(),
+        };
+        if said.is_some() { said } else { self.expected("true or false", None) }
     }
 
     /// A whole number from `least` to `most`.
     pub(super) fn number(&self, least: u64, most: u64) -> Option<u64> {
-        let number = match self.value {
-            Value::Num(_, Num::I64(number)) => u64::try_from(*number).ok(),
-            Value::String(_, text) if self.book.is_environment(self.value) => text.parse().ok(),
-            _ => return self.expected("a whole number", Some(format!("from {least} to {most}"))),
+        let number = match (self.variable(), self.value) {
+            (Some(text), _) => text.parse().ok(),
+            (None, Value::Num(_, Num::I64(number))) => u64::try_from(*number).ok(),
+            (None, _) => return self.expected("a whole number", Some(format!("from {least} to {most}"))),
         };
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Some(number),
@@ -94,14 +99,10 @@ impl<'a> Node<'a> {
     /// A duration from `least` to `most`: a string with its unit.
     pub(super) fn duration(&self, least: Duration, most: Duration) -> Option<Duration> {
         let units = "a whole number and its unit: ms, s, m, h or d, as in \"30s\"";
-        let text = match self.value {
-            Value::String(_, text) => text,
-            Value::Num(_, Num::I64(number)) => {
-                return self.expected("a duration", Some(format!("write {units}; did you mean \"{number}s\"?")));
-            }
-            _ => return self.expected("a duration", Some(format!("write {units}"))),
-        };
-        let Some(duration) = values::duration(text) else {
+        if let Value::Num(_, Num::I64(number)) = self.value {
+            return self.expected("a duration", Some(format!("write {units}; did you mean \"{number}s\"?")));
+        }
+        let Some(duration) = self.value.as_str().and_then(values::duration) else {
             return self.expected("a duration", Some(format!("write {units}")));
         };
         if (least..=most).contains(&duration) {
@@ -113,15 +114,12 @@ impl<'a> Node<'a> {
     /// One of these words.
     pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        let allowed = format!("allowed: {}", listed(&names));
-        let Value::String(_, text) = self.value else { return self.expected("one of its words", Some(allowed)) };
-        match words.iter().find(|(name, _)| name == text) {
+        let text = self.text_of(&one_of(&names), "")?;
+        match words.iter().find(|(name, _)| *name == text) {
             Some((_, meaning)) => Some(*meaning),
-            None => self.refuse(
-                &format!("`{}` has no such word", self.key),
-                &self.found(),
-                Some(suggestion(text, &names, &allowed)),
-            ),
+            None => {
+                self.expected(&one_of(&names), nearest(text, names).map(|near| format!("did you mean \"{near}\"?")))
+            }
         }
     }
 
@@ -141,23 +139,17 @@ impl<'a> Node<'a> {
 
     /// The elements of an array, or the one value that stands for an array of one. An empty array says nothing: a mistake.
     pub(super) fn one_or_more(&self) -> Option<Vec<Self>> {
-        match self.value {
-            Value::Array(_, values) if values.is_empty() => {
-                self.refuse(&format!("`{}` is empty", self.key), "names nothing", None)
-            }
-            Value::Array(_, values) => {
-                Some(values.iter().enumerate().map(|(number, value)| self.element(number, value)).collect())
-            }
-            _ => Some(vec![self.clone()]),
+        let Value::Array(_, values) = self.value else { return Some(vec![self.clone()]) };
+        if values.is_empty() {
+            return self.refuse(&format!("`{}` is empty", self.key), "names nothing", None);
         }
+        Some(values.iter().enumerate().map(|(number, value)| self.element(number, value)).collect())
     }
 
     /// The elements of an array.
     pub(super) fn array(&self) -> Option<Vec<Self>> {
-        match self.value {
-            Value::Array(..) => self.one_or_more(),
-            _ => self.expected("an array", None),
-        }
+        let is_array = matches!(self.value, Value::Array(..));
+        if is_array { self.one_or_more() } else { self.expected("an array", None) }
     }
 
     /// The same node under another dotted path: a rule by its name.
@@ -169,6 +161,11 @@ impl<'a> Node<'a> {
     /// The dotted path as `show` says it.
     pub(super) fn shown_path(&self) -> &str {
         &self.shown_as
+    }
+
+    /// The text of the environment's variable, if it is from there.
+    fn variable(&self) -> Option<&'a str> {
+        self.value.as_str().filter(|_| self.book.is_environment(self.value))
     }
 
     /// Where the value stands.
@@ -243,7 +240,7 @@ impl<'a> Node<'a> {
     fn element(&self, number: usize, value: &'a Value) -> Self {
         let mut path = self.path.clone();
         path.push(number.to_string());
-        Self { book: self.book, path, key: self.key.clone(), shown_as: self.shown_as.clone(), value }
+        Self { book: self.book, path, key: self.key.clone(), shown_as: format!("{}[{number}]", self.shown_as), value }
     }
 }
 
@@ -251,7 +248,7 @@ impl<'a> Table<'a> {
     /// The value of a key, if it is there; what is in force is written down for `show`.
     pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
         let node = self.get_quietly(key)?;
-        if node.value.as_dict().is_none_or(|dict| dict.contains_key(DATE)) {
+        if !values::holds_tables(node.value) {
             self.node.book.settings().insert(node.shown_as.clone(), values::shown(node.value), node.origin());
         }
         Some(node)
@@ -266,6 +263,7 @@ impl<'a> Table<'a> {
     pub(super) fn require(&self, key: &str, help: &str) -> Option<Node<'a>> {
         match self.get(key) {
             Some(node) => Some(node),
+            None if self.misspelt.contains(&key) => None,
             None => self.node.refuse_key(
                 &format!("`{key}` is missing"),
                 &format!("{} needs it", self.title),

@@ -1,26 +1,26 @@
-//! Those we talk with: `[client.NAME]`, `[primary.NAME]`, `[method.push]`.
+//! Those we talk with: `[client.NAME]` and `[primary.NAME]`.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use login::policy::{ClientPolicy, Join};
 use login::{ClientName, PrimaryName};
-use wire::SharedSecret;
+use wire::{Secret, SharedSecret};
 
 use super::finding::{Place, Severity};
 use super::nearest::{listed, suggestion};
 use super::node::{Node, Table, finding};
 use super::reply::session_attribute;
 use super::secrets::secret;
-use super::types::{ClientConfig, PrimaryConfig, PushConfig, ServerAddress, Stance, WebhookConfig};
-use super::{sections, values};
+use super::types::{ClientConfig, PrimaryConfig, ServerAddress, Stance};
+use super::values;
 
 /// The built-in primary and directory: the store's own users.
 pub(super) const LOCAL: &str = "local";
 /// RFC 2865 §3: "the officially assigned port number for RADIUS is 1812".
 const RADIUS_PORT: u16 = 1812;
+const ADDRESS: &str = "as in \"192.0.2.10\" or \"10.20.0.0/16\"";
 /// A primary may have so many servers.
 const SERVERS_MAX: usize = 16;
 
@@ -60,6 +60,9 @@ pub(super) fn clients(root: &Table<'_>, primaries: &[String]) -> (Vec<Sketch>, V
 }
 
 fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<ClientConfig>)> {
+    if is_variable(entry, "client") {
+        return None;
+    }
     let table = entry.table(&format!("[client.{}]", entry.key), &CLIENT)?;
     let name = named(entry);
     let addresses = table
@@ -122,7 +125,7 @@ fn client_rest(table: &Table<'_>) -> Option<ClientRest> {
     let profile = table.get("profile").and_then(|node| node.one_of(&[("generic", ())]));
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
     let attribute = table.get("session_attribute").map(|node| session_attribute(&node));
-    let secret = secret(table, &format!("client.{}", table.node.key));
+    let secret = named_secret(table, "client");
     directory.and(profile)?;
     let attribute = match attribute {
         Some(None) => return None,
@@ -141,16 +144,33 @@ fn named(entry: &Node<'_>) -> Option<String> {
     entry.refuse_key("this is no name", &format!("found {}", values::quoted(&entry.key)), Some(help))
 }
 
+/// A name that is none names no file either.
+fn named_secret(table: &Table<'_>, kind: &str) -> Option<Secret> {
+    let name = &table.node.key;
+    values::is_name(name).then(|| secret(table, &format!("{kind}.{name}"))).flatten()
+}
+
+/// A variable sets single values of what a file names, and makes nothing new.
+fn is_variable(entry: &Node<'_>, kind: &str) -> bool {
+    let alone = matches!(entry.key_place(), Place::Environment(_));
+    if alone {
+        let help = "a variable sets single values of what a file names".to_owned();
+        entry.refuse_key::<()>(&format!("there is no [{kind}.{}]", entry.key), "no file names it", Some(help));
+    }
+    alone
+}
+
 /// An address or a prefix. A prefix of length 0 would let everybody be this client.
 pub(super) fn network(node: &Node<'_>) -> Option<IpNet> {
-    match values::network(node.text()?) {
+    let what = "an address or a prefix";
+    match values::network(node.text_of(what, ADDRESS)?) {
         Ok(net) => {
             if net.prefix_len() == 0 {
                 node.warn("this prefix is every address", "the secret alone tells this client from a stranger", None);
             }
             Some(net)
         }
-        Err(help) => node.expected("an address or a prefix", Some(help)),
+        Err(why) => node.expected(what, Some(why.unwrap_or_else(|| ADDRESS.to_owned()))),
     }
 }
 
@@ -246,7 +266,7 @@ fn primary(entry: &Node<'_>) -> Option<PrimaryConfig> {
         .require("radius", "its servers in their order, as in radius = [\"10.0.0.5\", \"10.0.0.6\"]")
         .and_then(|node| servers(&node));
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
-    let secret = secret(&table, &format!("primary.{}", entry.key));
+    let secret = named_secret(&table, "primary");
     Some(PrimaryConfig {
         name: PrimaryName::new(name?),
         servers: servers?,
@@ -272,97 +292,44 @@ fn servers(list: &Node<'_>) -> Option<Vec<ServerAddress>> {
 
 fn server(node: &Node<'_>) -> Option<ServerAddress> {
     let help = "an address or a host name, with a port where it is not 1812: \"10.0.0.5\", \"[2001:db8::5]:1645\", \"nps.example.com\"";
-    match values::server(node.text()?, RADIUS_PORT) {
+    match values::server(node.text_of("addresses or host names", help)?, RADIUS_PORT) {
         Some(server) => Some(server),
-        None => node.expected("servers", Some(help.to_owned())),
+        None => node.refuse("this is no server", &node.found(), Some(help.to_owned())),
     }
 }
 
-/// `[method.push]`.
-pub(super) fn push(root: &Table<'_>) -> Option<PushConfig> {
-    let Some(section) = root.get("method") else { return Some(PushConfig::default()) };
-    let Some(push) = section.table("[method]", &["push"])?.get("push") else { return Some(PushConfig::default()) };
-    let table = push.table("[method.push]", &["channels", "webhook"])?;
-    let channels = table.get("channels").map(|node| channels(&node));
-    let webhook = table.get("webhook").map(|node| webhook(&node));
-    match (channels, webhook) {
-        (Some(None), _) | (_, Some(None)) => None,
-        (Some(Some(())), None) => {
-            let help = "say where: webhook = { url = \"https://notify.example.com/vestibule\" }";
-            push.refuse_key("the channel \"webhook\" has no `webhook`", "[method.push] needs it", Some(help.to_owned()))
-        }
-        (_, webhook) => Some(PushConfig { webhook: webhook.flatten() }),
-    }
-}
+/// A network, whose it is and where that is said.
+type Claimed<'a> = (&'a str, &'a IpNet, &'a Place);
 
-fn channels(list: &Node<'_>) -> Option<()> {
-    let read: Vec<Option<()>> = list.one_or_more()?.iter().map(|node| node.one_of(&[("webhook", ())])).collect();
-    read.into_iter().collect()
-}
-
-fn webhook(node: &Node<'_>) -> Option<WebhookConfig> {
-    let table = node.table("webhook", &["url", "ca", "allow_private", "secret_file"])?;
-    let allow_private = table.get("allow_private").map_or(Some(false), |node| node.flag());
-    let url = table
-        .require("url", "where hints go, as in url = \"https://notify.example.com/vestibule\"")
-        .and_then(|node| url(&node, allow_private));
-    let ca = match table.get("ca") {
-        Some(node) => sections::path(&node).map(Some),
-        None => Some(None),
-    };
-    let secret = secret(&table, "method.push.webhook");
-    Some(WebhookConfig { url: url?, ca: ca?, allow_private: allow_private?, secret: secret? })
-}
-
-/// Rules F6: https, and no private address unless that is allowed. Names are looked at once they are resolved.
-fn url(node: &Node<'_>, allow_private: Option<bool>) -> Option<reqwest::Url> {
-    let text = node.text()?;
-    let https = "https and a host, as in \"https://notify.example.com/vestibule\"";
-    let Ok(url) = reqwest::Url::parse(text) else { return node.expected("a URL", Some(https.to_owned())) };
-    if url.scheme() != "https" {
-        return node.expected("an https URL", Some(https.to_owned()));
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return node.refuse("this URL holds more than a place", "no user, password or fragment here", None);
-    }
-    let literal = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-    if allow_private == Some(false) && literal.is_some_and(is_private) {
-        return node.refuse(
-            "this address is private",
-            &node.found(),
-            Some("add allow_private = true if it is meant".to_owned()),
-        );
-    }
-    Some(url)
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified(),
-    }
-}
-
-/// Rules E5, and the longest prefix must name one client: no prefix of one lies within another's.
+/// Rules E5, and the longest prefix must name one client: no prefix of one lies within another's. In their order each
+/// network stands right after those that hold it, so each is compared with the nearest of them only.
 pub(super) fn overlaps(root: &Table<'_>, sketches: &[Sketch]) {
-    let all: Vec<(&str, &IpNet, &Place)> = sketches
+    let mut all: Vec<Claimed<'_>> = sketches
         .iter()
         .flat_map(|one| one.networks.iter().map(|(net, place)| (one.name.as_str(), net, place)))
         .collect();
-    for (number, (name, net, place)) in all.iter().enumerate() {
-        for (other, earlier, there) in all.get(..number).unwrap_or_default() {
-            if net.contains(*earlier) || earlier.contains(*net) {
-                overlap(root, (name, net, place), (other, earlier, there));
-            }
+    all.sort_by_key(|(_, net, _)| **net);
+    let mut holding: Vec<Claimed<'_>> = Vec::new();
+    for this in all {
+        while holding.pop_if(|(_, net, _)| !net.contains(this.1)).is_some() {}
+        if let Some(that) = holding.last().copied() {
+            if is_before(this.2, that.2) { overlap(root, that, this) } else { overlap(root, this, that) }
         }
+        holding.push(this);
     }
 }
 
-fn overlap(
-    root: &Table<'_>,
-    (name, net, place): (&str, &IpNet, &Place),
-    (other, earlier, there): (&str, &IpNet, &Place),
-) {
+/// The mistake is drawn at the later of two, as one reads.
+fn is_before(place: &Place, other: &Place) -> bool {
+    match (place, other) {
+        (Place::File { source, span }, Place::File { source: there, span: that }) => {
+            source.name == there.name && span.start < that.start
+        }
+        (Place::Environment(_) | Place::Whole(_), _) | (_, Place::Environment(_) | Place::Whole(_)) => false,
+    }
+}
+
+fn overlap(root: &Table<'_>, (name, net, place): Claimed<'_>, (other, earlier, there): Claimed<'_>) {
     let severity = if name == other { Severity::Warning } else { Severity::Error };
     let (message, label) = match (name == other, net == earlier) {
         (true, true) => ("this address is listed twice".to_owned(), "again".to_owned()),

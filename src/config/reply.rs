@@ -59,16 +59,15 @@ fn attribute(node: &Node<'_>) -> Option<Vec<Vec<u8>>> {
 }
 
 fn encode(node: &Node<'_>) -> Option<Vec<u8>> {
-    let text = match node.value {
-        Value::String(_, text) => text.clone(),
-        Value::Num(_, Num::I64(number)) => number.to_string(),
-        _ => return node.expected("a string or a whole number", None),
+    let number = if let Value::Num(_, Num::I64(number)) = node.value { Some(number.to_string()) } else { None };
+    let Some(text) = node.value.as_str().map(str::to_owned).or(number) else {
+        return node.expected("a string or a whole number", None);
     };
     let raw = match Dictionary::embedded().encode(&node.key, &text) {
         Ok(raw) => raw,
         Err(error @ EncodeError::Hidden) => return node.refuse_key(&forbidden(&node.key), &error.to_string(), None),
         Err(error @ (EncodeError::UnknownName | EncodeError::NotTagged | EncodeError::BadTag)) => {
-            return node.refuse(&format!("`{}` is no attribute's name", node.key), &error.to_string(), None);
+            return node.refuse_key(&format!("`{}` is no attribute's name", node.key), &error.to_string(), None);
         }
         Err(EncodeError::NotA(data)) => return node.expected(&data.to_string(), named_values(&node.key, &text)),
         Err(error @ EncodeError::TooLong) => {

@@ -36,7 +36,7 @@ pub(super) fn metrics(root: &Table<'_>) -> Option<SocketAddr> {
 
 fn socket(node: &Node<'_>) -> Option<SocketAddr> {
     let help = "an address and a port, as in \"127.0.0.1:1812\" or \"[::1]:1812\"";
-    match node.text()?.parse::<SocketAddr>() {
+    match node.text_of("an address with a port", help)?.parse::<SocketAddr>() {
         Ok(socket) if socket.port() != 0 => Some(socket),
         _ => node.expected("an address with a port", Some(help.to_owned())),
     }
@@ -52,7 +52,7 @@ pub(super) fn store(root: &Table<'_>) -> Option<StoreConfig> {
 
 fn sqlite(node: &Node<'_>) -> Option<PathBuf> {
     let help = "\"sqlite:\" and the path of the file, as in \"sqlite:/var/lib/vestibule/vestibule.db\"";
-    match node.text()?.strip_prefix("sqlite:") {
+    match node.text_of("the URL of an SQLite file", help)?.strip_prefix("sqlite:") {
         Some(":memory:") => node.refuse("the store must last", &node.found(), Some(help.to_owned())),
         Some(file) if !file.is_empty() => Some(node.book.resolve(&node.path, file)),
         _ => node.expected("the URL of an SQLite file", Some(help.to_owned())),
@@ -61,7 +61,7 @@ fn sqlite(node: &Node<'_>) -> Option<PathBuf> {
 
 /// A path, relative to the file that names it.
 pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
-    match node.text()? {
+    match node.text_of("a path", "")? {
         "" => node.expected("a path", None),
         text if text.contains('\0') => node.expected("a path", None),
         text => Some(node.book.resolve(&node.path, text)),

@@ -36,17 +36,20 @@ pub(super) fn is_name(name: &str) -> bool {
 /// A name may be this long.
 pub(super) const NAME_OCTETS_MAX: usize = 64;
 
-/// An address or a prefix; the error says what is wrong with it.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+/// An address or a prefix; the error says what is wrong with one that nearly is.
+pub(super) fn network(text: &str) -> Result<IpNet, Option<String>> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
-    let net: IpNet =
-        text.parse().map_err(|_| "an address or a prefix, as in \"192.0.2.10\" or \"10.20.0.0/16\"".to_owned())?;
+    let net: IpNet = text.parse().map_err(|_| None)?;
     if net.trunc() == net {
         Ok(net)
     } else {
-        Err(format!("the prefix has bits beyond its length; did you mean \"{}\" or \"{}\"?", net.trunc(), net.addr()))
+        Err(Some(format!(
+            "the prefix has bits beyond its length; did you mean \"{}\" or \"{}\"?",
+            net.trunc(),
+            net.addr()
+        )))
     }
 }
 
@@ -75,10 +78,21 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label) && !last.bytes().all(|c| c.is_ascii_digit())
 }
 
+/// Whether it is a table, or an array of some: their keys are settings of their own.
+pub(super) fn holds_tables(value: &Value) -> bool {
+    match value {
+        Value::Dict(_, dict) => !dict.contains_key(DATE),
+        Value::Array(_, values) => values.iter().any(holds_tables),
+        Value::String(..) | Value::Char(..) | Value::Bool(..) | Value::Num(..) | Value::Empty(..) => false,
+    }
+}
+
 /// What a value is, in words.
 pub(super) fn described(value: &Value) -> String {
     match value {
         Value::String(_, text) if text.is_empty() => "an empty string".to_owned(),
+        // Somebody may have written a password into it (rules F1).
+        Value::String(_, text) if text.contains("://") && text.contains('@') => "a URL with a user in it".to_owned(),
         Value::String(_, text) => format!("the string {}", quoted(&shortened(text))),
         Value::Char(_, c) => format!("the string {}", quoted(&c.to_string())),
         Value::Bool(_, flag) => flag.to_string(),
@@ -96,7 +110,7 @@ pub(super) fn shown(value: &Value) -> String {
         Value::String(_, text) => quoted(text),
         Value::Char(_, c) => quoted(&c.to_string()),
         Value::Bool(_, flag) => flag.to_string(),
-        Value::Num(_, Num::F64(number)) => number.to_string(),
+        Value::Num(_, Num::F64(number)) => format!("{number:?}"),
         Value::Num(_, number) => number.to_i128().unwrap_or_default().to_string(),
         Value::Empty(..) => String::new(),
         Value::Dict(_, dict) => shown_table(dict),
@@ -202,7 +216,7 @@ mod tests {
     fn a_prefix_with_bits_beyond_its_length_is_refused() {
         assert!(network("10.20.0.0/16").is_ok());
         assert!(network("192.0.2.10").is_ok());
-        assert!(network("192.0.2.10/24").unwrap_err().contains("192.0.2.0/24"));
+        assert!(network("192.0.2.10/24").unwrap_err().unwrap().contains("192.0.2.0/24"));
         assert!(network("192.0.2").is_err());
         assert!(network("10.0.0.0/33").is_err());
     }
