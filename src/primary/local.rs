@@ -22,6 +22,9 @@ const WAITING_PER_THREAD_MAX: usize = 64;
 /// The longest password that is hashed, in octets: what a User-Password can carry (RFC 2865 §5.2).
 const PASSWORD_OCTETS_MAX: usize = 128;
 
+/// What the hash for unknown names is made of; knowing it opens nothing.
+const DUMMY_PASSWORD: &str = "nobody has this password";
+
 /// Where the hashes are: the store, as narrow as this room needs it.
 pub trait Passwords: Send + Sync {
     /// The user's name as the store writes it and the password's hash in PHC form; `None` if there is no such
@@ -29,7 +32,10 @@ pub trait Passwords: Send + Sync {
     ///
     /// # Errors
     /// The store can't be read; nobody gets in meanwhile.
-    fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<StoredPassword>, Unavailable>>;
+    fn password_hash<'a>(
+        &'a self,
+        user: &'a ResolvedUser,
+    ) -> BoxFuture<'a, Result<Option<StoredPassword>, Unavailable>>;
 }
 
 /// One user's password, as the store keeps it.
@@ -67,7 +73,7 @@ impl Local {
             clock,
             threads: Arc::new(Semaphore::new(threads)),
             places: Arc::new(Semaphore::new(threads.saturating_mul(1 + WAITING_PER_THREAD_MAX))),
-            dummy: hash_password(&Secret::new("nobody has this password"))?.into(),
+            dummy: hash_password(&Secret::new(DUMMY_PASSWORD))?.into(),
         })
     }
 
@@ -105,7 +111,9 @@ impl Local {
             is_right(&request.password, &phc)
         });
         match (checked.await, user) {
-            (Ok(Ok(true)), Some(user)) => PrimaryAnswer::Accept { user, attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)) },
+            (Ok(Ok(true)), Some(user)) => {
+                PrimaryAnswer::Accept { user, attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)) }
+            }
             (Ok(Ok(_)), _) => refused("wrong password, or no such user"),
             (Ok(Err(unreadable)), _) => unavailable(&format!("local: {unreadable}")),
             (Err(_), _) => unavailable("local: checking the password failed; see the log"),
@@ -173,4 +181,121 @@ fn refused(why: &str) -> PrimaryAnswer {
 
 fn unavailable(why: &str) -> PrimaryAnswer {
     PrimaryAnswer::Unavailable(Unavailable::seen(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use login::Tick;
+
+    use super::*;
+    use crate::primary::Forwarded;
+    use crate::primary::clock::tests::TestClock;
+
+    struct Table(HashMap<ResolvedUser, StoredPassword>);
+
+    impl Passwords for Table {
+        fn password_hash<'a>(
+            &'a self,
+            user: &'a ResolvedUser,
+        ) -> BoxFuture<'a, Result<Option<StoredPassword>, Unavailable>> {
+            let found = self.0.get(user).cloned();
+            Box::pin(async move {
+                if user.as_str() == "broken" { Err(Unavailable::seen("the store is locked")) } else { Ok(found) }
+            })
+        }
+    }
+
+    fn local() -> Local {
+        let alice = ResolvedUser::new("alice");
+        let phc = hash_password(&Secret::new("correct horse")).unwrap().into();
+        let damaged = ResolvedUser::new("damaged");
+        let table = HashMap::from([
+            (alice.clone(), StoredPassword { canonical: alice, phc }),
+            (damaged.clone(), StoredPassword { canonical: damaged, phc: "$argon2id$nonsense".into() }),
+        ]);
+        Local::new(Arc::new(Table(table)), Arc::new(TestClock::new()), 2).unwrap()
+    }
+
+    fn request(user: &str, password: &str) -> PrimaryRequest {
+        PrimaryRequest {
+            user_octets: user.as_bytes().into(),
+            claimed: ResolvedUser::new(user),
+            password: Secret::new(password),
+            forwarded: Forwarded::default(),
+            upstream: None,
+            deadline: Tick(30_000),
+        }
+    }
+
+    fn why(answer: PrimaryAnswer) -> String {
+        match answer {
+            PrimaryAnswer::Unavailable(unavailable) => unavailable.why.to_string(),
+            PrimaryAnswer::Reject { why, .. } => why.to_string(),
+            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => panic!("a yes"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_right_password_opens_and_no_other_does() {
+        let local = local();
+        let answer = local.ask(request("alice", "correct horse")).await;
+        assert!(matches!(answer, PrimaryAnswer::Accept { user, .. } if user.as_str() == "alice"));
+        for wrong in ["correct hors", "correct horse ", "Correct horse"] {
+            assert!(why(local.ask(request("alice", wrong)).await).contains("wrong password"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_gets_the_answer_of_a_wrong_password_even_with_the_dummys() {
+        let local = local();
+        let wrong = why(local.ask(request("alice", "wrong")).await);
+        assert_eq!(why(local.ask(request("nobody", "wrong")).await), wrong);
+        assert_eq!(why(local.ask(request("nobody", DUMMY_PASSWORD)).await), wrong);
+    }
+
+    #[tokio::test]
+    async fn an_empty_password_reaches_no_hash_and_no_user_can_have_one() {
+        assert_eq!(why(local().ask(request("alice", "")).await), "empty password");
+        assert_eq!(hash_password(&Secret::new("")), Err(HashingFailed::Empty));
+        assert_eq!(hash_password(&Secret::new(vec![b'x'; 129])), Err(HashingFailed::TooLong));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_or_lies_opens_nothing() {
+        let local = local();
+        assert_eq!(why(local.ask(request("broken", "x")).await), "the store is locked");
+        assert!(why(local.ask(request("damaged", "x")).await).contains("unreadable"));
+    }
+
+    #[tokio::test]
+    async fn more_logins_than_may_wait_are_refused_at_once() {
+        let local = local();
+        let every = u32::try_from(2 * (1 + WAITING_PER_THREAD_MAX)).unwrap();
+        let taken = local.places.try_acquire_many(every).unwrap();
+        assert!(why(local.ask(request("alice", "correct horse")).await).contains("overload"));
+        drop(taken);
+        assert!(matches!(local.ask(request("alice", "correct horse")).await, PrimaryAnswer::Accept { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_waits_for_a_thread_ends_at_its_deadline() {
+        let clock = Arc::new(TestClock::new());
+        let local = Local { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..local() };
+        let taken = local.threads.try_acquire_many(2).unwrap();
+        let mut asking = local.ask(request("alice", "correct horse"));
+        let waits = tokio::select! { biased; _ = &mut asking => false, () = tokio::task::yield_now() => true };
+        assert!(waits);
+        clock.advance(30_000);
+        assert!(why(asking.await).contains("within the client's time"));
+        drop(taken);
+    }
+
+    #[test]
+    fn a_hash_is_argon2id_with_a_salt_of_its_own() {
+        let [one, two] = [(); 2].map(|()| hash_password(&Secret::new("same")).unwrap());
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, two);
+    }
 }

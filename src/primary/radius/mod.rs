@@ -111,7 +111,8 @@ impl Radius {
         let names = std::hash::RandomState::new();
         let schedule = Schedule::default();
         let shared = Arc::new(Shared { name, secret, demand, schedule, clock, observer, tracker, cancel, names });
-        let servers: Vec<_> = servers.into_iter().map(|address| Arc::new(Server::new(Arc::clone(&shared), address))).collect();
+        let servers: Vec<_> =
+            servers.into_iter().map(|address| Arc::new(Server::new(Arc::clone(&shared), address))).collect();
         let mut lookups = JoinSet::new();
         for server in servers.iter().map(Arc::clone) {
             lookups.spawn(async move {
@@ -287,13 +288,19 @@ impl Radius {
         if let Some(reason) = health.disbelieved() {
             return format!("{label} sends replies that were dropped ({}): {}", reason.as_str(), mend(reason, name));
         }
-        let Some((since, death)) = health.ill() else { return format!("{label} answers others but not this request in time") };
+        let Some((since, death)) = health.ill() else {
+            return format!("{label} answers others but not this request in time");
+        };
         let seconds = self.shared.clock.now().since(since).as_secs();
         match death {
             Death::Refused => {
-                format!("{label} has been refusing packets for {seconds} s: check the address and the port, and that the server runs")
+                format!(
+                    "{label} has been refusing packets for {seconds} s: check the address and the port, and that the server runs"
+                )
             }
-            Death::Unresolved => format!("{label} has had no address for {seconds} s: check the name and this host's DNS"),
+            Death::Unresolved => {
+                format!("{label} has had no address for {seconds} s: check the name and this host's DNS")
+            }
             Death::Silent => format!(
                 "{label} has been silent for {seconds} s: check that it runs, that UDP reaches it, and that it knows this host as a \
                  RADIUS client with the secret in secrets/primary.{name} (servers answer a wrong secret with silence)"
@@ -321,9 +328,13 @@ fn mend(reason: ReplyDrop, name: &PrimaryName) -> String {
             "let that server send Message-Authenticator (CVE-2024-3596: update it), or set require_message_authenticator = \"no\" in \
              [primary.{name}] and accept the risk"
         ),
-        ReplyDrop::ProxyState => "it returns a Proxy-State that was not sent, the mark of a forgery (CVE-2024-3596)".to_owned(),
+        ReplyDrop::ProxyState => {
+            "it returns a Proxy-State that was not sent, the mark of a forgery (CVE-2024-3596)".to_owned()
+        }
         ReplyDrop::WrongCode => "check that the port is its authentication port, 1812 as a rule".to_owned(),
-        ReplyDrop::Malformed | ReplyDrop::Unexpected => "check what listens there, and whether somebody forges its replies".to_owned(),
+        ReplyDrop::Malformed | ReplyDrop::Unexpected => {
+            "check what listens there, and whether somebody forges its replies".to_owned()
+        }
     }
 }
 

@@ -14,7 +14,9 @@ use login::{PrimaryName, Tick};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::{Attribute, Code, Datagram, Demand, Full, PACKET_OCTETS_MAX, RequestWriter, SentRequest, SharedSecret, kind};
+use wire::{
+    Attribute, Code, Datagram, Demand, Full, PACKET_OCTETS_MAX, RequestWriter, SentRequest, SharedSecret, kind,
+};
 
 use super::health::{Death, Health};
 use super::lane::{Heard, Lane};
@@ -111,7 +113,12 @@ impl Server {
     }
 
     /// Asks it. `elsewhere` says whether there is another server to ask; a `bound` request stays here whatever happens.
-    pub(super) async fn exchange(self: &Arc<Self>, request: &PrimaryRequest, bound: bool, elsewhere: impl Fn() -> bool) -> Outcome {
+    pub(super) async fn exchange(
+        self: &Arc<Self>,
+        request: &PrimaryRequest,
+        bound: bool,
+        elsewhere: impl Fn() -> bool,
+    ) -> Outcome {
         let mut deaths = self.deaths.subscribe();
         let ticket = match self.ticket(bound).await {
             Ok(Some(ticket)) => ticket,
@@ -270,8 +277,10 @@ impl Server {
 
     /// What the system says of a socket: a refusal counts as silence at once; the rest, the schedule will tell.
     fn socket_failed(self: &Arc<Self>, error: &io::Error) {
-        let gone =
-            matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable);
+        let gone = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
+        );
         if gone {
             self.die(Death::Refused);
         }
