@@ -25,12 +25,12 @@ use dashmap::DashMap;
 use login::event::{Context, Event, LoginEvent};
 use login::session::{Admission, Session};
 use login::{
-    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, ProofKey, PromptId, Reason, StateHash,
+    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, ProofKey, PromptClaim, PromptId, Reason, StateHash,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::factor::push::{Push, PushPrompt};
+use crate::factor::push::Push;
 use crate::primary::{Forwarded, Primary};
 use crate::store::{Answered, Store, StoreError};
 use crate::telemetry::{Held as HeldNow, Telemetry};
@@ -85,7 +85,7 @@ struct Inner {
     states: DashMap<StateHash, LoginKey>,
     prompts: DashMap<PromptId, LoginKey>,
     /// Prompts that rang, so that the phones can be told of their end.
-    rung: DashMap<PromptId, Arc<PushPrompt>>,
+    rung: DashMap<PromptId, PromptClaim>,
     timers: Timers,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    LoginKey, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
+    LoginKey, LoginKeyParts, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
     Tick, Unavailable,
 };
 use tokio::time::timeout;
@@ -17,7 +17,6 @@ use super::Engine;
 use super::held::Action;
 use super::reply;
 use crate::factor::oath::{self, Patience, TypedCode};
-use crate::factor::push::{self, PushPrompt};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::StoreError;
 use crate::telemetry::{
@@ -152,24 +151,9 @@ impl Engine {
     async fn ring(&self, claim: &PromptClaim) -> Result<(), PushFailure> {
         let devices = self.0.store.list_devices(&claim.user).await;
         let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
-        let prompt = Arc::new(self.push_prompt(claim));
-        self.0.rung.insert(claim.prompt, Arc::clone(&prompt));
-        let rang = self.law().push.ring(&prompt, &devices).await;
-        rang.map(|_| ()).map_err(|failure| match failure {
-            push::PushFailure::Unavailable(unavailable) => PushFailure::Unavailable(unavailable),
-            push::PushFailure::Refused(why) => PushFailure::Refused(why),
-        })
-    }
-
-    fn push_prompt(&self, claim: &PromptClaim) -> PushPrompt {
-        PushPrompt {
-            prompt: claim.prompt,
-            user: claim.user.clone(),
-            client: claim.client.clone(),
-            station: claim.station.clone(),
-            at: self.0.clock.moment(),
-            ends_at: claim.ends_at,
-        }
+        self.0.rung.insert(claim.prompt, claim.clone());
+        let push = Arc::clone(&self.law().push);
+        push.ring(claim, self.0.clock.moment(), &devices).await.map(|_| ())
     }
 
     /// The prompt ends in the store first; then the phones are told that nobody waits.
@@ -180,8 +164,9 @@ impl Engine {
             .await;
         let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
         if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
-            for failure in self.law().push.withdraw(&rung, &devices).await {
-                tracing::debug!(%failure, "a phone could not be told that its prompt has ended");
+            let push = Arc::clone(&self.law().push);
+            for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
+                tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
             }
         }
     }
@@ -258,7 +243,12 @@ impl Engine {
         }
         let limits = self.limits();
         let facts = self.0.store.user_facts(&ResolvedUser::new(&*name), None, record.time, &limits).await;
-        if facts.is_ok_and(|facts| facts.known) { name } else { self.0.store.name_hash(&name) }
+        if facts.is_ok_and(|facts| facts.known) { name } else { self.name_hash(&name) }
+    }
+
+    fn name_hash(&self, name: &str) -> String {
+        let parts = LoginKeyParts { client: "", user: name.as_bytes(), facts: &[] };
+        format!("unknown:{:?}", LoginKey::of(&self.0.keys.login, &parts))
     }
 
     fn tell_ended(&self, record: &Record, meters: Option<ClientMeters>, user: &str) {
