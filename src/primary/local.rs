@@ -14,7 +14,8 @@ use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable};
 use tokio::sync::Semaphore;
 use wire::{Code, HeldAttributes, Secret};
 
-use super::{BoxFuture, Clock, Primary, PrimaryRequest};
+use super::{BoxFuture, Clock, Primary, PrimaryObserver, PrimaryRequest, result_of};
+use crate::store::Users;
 
 /// How many logins may wait for a hashing thread, for each thread: more would wait longer than an appliance does.
 const WAITING_PER_THREAD_MAX: usize = 64;
@@ -27,24 +28,20 @@ const DUMMY_PASSWORD: &str = "nobody has this password";
 
 /// Where the hashes are: the store, as narrow as this room needs it.
 pub trait Passwords: Send + Sync {
-    /// The user's name as the store writes it and the password's hash in PHC form; `None` if there is no such
-    /// user or the user has no password here.
+    /// The hash of the user's password in PHC form; `None` if there is no such user or the user has no password here.
     ///
     /// # Errors
     /// The store can't be read; nobody gets in meanwhile.
-    fn password_hash<'a>(
-        &'a self,
-        user: &'a ResolvedUser,
-    ) -> BoxFuture<'a, Result<Option<StoredPassword>, Unavailable>>;
+    fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<Secret>, Unavailable>>;
 }
 
-/// One user's password, as the store keeps it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredPassword {
-    /// The name as the store has it.
-    pub canonical: ResolvedUser,
-    /// `$argon2id$v=19$…`
-    pub phc: Box<str>,
+/// The passwords that a store keeps.
+pub struct StorePasswords<S: ?Sized>(pub Arc<S>);
+
+impl<S: Users + ?Sized> Passwords for StorePasswords<S> {
+    fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<Secret>, Unavailable>> {
+        Box::pin(async move { self.0.password_hash(user).await.map_err(|error| Unavailable::seen(error.to_string())) })
+    }
 }
 
 /// The primary `local`.
@@ -52,12 +49,13 @@ pub struct Local {
     name: PrimaryName,
     passwords: Arc<dyn Passwords>,
     clock: Arc<dyn Clock>,
+    observer: Arc<dyn PrimaryObserver>,
     /// As many hashes at once as there are cores to compute them.
     threads: Arc<Semaphore>,
     /// Those that compute and those that wait.
     places: Arc<Semaphore>,
     /// A hash of nobody's password, for names that the store doesn't know.
-    dummy: Arc<str>,
+    dummy: Secret,
 }
 
 impl Local {
@@ -65,15 +63,21 @@ impl Local {
     ///
     /// # Errors
     /// The operating system gives no randomness for the dummy's salt.
-    pub fn new(passwords: Arc<dyn Passwords>, clock: Arc<dyn Clock>, threads: usize) -> Result<Self, HashingFailed> {
+    pub fn new(
+        passwords: Arc<dyn Passwords>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn PrimaryObserver>,
+        threads: usize,
+    ) -> Result<Self, HashingFailed> {
         let threads = threads.max(1);
         Ok(Self {
             name: PrimaryName::new("local"),
             passwords,
             clock,
+            observer,
             threads: Arc::new(Semaphore::new(threads)),
             places: Arc::new(Semaphore::new(threads.saturating_mul(1 + WAITING_PER_THREAD_MAX))),
-            dummy: hash_password(&Secret::new(DUMMY_PASSWORD))?.into(),
+            dummy: Secret::new(hash_password(&Secret::new(DUMMY_PASSWORD))?),
         })
     }
 
@@ -81,12 +85,15 @@ impl Local {
         if request.password.is_empty() {
             return refused("empty password");
         }
+        let began = self.clock.now();
         let deadline = request.deadline;
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             answer = self.verify(request) => answer,
             () = self.clock.wait_until(deadline) => unavailable("local: no answer within the client's time; the server is short of processor time"),
-        }
+        };
+        self.observer.answered(result_of(&answer), self.clock.now().since(began));
+        answer
     }
 
     async fn verify(&self, request: PrimaryRequest) -> PrimaryAnswer {
@@ -101,22 +108,22 @@ impl Local {
         let Ok(thread) = Arc::clone(&self.threads).acquire_owned().await else {
             return unavailable("local: the server is stopping");
         };
-        let (user, phc) = match stored {
-            Some(stored) => (Some(stored.canonical), Arc::from(stored.phc)),
-            None => (None, Arc::clone(&self.dummy)),
-        };
+        // An unknown name costs the same work, on a hash that no password opens: `is_known` is asked afterwards.
+        let is_known = stored.is_some();
+        let phc = stored.unwrap_or_else(|| self.dummy.clone());
+        let user = request.claimed.clone();
         let checked = tokio::task::spawn_blocking(move || {
             // The permits live as long as the work: a caller that gave up doesn't let another hash start beside it.
             let _held = (place, thread);
             is_right(&request.password, &phc)
         });
-        match (checked.await, user) {
-            (Ok(Ok(true)), Some(user)) => {
+        match checked.await {
+            Ok(Ok(true)) if is_known => {
                 PrimaryAnswer::Accept { user, attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)) }
             }
-            (Ok(Ok(_)), _) => refused("wrong password, or no such user"),
-            (Ok(Err(unreadable)), _) => unavailable(&format!("local: {unreadable}")),
-            (Err(_), _) => unavailable("local: checking the password failed; see the log"),
+            Ok(Ok(_)) => refused("wrong password, or no such user"),
+            Ok(Err(unreadable)) => unavailable(&format!("local: {unreadable}")),
+            Err(_) => unavailable("local: checking the password failed; see the log"),
         }
     }
 }
@@ -166,8 +173,9 @@ pub enum HashingFailed {
 #[error("the stored password hash is unreadable; set the user's password anew")]
 struct Unreadable;
 
-fn is_right(password: &Secret, phc: &str) -> Result<bool, Unreadable> {
-    let hash = PasswordHash::new(phc).map_err(|_| Unreadable)?;
+fn is_right(password: &Secret, phc: &Secret) -> Result<bool, Unreadable> {
+    let text = std::str::from_utf8(phc.expose()).map_err(|_| Unreadable)?;
+    let hash = PasswordHash::new(text).map_err(|_| Unreadable)?;
     match Argon2::default().verify_password(password.expose(), &hash) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -190,16 +198,13 @@ mod tests {
     use login::Tick;
 
     use super::*;
-    use crate::primary::Forwarded;
     use crate::primary::clock::tests::TestClock;
+    use crate::primary::{Forwarded, NoObserver};
 
-    struct Table(HashMap<ResolvedUser, StoredPassword>);
+    struct Table(HashMap<ResolvedUser, Secret>);
 
     impl Passwords for Table {
-        fn password_hash<'a>(
-            &'a self,
-            user: &'a ResolvedUser,
-        ) -> BoxFuture<'a, Result<Option<StoredPassword>, Unavailable>> {
+        fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<Secret>, Unavailable>> {
             let found = self.0.get(user).cloned();
             Box::pin(async move {
                 if user.as_str() == "broken" { Err(Unavailable::seen("the store is locked")) } else { Ok(found) }
@@ -208,14 +213,12 @@ mod tests {
     }
 
     fn local() -> Local {
-        let alice = ResolvedUser::new("alice");
-        let phc = hash_password(&Secret::new("correct horse")).unwrap().into();
-        let damaged = ResolvedUser::new("damaged");
+        let alice = Secret::new(hash_password(&Secret::new("correct horse")).unwrap());
         let table = HashMap::from([
-            (alice.clone(), StoredPassword { canonical: alice, phc }),
-            (damaged.clone(), StoredPassword { canonical: damaged, phc: "$argon2id$nonsense".into() }),
+            (ResolvedUser::new("alice"), alice),
+            (ResolvedUser::new("damaged"), Secret::new("$argon2id$nonsense")),
         ]);
-        Local::new(Arc::new(Table(table)), Arc::new(TestClock::new()), 2).unwrap()
+        Local::new(Arc::new(Table(table)), Arc::new(TestClock::new()), Arc::new(NoObserver), 2).unwrap()
     }
 
     fn request(user: &str, password: &str) -> PrimaryRequest {

@@ -37,7 +37,7 @@ use self::lane::Heard;
 use self::schedule::Schedule;
 use self::server::{Outcome, Server, Shared};
 use super::observer::{PrimaryObserver, ReplyDrop};
-use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState};
+use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState, result_of};
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,12 @@ impl Radius {
         Self { shared, servers, realms }
     }
 
+    /// How many requests wait for a server now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.servers.iter().map(|server| server.in_flight()).sum()
+    }
+
     async fn answer(&self, request: PrimaryRequest) -> PrimaryAnswer {
         // An empty password is asked of nobody (rules A3); the answer to a challenge may be empty.
         if request.password.is_empty() && request.upstream.is_none() {
@@ -138,7 +144,7 @@ impl Radius {
             () = self.shared.clock.wait_until(deadline) => self.unavailable(),
         };
         let took = self.shared.clock.now().since(began);
-        self.shared.observer.answered(&self.shared.name, word(&answer), took);
+        self.shared.observer.answered(result_of(&answer), took);
         answer
     }
 
@@ -335,14 +341,5 @@ fn mend(reason: ReplyDrop, name: &PrimaryName) -> String {
         ReplyDrop::Malformed | ReplyDrop::Unexpected => {
             "check what listens there, and whether somebody forges its replies".to_owned()
         }
-    }
-}
-
-fn word(answer: &PrimaryAnswer) -> &'static str {
-    match answer {
-        PrimaryAnswer::Accept { .. } => "accept",
-        PrimaryAnswer::Reject { .. } => "reject",
-        PrimaryAnswer::Challenge { .. } => "challenge",
-        PrimaryAnswer::Unavailable(_) => "unavailable",
     }
 }

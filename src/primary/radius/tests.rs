@@ -17,6 +17,7 @@ use wire::{PacketView, Secret, VerifiedRequest};
 use super::*;
 use crate::primary::Forwarded;
 use crate::primary::clock::tests::TestClock;
+use crate::telemetry::{InFlight, PrimaryResult};
 
 const SECRET: &[u8] = b"upstream secret";
 const ACCEPT: u8 = 2;
@@ -129,7 +130,6 @@ struct Seen {
     clock: Arc<TestClock>,
     events: Mutex<Vec<String>>,
     count: watch::Sender<usize>,
-    in_flight: Mutex<usize>,
 }
 
 impl Seen {
@@ -151,25 +151,25 @@ impl Seen {
 }
 
 impl PrimaryObserver for Seen {
-    fn answered(&self, _: &PrimaryName, result: &'static str, _: Duration) {
-        self.note(format!("answered {result}"));
+    fn answered(&self, result: PrimaryResult, _: Duration) {
+        self.note(format!("answered {}", result.as_str()));
     }
-    fn in_flight(&self, _: &PrimaryName, _: &str, requests: usize) {
-        *self.in_flight.lock().unwrap() = requests;
+    fn request_begins(&self) -> Option<InFlight> {
+        None
     }
-    fn retransmitted(&self, _: &PrimaryName, _: &str) {
+    fn retransmitted(&self, _: &str) {
         self.note(format!("retransmitted {}", self.clock.now().0));
     }
-    fn reply_dropped(&self, _: &PrimaryName, _: &str, reason: ReplyDrop) {
+    fn reply_dropped(&self, _: &str, reason: ReplyDrop) {
         self.note(format!("dropped {}", reason.as_str()));
     }
-    fn server_died(&self, _: &PrimaryName, server: &str, why: &str) {
+    fn server_died(&self, server: &str, why: &str, _: Duration) {
         self.note(format!("died {why} {server}"));
     }
-    fn server_revived(&self, _: &PrimaryName, server: &str) {
+    fn server_revived(&self, server: &str) {
         self.note(format!("revived {server}"));
     }
-    fn server_moved(&self, _: &PrimaryName, server: &str, to: Option<SocketAddr>) {
+    fn server_moved(&self, server: &str, to: Option<SocketAddr>) {
         self.note(format!("moved {server} {to:?}"));
     }
 }
@@ -190,8 +190,7 @@ impl House {
     async fn with(servers: Vec<ServerAddress>, demand: Demand) -> Self {
         let clock = Arc::new(TestClock::new());
         let count = watch::Sender::new(0);
-        let seen =
-            Arc::new(Seen { clock: Arc::clone(&clock), events: Mutex::default(), count, in_flight: Mutex::new(0) });
+        let seen = Arc::new(Seen { clock: Arc::clone(&clock), events: Mutex::default(), count });
         let cancel = CancellationToken::new();
         let surroundings = Surroundings {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -354,7 +353,7 @@ async fn a_silent_server_gets_the_same_octets_by_the_schedule_and_then_the_answe
     let answer = (&mut asking).await.unwrap();
     assert!(why(&answer).contains("silent for"), "{answer:?}");
     assert!(why(&answer).contains("secrets/primary.nps"), "{answer:?}");
-    assert_eq!(*house.seen.in_flight.lock().unwrap(), 0);
+    assert_eq!(house.radius.in_flight(), 0);
 }
 
 /// The next Access-Request; Status-Servers to a dead server pass by.
@@ -605,7 +604,7 @@ async fn two_thousand_requests_are_in_flight_at_once_and_each_gets_its_own_answe
         waiting.push((user, house.ask(request(&format!("user{user}")))));
         heard.push(upstream.hear().await);
     }
-    assert_eq!(*house.seen.in_flight.lock().unwrap(), 2_000);
+    assert_eq!(house.radius.in_flight(), 2_000);
     assert!(heard.iter().map(|asked| asked.from).collect::<HashSet<_>>().len() >= 8);
     assert_eq!(heard.iter().map(|asked| (asked.from, asked.bytes[1])).collect::<HashSet<_>>().len(), 2_000);
     for (asked, (user, asking)) in heard.iter().zip(waiting) {
@@ -614,7 +613,7 @@ async fn two_thousand_requests_are_in_flight_at_once_and_each_gets_its_own_answe
         assert_eq!(matches!(asking.await.unwrap(), PrimaryAnswer::Accept { .. }), user % 2 == 0);
     }
     assert_eq!(house.seen.times("retransmitted"), 0);
-    assert_eq!(*house.seen.in_flight.lock().unwrap(), 0);
+    assert_eq!(house.radius.in_flight(), 0);
 }
 
 #[tokio::test]
@@ -648,7 +647,7 @@ async fn a_question_that_is_taken_back_leaves_nothing_behind() {
     let asked = upstream.hear().await;
     asking.abort();
     assert!(asking.await.is_err());
-    assert_eq!(*house.seen.in_flight.lock().unwrap(), 0);
+    assert_eq!(house.radius.in_flight(), 0);
     upstream.say(&asked, &asked.reply(ACCEPT, b"")).await;
     house.seen.until(1, "dropped unexpected").await;
 }
