@@ -159,3 +159,23 @@ impl PrimaryObserver for NoObserver {
     fn server_revived(&self, _: &str) {}
     fn server_moved(&self, _: &str, _: Option<SocketAddr>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_counted_under_the_primarys_name() {
+        let telemetry = Telemetry::new();
+        let told = Told::of(&PrimaryName::new("nps"), &telemetry);
+        let waiting = told.request_begins();
+        told.answered(PrimaryResult::Accept, Duration::from_millis(5));
+        told.server_died("10.0.0.5:1812", "silent", Duration::from_secs(30));
+        told.reply_dropped("10.0.0.5:1812", ReplyDrop::BadAuthenticator);
+        let page = telemetry.render();
+        assert!(page.contains("vestibule_upstream_in_flight{primary=\"nps\"} 1"), "{page}");
+        assert!(page.contains("vestibule_primary_seconds_count{primary=\"nps\",result=\"accept\"} 1"), "{page}");
+        drop(waiting);
+        assert!(telemetry.render().contains("vestibule_upstream_in_flight{primary=\"nps\"} 0"));
+    }
+}

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use login::name::Realms;
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable, UserName};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use wire::{Code, Demand, HeldAttributes, SharedSecret, WrongSecret, log_safe};
 
@@ -100,6 +100,8 @@ pub struct Radius {
     shared: Arc<Shared>,
     servers: Vec<Arc<Server>>,
     realms: Realms,
+    /// A primary that is dropped, as a reload does, takes its readers and sockets with it.
+    _readers: DropGuard,
 }
 
 impl Radius {
@@ -108,6 +110,8 @@ impl Radius {
     pub async fn start(settings: RadiusSettings, surroundings: Surroundings) -> Self {
         let Surroundings { clock, observer, tracker, cancel } = surroundings;
         let RadiusSettings { name, servers, secret, demand, realms } = settings;
+        let cancel = cancel.child_token();
+        let readers = cancel.clone().drop_guard();
         let names = std::hash::RandomState::new();
         let schedule = Schedule::default();
         let shared = Arc::new(Shared { name, secret, demand, schedule, clock, observer, tracker, cancel, names });
@@ -122,7 +126,7 @@ impl Radius {
             });
         }
         while lookups.join_next().await.is_some() {}
-        Self { shared, servers, realms }
+        Self { shared, servers, realms, _readers: readers }
     }
 
     /// How many requests wait for a server now.
@@ -170,6 +174,7 @@ impl Radius {
                 Outcome::Silent => break,
                 Outcome::Full => return self.overloaded(server),
                 Outcome::TooLarge => return self.too_large(),
+                Outcome::Stopping => return self.stopping(),
             }
         }
         self.unavailable()
@@ -187,6 +192,7 @@ impl Radius {
                 Outcome::Dead | Outcome::Silent => return self.unavailable(),
                 Outcome::Full => return self.overloaded(server),
                 Outcome::TooLarge => return self.too_large(),
+                Outcome::Stopping => return self.stopping(),
             }
         }
     }
@@ -259,6 +265,10 @@ impl Radius {
 
     fn too_large(&self) -> PrimaryAnswer {
         self.refused("the request does not fit: a password over 128 octets, or more than 4096 octets in all")
+    }
+
+    fn stopping(&self) -> PrimaryAnswer {
+        self.failed(format!("primary {}: the service is stopping", self.shared.name))
     }
 
     fn overloaded(&self, server: &Server) -> PrimaryAnswer {

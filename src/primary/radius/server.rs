@@ -76,6 +76,8 @@ pub(super) enum Outcome {
     Full,
     /// The request doesn't fit into a packet.
     TooLarge,
+    /// The service is stopping, or this primary was replaced.
+    Stopping,
 }
 
 impl Server {
@@ -125,6 +127,10 @@ impl Server {
         bound: bool,
         elsewhere: impl Fn() -> bool,
     ) -> Outcome {
+        // The lanes are closed then: without this a request would begin anew on them without end.
+        if self.shared.cancel.is_cancelled() {
+            return Outcome::Stopping;
+        }
         let mut deaths = self.deaths.subscribe();
         let ticket = match self.ticket(bound).await {
             Ok(Some(ticket)) => ticket,
@@ -235,10 +241,12 @@ impl Server {
     /// No socket could be opened: the name has no address, its network has no route, or our own system is short of sockets,
     /// which says nothing about the server (rules A5).
     fn unreachable(self: &Arc<Self>, request: &PrimaryRequest, error: &io::Error) -> Outcome {
-        let death = match error.kind() {
-            io::ErrorKind::AddrNotAvailable => Death::Unresolved,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Death::Refused,
-            _ => return Outcome::Full,
+        let death = if error.kind() == io::ErrorKind::AddrNotAvailable {
+            Death::Unresolved
+        } else if is_gone(error) {
+            Death::Refused
+        } else {
+            return Outcome::Full;
         };
         self.die(death);
         self.health().suffer(self.hash(request));
@@ -277,11 +285,7 @@ impl Server {
 
     /// What the system says of a socket: a refusal counts as silence at once; the rest, the schedule will tell.
     fn socket_failed(self: &Arc<Self>, error: &io::Error) {
-        let gone = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
-        );
-        if gone {
+        if is_gone(error) {
             self.die(Death::Refused);
         }
     }
@@ -314,6 +318,13 @@ impl Server {
     fn hash(&self, request: &PrimaryRequest) -> u64 {
         self.shared.names.hash_one(request.claimed.as_str())
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
+    )
 }
 
 /// One request's Identifier on one lane, given back when dropped.

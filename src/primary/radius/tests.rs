@@ -180,6 +180,7 @@ struct House {
     clock: Arc<TestClock>,
     seen: Arc<Seen>,
     cancel: CancellationToken,
+    tracker: TaskTracker,
 }
 
 impl House {
@@ -192,10 +193,11 @@ impl House {
         let count = watch::Sender::new(0);
         let seen = Arc::new(Seen { clock: Arc::clone(&clock), events: Mutex::default(), count });
         let cancel = CancellationToken::new();
+        let tracker = TaskTracker::new();
         let surroundings = Surroundings {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             observer: Arc::clone(&seen) as Arc<dyn PrimaryObserver>,
-            tracker: TaskTracker::new(),
+            tracker: tracker.clone(),
             cancel: cancel.clone(),
         };
         let settings = RadiusSettings {
@@ -205,7 +207,7 @@ impl House {
             demand,
             realms: Realms::default(),
         };
-        Self { radius: Arc::new(Radius::start(settings, surroundings).await), clock, seen, cancel }
+        Self { radius: Arc::new(Radius::start(settings, surroundings).await), clock, seen, cancel, tracker }
     }
 
     fn ask(&self, request: PrimaryRequest) -> JoinHandle<PrimaryAnswer> {
@@ -694,4 +696,37 @@ async fn a_name_is_resolved_at_the_start_and_one_without_an_address_is_told() {
     let answer = house.ask(request("alice")).await.unwrap();
     assert!(why(&answer).contains("no address"), "{answer:?}");
     house.cancel.cancel();
+}
+
+#[tokio::test]
+async fn a_stopping_service_ends_every_question_and_every_task() {
+    let upstream = Upstream::start().await;
+    let house = House::over(&[&upstream]).await;
+    let state = UpstreamState { octets: Arc::from(b"s".as_slice()), server: 0 };
+    let bound = house.ask(PrimaryRequest { upstream: Some(state), ..request("alice") });
+    let free = house.ask(request("bob"));
+    upstream.hear().await;
+    upstream.hear().await;
+    house.cancel.cancel();
+    for asking in [bound, free] {
+        assert!(why(&asking.await.unwrap()).contains("stopping"));
+    }
+    house.tracker.close();
+    house.tracker.wait().await;
+}
+
+#[tokio::test]
+async fn a_primary_that_is_dropped_leaves_no_reader_behind() {
+    let upstream = Upstream::start().await;
+    let House { radius, tracker, .. } = House::over(&[&upstream]).await;
+    let asking = tokio::spawn({
+        let radius = Arc::clone(&radius);
+        async move { radius.ask(request("alice")).await }
+    });
+    upstream.answer(ACCEPT, b"").await;
+    asking.await.unwrap();
+    assert_eq!(tracker.len(), 1);
+    drop(radius);
+    tracker.close();
+    tracker.wait().await;
 }
