@@ -18,29 +18,62 @@ pub trait Clock: Send + Sync {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use tokio::time::Instant;
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::sync::watch;
 
     use super::*;
 
-    /// tokio's clock, which a test may pause.
-    #[derive(Clone, Copy)]
-    pub(crate) struct TokioClock(Instant);
+    /// A clock that stands still until a test lets the next alarm ring.
+    pub(crate) struct TestClock {
+        now: watch::Sender<Tick>,
+        alarms: Mutex<BTreeMap<u64, Tick>>,
+        last_id: AtomicU64,
+    }
 
-    impl TokioClock {
-        #[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
-        pub(crate) fn begin() -> Self {
-            Self(Instant::now())
+    impl TestClock {
+        pub(crate) fn new() -> Self {
+            let last_id = AtomicU64::new(0);
+            Self { now: watch::Sender::new(Tick(0)), alarms: Mutex::default(), last_id }
+        }
+
+        pub(crate) fn advance(&self, millis: u64) {
+            self.now.send_modify(|now| now.0 += millis);
+        }
+
+        /// Moves on to the next alarm that somebody waits for, and says when that was.
+        pub(crate) fn ring(&self) -> Tick {
+            let now = self.now();
+            let next = self.alarms.lock().unwrap().values().copied().filter(|at| *at > now).min();
+            let next = next.expect("somebody waits for an alarm");
+            self.now.send_replace(next);
+            next
         }
     }
 
-    impl Clock for TokioClock {
-        #[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
+    struct Alarm<'a>(&'a TestClock, u64);
+
+    impl Drop for Alarm<'_> {
+        fn drop(&mut self) {
+            self.0.alarms.lock().unwrap().remove(&self.1);
+        }
+    }
+
+    impl Clock for TestClock {
         fn now(&self) -> Tick {
-            Tick::default().plus(Instant::now().saturating_duration_since(self.0))
+            *self.now.borrow()
         }
 
         fn wait_until(&self, tick: Tick) -> BoxFuture<'_, ()> {
-            Box::pin(tokio::time::sleep_until(self.0 + tick.since(Tick::default())))
+            Box::pin(async move {
+                let id = self.last_id.fetch_add(1, Ordering::Relaxed);
+                self.alarms.lock().unwrap().insert(id, tick);
+                let _registered = Alarm(self, id);
+                let mut now = self.now.subscribe();
+                now.wait_for(|now| *now >= tick).await.expect("the clock outlives its alarms");
+            })
         }
     }
 }

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn unknown_attributes_go_on_unchanged_and_in_order() {
         let attributes = [250, 4, 1, 2, 31, 3, b'x', 199, 2, 250, 3, 0, 26, 8, 0, 0, 0, 9, 1, 2];
-        let expected = vec![(250, vec![1, 2]), (31, b"x".to_vec()), (199, vec![]), (250, vec![0]), (26, vec![0, 0, 0, 9, 1, 2])];
+        let expected =
+            vec![(250, vec![1, 2]), (31, b"x".to_vec()), (199, vec![]), (250, vec![0]), (26, vec![0, 0, 0, 9, 1, 2])];
         assert_eq!(picked(&attributes), expected);
     }
 

@@ -14,7 +14,8 @@ use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable};
 use tokio::sync::Semaphore;
 use wire::{Code, HeldAttributes, Secret};
 
-use super::{BoxFuture, Clock, Primary, PrimaryRequest};
+use super::{BoxFuture, Clock, Primary, PrimaryObserver, PrimaryRequest, result_of};
+use crate::store::Users;
 
 /// How many logins may wait for a hashing thread, for each thread: more would wait longer than an appliance does.
 const WAITING_PER_THREAD_MAX: usize = 64;
@@ -22,23 +23,25 @@ const WAITING_PER_THREAD_MAX: usize = 64;
 /// The longest password that is hashed, in octets: what a User-Password can carry (RFC 2865 §5.2).
 const PASSWORD_OCTETS_MAX: usize = 128;
 
+/// What the hash for unknown names is made of; knowing it opens nothing.
+const DUMMY_PASSWORD: &str = "nobody has this password";
+
 /// Where the hashes are: the store, as narrow as this room needs it.
 pub trait Passwords: Send + Sync {
-    /// The user's name as the store writes it and the password's hash in PHC form; `None` if there is no such
-    /// user or the user has no password here.
+    /// The hash of the user's password in PHC form; `None` if there is no such user or the user has no password here.
     ///
     /// # Errors
     /// The store can't be read; nobody gets in meanwhile.
-    fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<StoredPassword>, Unavailable>>;
+    fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<Secret>, Unavailable>>;
 }
 
-/// One user's password, as the store keeps it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredPassword {
-    /// The name as the store has it.
-    pub canonical: ResolvedUser,
-    /// `$argon2id$v=19$…`
-    pub phc: Box<str>,
+/// The passwords that a store keeps.
+pub struct StorePasswords<S: ?Sized>(pub Arc<S>);
+
+impl<S: Users + ?Sized> Passwords for StorePasswords<S> {
+    fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<Secret>, Unavailable>> {
+        Box::pin(async move { self.0.password_hash(user).await.map_err(|error| Unavailable::seen(error.to_string())) })
+    }
 }
 
 /// The primary `local`.
@@ -46,12 +49,13 @@ pub struct Local {
     name: PrimaryName,
     passwords: Arc<dyn Passwords>,
     clock: Arc<dyn Clock>,
+    observer: Arc<dyn PrimaryObserver>,
     /// As many hashes at once as there are cores to compute them.
     threads: Arc<Semaphore>,
     /// Those that compute and those that wait.
     places: Arc<Semaphore>,
     /// A hash of nobody's password, for names that the store doesn't know.
-    dummy: Arc<str>,
+    dummy: Secret,
 }
 
 impl Local {
@@ -59,15 +63,21 @@ impl Local {
     ///
     /// # Errors
     /// The operating system gives no randomness for the dummy's salt.
-    pub fn new(passwords: Arc<dyn Passwords>, clock: Arc<dyn Clock>, threads: usize) -> Result<Self, HashingFailed> {
+    pub fn new(
+        passwords: Arc<dyn Passwords>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn PrimaryObserver>,
+        threads: usize,
+    ) -> Result<Self, HashingFailed> {
         let threads = threads.max(1);
         Ok(Self {
             name: PrimaryName::new("local"),
             passwords,
             clock,
+            observer,
             threads: Arc::new(Semaphore::new(threads)),
             places: Arc::new(Semaphore::new(threads.saturating_mul(1 + WAITING_PER_THREAD_MAX))),
-            dummy: hash_password(&Secret::new("nobody has this password"))?.into(),
+            dummy: Secret::new(hash_password(&Secret::new(DUMMY_PASSWORD))?),
         })
     }
 
@@ -75,12 +85,15 @@ impl Local {
         if request.password.is_empty() {
             return refused("empty password");
         }
+        let began = self.clock.now();
         let deadline = request.deadline;
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             answer = self.verify(request) => answer,
             () = self.clock.wait_until(deadline) => unavailable("local: no answer within the client's time; the server is short of processor time"),
-        }
+        };
+        self.observer.answered(result_of(&answer), self.clock.now().since(began));
+        answer
     }
 
     async fn verify(&self, request: PrimaryRequest) -> PrimaryAnswer {
@@ -95,20 +108,22 @@ impl Local {
         let Ok(thread) = Arc::clone(&self.threads).acquire_owned().await else {
             return unavailable("local: the server is stopping");
         };
-        let (user, phc) = match stored {
-            Some(stored) => (Some(stored.canonical), Arc::from(stored.phc)),
-            None => (None, Arc::clone(&self.dummy)),
-        };
+        // An unknown name costs the same work, on a hash that no password opens: `is_known` is asked afterwards.
+        let is_known = stored.is_some();
+        let phc = stored.unwrap_or_else(|| self.dummy.clone());
+        let user = request.claimed.clone();
         let checked = tokio::task::spawn_blocking(move || {
             // The permits live as long as the work: a caller that gave up doesn't let another hash start beside it.
             let _held = (place, thread);
             is_right(&request.password, &phc)
         });
-        match (checked.await, user) {
-            (Ok(Ok(true)), Some(user)) => PrimaryAnswer::Accept { user, attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)) },
-            (Ok(Ok(_)), _) => refused("wrong password, or no such user"),
-            (Ok(Err(unreadable)), _) => unavailable(&format!("local: {unreadable}")),
-            (Err(_), _) => unavailable("local: checking the password failed; see the log"),
+        match checked.await {
+            Ok(Ok(true)) if is_known => {
+                PrimaryAnswer::Accept { user, attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)) }
+            }
+            Ok(Ok(_)) => refused("wrong password, or no such user"),
+            Ok(Err(unreadable)) => unavailable(&format!("local: {unreadable}")),
+            Err(_) => unavailable("local: checking the password failed; see the log"),
         }
     }
 }
@@ -158,8 +173,9 @@ pub enum HashingFailed {
 #[error("the stored password hash is unreadable; set the user's password anew")]
 struct Unreadable;
 
-fn is_right(password: &Secret, phc: &str) -> Result<bool, Unreadable> {
-    let hash = PasswordHash::new(phc).map_err(|_| Unreadable)?;
+fn is_right(password: &Secret, phc: &Secret) -> Result<bool, Unreadable> {
+    let text = std::str::from_utf8(phc.expose()).map_err(|_| Unreadable)?;
+    let hash = PasswordHash::new(text).map_err(|_| Unreadable)?;
     match Argon2::default().verify_password(password.expose(), &hash) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -173,4 +189,116 @@ fn refused(why: &str) -> PrimaryAnswer {
 
 fn unavailable(why: &str) -> PrimaryAnswer {
     PrimaryAnswer::Unavailable(Unavailable::seen(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use login::Tick;
+
+    use super::*;
+    use crate::primary::clock::tests::TestClock;
+    use crate::primary::{Forwarded, NoObserver};
+
+    struct Table(HashMap<ResolvedUser, Secret>);
+
+    impl Passwords for Table {
+        fn password_hash<'a>(&'a self, user: &'a ResolvedUser) -> BoxFuture<'a, Result<Option<Secret>, Unavailable>> {
+            let found = self.0.get(user).cloned();
+            Box::pin(async move {
+                if user.as_str() == "broken" { Err(Unavailable::seen("the store is locked")) } else { Ok(found) }
+            })
+        }
+    }
+
+    fn local() -> Local {
+        let alice = Secret::new(hash_password(&Secret::new("correct horse")).unwrap());
+        let table = HashMap::from([
+            (ResolvedUser::new("alice"), alice),
+            (ResolvedUser::new("damaged"), Secret::new("$argon2id$nonsense")),
+        ]);
+        Local::new(Arc::new(Table(table)), Arc::new(TestClock::new()), Arc::new(NoObserver), 2).unwrap()
+    }
+
+    fn request(user: &str, password: &str) -> PrimaryRequest {
+        PrimaryRequest {
+            user_octets: user.as_bytes().into(),
+            claimed: ResolvedUser::new(user),
+            password: Secret::new(password),
+            forwarded: Forwarded::default(),
+            upstream: None,
+            deadline: Tick(30_000),
+        }
+    }
+
+    fn why(answer: PrimaryAnswer) -> String {
+        match answer {
+            PrimaryAnswer::Unavailable(unavailable) => unavailable.why.to_string(),
+            PrimaryAnswer::Reject { why, .. } => why.to_string(),
+            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => panic!("a yes"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_right_password_opens_and_no_other_does() {
+        let local = local();
+        let answer = local.ask(request("alice", "correct horse")).await;
+        assert!(matches!(answer, PrimaryAnswer::Accept { user, .. } if user.as_str() == "alice"));
+        for wrong in ["correct hors", "correct horse ", "Correct horse"] {
+            assert!(why(local.ask(request("alice", wrong)).await).contains("wrong password"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_gets_the_answer_of_a_wrong_password_even_with_the_dummys() {
+        let local = local();
+        let wrong = why(local.ask(request("alice", "wrong")).await);
+        assert_eq!(why(local.ask(request("nobody", "wrong")).await), wrong);
+        assert_eq!(why(local.ask(request("nobody", DUMMY_PASSWORD)).await), wrong);
+    }
+
+    #[tokio::test]
+    async fn an_empty_password_reaches_no_hash_and_no_user_can_have_one() {
+        assert_eq!(why(local().ask(request("alice", "")).await), "empty password");
+        assert_eq!(hash_password(&Secret::new("")), Err(HashingFailed::Empty));
+        assert_eq!(hash_password(&Secret::new(vec![b'x'; 129])), Err(HashingFailed::TooLong));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_or_lies_opens_nothing() {
+        let local = local();
+        assert_eq!(why(local.ask(request("broken", "x")).await), "the store is locked");
+        assert!(why(local.ask(request("damaged", "x")).await).contains("unreadable"));
+    }
+
+    #[tokio::test]
+    async fn more_logins_than_may_wait_are_refused_at_once() {
+        let local = local();
+        let every = u32::try_from(2 * (1 + WAITING_PER_THREAD_MAX)).unwrap();
+        let taken = local.places.try_acquire_many(every).unwrap();
+        assert!(why(local.ask(request("alice", "correct horse")).await).contains("overload"));
+        drop(taken);
+        assert!(matches!(local.ask(request("alice", "correct horse")).await, PrimaryAnswer::Accept { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_waits_for_a_thread_ends_at_its_deadline() {
+        let clock = Arc::new(TestClock::new());
+        let local = Local { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..local() };
+        let taken = local.threads.try_acquire_many(2).unwrap();
+        let mut asking = local.ask(request("alice", "correct horse"));
+        let waits = tokio::select! { biased; _ = &mut asking => false, () = tokio::task::yield_now() => true };
+        assert!(waits);
+        clock.advance(30_000);
+        assert!(why(asking.await).contains("within the client's time"));
+        drop(taken);
+    }
+
+    #[test]
+    fn a_hash_is_argon2id_with_a_salt_of_its_own() {
+        let [one, two] = [(); 2].map(|()| hash_password(&Secret::new("same")).unwrap());
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, two);
+    }
 }

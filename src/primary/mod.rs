@@ -26,11 +26,13 @@ use std::sync::Arc;
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Tick};
 use wire::Secret;
 
+use crate::telemetry::PrimaryResult;
+
 pub use clock::Clock;
 pub use forwarded::Forwarded;
-pub use local::{Local, Passwords, hash_password};
-pub use observer::{NoObserver, PrimaryObserver};
-pub use radius::Radius;
+pub use local::{HashingFailed, Local, Passwords, StorePasswords, hash_password};
+pub use observer::{NoObserver, PrimaryObserver, Told};
+pub use radius::{Host, Radius, RadiusSettings, ServerAddress, Surroundings};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -74,5 +76,14 @@ pub struct UpstreamState {
 impl std::fmt::Debug for UpstreamState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "UpstreamState(server {})", self.server)
+    }
+}
+
+fn result_of(answer: &PrimaryAnswer) -> PrimaryResult {
+    match answer {
+        PrimaryAnswer::Accept { .. } => PrimaryResult::Accept,
+        PrimaryAnswer::Reject { .. } => PrimaryResult::Reject,
+        PrimaryAnswer::Challenge { .. } => PrimaryResult::Challenge,
+        PrimaryAnswer::Unavailable(_) => PrimaryResult::Unavailable,
     }
 }

@@ -27,12 +27,12 @@ pub(super) enum Death {
 }
 
 impl Death {
-    /// The word in logs.
+    /// What logs say.
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::Silent => "silent",
-            Self::Refused => "refused",
-            Self::Unresolved => "unresolved",
+            Self::Silent => "silent to two transmissions of a request",
+            Self::Refused => "refused: nobody listens there",
+            Self::Unresolved => "its name has no address",
         }
     }
 }
@@ -82,11 +82,13 @@ impl Health {
         true
     }
 
-    /// It is dead from now on.
-    pub(super) fn die(&mut self, death: Death, now: Tick) {
+    /// It is dead from now on. Says whether it was well before.
+    pub(super) fn die(&mut self, death: Death, now: Tick) -> bool {
+        let was_well = self.ill.is_none();
         let since = self.ill.map_or(now, |(since, _)| since);
         self.ill = Some((since, death));
         self.dead_until = Some(now.plus(DEAD_FOR));
+        was_well
     }
 
     /// This user's request met it dead.

@@ -9,10 +9,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use login::Tick;
+use socket2::{Domain, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use wire::{Code, Demand, HeldAttributes, Malformed, PacketView, SentRequest, SharedSecret, Unverified, VerifiedReply, WrongSecret};
+use wire::{
+    Code, Demand, HeldAttributes, Malformed, PACKET_OCTETS_MAX, PacketView, SentRequest, SharedSecret, Unverified,
+    VerifiedReply, WrongSecret,
+};
 
 use super::ids::{IDENTIFIERS, Identifiers};
 use crate::primary::observer::ReplyDrop;
@@ -53,12 +57,19 @@ impl Lane {
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
-        let socket = std::net::UdpSocket::bind(any)?;
+        let socket = Socket::new(Domain::for_address(server), Type::DGRAM, None)?;
+        // Room for an answer to each Identifier at once; the system may allow less, and then a retransmission mends it.
+        let _allowed_or_not = socket.set_recv_buffer_size(IDENTIFIERS * PACKET_OCTETS_MAX);
+        socket.bind(&any.into())?;
         socket.set_nonblocking(true)?;
-        socket.connect(server)?;
+        socket.connect(&server.into())?;
         let waiting = std::iter::repeat_with(|| None).take(IDENTIFIERS).collect();
         let table = Table { ids: Identifiers::new(), waiting };
-        Ok(Self { socket: UdpSocket::from_std(socket)?, table: Mutex::new(table), ended: CancellationToken::new() })
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+            table: Mutex::new(table),
+            ended: CancellationToken::new(),
+        })
     }
 
     /// Takes an Identifier, if one is free.

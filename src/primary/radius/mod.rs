@@ -28,7 +28,7 @@ use std::sync::Arc;
 use login::name::Realms;
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable, UserName};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use wire::{Code, Demand, HeldAttributes, SharedSecret, WrongSecret, log_safe};
 
@@ -37,7 +37,7 @@ use self::lane::Heard;
 use self::schedule::Schedule;
 use self::server::{Outcome, Server, Shared};
 use super::observer::{PrimaryObserver, ReplyDrop};
-use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState};
+use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState, result_of};
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,8 @@ pub struct Radius {
     shared: Arc<Shared>,
     servers: Vec<Arc<Server>>,
     realms: Realms,
+    /// A primary that is dropped, as a reload does, takes its readers and sockets with it.
+    _readers: DropGuard,
 }
 
 impl Radius {
@@ -108,10 +110,13 @@ impl Radius {
     pub async fn start(settings: RadiusSettings, surroundings: Surroundings) -> Self {
         let Surroundings { clock, observer, tracker, cancel } = surroundings;
         let RadiusSettings { name, servers, secret, demand, realms } = settings;
+        let cancel = cancel.child_token();
+        let readers = cancel.clone().drop_guard();
         let names = std::hash::RandomState::new();
         let schedule = Schedule::default();
         let shared = Arc::new(Shared { name, secret, demand, schedule, clock, observer, tracker, cancel, names });
-        let servers: Vec<_> = servers.into_iter().map(|address| Arc::new(Server::new(Arc::clone(&shared), address))).collect();
+        let servers: Vec<_> =
+            servers.into_iter().map(|address| Arc::new(Server::new(Arc::clone(&shared), address))).collect();
         let mut lookups = JoinSet::new();
         for server in servers.iter().map(Arc::clone) {
             lookups.spawn(async move {
@@ -121,7 +126,13 @@ impl Radius {
             });
         }
         while lookups.join_next().await.is_some() {}
-        Self { shared, servers, realms }
+        Self { shared, servers, realms, _readers: readers }
+    }
+
+    /// How many requests wait for a server now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.servers.iter().map(|server| server.in_flight()).sum()
     }
 
     async fn answer(&self, request: PrimaryRequest) -> PrimaryAnswer {
@@ -137,7 +148,7 @@ impl Radius {
             () = self.shared.clock.wait_until(deadline) => self.unavailable(),
         };
         let took = self.shared.clock.now().since(began);
-        self.shared.observer.answered(&self.shared.name, word(&answer), took);
+        self.shared.observer.answered(result_of(&answer), took);
         answer
     }
 
@@ -163,6 +174,7 @@ impl Radius {
                 Outcome::Silent => break,
                 Outcome::Full => return self.overloaded(server),
                 Outcome::TooLarge => return self.too_large(),
+                Outcome::Stopping => return self.stopping(),
             }
         }
         self.unavailable()
@@ -180,6 +192,7 @@ impl Radius {
                 Outcome::Dead | Outcome::Silent => return self.unavailable(),
                 Outcome::Full => return self.overloaded(server),
                 Outcome::TooLarge => return self.too_large(),
+                Outcome::Stopping => return self.stopping(),
             }
         }
     }
@@ -254,6 +267,10 @@ impl Radius {
         self.refused("the request does not fit: a password over 128 octets, or more than 4096 octets in all")
     }
 
+    fn stopping(&self) -> PrimaryAnswer {
+        self.failed(format!("primary {}: the service is stopping", self.shared.name))
+    }
+
     fn overloaded(&self, server: &Server) -> PrimaryAnswer {
         let name = &self.shared.name;
         self.failed(format!(
@@ -287,13 +304,19 @@ impl Radius {
         if let Some(reason) = health.disbelieved() {
             return format!("{label} sends replies that were dropped ({}): {}", reason.as_str(), mend(reason, name));
         }
-        let Some((since, death)) = health.ill() else { return format!("{label} answers others but not this request in time") };
+        let Some((since, death)) = health.ill() else {
+            return format!("{label} answers others but not this request in time");
+        };
         let seconds = self.shared.clock.now().since(since).as_secs();
         match death {
             Death::Refused => {
-                format!("{label} has been refusing packets for {seconds} s: check the address and the port, and that the server runs")
+                format!(
+                    "{label} has been refusing packets for {seconds} s: check the address and the port, and that the server runs"
+                )
             }
-            Death::Unresolved => format!("{label} has had no address for {seconds} s: check the name and this host's DNS"),
+            Death::Unresolved => {
+                format!("{label} has had no address for {seconds} s: check the name and this host's DNS")
+            }
             Death::Silent => format!(
                 "{label} has been silent for {seconds} s: check that it runs, that UDP reaches it, and that it knows this host as a \
                  RADIUS client with the secret in secrets/primary.{name} (servers answer a wrong secret with silence)"
@@ -321,17 +344,12 @@ fn mend(reason: ReplyDrop, name: &PrimaryName) -> String {
             "let that server send Message-Authenticator (CVE-2024-3596: update it), or set require_message_authenticator = \"no\" in \
              [primary.{name}] and accept the risk"
         ),
-        ReplyDrop::ProxyState => "it returns a Proxy-State that was not sent, the mark of a forgery (CVE-2024-3596)".to_owned(),
+        ReplyDrop::ProxyState => {
+            "it returns a Proxy-State that was not sent, the mark of a forgery (CVE-2024-3596)".to_owned()
+        }
         ReplyDrop::WrongCode => "check that the port is its authentication port, 1812 as a rule".to_owned(),
-        ReplyDrop::Malformed | ReplyDrop::Unexpected => "check what listens there, and whether somebody forges its replies".to_owned(),
-    }
-}
-
-fn word(answer: &PrimaryAnswer) -> &'static str {
-    match answer {
-        PrimaryAnswer::Accept { .. } => "accept",
-        PrimaryAnswer::Reject { .. } => "reject",
-        PrimaryAnswer::Challenge { .. } => "challenge",
-        PrimaryAnswer::Unavailable(_) => "unavailable",
+        ReplyDrop::Malformed | ReplyDrop::Unexpected => {
+            "check what listens there, and whether somebody forges its replies".to_owned()
+        }
     }
 }

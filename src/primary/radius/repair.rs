@@ -62,7 +62,7 @@ pub(super) async fn resolve(server: &Arc<Server>) -> bool {
     match next(&found, current) {
         Some(address) if Some(address) != current => server.move_to(address),
         Some(_) => {}
-        None if current.is_none() => server.shared.observer.server_moved(&server.shared.name, &server.label, None),
+        None if current.is_none() => server.shared.observer.server_moved(&server.label, None),
         // A name server that fails says nothing about the address that we have.
         None => {}
     }

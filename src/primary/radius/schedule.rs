@@ -32,13 +32,13 @@ impl Default for Schedule {
 
 /// RAND of RFC 5080 §2.2.1: between -0.1 and +0.1, in thousandths. It need not be secret, only different each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jitter(i8);
+pub struct Jitter(i16);
 
 impl Jitter {
     /// A draw from any octets of randomness.
     #[must_use]
     pub fn draw(random: u32) -> Self {
-        Self(i8::try_from(random % 201).map_or(100, |draw| draw) - 100)
+        Self(i16::try_from(random % 201).map_or(0, |draw| draw - 100))
     }
 
     /// This fraction of a duration, added to `base`.
@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_longest_timeout_is_bounded_and_the_count_too() {
-        let schedule = Schedule { duration_max: Duration::from_secs(3600), transmissions_max: 7, ..Schedule::default() };
+        let schedule =
+            Schedule { duration_max: Duration::from_secs(3600), transmissions_max: 7, ..Schedule::default() };
         let (sent, failed) = play(schedule, |_| Jitter(0));
         assert_eq!(sent, [0, 2_000, 6_000, 14_000, 30_000, 46_000, 62_000]);
         assert_eq!(failed, 78_000);
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_draw_reaches_both_ends_and_nothing_beyond() {
-        let draws: Vec<i8> = (0..1_000).map(|random| Jitter::draw(random).0).collect();
+        let draws: Vec<i16> = (0..1_000).map(|random| Jitter::draw(random).0).collect();
         assert_eq!(draws.iter().min(), Some(&-100));
         assert_eq!(draws.iter().max(), Some(&100));
     }

@@ -14,15 +14,18 @@ use login::{PrimaryName, Tick};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::{Attribute, Code, Datagram, Demand, Full, PACKET_OCTETS_MAX, RequestWriter, SentRequest, SharedSecret, kind};
+use wire::{
+    Attribute, Code, Datagram, Demand, Full, PACKET_OCTETS_MAX, RequestWriter, SentRequest, SharedSecret, kind,
+};
 
-use super::health::{Death, Health};
+use super::health::{DEAD_FOR, Death, Health};
 use super::lane::{Heard, Lane};
 use super::pool::{Place, Pool};
 use super::schedule::{Expired, Jitter, Schedule, Transmissions};
 use super::{Host, ServerAddress, repair};
 use crate::primary::observer::{PrimaryObserver, ReplyDrop};
 use crate::primary::{Clock, PrimaryRequest};
+use crate::telemetry::InFlight;
 
 /// How long a request waits for an Identifier when all are taken.
 const IDENTIFIER_WAIT: Duration = Duration::from_millis(500);
@@ -73,6 +76,8 @@ pub(super) enum Outcome {
     Full,
     /// The request doesn't fit into a packet.
     TooLarge,
+    /// The service is stopping, or this primary was replaced.
+    Stopping,
 }
 
 impl Server {
@@ -105,13 +110,27 @@ impl Server {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many requests wait for it.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// Where it is reached now.
     pub(super) fn current(&self) -> Option<SocketAddr> {
         self.pool().as_ref().map(|pool| pool.address())
     }
 
     /// Asks it. `elsewhere` says whether there is another server to ask; a `bound` request stays here whatever happens.
-    pub(super) async fn exchange(self: &Arc<Self>, request: &PrimaryRequest, bound: bool, elsewhere: impl Fn() -> bool) -> Outcome {
+    pub(super) async fn exchange(
+        self: &Arc<Self>,
+        request: &PrimaryRequest,
+        bound: bool,
+        elsewhere: impl Fn() -> bool,
+    ) -> Outcome {
+        // The lanes are closed then: without this a request would begin anew on them without end.
+        if self.shared.cancel.is_cancelled() {
+            return Outcome::Stopping;
+        }
         let mut deaths = self.deaths.subscribe();
         let ticket = match self.ticket(bound).await {
             Ok(Some(ticket)) => ticket,
@@ -151,7 +170,7 @@ impl Server {
                     match transmissions.expire(now, self.jitter()) {
                         Expired::Failed => return Outcome::Silent,
                         Expired::Resend => {
-                            self.shared.observer.retransmitted(&self.shared.name, &self.label);
+                            self.shared.observer.retransmitted(&self.label);
                             self.transmit(&ticket.lane, &sent).await;
                         }
                     }
@@ -164,7 +183,7 @@ impl Server {
     pub(super) fn heard(&self) {
         let revived = self.health().heard(self.shared.clock.now());
         if revived {
-            self.shared.observer.server_revived(&self.shared.name, &self.label);
+            self.shared.observer.server_revived(&self.label);
         }
     }
 
@@ -172,27 +191,21 @@ impl Server {
     pub(super) fn heard_probe(&self) {
         let revived = self.health().heard_probe(self.shared.clock.now());
         if revived {
-            self.shared.observer.server_revived(&self.shared.name, &self.label);
+            self.shared.observer.server_revived(&self.label);
         }
     }
 
     /// It is dead: its requests leave, and somebody looks after it.
     pub(super) fn die(self: &Arc<Self>, death: Death) {
-        let was_alive = {
-            let mut health = self.health();
-            let now = self.shared.clock.now();
-            let was_alive = health.is_alive(now);
-            health.die(death, now);
-            was_alive
-        };
-        self.after_death(death, was_alive);
+        let was_well = self.health().die(death, self.shared.clock.now());
+        self.after_death(death, was_well);
     }
 
     /// It is reached at another address from now on; what waits at the old one begins anew.
     pub(super) fn move_to(&self, address: SocketAddr) {
         let old = self.pool().replace(Arc::new(Pool::new(address)));
         self.health().moved();
-        self.shared.observer.server_moved(&self.shared.name, &self.label, Some(address));
+        self.shared.observer.server_moved(&self.label, Some(address));
         if let Some(old) = old {
             old.close();
         }
@@ -204,9 +217,9 @@ impl Server {
         self.is_alive() || self.repairing.swap(true, Ordering::AcqRel)
     }
 
-    fn after_death(self: &Arc<Self>, death: Death, was_alive: bool) {
-        if was_alive {
-            self.shared.observer.server_died(&self.shared.name, &self.label, death.as_str());
+    fn after_death(self: &Arc<Self>, death: Death, was_well: bool) {
+        if was_well {
+            self.shared.observer.server_died(&self.label, death.as_str(), DEAD_FOR);
         }
         self.deaths.send_replace(Some(death));
         if !self.repairing.swap(true, Ordering::AcqRel) {
@@ -215,23 +228,25 @@ impl Server {
     }
 
     fn silent(self: &Arc<Self>, first: Tick, now: Tick, user: u64) {
-        let (was_alive, died) = {
+        let (was_alive, was_well, died) = {
             let mut health = self.health();
-            (health.is_alive(now), health.silent(first, now, user))
+            (health.is_alive(now), health.ill().is_none(), health.silent(first, now, user))
         };
         // Those that wait are woken once; later timeouts of theirs only prolong the death.
         if died && was_alive {
-            self.after_death(Death::Silent, true);
+            self.after_death(Death::Silent, was_well);
         }
     }
 
     /// No socket could be opened: the name has no address, its network has no route, or our own system is short of sockets,
     /// which says nothing about the server (rules A5).
     fn unreachable(self: &Arc<Self>, request: &PrimaryRequest, error: &io::Error) -> Outcome {
-        let death = match error.kind() {
-            io::ErrorKind::AddrNotAvailable => Death::Unresolved,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Death::Refused,
-            _ => return Outcome::Full,
+        let death = if error.kind() == io::ErrorKind::AddrNotAvailable {
+            Death::Unresolved
+        } else if is_gone(error) {
+            Death::Refused
+        } else {
+            return Outcome::Full;
         };
         self.die(death);
         self.health().suffer(self.hash(request));
@@ -270,16 +285,14 @@ impl Server {
 
     /// What the system says of a socket: a refusal counts as silence at once; the rest, the schedule will tell.
     fn socket_failed(self: &Arc<Self>, error: &io::Error) {
-        let gone =
-            matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable);
-        if gone {
+        if is_gone(error) {
             self.die(Death::Refused);
         }
     }
 
     fn dropped(&self, reason: ReplyDrop) {
         self.health().disbelieve(reason);
-        self.shared.observer.reply_dropped(&self.shared.name, &self.label, reason);
+        self.shared.observer.reply_dropped(&self.label, reason);
     }
 
     /// Message-Authenticator stands first by the writer (rules E1); the password is hidden anew for this hop.
@@ -305,10 +318,13 @@ impl Server {
     fn hash(&self, request: &PrimaryRequest) -> u64 {
         self.shared.names.hash_one(request.claimed.as_str())
     }
+}
 
-    fn count(&self, change: impl Fn(&AtomicUsize) -> usize) {
-        self.shared.observer.in_flight(&self.shared.name, &self.label, change(&self.in_flight));
-    }
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
+    )
 }
 
 /// One request's Identifier on one lane, given back when dropped.
@@ -317,15 +333,18 @@ struct Ticket {
     lane: Arc<Lane>,
     id: u8,
     answered: bool,
+    /// Counts the request in the metrics for as long as it waits.
+    _gauge: Option<InFlight>,
 }
 
 impl Ticket {
     fn new(server: &Arc<Server>, place: Place) -> Self {
-        server.count(|requests| requests.fetch_add(1, Ordering::Relaxed) + 1);
+        server.in_flight.fetch_add(1, Ordering::Relaxed);
+        let gauge = server.shared.observer.request_begins();
         if place.is_new {
             server.shared.tracker.spawn(listen(Arc::clone(server), Arc::clone(&place.lane)));
         }
-        Self { server: Arc::clone(server), lane: place.lane, id: place.id, answered: false }
+        Self { server: Arc::clone(server), lane: place.lane, id: place.id, answered: false, _gauge: gauge }
     }
 
     fn closed_by(mut self, heard: Option<Heard>) -> Outcome {
@@ -337,7 +356,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.lane.give_back(self.id, self.answered, self.server.shared.clock.now());
-        self.server.count(|requests| requests.fetch_sub(1, Ordering::Relaxed) - 1);
+        self.server.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.server.freed.notify_one();
     }
 }

@@ -61,8 +61,8 @@ impl Happening for PrimaryAnswered<'_> {
 pub struct PrimaryDown<'a> {
     /// Which primary.
     pub primary: &'a PrimaryMeters,
-    /// Which of its servers.
-    pub server: SocketAddr,
+    /// Which of its servers, as the configuration names it: a name that does not resolve has no address.
+    pub server: &'a str,
     /// Why.
     pub why: &'a str,
     /// It is not asked for so long.
@@ -75,7 +75,7 @@ impl Happening for PrimaryDown<'_> {
         self.primary.down().increment(1.0);
         let (primary, server, why, pause) = (self.primary.name(), self.server, self.why, spoken(self.pause));
         tracing::warn!(
-            target: SENTENCE, primary, %server, why,
+            target: SENTENCE, primary, server, why,
             "{primary}: {server} is dead for {pause}: {why}. What to do: check that it runs, knows this host as a client, and has the same secret"
         );
     }
@@ -86,8 +86,8 @@ impl Happening for PrimaryDown<'_> {
 pub struct PrimaryUp<'a> {
     /// Which primary.
     pub primary: &'a PrimaryMeters,
-    /// Which of its servers.
-    pub server: SocketAddr,
+    /// Which of its servers, as the configuration names it: a name that does not resolve has no address.
+    pub server: &'a str,
 }
 
 impl sealed::Sealed for PrimaryUp<'_> {}
@@ -95,7 +95,7 @@ impl Happening for PrimaryUp<'_> {
     fn tell(self, _: &Telemetry) {
         self.primary.down().decrement(1.0);
         let (primary, server) = (self.primary.name(), self.server);
-        tracing::info!(target: SENTENCE, primary, %server, "{primary}: {server} answers again");
+        tracing::info!(target: SENTENCE, primary, server, "{primary}: {server} answers again");
     }
 }
 
@@ -103,8 +103,8 @@ impl Happening for PrimaryUp<'_> {
 pub struct UpstreamBadReply<'a> {
     /// Which primary.
     pub primary: &'a PrimaryMeters,
-    /// From where it came.
-    pub server: SocketAddr,
+    /// Which of its servers, as the configuration names it.
+    pub server: &'a str,
     /// What is wrong with it; never its content.
     pub why: &'a dyn Display,
 }
@@ -118,7 +118,7 @@ impl Happening for UpstreamBadReply<'_> {
             let (primary, server, more) = (self.primary.name(), self.server, and_more(more));
             let why = wire::log_safe(self.why.to_string().as_bytes());
             tracing::warn!(
-                target: SENTENCE, primary, %server, why,
+                target: SENTENCE, primary, server, why,
                 "{primary}: a reply from {server} is not believed: {why}. What to do: compare the secret on both sides; if it fits, somebody forges replies{more}"
             );
         }
