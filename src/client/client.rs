@@ -1,19 +1,19 @@
 //! One appliance: its configuration, and what is remembered of it across reloads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use login::{ClientName, Tick};
 use wire::Demand;
 
+use super::advice::{Advice, Refused};
 use super::budget::Bucket;
-use super::drops::DropReason;
 use super::duplicates::{Kept, Share};
 use super::facts::SessionAttribute;
 use super::stance::{Learning, demand};
-use super::throttle::Throttle;
 use super::{Budget, lock};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, Stance};
+use crate::telemetry::{ClientMeters, Dropped, Telemetry};
 
 /// Status-Server answers at once, then a second: probes come every few seconds (RFC 5997 §4.2).
 const STATUS_BURST: u32 = 20;
@@ -24,6 +24,8 @@ const STATUS_PER_MINUTE: u32 = 600;
 pub struct Client {
     config: ClientConfig,
     session_attribute: Option<SessionAttribute>,
+    advice: Advice,
+    meters: ClientMeters,
     memory: Arc<Memory>,
 }
 
@@ -34,8 +36,6 @@ pub(super) struct Memory {
     learning: Mutex<Learning>,
     budget: Budget,
     status: Mutex<Bucket>,
-    dropped: [AtomicU64; DropReason::ALL.len()],
-    lines: Mutex<[Throttle; DropReason::ALL.len()]>,
 }
 
 impl Memory {
@@ -45,16 +45,15 @@ impl Memory {
             learning: Mutex::default(),
             budget: Budget::per_minute(bare_failures_per_minute),
             status: Mutex::new(Bucket::full(STATUS_BURST, STATUS_PER_MINUTE)),
-            dropped: Default::default(),
-            lines: Mutex::default(),
         }
     }
 }
 
 impl Client {
-    pub(super) fn new(config: ClientConfig, memory: Arc<Memory>) -> Self {
+    pub(super) fn new(config: ClientConfig, meters: ClientMeters, memory: Arc<Memory>) -> Self {
         let session_attribute = config.session_attribute.as_deref().and_then(SessionAttribute::named);
-        Self { config, session_attribute, memory }
+        let advice = Advice::of(&config.name, config.stance);
+        Self { config, session_attribute, advice, meters, memory }
     }
 
     /// `[client.NAME]`.
@@ -92,10 +91,10 @@ impl Client {
         *lock(&self.memory.learning)
     }
 
-    /// Packets of it that were dropped for this reason, since the process began.
+    /// Where its packets are counted.
     #[must_use]
-    pub fn dropped(&self, reason: DropReason) -> u64 {
-        self.memory.dropped.get(reason.index()).map_or(0, |count| count.load(Ordering::Relaxed))
+    pub fn meters(&self) -> &ClientMeters {
+        &self.meters
     }
 
     /// What the table of retransmits keeps for it.
@@ -116,8 +115,11 @@ impl Client {
         demand(self.config.stance, self.learning())
     }
 
-    /// Moves the learning on; true where it has just learned.
+    /// Moves the learning on, under `auto` only; true where it has just learned.
     pub(super) fn learn(&self, step: impl FnOnce(Learning) -> Learning) -> bool {
+        if self.config.stance != Stance::Auto {
+            return false;
+        }
         let mut learning = lock(&self.memory.learning);
         let before = *learning;
         *learning = step(before);
@@ -128,11 +130,13 @@ impl Client {
         lock(&self.memory.status).take(at)
     }
 
-    /// Counts a drop; `Some`: write a line for so many of them.
-    pub(super) fn note_drop(&self, reason: DropReason, at: Tick) -> Option<u64> {
-        if let Some(count) = self.memory.dropped.get(reason.index()) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        lock(&self.memory.lines).get_mut(reason.index())?.note(at)
+    /// Counts a drop and tells the admin, once a minute, what to mend (rules E6).
+    pub(super) fn tell_drop(&self, refused: Refused, peer: SocketAddr, telemetry: &Telemetry) {
+        let detail: Option<&dyn std::fmt::Display> = match &refused {
+            Refused::Malformed(what) => Some(what),
+            Refused::TooLong | Refused::Unverified(_) | Refused::Overload | Refused::StatusRate => None,
+        };
+        let help = self.advice.on(refused, self.learning().is_learned());
+        telemetry.emit(Dropped { client: &self.meters, peer, reason: refused.reason(), detail, help });
     }
 }

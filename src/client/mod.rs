@@ -4,18 +4,16 @@
 //! E1); a retransmit never begins a second login; whatever is dropped is counted with its reason, and a known client's admin
 //! reads what to mend (E6). It never decodes a password, decides about a login, or reads a clock: time comes with each packet.
 
+mod advice;
 mod budget;
 mod client;
-mod drops;
 mod duplicates;
 mod facts;
 mod gate;
-mod notice;
 mod prefixes;
 mod return_path;
 mod stance;
 mod status;
-mod throttle;
 mod ticket;
 
 use std::net::SocketAddr;
@@ -23,7 +21,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use budget::{Budget, Trial};
 pub use client::Client;
-pub use drops::DropReason;
 pub use duplicates::{Bounds, Kept};
 pub use facts::{LoginFacts, login_facts};
 pub use gate::{Admission, Admitted, Gate, GateOptions, Settled};

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wire::SignedReply;
+use wire::{Code, SignedReply};
 
 use super::duplicates::{Duplicates, Key};
-use super::{Client, Outlet, ReturnPath, Way, notice};
+use super::{Client, Outlet, ReturnPath, Way};
+use crate::telemetry::{AnswerCode, Answered, DropReason, Dropped, Telemetry};
 
 /// The way back to one request. While it lives, retransmits are absorbed; dropped without an answer, as by a panic, it frees
 /// its key, and the next retransmit begins anew.
@@ -16,12 +17,20 @@ pub struct Ticket {
     id: u64,
     outlet: Arc<dyn Outlet>,
     client: Arc<Client>,
+    telemetry: Telemetry,
     settled: bool,
 }
 
 impl Ticket {
-    pub(super) fn new(table: Arc<Duplicates>, key: Key, id: u64, outlet: Arc<dyn Outlet>, client: Arc<Client>) -> Self {
-        Self { table, key, id, outlet, client, settled: false }
+    pub(super) fn new(
+        table: Arc<Duplicates>,
+        key: Key,
+        id: u64,
+        outlet: Arc<dyn Outlet>,
+        client: Arc<Client>,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self { table, key, id, outlet, client, telemetry, settled: false }
     }
 
     /// Sends the answer, unless another request has taken this one's Identifier meanwhile: its sender no longer waits (B1).
@@ -29,8 +38,9 @@ impl Ticket {
         self.settled = true;
         if self.table.answered(&self.key, self.id, reply.as_bytes()) {
             self.outlet.send(reply.as_bytes(), self.key.way);
+            self.telemetry.emit(Answered { client: self.client.meters(), code: code_of(reply) });
         } else {
-            notice::superseded(&self.client);
+            self.tell_silence(DropReason::Superseded);
         }
     }
 
@@ -38,7 +48,7 @@ impl Ticket {
     pub fn supersede(mut self) {
         self.settled = true;
         self.table.answered(&self.key, self.id, &[]);
-        notice::superseded(&self.client);
+        self.tell_silence(DropReason::Superseded);
     }
 
     /// Whether its sender may still wait; false once the same Identifier came with another request.
@@ -58,6 +68,19 @@ impl Ticket {
     pub fn way(&self) -> Way {
         self.key.way
     }
+
+    fn tell_silence(&self, reason: DropReason) {
+        self.telemetry.emit(Dropped { client: self.client.meters(), peer: self.key.way.peer, reason, detail: None, help: None });
+    }
+}
+
+/// What counts as which answer; the engine sends no other codes.
+fn code_of(reply: SignedReply<'_>) -> AnswerCode {
+    match reply.as_bytes().first() {
+        Some(octet) if *octet == Code::AccessAccept.octet() => AnswerCode::Accept,
+        Some(octet) if *octet == Code::AccessChallenge.octet() => AnswerCode::Challenge,
+        Some(_) | None => AnswerCode::Reject,
+    }
 }
 
 impl ReturnPath for Ticket {
@@ -74,6 +97,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.settled {
             self.table.free(&self.key, self.id);
+            // "Every packet is accounted for" (E6): only a fault drops a request that nobody answered.
+            self.tell_silence(DropReason::Unanswerable);
         }
     }
 }

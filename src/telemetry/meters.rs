@@ -188,7 +188,7 @@ impl fmt::Debug for InFlight {
 }
 
 /// What is counted for the service as a whole.
-pub struct ServiceMeters {
+pub(super) struct ServiceMeters {
     pub(super) unknown_client: ClientMeters,
     pub(super) held: Gauge,
     pub(super) prompts: [(Method, Counter); Method::ALL.len()],
