@@ -196,4 +196,13 @@ mod tests {
             assert_ne!(one, other);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(text in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            if let Ok(seed) = seed_of_base32(&Secret::new(text)) {
+                assert!((SEED_OCTETS_MIN..=SEED_OCTETS_MAX).contains(&seed.len()));
+            }
+        }
+    }
 }

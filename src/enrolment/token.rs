@@ -1,6 +1,6 @@
 //! A new OATH token for a user: checked, stored, and shown once.
 
-use login::{ResolvedUser, TokenId, Wall};
+use login::{TokenId, Wall};
 use wire::Secret;
 
 use super::otpauth::{Account, uri};
@@ -144,6 +144,8 @@ fn warnings(wish: &TokenWish, seed: &Secret) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use login::ResolvedUser;
 
     use super::*;
     use crate::store::{Refusal, StoreFuture, Token};
