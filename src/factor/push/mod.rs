@@ -7,6 +7,7 @@
 mod breaker;
 mod reach;
 mod signature;
+mod told;
 mod webhook;
 
 use std::collections::{HashSet, VecDeque};

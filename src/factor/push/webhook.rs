@@ -10,16 +10,15 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use login::{Unavailable, Wall};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect, retry};
-use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::Secret;
 
 use super::breaker::{Admission, Breaker};
 use super::reach::{Reach, Refusal, Resolver};
 use super::signature::{SIGNATURE_HEADER, sign};
+use super::told::Told;
 use super::{PushChannel, PushFailure, PushHint};
 use crate::factor::BoxFuture;
 use crate::store::Channel;
@@ -223,51 +222,6 @@ impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Webhook({})", self.url.host_str().unwrap_or_default())
     }
-}
-
-/// What the notifier is told. A hint: everything that decides stays with us.
-#[derive(Serialize)]
-struct Told<'a> {
-    event: &'static str,
-    time: String,
-    #[serde(flatten)]
-    prompt: Option<ToldPrompt<'a>>,
-}
-
-#[derive(Serialize)]
-struct ToldPrompt<'a> {
-    prompt: String,
-    user: &'a str,
-    device: &'a str,
-    client: &'a str,
-    station: Option<String>,
-    account: &'a str,
-    expires: String,
-}
-
-impl<'a> Told<'a> {
-    fn of(event: &'static str, hint: &'a PushHint) -> Self {
-        let prompt = ToldPrompt {
-            prompt: hint.prompt.to_string(),
-            user: hint.user.as_str(),
-            device: &hint.device.0,
-            client: hint.client.as_str(),
-            station: hint.station.as_ref().map(ToString::to_string),
-            account: &hint.account_name,
-            expires: rfc3339(hint.ends_at),
-        };
-        Self { event, time: rfc3339(hint.at.wall), prompt: Some(prompt) }
-    }
-
-    /// Names nobody: it only asks whether the notifier is there.
-    fn probe(at: Wall) -> Self {
-        Self { event: "probe", time: rfc3339(at), prompt: None }
-    }
-}
-
-fn rfc3339(at: Wall) -> String {
-    let timestamp = i64::try_from(at.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    timestamp.unwrap_or(Timestamp::MAX).to_string()
 }
 
 /// Why a request did not do what it should, by what it says of the notifier.
