@@ -41,8 +41,10 @@ pub enum Place {
 pub struct Source {
     /// As the admin wrote it, or as an `include` matched it.
     pub name: Arc<str>,
-    /// The whole of it.
+    /// The whole of it, with stars where somebody wrote a secret into it.
     pub text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 /// One thing that is wrong, or doubtful.
@@ -121,7 +123,8 @@ impl Finding {
             Place::Environment(variable) => (None, None, Some(&**variable)),
             Place::Whole(file) => (Some(&**file), None, None),
         };
-        let message = if self.label.is_empty() { self.message.clone() } else { format!("{}: {}", self.message, self.label) };
+        let message =
+            if self.label.is_empty() { self.message.clone() } else { format!("{}: {}", self.message, self.label) };
         let (line, column) = (at.map(|(line, _)| line), at.map(|(_, column)| column));
         FlatFinding { severity: self.severity, file, line, column, variable, message, help: self.help.as_deref() }
     }
@@ -164,7 +167,9 @@ impl Finding {
         let primary = annotated(&self.place, AnnotationKind::Primary, &self.label);
         let other = self.other.as_ref().and_then(|(place, label)| annotated(place, AnnotationKind::Context, label));
         match (primary, other) {
-            (Some((file, first)), Some((same, second))) if file.name == same.name => vec![file.snippet([first, second])],
+            (Some((file, first)), Some((same, second))) if file.name == same.name => {
+                vec![file.snippet([first, second])]
+            }
             (first, second) => first.into_iter().chain(second).map(|(file, one)| file.snippet([one])).collect(),
         }
     }
@@ -183,16 +188,26 @@ fn annotated<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Opti
 }
 
 impl Source {
+    /// A file's name and text.
+    #[must_use]
+    pub fn new(name: &str, text: String) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.into(), text, lines }
+    }
+
     /// Line and column of an octet, both from 1; the column counts characters.
     #[must_use]
     pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let line = self.lines.partition_point(|begins| *begins <= offset);
+        let begins = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let column = self.text.get(begins..offset).map_or(0, |before| before.chars().count()) + 1;
         (line, column)
     }
 
-    fn snippet<'a, const N: usize>(&'a self, annotations: [annotate_snippets::Annotation<'a>; N]) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    fn snippet<'a, const N: usize>(
+        &'a self,
+        annotations: [annotate_snippets::Annotation<'a>; N],
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         Snippet::source(self.text.as_str()).path(&*self.name).annotations(annotations)
     }
 

@@ -5,34 +5,52 @@
 //! validate). A file is taken whole or refused whole (rules G2). Each mistake has file, line and column, what was
 //! found, what is allowed and the nearest right spelling. This room opens config and secret files and nothing else; it
 //! reads no clock, and no secret ever stands in a message.
+//!
+//! Read in this order: [`load`] (the whole way), `document` and `environment` (what is read), `book` (merged, with
+//! places), `node` (one value under the finger), then the sections: `sections`, `peers`, `rules`.
 
+mod book;
+mod document;
+mod environment;
+mod files;
 mod finding;
+mod load;
+mod nearest;
+mod node;
+mod peers;
+mod reply;
+mod rules;
+mod secrets;
+mod sections;
 mod settings;
 mod types;
+mod values;
 
+#[cfg(test)]
+mod tests;
+
+pub use environment::PREFIX as ENVIRONMENT_PREFIX;
+pub use files::{Disk, Files, NoFiles, SecretTrouble};
 pub use finding::{Finding, FlatFinding, Mistakes, Place, Severity, Source, render};
+pub use load::Loaded;
 pub use settings::{Change, Origin, Setting, Settings};
 pub use types::{
     ClientConfig, Config, Host, PrimaryConfig, PushConfig, ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
 
-use std::path::Path;
-
-/// A configuration that is in order, and what its author should know nevertheless.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The whole of it.
-    pub config: Config,
-    /// Doubtful, but taken.
-    pub warnings: Vec<Finding>,
+/// What `init` writes: a commented configuration that is in order as it stands.
+#[must_use]
+pub fn template() -> &'static str {
+    include_str!("../../config/vestibule.toml")
 }
 
-impl Config {
-    /// Reads a file, what it includes, its secrets and the environment.
-    ///
-    /// # Errors
-    /// Every mistake in it, in the order of the files.
-    pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
-        unimplemented!("{}", path.display())
+/// The files in `secrets/` that [`template`] needs; `init` fills each with random octets.
+pub const TEMPLATE_SECRETS: [&str; 1] = ["client.vpn"];
+
+/// Any text at all, for the fuzzer: it must end, without a panic and without looking at any file.
+pub fn fuzz_parse(text: &str) {
+    match Config::parse("fuzz.toml", text, &NoFiles, []) {
+        Ok(loaded) => drop(render(&loaded.warnings, true)),
+        Err(mistakes) => drop(mistakes.render(true)),
     }
 }

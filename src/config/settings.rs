@@ -84,7 +84,11 @@ impl Settings {
     }
 
     fn differences(&self, new: &Self) -> Vec<Change> {
-        let gone = self.0.iter().filter(|(key, _)| !new.0.contains_key(*key)).map(|(key, old)| Change::of(key, Some(old), None));
+        let gone = self
+            .0
+            .iter()
+            .filter(|(key, _)| !new.0.contains_key(*key))
+            .map(|(key, old)| Change::of(key, Some(old), None));
         let rest = new.0.iter().filter_map(|(key, now)| match self.0.get(key) {
             Some(old) if old.same_value(now) => None,
             old => Some(Change::of(key, old, Some(now))),

@@ -81,7 +81,7 @@ pub struct ClientConfig {
     pub secret: SharedSecret,
     /// What is asked of its packets (rules E1, E2).
     pub stance: Stance,
-    /// The attribute that is new for each connection, by its dictionary name (rules B2).
+    /// The attribute that is new for each connection, as the dictionary spells its name (rules B2).
     pub session_attribute: Option<Arc<str>>,
     /// What a login must know of it; the same as in [`Policy::clients`].
     pub policy: ClientPolicy,

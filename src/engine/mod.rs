@@ -1,1 +1,433 @@
-//! engine: being built.
+//! The held sessions, and everything around the pure login: the concurrent map, timers, tasks and effects.
+//!
+//! A request comes in by [`Engine::receive`]; the session of its L is stepped under its map entry, which is never held
+//! across an await; what the step wants done is done afterwards, and each result comes back as an event. A login that
+//! waits for a person is a map entry, not a task. This room decides nothing about who gets in: `login` does. It alone
+//! reads the clock. A panic in a step ends that session, not the service; a request whose task dies is answered by its
+//! own deadline.
+
+mod ask;
+mod clock;
+mod held;
+mod perform;
+mod reply;
+mod return_path;
+mod timers;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use login::event::{Context, Event, LoginEvent};
+use login::session::{Admission, Session};
+use login::{
+    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, ProofKey, PromptClaim, PromptId, Reason, StateHash,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::factor::push::Push;
+use crate::primary::{Forwarded, Primary};
+use crate::store::{Answered, Store, StoreError};
+use crate::telemetry::{Held as HeldNow, Telemetry};
+
+pub use ask::Ask;
+pub use clock::Clock;
+pub use return_path::ReturnPath;
+
+use ask::{Arrival, Keys};
+use held::{Action, Held};
+use timers::Timers;
+
+/// Sessions woken in one go before others get their turn.
+const WOKEN_AT_ONCE: usize = 256;
+/// Writes to the store that may wait at once, over all logins (G1).
+const TASKS_MAX: usize = 400_000;
+
+/// What is in force: swapped whole at a reload (rules G2).
+pub struct Law {
+    /// Rules, clients, limits.
+    pub policy: Arc<Policy>,
+    /// First-factor servers by name.
+    pub primaries: BTreeMap<PrimaryName, Arc<dyn Primary>>,
+    /// The ways to a phone.
+    pub push: Arc<Push>,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// What is in force at the start.
+    pub law: Law,
+    /// What lasts.
+    pub store: Arc<dyn Store>,
+    /// Counts and tells.
+    pub telemetry: Telemetry,
+    /// The house's clock.
+    pub clock: Clock,
+    /// Owns every task (design: one task owner).
+    pub tasks: TaskTracker,
+    /// Ends the timers when the server stops.
+    pub stop: CancellationToken,
+    /// Called when a record is durable, so that its sinks are fed.
+    pub on_record: Box<dyn Fn() + Send + Sync>,
+}
+
+/// The engine. Clones are one engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    sessions: DashMap<LoginKey, Held>,
+    states: DashMap<StateHash, LoginKey>,
+    prompts: DashMap<PromptId, LoginKey>,
+    /// Prompts that rang, so that the phones can be told of their end.
+    rung: DashMap<PromptId, PromptClaim>,
+    timers: Timers,
+    law: ArcSwap<Law>,
+    store: Arc<dyn Store>,
+    telemetry: Telemetry,
+    clock: Clock,
+    keys: Keys,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    on_record: Box<dyn Fn() + Send + Sync>,
+    askers: AtomicU64,
+    held: AtomicUsize,
+    bytes: AtomicUsize,
+    draining: AtomicBool,
+}
+
+impl Engine {
+    /// Puts an engine together and begins to watch deadlines.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let keys = Keys {
+            login: ProofKey::new(parts.store.site_key("login")),
+            proof: ProofKey::new(rand::random()),
+            states: ProofKey::new(rand::random()),
+        };
+        let engine = Self(Arc::new(Inner {
+            sessions: DashMap::with_shard_amount(64),
+            states: DashMap::with_shard_amount(64),
+            prompts: DashMap::with_shard_amount(16),
+            rung: DashMap::with_shard_amount(16),
+            timers: Timers::default(),
+            law: ArcSwap::from_pointee(parts.law),
+            store: parts.store,
+            telemetry: parts.telemetry,
+            clock: parts.clock,
+            keys,
+            tasks: parts.tasks,
+            stop: parts.stop,
+            on_record: parts.on_record,
+            askers: AtomicU64::new(0),
+            held: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        }));
+        let watcher = engine.clone();
+        engine.0.tasks.spawn(async move { watcher.watch_deadlines().await });
+        engine
+    }
+
+    /// One admitted Access-Request. Returns at once; the answer leaves by its way back.
+    pub fn receive(&self, ask: Ask<'_>) {
+        let at = self.0.clock.moment();
+        let law = self.0.law.load_full();
+        let id = AskerId(self.0.askers.fetch_add(1, Ordering::Relaxed));
+        let arrival = ask::arrival(ask, id, &law.policy, &self.0.keys, rand::random(), at);
+        self.route(arrival, &law, at);
+    }
+
+    /// Puts another law into force; logins that run keep theirs, and at release the stricter decides (G2).
+    pub fn replace(&self, law: Law) {
+        self.0.law.store(Arc::new(law));
+    }
+
+    /// The law in force.
+    #[must_use]
+    pub fn law(&self) -> Arc<Law> {
+        self.0.law.load_full()
+    }
+
+    /// How many sessions wait for a person.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// How many sessions there are at all, ended ones that still repeat their answer included.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    /// The prompts that are out, for a phone that shows them.
+    #[must_use]
+    pub fn knows_prompt(&self, prompt: PromptId) -> bool {
+        self.0.prompts.contains_key(&prompt)
+    }
+
+    /// A phone answers: the store decides by compare-and-set what counts, then the login learns of it (A8).
+    ///
+    /// # Errors
+    /// The store could not take the answer; nothing has changed.
+    pub async fn phone_answers(&self, prompt: PromptId, device: DeviceId, answer: PhoneAnswer) -> Result<Answered, StoreError> {
+        let at = self.0.clock.moment();
+        let limits = self.0.law.load().policy.limits.clone();
+        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), at.wall, &limits).await?;
+        let counts = match &answered {
+            Answered::Taken => Some(answer),
+            Answered::Stands(standing) => Some(standing.clone()),
+            Answered::TooLate => None,
+        };
+        if counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve) {
+            self.0.rung.remove(&prompt);
+        }
+        if let (Some(answer), Some(key)) = (counts, self.session_of_prompt(prompt)) {
+            self.deliver(key, Event::Phone { prompt, device, answer });
+        }
+        Ok(answered)
+    }
+
+    /// Stops: new logins are refused, held ones have `within` to finish, then get a Reject (G3).
+    pub async fn drain(&self, within: Duration) {
+        self.0.draining.store(true, Ordering::Relaxed);
+        let end = self.0.clock.tick().plus(within);
+        while self.waiting() && self.0.clock.tick() < end {
+            self.0.clock.wait(Duration::from_millis(50)).await;
+        }
+        for key in self.keys() {
+            self.deliver(key, Event::Drained);
+        }
+    }
+
+    // --- routing -----------------------------------------------------------------------------------------------
+
+    /// By its State if it has one, else by its L. What is refused gets a session of its own, so that nothing that is
+    /// held learns of it.
+    fn route(&self, arrival: Arrival, law: &Law, at: Moment) {
+        let attempt = &arrival.attempt;
+        let key = match attempt.state {
+            Some(state) => self.0.states.get(&state).map(|found| *found),
+            None => Some(attempt.login),
+        };
+        let Some(key) = key else { return self.refuse(arrival, Reason::State, at) };
+        let mut refused = None;
+        let actions = self.with_entry(key, at, |engine, entry| {
+            // What a panic left behind is nothing to join.
+            if entry.as_ref().is_some_and(|held| held.session.is_none()) {
+                *entry = None;
+            }
+            let session = entry.as_ref().and_then(|held| held.session.as_ref());
+            let admission = match Session::admit(session, &arrival.attempt, at) {
+                Admission::Begin => engine.room_for_one(law).map_or(Admission::Begin, Admission::Refuse),
+                other => other,
+            };
+            if let Admission::Refuse(reason) = admission {
+                refused = Some((arrival, reason));
+                return Vec::new();
+            }
+            let held = entry.get_or_insert_with(|| Held::of(&arrival.attempt));
+            engine.take(held, admission, arrival, at)
+        });
+        match refused {
+            Some((arrival, reason)) => self.refuse(arrival, reason, at),
+            None => self.perform_all(key, actions),
+        }
+    }
+
+    /// Past the bounds new work is refused and counted, and held logins still finish (G1).
+    fn room_for_one(&self, law: &Law) -> Option<Reason> {
+        let limits = &law.policy.limits;
+        let full = self.0.sessions.len() >= limits.held_sessions
+            || self.0.bytes.load(Ordering::Relaxed) >= limits.held_bytes
+            || self.0.tasks.len() >= TASKS_MAX;
+        match (self.0.draining.load(Ordering::Relaxed), full) {
+            (true, _) => Some(Reason::Draining),
+            (false, true) => Some(Reason::Overload),
+            (false, false) => None,
+        }
+    }
+
+    fn refuse(&self, mut arrival: Arrival, reason: Reason, at: Moment) {
+        let limits = self.0.law.load().policy.limits.clone();
+        if self.0.sessions.len() >= limits.held_sessions.saturating_mul(2) {
+            // Twice the bound: not even a refusal is worth its memory; a retransmit may try again.
+            return arrival.request.path.overload();
+        }
+        arrival.attempt.login = LoginKey::alone(rand::random());
+        let key = arrival.attempt.login;
+        let actions = self.with_entry(key, at, |engine, entry| {
+            let held = entry.get_or_insert_with(|| Held::of(&arrival.attempt));
+            engine.take(held, Admission::Refuse(reason), arrival, at)
+        });
+        self.perform_all(key, actions);
+    }
+
+    fn take(&self, held: &mut Held, admission: Admission, arrival: Arrival, at: Moment) -> Vec<Action> {
+        let Arrival { attempt, request, forwarded } = arrival;
+        let deadline = attempt.asker.until;
+        held.requests.push((attempt.asker.id, request));
+        self.step(held, at, Some((forwarded, deadline)), |session, cx| session.take(admission, attempt, cx))
+    }
+
+    /// Brings an event to its session, if that still exists.
+    fn deliver(&self, key: LoginKey, event: Event) {
+        let at = self.0.clock.moment();
+        let actions = self.with_entry(key, at, |engine, entry| {
+            entry.as_mut().map_or_else(Vec::new, |held| engine.step(held, at, None, |session, cx| session.handle(event, cx)))
+        });
+        self.perform_all(key, actions);
+    }
+
+    fn deliver_login(&self, key: LoginKey, login: LoginId, event: LoginEvent) {
+        self.deliver(key, Event::Login(login, event));
+    }
+
+    /// One step of one session, under its entry: no await, no other entry.
+    fn step(
+        &self,
+        held: &mut Held,
+        at: Moment,
+        asked: Option<(Forwarded, login::Tick)>,
+        change: impl FnOnce(Session, &mut Context<'_>) -> Session,
+    ) -> Vec<Action> {
+        // None: an earlier step panicked. The session ends here, and its requests with it.
+        let Some(session) = held.session.take() else { return Vec::new() };
+        let law = self.0.law.load();
+        let mut out = Vec::new();
+        let mut dice = rand::random::<u64>;
+        let mut cx = Context { at, policy: &law.policy, states: &self.0.keys.states, dice: &mut dice, out: &mut out };
+        held.session = Some(change(session, &mut cx));
+        held.actions(out, asked)
+    }
+
+    /// Runs a change on one entry of the map and settles what hangs on it: deadline, counts, indexes, its own end.
+    fn with_entry(&self, key: LoginKey, at: Moment, change: impl FnOnce(&Self, &mut Option<Held>) -> Vec<Action>) -> Vec<Action> {
+        use dashmap::Entry;
+        match self.0.sessions.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let placeholder = Held::empty();
+                let mut slot = Some(std::mem::replace(entry.get_mut(), placeholder));
+                let before = slot.as_ref().map(Held::mark).unwrap_or_default();
+                let actions = change(self, &mut slot);
+                match slot.filter(|held| !held.is_over()) {
+                    Some(mut held) => {
+                        self.settle(key, &before, &mut held, at);
+                        *entry.get_mut() = held;
+                    }
+                    None => {
+                        entry.remove();
+                        self.settle_gone(key, &before);
+                    }
+                }
+                actions
+            }
+            Entry::Vacant(entry) => {
+                let mut slot = None;
+                let actions = change(self, &mut slot);
+                if let Some(mut held) = slot.filter(|held| !held.is_over()) {
+                    self.settle(key, &held::Mark::default(), &mut held, at);
+                    entry.insert(held);
+                }
+                actions
+            }
+        }
+    }
+
+    fn settle(&self, key: LoginKey, before: &held::Mark, held: &mut Held, _at: Moment) {
+        let after = held.refresh();
+        self.0.timers.moved(key, before.wake, after.wake);
+        for state in before.states.iter().filter(|state| !after.states.contains(state)) {
+            self.0.states.remove(state);
+        }
+        for state in after.states.iter().filter(|state| !before.states.contains(state)) {
+            self.0.states.insert(*state, key);
+        }
+        self.settle_prompt(key, before.prompt, after.prompt);
+        self.count(before, &after);
+    }
+
+    fn settle_gone(&self, key: LoginKey, before: &held::Mark) {
+        self.0.timers.moved(key, before.wake, None);
+        for state in &before.states {
+            self.0.states.remove(state);
+        }
+        self.settle_prompt(key, before.prompt, None);
+        self.count(before, &held::Mark::default());
+    }
+
+    fn settle_prompt(&self, key: LoginKey, before: Option<PromptId>, after: Option<PromptId>) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.0.prompts.remove(&before);
+        }
+        if let Some(after) = after {
+            self.0.prompts.insert(after, key);
+        }
+    }
+
+    fn count(&self, before: &held::Mark, after: &held::Mark) {
+        self.0.bytes.fetch_add(after.bytes, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(before.bytes, Ordering::Relaxed);
+        match (before.waits, after.waits) {
+            (false, true) => {
+                let held = self.0.held.fetch_add(1, Ordering::Relaxed);
+                self.0.telemetry.emit(HeldNow(held.saturating_add(1)));
+            }
+            (true, false) => {
+                let held = self.0.held.fetch_sub(1, Ordering::Relaxed);
+                self.0.telemetry.emit(HeldNow(held.saturating_sub(1)));
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn session_of_prompt(&self, prompt: PromptId) -> Option<LoginKey> {
+        self.0.prompts.get(&prompt).map(|found| *found)
+    }
+
+    // --- time --------------------------------------------------------------------------------------------------
+
+    async fn watch_deadlines(&self) {
+        loop {
+            let now = self.0.clock.tick();
+            let due = self.0.timers.take_due(now, WOKEN_AT_ONCE);
+            let busy = due.len() == WOKEN_AT_ONCE;
+            for key in due {
+                self.deliver(key, Event::Woke);
+            }
+            if busy {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let next = self.0.timers.next().unwrap_or_else(|| now.plus(Duration::from_secs(3600)));
+            tokio::select! {
+                () = self.0.clock.wait_until(next) => {}
+                () = self.0.timers.earlier() => {}
+                () = self.0.stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn waiting(&self) -> bool {
+        self.0.sessions.iter().any(|entry| !entry.requests.is_empty())
+    }
+
+    fn keys(&self) -> Vec<LoginKey> {
+        self.0.sessions.iter().map(|entry| *entry.key()).collect()
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine({} sessions, {} held)", self.sessions(), self.held())
+    }
+}

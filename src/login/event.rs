@@ -175,6 +175,8 @@ pub enum Effect {
     Joined {
         /// Through which client.
         client: ClientName,
+        /// Which login.
+        login: LoginId,
         /// A prompt was out, so one was avoided.
         prompt_avoided: bool,
     },

@@ -1,1 +1,4 @@
 //! serve: being built.
+
+pub mod http;
+pub mod ops;

@@ -14,7 +14,12 @@ pub use parse::DictionaryError;
 pub use text::EncodeError;
 
 /// The files that are compiled in.
-const EMBEDDED: [&str; 0] = [];
+const EMBEDDED: [&str; 4] = [
+    include_str!("../../dictionaries/rfc.dict"),
+    include_str!("../../dictionaries/microsoft.dict"),
+    include_str!("../../dictionaries/cisco.dict"),
+    include_str!("../../dictionaries/appliances.dict"),
+];
 
 /// How an attribute's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,5 +174,329 @@ impl fmt::Display for Type {
             Self::Date => "seconds since 1970",
             Self::IfId => "an interface identifier such as 0:0:0:1",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Attribute;
+
+    fn raw(name: &str, text: &str) -> Vec<u8> {
+        Dictionary::embedded()
+            .encode(name, text)
+            .unwrap_or_else(|error| panic!("{name} = {text}: {error}"))
+    }
+
+    fn described(raw: &[u8]) -> String {
+        Dictionary::embedded().describe(Attribute::split(raw).unwrap().0)
+    }
+
+    #[test]
+    fn the_embedded_files_are_read_to_the_last_line() {
+        let dictionary = Dictionary::parse(&EMBEDDED).unwrap();
+        assert!(
+            dictionary.names().count() > 400,
+            "{}",
+            dictionary.names().count()
+        );
+        assert_eq!(dictionary.vendor_name(14988), Some("Mikrotik"));
+    }
+
+    #[test]
+    fn the_numbers_that_code_names_are_the_ones_of_the_files() {
+        for (name, kind, vendor) in [
+            ("user-name", crate::kind::USER_NAME, None),
+            (
+                "Message-Authenticator",
+                crate::kind::MESSAGE_AUTHENTICATOR,
+                None,
+            ),
+            (
+                "Tunnel-Client-Endpoint",
+                crate::kind::TUNNEL_CLIENT_ENDPOINT,
+                None,
+            ),
+            ("Error-Cause", crate::kind::ERROR_CAUSE, None),
+            (
+                "MS-MPPE-Send-Key",
+                crate::kind::MS_MPPE_SEND_KEY,
+                Some(crate::kind::MICROSOFT),
+            ),
+            (
+                "MS-CHAP2-Success",
+                crate::kind::MS_CHAP2_SUCCESS,
+                Some(crate::kind::MICROSOFT),
+            ),
+            (
+                "Cisco-AVPair",
+                crate::kind::CISCO_AVPAIR,
+                Some(crate::kind::CISCO),
+            ),
+        ] {
+            let entry = Dictionary::embedded().attribute(name).unwrap();
+            assert_eq!((entry.kind, entry.vendor), (kind, vendor), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_known_attributes_are_hidden_with_a_salt() {
+        let salted = |entry: &&Entry| entry.encryption == Encryption::Salted;
+        let names: Vec<_> = Dictionary::embedded()
+            .entries
+            .iter()
+            .filter(salted)
+            .map(|entry| &entry.name[..])
+            .collect();
+        let known = [
+            "Tunnel-Password",
+            "MS-MPPE-Send-Key",
+            "MS-MPPE-Recv-Key",
+            "ERX-LI-Action",
+            "ERX-Med-Dev-Handle",
+            "ERX-Med-Ip-Address",
+            "ERX-Med-Port-Number",
+            "Aruba-MPSK-Passphrase",
+        ];
+        assert_eq!(names, known);
+    }
+
+    #[test]
+    fn no_vendor_attribute_is_both_tagged_and_encrypted() {
+        let both = |entry: &Entry| {
+            entry.vendor.is_some() && entry.has_tag && entry.encryption != Encryption::None
+        };
+        assert!(!Dictionary::embedded().entries.iter().any(both));
+    }
+
+    #[test]
+    fn a_value_is_written_and_described_alike() {
+        for (name, text, shown) in [
+            ("User-Name", "alice", "User-Name = \"alice\""),
+            ("Class", "ou=vpn", "Class = \"ou=vpn\""),
+            ("Class", "0x00ff", "Class = 0x00ff"),
+            ("Service-Type", "Framed-User", "Service-Type = Framed-User"),
+            (
+                "Service-Type",
+                "Administrative",
+                "Service-Type = Administrative-User",
+            ),
+            ("session-timeout", "3600", "Session-Timeout = 3600"),
+            (
+                "Framed-IP-Address",
+                "192.0.2.7",
+                "Framed-IP-Address = 192.0.2.7",
+            ),
+            (
+                "NAS-IPv6-Address",
+                "2001:db8::1",
+                "NAS-IPv6-Address = 2001:db8::1",
+            ),
+            (
+                "Framed-IPv6-Prefix",
+                "2001:db8::/32",
+                "Framed-IPv6-Prefix = 2001:db8::/32",
+            ),
+            (
+                "PMIP6-Home-IPv4-HoA",
+                "10.0.0.0/8",
+                "PMIP6-Home-IPv4-HoA = 10.0.0.0/8",
+            ),
+            (
+                "Framed-Interface-Id",
+                "0:0:0:1",
+                "Framed-Interface-Id = 0:0:0:1",
+            ),
+            (
+                "MIP6-Feature-Vector",
+                "5000000000",
+                "MIP6-Feature-Vector = 5000000000",
+            ),
+            ("PKM-SAID", "65535", "PKM-SAID = 65535"),
+            (
+                "Event-Timestamp",
+                "1700000000",
+                "Event-Timestamp = 1700000000",
+            ),
+            ("Tunnel-Type:1", "VLAN", "Tunnel-Type:1 = VLAN"),
+            (
+                "Tunnel-Private-Group-Id:1",
+                "42",
+                "Tunnel-Private-Group-Id:1 = \"42\"",
+            ),
+            (
+                "Tunnel-Private-Group-Id",
+                "42",
+                "Tunnel-Private-Group-Id = \"42\"",
+            ),
+            (
+                "Cisco-AVPair",
+                "ip:inacl#1=permit ip any any",
+                "Cisco-AVPair = \"ip:inacl#1=permit ip any any\"",
+            ),
+            ("F5-LTM-User-Role", "Guest", "F5-LTM-User-Role = Guest"),
+        ] {
+            assert_eq!(described(&raw(name, text)), shown);
+        }
+    }
+
+    #[test]
+    fn values_have_the_octets_that_the_rfcs_draw() {
+        assert_eq!(
+            raw("Tunnel-Type:1", "VLAN"),
+            [64, 6, 1, 0, 0, 13],
+            "RFC 2868 §3.1"
+        );
+        assert_eq!(
+            raw("Tunnel-Private-Group-Id:2", "a"),
+            [81, 4, 2, b'a'],
+            "RFC 2868 §3.6"
+        );
+        assert_eq!(
+            raw("Framed-IPv6-Prefix", "2001:db8::/32"),
+            [97, 8, 0, 32, 0x20, 1, 0x0d, 0xb8],
+            "RFC 3162 §2.3"
+        );
+        assert_eq!(
+            raw("Framed-IPv6-Prefix", "::/0"),
+            [97, 4, 0, 0],
+            "RFC 3162 §2.3"
+        );
+        assert_eq!(
+            raw("PMIP6-Home-IPv4-HoA", "10.0.0.0/8"),
+            [155, 8, 0, 8, 10, 0, 0, 0],
+            "RFC 6572 §5.11"
+        );
+        assert_eq!(
+            raw("Cisco-AVPair", "x"),
+            [26, 9, 0, 0, 0, 9, 1, 3, b'x'],
+            "RFC 2865 §5.26"
+        );
+    }
+
+    #[test]
+    fn a_wrong_text_is_an_error_that_says_what_is_allowed() {
+        let encode =
+            |name: &str, text: &str| Dictionary::embedded().encode(name, text).unwrap_err();
+        assert_eq!(encode("Sevice-Type", "1"), EncodeError::UnknownName);
+        assert_eq!(
+            encode("Service-Type", "Framed-Usr"),
+            EncodeError::NotA(Type::Integer)
+        );
+        assert_eq!(encode("Service-Type:1", "1"), EncodeError::NotTagged);
+        assert_eq!(encode("Tunnel-Type:32", "VLAN"), EncodeError::BadTag);
+        assert_eq!(encode("Tunnel-Type:x", "VLAN"), EncodeError::BadTag);
+        assert_eq!(
+            encode("Tunnel-Preference", "16777216"),
+            EncodeError::NotA(Type::Integer),
+            "a tag takes eight bits"
+        );
+        assert_eq!(encode("Class", "0xabc"), EncodeError::NotA(Type::Octets));
+        assert_eq!(
+            encode("Framed-IP-Address", "192.0.2"),
+            EncodeError::NotA(Type::IpAddr)
+        );
+        assert_eq!(
+            encode("Framed-IPv6-Prefix", "2001:db8::1/32"),
+            EncodeError::NotA(Type::Ipv6Prefix)
+        );
+        assert_eq!(
+            encode("PMIP6-Home-IPv4-HoA", "10.0.0.0/33"),
+            EncodeError::NotA(Type::Ipv4Prefix)
+        );
+        assert_eq!(
+            encode("Framed-Interface-Id", "1:2:3"),
+            EncodeError::NotA(Type::IfId)
+        );
+        assert_eq!(encode("PKM-SAID", "65536"), EncodeError::NotA(Type::Short));
+        assert_eq!(encode("Tunnel-Password:1", "x"), EncodeError::Hidden);
+        assert_eq!(
+            encode("Reply-Message", &"x".repeat(254)),
+            EncodeError::TooLong
+        );
+        assert_eq!(
+            encode("Cisco-AVPair", &"x".repeat(248)),
+            EncodeError::TooLong
+        );
+        assert_eq!(raw("Cisco-AVPair", &"x".repeat(247)).len(), 255);
+    }
+
+    #[test]
+    fn credentials_and_keys_are_never_described() {
+        for attribute in [
+            Attribute::new(2, b"hidden-hidden-hi"),
+            Attribute::new(3, b"hidden"),
+            Attribute::new(69, b"\x01hidden"),
+            Attribute::new(79, b"hidden"),
+            Attribute::new(
+                26,
+                &[0, 0, 1, 0x37, 16, 8, b'h', b'i', b'd', b'd', b'e', b'n'],
+            ),
+            Attribute::new(
+                26,
+                &[0, 0, 1, 0x37, 25, 8, b'h', b'i', b'd', b'd', b'e', b'n'],
+            ),
+        ] {
+            let text = Dictionary::embedded().describe(attribute);
+            assert!(text.ends_with("= <hidden>"), "{text}");
+            assert!(!text.contains("686964"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_one_line_whatever_the_octets() {
+        assert_eq!(
+            described(&[1, 6, 0xff, 0xfe, 0x0a, b'"']),
+            "User-Name = \"\u{fffd}\u{fffd}\\n\\\"\""
+        );
+        assert_eq!(
+            described(&[6, 3, 1]),
+            "Service-Type = 0x01",
+            "a number of one octet is no number"
+        );
+        assert_eq!(described(&[200, 3, 1]), "Attribute-200 = 0x01");
+        assert_eq!(described(&[26, 3, 0]), "Vendor-Specific = 0x00", "opaque");
+        assert_eq!(
+            described(&[26, 9, 0, 0, 0, 9, 77, 3, 1]),
+            "Cisco-Attribute-77 = 0x01"
+        );
+        assert_eq!(
+            described(&[26, 9, 0, 0, 0, 8, 77, 3, 1]),
+            "8-Attribute-77 = 0x01"
+        );
+    }
+
+    #[test]
+    fn a_bad_line_is_named_with_its_number() {
+        let problem = |text: &str| Dictionary::parse(&[text]).unwrap_err();
+        assert_eq!(problem("\nATTRIBUTE A 256 string").line, 2);
+        assert_eq!(
+            problem("ATTRIBUTE A 1 strin").problem,
+            "there is no such type"
+        );
+        assert_eq!(
+            problem("ATTRIBUTE A 1 string tag").problem,
+            "there is no such flag"
+        );
+        assert_eq!(
+            problem("ATTRIBUTE A 1 string\nATTRIBUTE a 2 string").problem,
+            "the name is taken"
+        );
+        assert_eq!(
+            problem("ATTRIBUTE A 1 string\nATTRIBUTE B 1 string").problem,
+            "the number is taken"
+        );
+        assert_eq!(
+            problem("VALUE A b 1").problem,
+            "the attribute is not known yet"
+        );
+        assert_eq!(
+            problem("BEGIN-VENDOR X").problem,
+            "the vendor is not known yet"
+        );
+        assert_eq!(
+            problem("what").problem,
+            "no dictionary line looks like this"
+        );
     }
 }

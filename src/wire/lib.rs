@@ -51,8 +51,6 @@ mod view;
 
 #[cfg(test)]
 mod test_vectors;
-#[cfg(test)]
-mod tests;
 
 pub use code::{Code, ReplyCode};
 pub use datagram::{Datagram, Full};

@@ -1,9 +1,4 @@
-//! Octets with known answers: RFC 2865 §7, RFC 5997 §6, RFC 6929 §9, and our own, computed apart from this code.
-//!
-//! Used by tests only.
-
-/// The secret of RFC 2865 §7 and RFC 5997 §6.
-pub(crate) const SECRET: &str = "xyzzy5461";
+//! Octets written as hexadecimal digits, for the tests at the foot of this room's files.
 
 /// Octets from hexadecimal digits; spaces and line ends don't count.
 pub(crate) fn hex(text: &str) -> Vec<u8> {

@@ -53,7 +53,12 @@ impl Patience for Tries {
 /// # Errors
 /// [`Unavailable`] if the store can't be read or written, or if the commit stays unknown: then there is no Accept (C1).
 /// It is never confirmed: where a code must be read, the store knows only deny (rules A5).
-pub async fn check(store: &dyn Codes, typed: &TypedCode<'_>, limits: &Limits, patience: &dyn Patience) -> Result<CodeOutcome, Unavailable> {
+pub async fn check(
+    store: &dyn Codes,
+    typed: &TypedCode<'_>,
+    limits: &Limits,
+    patience: &dyn Patience,
+) -> Result<CodeOutcome, Unavailable> {
     let methods: Vec<Method> = typed.methods.iter().copied().filter(|method| method.is_code()).collect();
     for _ in 0..STALE_TRIES_MAX {
         let guess = store.read_guess(typed.user, typed.station, &methods, typed.at.wall, limits).await.map_err(away)?;
@@ -83,7 +88,8 @@ fn judge(guess: &Guess, typed: &TypedCode<'_>, methods: &[Method], limits: &Limi
     if let Some(until) = guess.bucket.lock(now) {
         return Judged::Known(CodeOutcome::Locked { until });
     }
-    let tokens: Vec<OpenToken> = guess.tokens.iter().filter(|open| methods.contains(&open.token.kind.method())).cloned().collect();
+    let tokens: Vec<OpenToken> =
+        guess.tokens.iter().filter(|open| methods.contains(&open.token.kind.method())).cloned().collect();
     if tokens.is_empty() {
         return Judged::Known(CodeOutcome::NoToken);
     }
@@ -103,7 +109,12 @@ fn commit_of(typed: &TypedCode<'_>, version: u64, outcome: GuessOutcome) -> Gues
 }
 
 /// Rules C1: "An unknown commit is settled by repeating the statement; unsettled by the deadline = no Accept."
-async fn settle(store: &dyn Codes, commit: &GuessCommit, limits: &Limits, patience: &dyn Patience) -> Result<CommittedGuess, Unavailable> {
+async fn settle(
+    store: &dyn Codes,
+    commit: &GuessCommit,
+    limits: &Limits,
+    patience: &dyn Patience,
+) -> Result<CommittedGuess, Unavailable> {
     let mut again = 0;
     loop {
         match store.commit_guess(commit.clone(), limits).await {

@@ -28,7 +28,8 @@ const DIGITS_MAX: u8 = 9;
 
 /// RFC 4226 §5.1: "8-byte counter value, the moving factor", high-order octet first (§5.2).
 fn mac<M: Mac + KeyInit>(seed: &[u8], counter: u64) -> Zeroizing<Vec<u8>> {
-    let mut mac = <M as KeyInit>::new_from_slice(seed).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 §2)"));
+    let mut mac = <M as KeyInit>::new_from_slice(seed)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 §2)"));
     mac.update(&counter.to_be_bytes());
     let mut hash = mac.finalize().into_bytes();
     let kept = Zeroizing::new(hash.to_vec());
@@ -50,7 +51,8 @@ mod tests {
     const SEED: &[u8] = b"12345678901234567890";
 
     /// RFC 4226, appendix D.
-    const VECTORS: [&str; 10] = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
+    const VECTORS: [&str; 10] =
+        ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
 
     #[test]
     fn the_values_of_rfc_4226_come_out() {

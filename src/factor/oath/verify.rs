@@ -4,6 +4,7 @@
 //! `counter` only grow. A code is tried on all tokens it is given (rules C4), and every token is computed, so that
 //! neither their number nor their order shows in the time it takes more than it must.
 
+use login::codes::{fresh_counter, fresh_step};
 use login::limits::Limits;
 use login::{Method, TokenId, Wall};
 use subtle::ConstantTimeEq;
@@ -48,7 +49,9 @@ pub fn verify(tokens: &[OpenToken], code: &[u8], now: Wall, limits: &Limits) -> 
 #[must_use]
 pub fn code_at(token: &OpenToken, now: Wall) -> Option<Secret> {
     match token.token.kind {
-        TokenKind::Totp { period_s } => totp(token, period_s).map(|totp| Secret::new(totp.generate(now.unix_seconds()).to_string())),
+        TokenKind::Totp { period_s } => {
+            totp(token, period_s).map(|totp| Secret::new(totp.generate(now.unix_seconds()).to_string()))
+        }
         TokenKind::Hotp => Some(hotp_of(token, token.counter)),
     }
 }
@@ -67,7 +70,9 @@ fn try_on(token: &OpenToken, code: &[u8], now: Wall, limits: &Limits) -> Match {
         return Match::None;
     }
     match token.token.kind {
-        TokenKind::Totp { period_s } => totp(token, period_s).map_or(Match::None, |totp| try_totp(token, &totp, code, now)),
+        TokenKind::Totp { period_s } => {
+            totp(token, period_s).map_or(Match::None, |totp| try_totp(token, &totp, code, now))
+        }
         TokenKind::Hotp => try_hotp(token, code, limits.hotp_look_ahead),
     }
 }
@@ -80,7 +85,7 @@ fn try_totp(token: &OpenToken, totp: &Totp, code: &[u8], now: Wall) -> Match {
     let around = |drift: i64| totp.check(code, expected.saturating_add_signed(drift).saturating_mul(totp.step()));
     let Some(step) = around(drift).or_else(|| around(0)) else { return Match::None };
     // Rules C1: above the stored step, or spent, whatever the clock says.
-    if token.last_step.is_some_and(|last| step <= last) {
+    if !fresh_step(token.last_step, step) {
         return Match::Spent;
     }
     let drift_steps = step.wrapping_sub(expected).cast_signed();
@@ -90,12 +95,18 @@ fn try_totp(token: &OpenToken, totp: &Totp, code: &[u8], now: Wall) -> Match {
 /// RFC 4226 §7.4: "the server can recalculate the next s HOTP-server values"; none before the counter, ever.
 fn try_hotp(token: &OpenToken, code: &[u8], look_ahead: u32) -> Match {
     let ahead = token.counter..=token.counter.saturating_add(u64::from(look_ahead));
-    let matches = |counter: &u64| bool::from(hotp_of(token, *counter).expose().ct_eq(code));
+    let matches = |counter: &u64| {
+        fresh_counter(token.counter, *counter) && bool::from(hotp_of(token, *counter).expose().ct_eq(code))
+    };
     // The last counter of all has no next one: it could be used twice, so it is never used.
-    let found =
-        ahead.filter(matches).fold(None, |first: Option<u64>, counter| first.or(Some(counter))).filter(|counter| *counter < u64::MAX);
+    let found = ahead
+        .filter(matches)
+        .fold(None, |first: Option<u64>, counter| first.or(Some(counter)))
+        .filter(|counter| *counter < u64::MAX);
     match found {
-        Some(counter) => Match::Right { token: token.token.id.clone(), method: Method::Hotp, mark: Mark::Hotp { counter } },
+        Some(counter) => {
+            Match::Right { token: token.token.id.clone(), method: Method::Hotp, mark: Mark::Hotp { counter } }
+        }
         None => Match::None,
     }
 }
@@ -194,7 +205,9 @@ mod tests {
     #[test]
     fn a_code_of_the_step_before_or_after_is_taken_and_two_away_is_not() {
         let token = totp_at(None, 0);
-        for (phone, mark) in [(2970, step(99, -1)), (3000, step(100, 0)), (3030, step(101, 1)), (2940, None), (3060, None)] {
+        for (phone, mark) in
+            [(2970, step(99, -1)), (3000, step(100, 0)), (3030, step(101, 1)), (2940, None), (3060, None)]
+        {
             assert_eq!(used(&[token.clone()], &shown(&token, phone), at(3000)), mark, "phone at {phone}");
         }
     }

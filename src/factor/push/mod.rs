@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use login::{ClientName, DeviceId, Moment, PromptId, ResolvedUser, Station, Tick, Unavailable, Wall};
+pub use login::event::PushFailure;
+use login::{ClientName, DeviceId, Moment, PromptClaim, PromptId, ResolvedUser, Station, Tick, Unavailable, Wall};
 
 pub use breaker::{Admission, Breaker};
 pub use reach::{Reach, Refusal};
@@ -54,31 +55,6 @@ pub struct Rung {
     pub devices: Vec<DeviceId>,
 }
 
-/// Why no device rang.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PushFailure {
-    /// The service could not be reached, or is broken by its own word (5xx).
-    Unavailable(Unavailable),
-    /// It answered no, or we may not ask: never an outage (rules A5).
-    Refused(Arc<str>),
-}
-
-impl fmt::Display for PushFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(unavailable) => f.write_str(&unavailable.why),
-            Self::Refused(why) => f.write_str(why),
-        }
-    }
-}
-
-impl PushFailure {
-    /// A refusal, for the log; nothing secret in `why`.
-    pub fn refused(why: impl Into<Arc<str>>) -> Self {
-        Self::Refused(why.into())
-    }
-}
-
 /// A way to a phone.
 pub trait PushChannel: Send + Sync {
     /// Which devices are reached this way; its word is what `[method.push] channels` and `device add --channel` use.
@@ -89,23 +65,6 @@ pub trait PushChannel: Send + Sync {
 
     /// Tells the device that nobody waits any more; a failure is for the log only.
     fn withdraw<'a>(&'a self, hint: &'a PushHint) -> BoxFuture<'a, Result<(), PushFailure>>;
-}
-
-/// One prompt, before it is told to each device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushPrompt {
-    /// Which prompt; claimed in the store before this (rules B3).
-    pub prompt: PromptId,
-    /// Whose phones.
-    pub user: ResolvedUser,
-    /// Which appliance asks.
-    pub client: ClientName,
-    /// From where.
-    pub station: Option<Station>,
-    /// Now.
-    pub at: Moment,
-    /// The prompt's absolute end.
-    pub ends_at: Wall,
 }
 
 /// All channels of this site.
@@ -134,46 +93,46 @@ impl Push {
     ///
     /// # Errors
     /// [`PushFailure::Unavailable`] only if every device's channel is; confirmed only if every one says so.
-    pub async fn ring(&self, prompt: &PushPrompt, devices: &[Device]) -> Result<Rung, PushFailure> {
-        self.claim(prompt)?;
-        let hints = self.hints(prompt, devices);
+    pub async fn ring(&self, claim: &PromptClaim, at: Moment, devices: &[Device]) -> Result<Rung, PushFailure> {
+        self.claim(claim, at)?;
+        let hints = self.hints(claim, at, devices);
         if hints.is_empty() {
-            return Err(PushFailure::refused("the user has no device of a configured push channel"));
+            return Err(refused("the user has no device of a configured push channel"));
         }
         let results = join_all(hints.iter().map(|(channel, hint)| channel.ring(hint)).collect()).await;
         gather(hints.iter().map(|(_, hint)| hint.device.clone()).zip(results))
     }
 
     /// Tells every device that nobody waits any more. Answers with what failed, for the log.
-    pub async fn withdraw(&self, prompt: &PushPrompt, devices: &[Device]) -> Vec<PushFailure> {
-        let hints = self.hints(prompt, devices);
+    pub async fn withdraw(&self, claim: &PromptClaim, at: Moment, devices: &[Device]) -> Vec<PushFailure> {
+        let hints = self.hints(claim, at, devices);
         let results = join_all(hints.iter().map(|(channel, hint)| channel.withdraw(hint)).collect()).await;
         results.into_iter().filter_map(Result::err).collect()
     }
 
-    fn claim(&self, prompt: &PushPrompt) -> Result<(), PushFailure> {
-        self.rung.lock().unwrap_or_else(PoisonError::into_inner).claim(prompt.prompt, prompt.at.tick)
+    fn claim(&self, claim: &PromptClaim, at: Moment) -> Result<(), PushFailure> {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner).claim(claim.prompt, at.tick)
     }
 
     fn channel(&self, device: &Device) -> Option<&Arc<dyn PushChannel>> {
         self.channels.iter().find(|channel| channel.channel() == device.channel)
     }
 
-    fn hints(&self, prompt: &PushPrompt, devices: &[Device]) -> Vec<(&Arc<dyn PushChannel>, PushHint)> {
+    fn hints(&self, claim: &PromptClaim, at: Moment, devices: &[Device]) -> Vec<(&Arc<dyn PushChannel>, PushHint)> {
         let known = devices.iter().filter_map(|device| self.channel(device).map(|channel| (channel, device)));
-        known.take(DEVICES_MAX).map(|(channel, device)| (channel, self.hint(prompt, device))).collect()
+        known.take(DEVICES_MAX).map(|(channel, device)| (channel, self.hint(claim, at, device))).collect()
     }
 
-    fn hint(&self, prompt: &PushPrompt, device: &Device) -> PushHint {
+    fn hint(&self, claim: &PromptClaim, at: Moment, device: &Device) -> PushHint {
         PushHint {
-            prompt: prompt.prompt,
-            user: prompt.user.clone(),
+            prompt: claim.prompt,
+            user: claim.user.clone(),
             device: device.id.clone(),
-            client: prompt.client.clone(),
-            station: prompt.station.clone(),
+            client: claim.client.clone(),
+            station: claim.station.clone(),
             account_name: Arc::clone(&self.account_name),
-            at: prompt.at,
-            ends_at: prompt.ends_at,
+            at,
+            ends_at: claim.ends_at,
         }
     }
 }
@@ -187,24 +146,24 @@ impl fmt::Debug for Push {
 /// One device that rang is enough. Otherwise a refusal outweighs an outage: what is not an outage of
 /// every channel must not look like one (rules A5).
 fn gather(results: impl Iterator<Item = (DeviceId, Result<(), PushFailure>)>) -> Result<Rung, PushFailure> {
-    let (mut rung, mut refused, mut outages) = (Vec::new(), None, Vec::new());
+    let (mut rung, mut refusal, mut outages) = (Vec::new(), None, Vec::new());
     for (device, result) in results {
         match result {
             Ok(()) => rung.push(device),
-            Err(PushFailure::Refused(why)) => refused = refused.or(Some(why)),
+            Err(PushFailure::Refused(why)) => refusal = refusal.or(Some(why)),
             Err(PushFailure::Unavailable(outage)) => outages.push(outage),
         }
     }
     if !rung.is_empty() {
         return Ok(Rung { devices: rung });
     }
-    match (refused, outages.first()) {
+    match (refusal, outages.first()) {
         (Some(why), _) => Err(PushFailure::Refused(why)),
         (None, Some(first)) => {
             let confirmed = outages.iter().all(|outage| outage.confirmed);
             Err(PushFailure::Unavailable(Unavailable { why: Arc::clone(&first.why), confirmed }))
         }
-        (None, None) => Err(PushFailure::refused("no device was asked")),
+        (None, None) => Err(refused("no device was asked")),
     }
 }
 
@@ -225,10 +184,10 @@ impl RungPrompts {
     fn claim(&mut self, prompt: PromptId, now: Tick) -> Result<(), PushFailure> {
         self.forget_before(now);
         if self.order.len() >= RUNG_MAX {
-            return Err(PushFailure::refused("too many prompts are out at once"));
+            return Err(refused("too many prompts are out at once"));
         }
         if !self.known.insert(prompt) {
-            return Err(PushFailure::refused("this prompt was rung before"));
+            return Err(refused("this prompt was rung before"));
         }
         self.order.push_back((prompt, now));
         Ok(())
@@ -243,6 +202,11 @@ impl RungPrompts {
             self.order.pop_front();
         }
     }
+}
+
+/// A refusal, for the log; nothing secret in `why`.
+fn refused(why: impl Into<Arc<str>>) -> PushFailure {
+    PushFailure::Refused(why.into())
 }
 
 /// All results in the order of the futures, which run side by side within this task.

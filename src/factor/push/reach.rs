@@ -48,7 +48,9 @@ impl Reach {
             (Kind::Inside, Self::Public) => {
                 refused("an address of the inside; set allow_private = true in [method.push] webhook if that is meant")
             }
-            (Kind::Public, Self::Private) => refused("an address of the internet, and http is for the inside only; use https"),
+            (Kind::Public, Self::Private) => {
+                refused("an address of the internet, and http is for the inside only; use https")
+            }
             (Kind::Inside, Self::Anywhere | Self::Private) | (Kind::Public, Self::Public | Self::Anywhere) => Ok(()),
         }
     }
@@ -76,7 +78,9 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
         // Private (RFC 1918), loopback, link-local (RFC 3927), shared by carriers (RFC 6598).
         [10 | 127, ..] | [172, 16..=31, ..] | [192, 168, ..] | [169, 254, ..] | [100, 64..=127, ..] => Kind::Inside,
         // "This" network, protocol assignments, documentation, benchmarks, multicast, reserved, broadcast.
-        [0 | 224..=255, ..] | [192, 0, 0 | 2, _] | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => Kind::Never,
+        [0 | 224..=255, ..] | [192, 0, 0 | 2, _] | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => {
+            Kind::Never
+        }
         [..] => Kind::Public,
     }
 }
@@ -120,7 +124,8 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.take(ADDRESSES_MAX).collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.take(ADDRESSES_MAX).collect();
             Ok(admitted(reach, found)?)
         })
     }
@@ -156,7 +161,8 @@ mod tests {
         "64:ff9b::c0a8:101",
     ];
 
-    const PUBLIC: [&str; 6] = ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"];
+    const PUBLIC: [&str; 6] =
+        ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"];
 
     const NEVER: [&str; 17] = [
         "0.0.0.0",

@@ -14,8 +14,8 @@ pub const SIGNATURE_HEADER: &str = "Vestibule-Signature";
 /// The header's value for a body that is sent at `unix_seconds`.
 #[must_use]
 pub fn sign(key: &Secret, unix_seconds: u64, body: &[u8]) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.expose()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 §2)"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose())
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 §2)"));
     mac.update(unix_seconds.to_string().as_bytes());
     mac.update(b".");
     mac.update(body);

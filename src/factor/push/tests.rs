@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use login::LoginKey;
+
 use super::*;
 
 type Answers = fn(&PushHint) -> Result<(), PushFailure>;
@@ -32,7 +34,8 @@ impl PushChannel for Told {
 
 fn push(webhook: Answers, loopback: Answers) -> (Push, Arc<AtomicUsize>) {
     let rings = Arc::new(AtomicUsize::new(0));
-    let told = |channel, answers| -> Arc<dyn PushChannel> { Arc::new(Told { channel, rings: Arc::clone(&rings), answers }) };
+    let told =
+        |channel, answers| -> Arc<dyn PushChannel> { Arc::new(Told { channel, rings: Arc::clone(&rings), answers }) };
     let channels = vec![told(Channel::Webhook, webhook), told(Channel::Loopback, loopback)];
     (Push::new("Example Corp", channels), Arc::clone(&rings))
 }
@@ -45,15 +48,21 @@ fn both() -> [Device; 2] {
     [device("w", Channel::Webhook), device("l", Channel::Loopback)]
 }
 
-fn prompt(id: u8, seconds: u64) -> PushPrompt {
-    PushPrompt {
+fn claim(id: u8) -> PromptClaim {
+    PromptClaim {
         prompt: PromptId([id; 16]),
         user: ResolvedUser::new("alice"),
+        login: LoginKey::alone([id; 16]),
+        ends_at: Wall(120_000),
+        askers_until: Wall(30_000),
+        station_known: false,
         client: ClientName::new("asa"),
         station: None,
-        at: Moment { tick: Tick(seconds * 1000), wall: Wall(seconds * 1000) },
-        ends_at: Wall(seconds * 1000 + 120_000),
     }
+}
+
+fn at(seconds: u64) -> Moment {
+    Moment { tick: Tick(seconds * 1000), wall: Wall(seconds * 1000) }
 }
 
 fn rings(_: &PushHint) -> Result<(), PushFailure> {
@@ -61,7 +70,7 @@ fn rings(_: &PushHint) -> Result<(), PushFailure> {
 }
 
 fn refuses(_: &PushHint) -> Result<(), PushFailure> {
-    Err(PushFailure::refused("410"))
+    Err(refused("410"))
 }
 
 fn is_away(_: &PushHint) -> Result<(), PushFailure> {
@@ -76,7 +85,7 @@ fn seems_away(_: &PushHint) -> Result<(), PushFailure> {
 async fn one_device_that_rings_is_enough() {
     for other in [rings, refuses, is_away] {
         let (push, count) = push(other, rings);
-        let rung = push.ring(&prompt(1, 0), &both()).await.unwrap();
+        let rung = push.ring(&claim(1), at(0), &both()).await.unwrap();
         assert!(rung.devices.contains(&DeviceId("l".into())));
         assert_eq!(count.load(Ordering::Relaxed), 2);
     }
@@ -85,17 +94,17 @@ async fn one_device_that_rings_is_enough() {
 #[tokio::test]
 async fn a_prompt_rings_once_whoever_asks_again() {
     let (push, count) = push(rings, rings);
-    assert!(push.ring(&prompt(1, 0), &both()).await.is_ok());
-    assert!(matches!(push.ring(&prompt(1, 299), &both()).await, Err(PushFailure::Refused(_))));
+    assert!(push.ring(&claim(1), at(0), &both()).await.is_ok());
+    assert!(matches!(push.ring(&claim(1), at(299), &both()).await, Err(PushFailure::Refused(_))));
     assert_eq!(count.load(Ordering::Relaxed), 2);
-    assert!(push.ring(&prompt(2, 299), &both()).await.is_ok());
+    assert!(push.ring(&claim(2), at(299), &both()).await.is_ok());
 }
 
 #[tokio::test]
 async fn what_was_rung_is_forgotten_after_no_prompt_can_be_open() {
     let (push, _) = push(rings, rings);
     for id in 0..=255 {
-        assert!(push.ring(&prompt(id, u64::from(id) * 300), &both()).await.is_ok());
+        assert!(push.ring(&claim(id), at(u64::from(id) * 300), &both()).await.is_ok());
     }
     assert_eq!(push.rung.lock().unwrap().order.len(), 1);
     assert_eq!(push.rung.lock().unwrap().known.len(), 1);
@@ -107,7 +116,7 @@ async fn an_outage_is_confirmed_only_if_every_channel_says_so() {
         [(is_away as Answers, is_away as Answers, true), (is_away, seems_away, false), (seems_away, is_away, false)]
     {
         let (push, _) = push(webhook, loopback);
-        let failure = push.ring(&prompt(1, 0), &both()).await.unwrap_err();
+        let failure = push.ring(&claim(1), at(0), &both()).await.unwrap_err();
         assert!(matches!(failure, PushFailure::Unavailable(Unavailable { confirmed: said, .. }) if said == confirmed));
     }
 }
@@ -115,17 +124,17 @@ async fn an_outage_is_confirmed_only_if_every_channel_says_so() {
 #[tokio::test]
 async fn a_refusal_beside_an_outage_is_no_outage() {
     let (push, _) = push(refuses, is_away);
-    assert_eq!(push.ring(&prompt(1, 0), &both()).await, Err(PushFailure::refused("410")));
+    assert_eq!(push.ring(&claim(1), at(0), &both()).await, Err(refused("410")));
 }
 
 #[tokio::test]
 async fn a_user_without_a_device_of_these_channels_is_a_refusal() {
     let (push, _) = push(rings, rings);
-    assert!(matches!(push.ring(&prompt(1, 0), &[]).await, Err(PushFailure::Refused(_))));
+    assert!(matches!(push.ring(&claim(1), at(0), &[]).await, Err(PushFailure::Refused(_))));
 }
 
 #[tokio::test]
 async fn a_withdrawal_is_told_to_every_device() {
     let (push, _) = push(refuses, rings);
-    assert_eq!(push.withdraw(&prompt(1, 0), &both()).await, [PushFailure::refused("410")]);
+    assert_eq!(push.withdraw(&claim(1), at(0), &both()).await, [refused("410")]);
 }

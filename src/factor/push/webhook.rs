@@ -27,6 +27,9 @@ use crate::store::Channel;
 /// From the resolution of the name to the end of the answer.
 const WEBHOOK_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a connection is kept for the next hint.
+const IDLE_FOR: Duration = Duration::from_secs(4);
+
 /// Requests under way at once.
 const IN_FLIGHT_MAX: usize = 128;
 
@@ -89,6 +92,7 @@ pub struct Webhook {
     breaker: Mutex<Breaker>,
     in_flight: Semaphore,
     waiting: Semaphore,
+    within: Duration,
 }
 
 impl Webhook {
@@ -97,17 +101,22 @@ impl Webhook {
     /// # Errors
     /// [`WebhookMistake`], for the person who wrote the settings.
     pub fn new(settings: &WebhookSettings) -> Result<Self, WebhookMistake> {
+        Self::with(settings, WEBHOOK_WITHIN, IN_FLIGHT_MAX)
+    }
+
+    fn with(settings: &WebhookSettings, within: Duration, in_flight: usize) -> Result<Self, WebhookMistake> {
         if settings.key.len() < KEY_OCTETS_MIN {
             return Err(WebhookMistake::Key(settings.key.len()));
         }
         let (url, reach) = checked_url(settings)?;
         Ok(Self {
-            client: client(settings, &url, reach)?,
+            client: client(settings, &url, reach, within)?,
             url,
             key: settings.key.clone(),
             breaker: Mutex::new(Breaker::default()),
-            in_flight: Semaphore::new(IN_FLIGHT_MAX),
+            in_flight: Semaphore::new(in_flight),
             waiting: Semaphore::new(WAITING_MAX),
+            within,
         })
     }
 
@@ -122,9 +131,9 @@ impl Webhook {
             }
             Err(Failed::Refused(why)) => {
                 self.breaker().worked();
-                Err(PushFailure::refused(why))
+                Err(PushFailure::Refused(why.into()))
             }
-            Err(Failed::Neither(why)) => Err(PushFailure::refused(why)),
+            Err(Failed::Neither(why)) => Err(PushFailure::Refused(why.into())),
             Err(Failed::Outage(why)) => {
                 let confirmed = self.confirmed(hint).await;
                 Err(PushFailure::Unavailable(Unavailable { why: why.into(), confirmed }))
@@ -149,17 +158,25 @@ impl Webhook {
     }
 
     fn away(&self) -> PushFailure {
-        PushFailure::Unavailable(Unavailable { why: "the notifier of [method.push] webhook is away".into(), confirmed: true })
+        PushFailure::Unavailable(Unavailable {
+            why: "the notifier of [method.push] webhook is away".into(),
+            confirmed: true,
+        })
     }
 
     async fn tell(&self, told: &Told<'_>, at: Wall) -> Result<(), Failed> {
-        let body = serde_json::to_vec(told).map_err(|error| Failed::Neither(format!("the hint can't be written: {error}")))?;
+        let body =
+            serde_json::to_vec(told).map_err(|error| Failed::Neither(format!("the hint can't be written: {error}")))?;
         if body.len() > HINT_OCTETS_MAX {
             return Err(Failed::Neither(format!("the hint is longer than {HINT_OCTETS_MAX} octets")));
         }
         let _permit = self.permit().await?;
         let signature = sign(&self.key, at.unix_seconds(), &body);
-        let request = self.client.post(self.url.clone()).header("Content-Type", "application/json").header(SIGNATURE_HEADER, signature);
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header("Content-Type", "application/json")
+            .header(SIGNATURE_HEADER, signature);
         let answer = request.body(body).send().await.map_err(|error| Failed::of(&error))?;
         judge(drained(answer).await)
     }
@@ -171,7 +188,7 @@ impl Webhook {
         }
         let full = || Failed::Neither("too many webhook requests wait at once".to_owned());
         let _waiting = self.waiting.try_acquire().map_err(|_| full())?;
-        match tokio::time::timeout(WEBHOOK_WITHIN, self.in_flight.acquire()).await {
+        match tokio::time::timeout(self.within, self.in_flight.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(full()),
         }
@@ -197,14 +214,14 @@ impl PushChannel for Webhook {
             if self.breaker().is_open() {
                 return Err(self.away());
             }
-            self.tell(&Told::of("withdrawn", hint), hint.at.wall).await.map_err(PushFailure::from)
+            self.tell(&Told::of("withdrawn", hint), hint.at.wall).await.map_err(unconfirmed)
         })
     }
 }
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Webhook({})", self.url)
+        write!(f, "Webhook({})", self.url.host_str().unwrap_or_default())
     }
 }
 
@@ -281,12 +298,11 @@ impl Failed {
     }
 }
 
-impl From<Failed> for PushFailure {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Outage(why) => Self::Unavailable(Unavailable::seen(why)),
-            Failed::Refused(why) | Failed::Neither(why) => Self::Refused(why.into()),
-        }
+/// What the login is told of it, where no breaker has a say.
+fn unconfirmed(failed: Failed) -> PushFailure {
+    match failed {
+        Failed::Outage(why) => PushFailure::Unavailable(Unavailable::seen(why)),
+        Failed::Refused(why) | Failed::Neither(why) => PushFailure::Refused(why.into()),
     }
 }
 
@@ -339,7 +355,7 @@ fn literal(url: &Url) -> Option<IpAddr> {
     url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-fn client(settings: &WebhookSettings, url: &Url, reach: Reach) -> Result<Client, WebhookMistake> {
+fn client(settings: &WebhookSettings, url: &Url, reach: Reach, within: Duration) -> Result<Client, WebhookMistake> {
     let builder = Client::builder()
         .user_agent("vestibule")
         .dns_resolver(Resolver(reach))
@@ -347,8 +363,10 @@ fn client(settings: &WebhookSettings, url: &Url, reach: Reach) -> Result<Client,
         .retry(retry::never())
         .referer(false)
         .no_proxy()
-        .timeout(WEBHOOK_WITHIN)
+        .timeout(within)
         .pool_max_idle_per_host(8)
+        // Shorter than what servers keep: a connection that closes under a hint would lose it.
+        .pool_idle_timeout(IDLE_FOR)
         .http1_max_headers(64)
         .http2_max_header_list_size(16 * 1024);
     let builder = match &settings.ca {

@@ -254,7 +254,7 @@ impl Case {
         if !known {
             *step.prompt = Some(OpenPrompt { id: prompt, ends, approved });
         }
-        step.cx.emit(Effect::Joined { client: self.client.clone(), prompt_avoided: true });
+        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: true });
         if step.approved().is_some() { self.release_by_phone(inside, step) } else { Stage::AwaitingPhone { inside } }
     }
 

@@ -48,15 +48,13 @@ impl Happening for Joined<'_> {
 pub struct Superseded<'a> {
     /// Through which appliance.
     pub client: &'a ClientMeters,
-    /// Which login.
-    pub login: LoginId,
 }
 
 impl sealed::Sealed for Superseded<'_> {}
 impl Happening for Superseded<'_> {
     fn tell(self, _: &Telemetry) {
         self.client.superseded().increment(1);
-        tracing::debug!(target: SENTENCE, client = self.client.name(), login = %self.login, "a newer request takes this one's place");
+        tracing::debug!(target: SENTENCE, client = self.client.name(), "a newer request takes this one's place");
     }
 }
 
@@ -229,6 +227,7 @@ fn primary_said(record: &Record) -> &'static str {
         Reason::Accepted
         | Reason::Name
         | Reason::Credential
+        | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Rule
         | Reason::NoRule
@@ -279,6 +278,7 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         Reason::PushUnavailable => "unavailable",
         Reason::Name
         | Reason::Credential
+        | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
         | Reason::PrimaryUnavailable

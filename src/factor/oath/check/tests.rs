@@ -82,7 +82,14 @@ impl Fake {
 }
 
 impl Codes for Fake {
-    fn read_guess(&self, _: &ResolvedUser, _: Option<&Station>, methods: &[Method], _: Wall, _: &Limits) -> StoreFuture<'_, Guess> {
+    fn read_guess(
+        &self,
+        _: &ResolvedUser,
+        _: Option<&Station>,
+        methods: &[Method],
+        _: Wall,
+        _: &Limits,
+    ) -> StoreFuture<'_, Guess> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let methods = methods.to_vec();
         Box::pin(async move {
@@ -90,7 +97,8 @@ impl Codes for Fake {
                 return Err(error);
             }
             let kept = self.kept.lock().unwrap();
-            let tokens = kept.tokens.iter().filter(|open| methods.contains(&open.token.kind.method())).cloned().collect();
+            let tokens =
+                kept.tokens.iter().filter(|open| methods.contains(&open.token.kind.method())).cloned().collect();
             Ok(Guess { version: kept.version, tokens, bucket: kept.bucket, ..Guess::default() })
         })
     }
@@ -133,7 +141,13 @@ impl Login {
         self.types_as(store, code, at, &[Method::Push, Method::Totp, Method::Hotp]).await
     }
 
-    async fn types_as(&self, store: &Fake, code: &Secret, at: Wall, methods: &[Method]) -> Result<CodeOutcome, Unavailable> {
+    async fn types_as(
+        &self,
+        store: &Fake,
+        code: &Secret,
+        at: Wall,
+        methods: &[Method],
+    ) -> Result<CodeOutcome, Unavailable> {
         let mut guess_id = [0; 16];
         guess_id[..4].copy_from_slice(&self.ids.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let at = Moment { tick: Tick(0), wall: at };

@@ -1,0 +1,222 @@
+//! The sections with one table each: `[radius]`, `[store]`, `[portal]`, `[metrics]`, `[audit]`, `[limits]`, `[realms]`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use login::limits::Limits;
+use login::name::Realms;
+
+use super::node::{Node, Table};
+use super::types::StoreConfig;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// `[radius] listen`.
+pub(super) fn radius(root: &Table<'_>) -> Option<Vec<SocketAddr>> {
+    let table = root.get("radius")?.table("[radius]", &["listen"])?;
+    let nodes = table.get("listen")?.one_or_more()?;
+    let sockets: Vec<Option<SocketAddr>> = nodes.iter().map(socket).collect();
+    for (number, node) in nodes.iter().enumerate() {
+        let earlier = sockets.get(..number).unwrap_or_default();
+        if sockets.get(number).is_some_and(|socket| socket.is_some() && earlier.contains(socket)) {
+            return node.refuse("this socket is listed twice", &node.found(), None);
+        }
+    }
+    sockets.into_iter().collect()
+}
+
+/// `[metrics] listen`.
+pub(super) fn metrics(root: &Table<'_>) -> Option<SocketAddr> {
+    socket(&root.get("metrics")?.table("[metrics]", &["listen"])?.get("listen")?)
+}
+
+fn socket(node: &Node<'_>) -> Option<SocketAddr> {
+    let help = "an address and a port, as in \"127.0.0.1:1812\" or \"[::1]:1812\"";
+    match node.text()?.parse::<SocketAddr>() {
+        Ok(socket) if socket.port() != 0 => Some(socket),
+        _ => node.expected("an address with a port", Some(help.to_owned())),
+    }
+}
+
+/// `[store]`.
+pub(super) fn store(root: &Table<'_>) -> Option<StoreConfig> {
+    let table = root.get("store")?.table("[store]", &["url", "key_file"])?;
+    let file = table.get("url").and_then(|node| sqlite(&node));
+    let key_file = table.get("key_file").and_then(|node| path(&node));
+    Some(StoreConfig { file: file?, key_file: key_file? })
+}
+
+fn sqlite(node: &Node<'_>) -> Option<PathBuf> {
+    let help = "\"sqlite:\" and the path of the file, as in \"sqlite:/var/lib/vestibule/vestibule.db\"";
+    match node.text()?.strip_prefix("sqlite:") {
+        Some(":memory:") => node.refuse("the store must last", &node.found(), Some(help.to_owned())),
+        Some(file) if !file.is_empty() => Some(node.book.resolve(&node.path, file)),
+        _ => node.expected("the URL of an SQLite file", Some(help.to_owned())),
+    }
+}
+
+/// A path, relative to the file that names it.
+pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
+    match node.text()? {
+        "" => node.expected("a path", None),
+        text if text.contains('\0') => node.expected("a path", None),
+        text => Some(node.book.resolve(&node.path, text)),
+    }
+}
+
+/// `[portal] account_name`: the issuer of otpauth URIs, which is why it holds no colon.
+pub(super) fn account_name(root: &Table<'_>) -> Option<Arc<str>> {
+    const CHARS_MAX: usize = 64;
+    let node = root.get("portal")?.table("[portal]", &["account_name"])?.get("account_name")?;
+    let name = node.text()?;
+    let plain = !name.trim().is_empty()
+        && name.chars().count() <= CHARS_MAX
+        && !name.contains(|c: char| c == ':' || c.is_control());
+    if plain {
+        return Some(name.into());
+    }
+    node.expected(
+        "a short name",
+        Some("what the phone's app shows for the account: 1 to 64 characters, without a colon".to_owned()),
+    )
+}
+
+/// `[audit] file`. `Some(None)`: not asked for.
+pub(super) fn audit(root: &Table<'_>) -> Option<Option<PathBuf>> {
+    let Some(section) = root.get("audit") else { return Some(None) };
+    let table = section.table("[audit]", &["file"])?;
+    match table.get("file") {
+        Some(node) => path(&node).map(Some),
+        None => Some(None),
+    }
+}
+
+const LIMITS: [&str; 17] = [
+    "code_failures",
+    "code_pause",
+    "code_pause_max",
+    "code_failures_max",
+    "station_known_for",
+    "hotp_look_ahead",
+    "pushes_unanswered",
+    "push_quiet",
+    "push_quiet_max",
+    "challenge_tries",
+    "prompt_lasts",
+    "state_lasts",
+    "reject_delay",
+    "bare_failures_per_minute",
+    "held_sessions",
+    "held_bytes",
+    "drain_within",
+];
+
+/// `[limits]`: the numbers of the rules' part D, and the bounds of what is held. Each is read, so that each mistake is told.
+pub(super) fn limits(root: &Table<'_>) -> Option<Limits> {
+    let table = root.get("limits")?.table("[limits]", &LIMITS)?;
+    let count = |key: &str, least: u64, most: u64| table.get(key).and_then(|node| node.number(least, most));
+    let small =
+        |key: &str, least: u64, most: u32| count(key, least, most.into()).and_then(|number| u32::try_from(number).ok());
+    let size =
+        |key: &str, least: u64, most: u64| count(key, least, most).and_then(|number| usize::try_from(number).ok());
+    let time = |key: &str, least: Duration, most: Duration| table.get(key).and_then(|node| node.duration(least, most));
+
+    let code_failures = small("code_failures", 1, 1000);
+    let code_pause = time("code_pause", SECOND, DAY);
+    let code_pause_max = time("code_pause_max", SECOND, 30 * DAY);
+    let code_failures_max = small("code_failures_max", 1, 10_000);
+    let station_known_for = time("station_known_for", MINUTE, 365 * DAY);
+    let hotp_look_ahead = small("hotp_look_ahead", 0, 100);
+    let pushes_unanswered = small("pushes_unanswered", 1, 100);
+    let push_quiet = time("push_quiet", SECOND, DAY);
+    let push_quiet_max = time("push_quiet_max", SECOND, 30 * DAY);
+    let challenge_tries = small("challenge_tries", 1, 10);
+    // Rules B5: a prompt ends after 120 s at most.
+    let prompt_lasts = time("prompt_lasts", 10 * SECOND, 120 * SECOND);
+    let state_lasts = time("state_lasts", 10 * SECOND, 600 * SECOND);
+    // Rules D6: 5 s at most.
+    let reject_delay = time("reject_delay", Duration::ZERO, 5 * SECOND);
+    let bare_failures_per_minute = small("bare_failures_per_minute", 1, 100_000);
+    let held_sessions = size("held_sessions", 1, 10_000_000);
+    let held_bytes = size("held_bytes", 1 << 20, 1 << 40);
+    let drain_within = time("drain_within", Duration::ZERO, 600 * SECOND);
+
+    let limits = Limits {
+        code_failures: code_failures?,
+        code_pause: code_pause?,
+        code_pause_max: code_pause_max?,
+        code_failures_max: code_failures_max?,
+        station_known_for: station_known_for?,
+        hotp_look_ahead: hotp_look_ahead?,
+        pushes_unanswered: pushes_unanswered?,
+        push_quiet: push_quiet?,
+        push_quiet_max: push_quiet_max?,
+        challenge_tries: challenge_tries?,
+        prompt_lasts: prompt_lasts?,
+        state_lasts: state_lasts?,
+        reject_delay: reject_delay?,
+        bare_failures_per_minute: bare_failures_per_minute?,
+        held_sessions: held_sessions?,
+        held_bytes: held_bytes?,
+        drain_within: drain_within?,
+    };
+    ordered(&table, &limits).then_some(limits)
+}
+
+/// A longest pause can't be shorter than the first.
+fn ordered(table: &Table<'_>, limits: &Limits) -> bool {
+    let pairs = [
+        ("code_pause", "code_pause_max", limits.code_pause <= limits.code_pause_max),
+        ("push_quiet", "push_quiet_max", limits.push_quiet <= limits.push_quiet_max),
+        ("code_failures", "code_failures_max", limits.code_failures <= limits.code_failures_max),
+    ];
+    let broken = pairs.iter().filter(|(_, _, in_order)| !in_order);
+    broken.map(|(less, more, _)| misordered(table, less, more)).count() == 0
+}
+
+/// Drawn at the one of the two that the site wrote.
+fn misordered(table: &Table<'_>, less: &str, more: &str) {
+    let (Some(low), Some(high)) = (table.get(less), table.get(more)) else { return };
+    let at = if high.origin() == super::Origin::Default { &low } else { &high };
+    let label = format!("{less} = {}, {more} = {}", super::values::shown(low.value), super::values::shown(high.value));
+    at.refuse::<()>(&format!("`{more}` is less than `{less}`"), &label, None);
+}
+
+/// `[realms]`: NetBIOS domain to DNS realm (rules A2).
+pub(super) fn realms(root: &Table<'_>) -> Option<Realms> {
+    let Some(section) = root.get("realms") else { return Some(Realms::default()) };
+    let table = section.open("[realms]")?;
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut whole = true;
+    for node in table.entries().filter_map(|entry| table.get(&entry.key)) {
+        let pair = realm(&node);
+        let twice = pairs.iter().any(|(domain, _)| *domain == node.key.to_lowercase());
+        if twice {
+            node.refuse_key::<()>(
+                &format!("the domain `{}` is listed twice", node.key),
+                "domains compare without case",
+                None,
+            );
+        }
+        whole &= pair.is_some() && !twice;
+        pairs.extend(pair);
+    }
+    whole.then(|| Realms::new(pairs))
+}
+
+fn realm(node: &Node<'_>) -> Option<(String, String)> {
+    let plain = |name: &str| {
+        !name.is_empty() && !name.contains(|c: char| matches!(c, '\\' | '@') || c.is_control() || c.is_whitespace())
+    };
+    if !plain(&node.key) {
+        return node.refuse_key("this is no domain", "found a blank, `\\` or `@`", None);
+    }
+    match node.text()? {
+        realm if plain(realm) => Some((node.key.to_lowercase(), realm.to_owned())),
+        _ => node.expected("a DNS realm", Some("the part after the `@`, as in \"example.com\"".to_owned())),
+    }
+}

@@ -1,0 +1,113 @@
+//! One entry of the map: a session and the requests that wait in it, and what hangs on it elsewhere.
+
+
+use login::answer::Answer;
+use login::event::Effect;
+use login::session::Session;
+use login::{AskerId, Attempt, PromptId, StateHash, Tick};
+
+use super::ask::Request;
+use crate::primary::Forwarded;
+use crate::telemetry::ClientMeters;
+
+/// A session in the map.
+pub(super) struct Held {
+    /// `None` only while a step runs, or after one panicked.
+    pub(super) session: Option<Session>,
+    /// Those of its askers that were not answered yet.
+    pub(super) requests: Vec<(AskerId, Request)>,
+    mark: Mark,
+}
+
+/// What hangs on an entry elsewhere: its deadline, its States, its prompt, its share of the bounds.
+#[derive(Clone, Default)]
+pub(super) struct Mark {
+    pub(super) wake: Option<Tick>,
+    pub(super) states: Vec<StateHash>,
+    pub(super) prompt: Option<PromptId>,
+    pub(super) bytes: usize,
+    pub(super) waits: bool,
+}
+
+/// What is to be done once the entry is free.
+pub(super) enum Action {
+    /// Answer this request.
+    Reply(Box<Request>, Answer),
+    /// Never answer this one.
+    Supersede(Box<Request>),
+    /// Ask the primary, with what goes on of the request, and until when the answer is of use.
+    AskPrimary { effect: Box<Effect>, forwarded: Forwarded, deadline: Tick, on_reject: Option<Box<dyn FnOnce() + Send + Sync>> },
+    /// A login ended; its client's counters go along.
+    Ended { effect: Box<Effect>, meters: Option<ClientMeters> },
+    /// Anything else.
+    Other(Box<Effect>),
+}
+
+impl Held {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        Self { session: Some(Session::of(attempt)), requests: Vec::with_capacity(1), mark: Mark::default() }
+    }
+
+    /// Holds the place of an entry while its step runs.
+    pub(super) fn empty() -> Self {
+        Self { session: None, requests: Vec::new(), mark: Mark::default() }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.mark.clone()
+    }
+
+    /// What hangs on it now.
+    pub(super) fn refresh(&mut self) -> Mark {
+        let Some(session) = &self.session else { return Mark::default() };
+        let requests = self.requests.capacity() * size_of::<(AskerId, Request)>();
+        self.mark = Mark {
+            wake: session.deadline(),
+            states: session.states().collect(),
+            prompt: session.prompt(),
+            bytes: size_of::<Self>() + session.bytes() + requests,
+            waits: session.is_held(),
+        };
+        self.mark.clone()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.session.as_ref().is_none_or(Session::is_over)
+    }
+
+    /// Effects become actions: each reply takes its request along, once.
+    pub(super) fn actions(&mut self, effects: Vec<Effect>, mut asked: Option<(Forwarded, Tick)>) -> Vec<Action> {
+        let meters = self.requests.last().map(|(_, request)| request.meters.clone());
+        effects.into_iter().filter_map(|effect| self.action(effect, &mut asked, meters.as_ref())).collect()
+    }
+
+    fn action(&mut self, effect: Effect, asked: &mut Option<(Forwarded, Tick)>, meters: Option<&ClientMeters>) -> Option<Action> {
+        match effect {
+            Effect::Reply { asker, answer } => self.take(asker).map(|request| Action::Reply(request, answer)),
+            Effect::Supersede(asker) => self.take(asker).map(Action::Supersede),
+            effect @ Effect::AskPrimary { .. } => {
+                let (forwarded, deadline) = asked.take().unwrap_or_default();
+                let on_reject = self.requests.last_mut().and_then(|(_, request)| request.on_primary_reject.take());
+                Some(Action::AskPrimary { effect: Box::new(effect), forwarded, deadline, on_reject })
+            }
+            effect @ (Effect::Record(_) | Effect::Release { .. } | Effect::Joined { .. }) => {
+                Some(Action::Ended { effect: Box::new(effect), meters: meters.cloned() })
+            }
+            // The map's settling indexes States by itself.
+            Effect::IndexState(_) => None,
+            effect @ (Effect::ReadUser { .. }
+            | Effect::CheckCode { .. }
+            | Effect::ClaimPrompt { .. }
+            | Effect::Push { .. }
+            | Effect::ExtendPrompt { .. }
+            | Effect::ClosePrompt { .. }
+            | Effect::TellDisplaced(_)) => Some(Action::Other(Box::new(effect))),
+        }
+    }
+
+    fn take(&mut self, asker: AskerId) -> Option<Box<Request>> {
+        let at = self.requests.iter().position(|(id, _)| *id == asker)?;
+        Some(Box::new(self.requests.swap_remove(at).1))
+    }
+}
+

@@ -1,0 +1,346 @@
+//! What a step wanted done, done: answers leave, the primary and the store are asked, phones ring. Each result comes
+//! back to its session as an event. An unknown commit is settled by repeating the same call (rules C1); whatever stays
+//! unsettled is *unavailable*, which never opens a door.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use login::event::{Effect, Event, LoginEvent, PushFailure};
+use login::{
+    LoginKey, LoginKeyParts, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
+    Tick, Unavailable,
+};
+use tokio::time::timeout;
+
+use super::Engine;
+use super::held::Action;
+use super::reply;
+use crate::factor::oath::{self, Patience, TypedCode};
+use crate::primary::{PrimaryRequest, UpstreamState};
+use crate::store::StoreError;
+use crate::telemetry::{
+    Answered, ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, Superseded, SuspectSecret,
+};
+
+/// How often a call whose commit is unknown is repeated, and how long in between at first.
+const SETTLE_TRIES: u32 = 20;
+const SETTLE_WAIT: Duration = Duration::from_millis(50);
+/// How long a primary may take beyond the asker's deadline before its task is given up.
+const PRIMARY_GRACE: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// In the order in which the step wanted them.
+    pub(super) fn perform_all(&self, key: LoginKey, actions: Vec<Action>) {
+        for action in actions {
+            self.perform(key, action);
+        }
+    }
+
+    fn perform(&self, key: LoginKey, action: Action) {
+        match action {
+            Action::Reply(request, answer) => {
+                let meters = request.meters.clone();
+                match reply::send(&answer, *request, rand::random()) {
+                    Ok(code) => self.0.telemetry.emit(Answered { client: &meters, code }),
+                    Err(_) => self.0.telemetry.emit(Answered { client: &meters, code: crate::telemetry::AnswerCode::Reject }),
+                }
+            }
+            Action::Supersede(request) => {
+                self.0.telemetry.emit(Superseded { client: &request.meters });
+                request.path.supersede();
+            }
+            Action::AskPrimary { effect, forwarded, deadline, on_reject } => self.ask_primary(key, *effect, forwarded, deadline, on_reject),
+            Action::Ended { effect, meters } => self.ended(key, *effect, meters),
+            Action::Other(effect) => self.other(key, *effect),
+        }
+    }
+
+    /// A task of its own, owned by the tracker: a held login itself is none.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(task);
+    }
+
+    // --- the first door ----------------------------------------------------------------------------------------
+
+    fn ask_primary(
+        &self,
+        key: LoginKey,
+        effect: Effect,
+        forwarded: crate::primary::Forwarded,
+        deadline: Tick,
+        on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
+    ) {
+        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else { return };
+        let upstream = state.map(|(octets, server)| UpstreamState { octets, server });
+        let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
+        let engine = self.clone();
+        self.spawn(async move {
+            let Some(server) = engine.law().primaries.get(&primary).cloned() else {
+                let gone = Unavailable::seen(format!("the primary {primary} is no longer configured"));
+                return engine.deliver_login(key, login, LoginEvent::Primary(question, PrimaryAnswer::Unavailable(gone)));
+            };
+            let limit = deadline.since(engine.0.clock.tick()) + PRIMARY_GRACE;
+            let answer = timeout(limit, server.ask(request)).await.unwrap_or_else(|_| {
+                PrimaryAnswer::Unavailable(Unavailable::seen(format!("the primary {primary} did not answer in time")))
+            });
+            if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
+                charge();
+            }
+            engine.deliver_login(key, login, LoginEvent::Primary(question, answer));
+        });
+    }
+
+    // --- the second door ---------------------------------------------------------------------------------------
+
+    fn other(&self, key: LoginKey, effect: Effect) {
+        let engine = self.clone();
+        match effect {
+            Effect::ReadUser { login, question, user, station } => self.spawn(async move {
+                let at = engine.0.clock.moment();
+                let limits = engine.limits();
+                let facts = engine.0.store.user_facts(&user, station.as_ref(), at.wall, &limits).await;
+                let facts = facts.map_err(|error| engine.away("reading a user", &error));
+                engine.deliver_login(key, login, LoginEvent::User(question, facts));
+            }),
+            Effect::CheckCode { login, question, user, station, code, methods, guess } => self.spawn(async move {
+                let at = engine.0.clock.moment();
+                let typed = TypedCode { guess_id: guess, user: &user, station: station.as_ref(), code: &code, methods: &methods, at };
+                let outcome = oath::check(&*engine.0.store, &typed, &engine.limits(), &Waits(&engine)).await;
+                engine.tell_code(&outcome, methods.first().copied(), at);
+                engine.deliver_login(key, login, LoginEvent::Code(question, outcome));
+            }),
+            Effect::ClaimPrompt { login, question, claim } => self.spawn(async move {
+                let limits = engine.limits();
+                let claimed = engine
+                    .settled("claiming a prompt", || engine.0.store.claim_prompt(claim.clone(), engine.0.clock.moment().wall, &limits))
+                    .await;
+                engine.deliver_login(key, login, LoginEvent::Claim(question, claimed));
+            }),
+            Effect::Push { login, claim } => self.spawn(async move {
+                let prompt = claim.prompt;
+                let rang = engine.ring(&claim).await;
+                if rang.is_ok() {
+                    engine.0.telemetry.emit(PromptSent { method: Method::Push, login });
+                }
+                engine.deliver_login(key, login, LoginEvent::Pushed(prompt, rang));
+            }),
+            Effect::ExtendPrompt { prompt, askers_until } => self.spawn(async move {
+                let extended =
+                    engine.0.store.extend_prompt(prompt, askers_until, engine.0.clock.moment().wall).await;
+                if let Err(error) = extended {
+                    engine.away("extending a prompt", &error);
+                }
+            }),
+            Effect::ClosePrompt { prompt, why } => self.spawn(async move { engine.close_prompt(prompt, why).await }),
+            Effect::TellDisplaced(prompt) => {
+                if let Some(other) = self.session_of_prompt(prompt) {
+                    self.deliver(other, Event::Displaced(prompt));
+                }
+            }
+            Effect::AskPrimary { .. }
+            | Effect::Release { .. }
+            | Effect::Record(_)
+            | Effect::Reply { .. }
+            | Effect::Supersede(_)
+            | Effect::IndexState(_)
+            | Effect::Joined { .. } => {}
+        }
+    }
+
+    async fn ring(&self, claim: &PromptClaim) -> Result<(), PushFailure> {
+        let devices = self.0.store.list_devices(&claim.user).await;
+        let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
+        self.0.rung.insert(claim.prompt, claim.clone());
+        let push = Arc::clone(&self.law().push);
+        push.ring(claim, self.0.clock.moment(), &devices).await.map(|_| ())
+    }
+
+    /// The prompt ends in the store first; then the phones are told that nobody waits.
+    async fn close_prompt(&self, prompt: PromptId, why: PromptClose) {
+        let limits = self.limits();
+        let _: Result<(), Unavailable> = self
+            .settled("ending a prompt", || self.0.store.close_prompt(prompt, why, self.0.clock.moment().wall, &limits))
+            .await;
+        let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
+        if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
+            let push = Arc::clone(&self.law().push);
+            for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
+                tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
+            }
+        }
+    }
+
+    fn tell_code(&self, outcome: &Result<login::CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
+        use login::CodeOutcome::{Locked, NoToken, Right, Spent, Wrong};
+        let (method, result) = match outcome {
+            Ok(Right { method, .. }) => (Some(*method), FactorResult::Accepted),
+            Ok(Wrong | Spent | Locked { .. } | NoToken) => (listed, FactorResult::Refused),
+            Err(_) => (listed, FactorResult::Unavailable),
+        };
+        if let Some(method) = method {
+            let took = self.0.clock.tick().since(began.tick);
+            self.0.telemetry.emit(FactorAnswered { method, result, took });
+        }
+    }
+
+    // --- the way out -------------------------------------------------------------------------------------------
+
+    fn ended(&self, key: LoginKey, effect: Effect, meters: Option<ClientMeters>) {
+        let engine = self.clone();
+        match effect {
+            Effect::Joined { client, login, prompt_avoided } => {
+                let meters = meters.unwrap_or_else(|| self.0.telemetry.client(&client));
+                self.0.telemetry.emit(Joined { client: &meters, login, prompt_avoided });
+            }
+            Effect::Record(record) => self.spawn(async move { engine.write_down(record, meters).await }),
+            Effect::Release { login, question, check, record } => self.spawn(async move {
+                let outcome = engine.release(&check, &record).await;
+                if outcome == Ok(ReleaseOutcome::Granted) {
+                    engine.forget_prompt(&check.means);
+                    engine.tell_ended(&record, meters, record.user.as_ref());
+                    (engine.0.on_record)();
+                }
+                engine.deliver_login(key, login, LoginEvent::Release(question, outcome));
+            }),
+            Effect::AskPrimary { .. }
+            | Effect::ReadUser { .. }
+            | Effect::CheckCode { .. }
+            | Effect::ClaimPrompt { .. }
+            | Effect::Push { .. }
+            | Effect::ExtendPrompt { .. }
+            | Effect::ClosePrompt { .. }
+            | Effect::Reply { .. }
+            | Effect::Supersede(_)
+            | Effect::IndexState(_)
+            | Effect::TellDisplaced(_) => {}
+        }
+    }
+
+    /// The last look and the record, in one commit (A6, F2).
+    async fn release(&self, check: &ReleaseCheck, record: &Arc<Record>) -> Result<ReleaseOutcome, Unavailable> {
+        self.settled("releasing a login", || {
+            self.0.store.release(check.clone(), Record::clone(record), self.0.clock.moment().wall)
+        })
+        .await
+    }
+
+    /// A login that ended without an Accept. Its line is written even where the store can't take the record.
+    async fn write_down(&self, record: Arc<Record>, meters: Option<ClientMeters>) {
+        let shown = self.shown_name(&record).await;
+        self.tell_ended(&record, meters, &shown);
+        let written = self.settled("writing a login down", || self.0.store.record(Record::clone(&record))).await;
+        if written.is_ok() {
+            (self.0.on_record)();
+        }
+    }
+
+    /// Names unknown to us are shown as a keyed hash: people type passwords there (F2).
+    async fn shown_name(&self, record: &Record) -> String {
+        let name = record.user.to_string();
+        if record.vouched {
+            return name;
+        }
+        let limits = self.limits();
+        let facts = self.0.store.user_facts(&ResolvedUser::new(&*name), None, record.time, &limits).await;
+        if facts.is_ok_and(|facts| facts.known) { name } else { self.name_hash(&name) }
+    }
+
+    fn name_hash(&self, name: &str) -> String {
+        let parts = LoginKeyParts { client: "", user: name.as_bytes(), facts: &[] };
+        format!("unknown:{:?}", LoginKey::of(&self.0.keys.login, &parts))
+    }
+
+    fn tell_ended(&self, record: &Record, meters: Option<ClientMeters>, user: &str) {
+        let meters = meters.unwrap_or_else(|| self.0.telemetry.client(&record.client));
+        if record.reason == login::Reason::SuspectSecret {
+            self.0.telemetry.emit(SuspectSecret { client: &meters });
+        }
+        if let (login::RecordedFactor::Method(Method::Push), Some(result)) = (record.factor, push_result(record.reason)) {
+            self.0.telemetry.emit(FactorAnswered { method: Method::Push, result, took: record.waited_factor });
+        }
+        self.0.telemetry.emit(LoginEnded { client: &meters, record, user });
+    }
+
+    fn forget_prompt(&self, means: &Means) {
+        if let Means::Prompt { prompt, .. } = means {
+            self.0.rung.remove(prompt);
+        }
+    }
+
+    // --- helpers -----------------------------------------------------------------------------------------------
+
+    pub(super) fn limits(&self) -> login::limits::Limits {
+        self.0.law.load().policy.limits.clone()
+    }
+
+    fn away(&self, doing: &str, error: &StoreError) -> Unavailable {
+        self.0.telemetry.emit(StoreTrouble { doing, error });
+        Unavailable::seen(error.to_string())
+    }
+
+    /// Repeats a call whose commit is unknown until the store can say (C1).
+    async fn settled<T, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T, Unavailable>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 0;
+        loop {
+            match call().await {
+                Ok(done) => return Ok(done),
+                Err(StoreError::Unknown(_)) if tries < SETTLE_TRIES => {
+                    tries += 1;
+                    self.0.clock.wait(SETTLE_WAIT.saturating_mul(tries)).await;
+                }
+                Err(error) => return Err(self.away(doing, &error)),
+            }
+        }
+    }
+}
+
+/// How the push ended, in the words of the factor's metric.
+fn push_result(reason: login::Reason) -> Option<FactorResult> {
+    use login::Reason;
+    match reason {
+        Reason::Accepted => Some(FactorResult::Accepted),
+        Reason::Denied | Reason::Fraud => Some(FactorResult::Refused),
+        Reason::Unanswered | Reason::Expired | Reason::ApprovedTooLate => Some(FactorResult::Unanswered),
+        Reason::PushUnavailable => Some(FactorResult::Unavailable),
+        Reason::Name
+        | Reason::Credential
+        | Reason::SuspectSecret
+        | Reason::EmptyPassword
+        | Reason::Primary
+        | Reason::PrimaryUnavailable
+        | Reason::Rule
+        | Reason::NoRule
+        | Reason::Undecided
+        | Reason::Unenrolled
+        | Reason::NoMethod
+        | Reason::Blocked
+        | Reason::WrongCode
+        | Reason::SpentCode
+        | Reason::CodesLocked
+        | Reason::Busy
+        | Reason::StoreUnavailable
+        | Reason::State
+        | Reason::Changed
+        | Reason::TooLarge
+        | Reason::Unusable
+        | Reason::Overload
+        | Reason::Draining
+        | Reason::Superseded => None,
+    }
+}
+
+/// The engine's patience with an unknown commit of a code.
+struct Waits<'a>(&'a Engine);
+
+impl Patience for Waits<'_> {
+    fn wait(&self, again: u32) -> crate::factor::BoxFuture<'_, bool> {
+        Box::pin(async move {
+            self.0.0.clock.wait(SETTLE_WAIT.saturating_mul(again)).await;
+            again <= SETTLE_TRIES
+        })
+    }
+}
