@@ -40,7 +40,11 @@ fn what_may_stand_once_and_stands_twice_is_counted_apart() {
     let house = house(Stance::No);
     let twice = |kind: u8| attribute(kind, &[5; 16]).repeat(2);
     for (count, kind) in (1..).zip([80, 24, 2, 3]) {
-        assert_eq!(house.settles(&bare(1, 1, &twice(kind))), Settled::Dropped(DropReason::DuplicateAttribute), "{kind}");
+        assert_eq!(
+            house.settles(&bare(1, 1, &twice(kind))),
+            Settled::Dropped(DropReason::DuplicateAttribute),
+            "{kind}"
+        );
         assert_eq!(house.dropped("asa", "duplicate_attribute"), count);
     }
     assert!(house.sent().is_empty());
@@ -50,7 +54,11 @@ fn what_may_stand_once_and_stands_twice_is_counted_apart() {
 fn other_codes_are_dropped_and_counted() {
     let house = house(Stance::No);
     for (count, code) in (1..).zip([2, 3, 4, 5, 11, 13, 40, 43]) {
-        assert_eq!(house.settles(&packet(code, 1, [1; 16], ALICE)), Settled::Dropped(DropReason::WrongCode), "code {code}");
+        assert_eq!(
+            house.settles(&packet(code, 1, [1; 16], ALICE)),
+            Settled::Dropped(DropReason::WrongCode),
+            "code {code}"
+        );
         assert_eq!(house.dropped("asa", "wrong_code"), count);
     }
     assert!(house.sent().is_empty());
@@ -77,7 +85,10 @@ fn inner_nonsense_of_a_vendor_attribute_does_not_kill_the_packet() {
 
 #[test]
 fn the_longest_prefix_chooses_the_client_and_its_secret() {
-    let far = ClientConfig { secret: SharedSecret::new(Secret::new(&b"another secret"[..])), ..client("far", &["192.0.0.0/16"], Stance::Yes) };
+    let far = ClientConfig {
+        secret: SharedSecret::new(Secret::new(&b"another secret"[..])),
+        ..client("far", &["192.0.0.0/16"], Stance::Yes)
+    };
     let house = House::of(&[far, client("asa", &["192.0.2.0/24"], Stance::Yes)], Bounds::default());
     assert_eq!(house.admits(&signed(1, 1, &[])).client.name().as_str(), "asa");
     let elsewhere = Way { peer: "192.0.3.1:1645".parse().unwrap(), ..way(1) };
@@ -92,7 +103,8 @@ fn an_ipv4_address_in_ipv6_form_is_the_same_client_and_the_same_request() {
     let house = house(Stance::Yes);
     let datagram = signed(1, 1, &[]);
     let admitted = house.admits(&datagram);
-    let mapped = Way { peer: "[::ffff:192.0.2.10]:1645".parse().unwrap(), local: "[::ffff:198.51.100.1]:1812".parse().unwrap() };
+    let mapped =
+        Way { peer: "[::ffff:192.0.2.10]:1645".parse().unwrap(), local: "[::ffff:198.51.100.1]:1812".parse().unwrap() };
     assert_eq!(settled(&house.takes_along(&datagram, mapped)), Settled::Absorbed);
     assert_eq!(admitted.client.name().as_str(), "asa");
 }
@@ -122,7 +134,8 @@ fn a_status_server_without_or_with_a_wrong_message_authenticator_is_dropped_what
 #[test]
 fn status_server_answers_are_rationed() {
     let house = house(Stance::Yes);
-    let outcomes: Vec<Settled> = (0..100).map(|identifier| house.settles(&sign(&packet(12, identifier, [1; 16], &[]), SECRET))).collect();
+    let outcomes: Vec<Settled> =
+        (0..100).map(|identifier| house.settles(&sign(&packet(12, identifier, [1; 16], &[]), SECRET))).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Settled::Status).count(), 20);
     assert_eq!(house.dropped("asa", "overload"), 80);
     house.pass(Duration::from_secs(1));

@@ -51,7 +51,8 @@ fn another_port_address_or_identifier_is_another_request() {
     let (first, other) = (signed(1, 1, &[]), signed(2, 1, &[]));
     let there = Way { local: "198.51.100.2:1812".parse().unwrap(), ..way(1645) };
     let ways = [(&first, way(1645)), (&first, way(1646)), (&first, there), (&other, way(1645))];
-    let admitted: Vec<Admitted<'_>> = ways.into_iter().map(|(datagram, way)| begun(house.takes_along(datagram, way))).collect();
+    let admitted: Vec<Admitted<'_>> =
+        ways.into_iter().map(|(datagram, way)| begun(house.takes_along(datagram, way))).collect();
     assert_eq!(house.gate.kept().entries, 4);
     admitted.into_iter().for_each(|one| drop(reject(one)));
     let ways: Vec<Way> = house.sent.lock().unwrap().iter().map(|(_, way)| *way).collect();
@@ -98,13 +99,34 @@ fn what_the_stance_does_not_admit_never_touches_what_is_kept() {
         let house = house(stance);
         let datagram = signed(1, 1, &[]);
         let admitted = house.admits(&datagram);
-        let forged = [sign(&bare(1, 2, &[]), b"guessed"), bare(1, 2, PROXY_STATE), bare(1, 2, &attribute(79, b"")), vec![1, 1]];
+        let forged =
+            [sign(&bare(1, 2, &[]), b"guessed"), bare(1, 2, PROXY_STATE), bare(1, 2, &attribute(79, b"")), vec![1, 1]];
         forged.iter().for_each(|forged| assert!(matches!(house.settles(forged), Settled::Dropped(_))));
         assert!(admitted.ticket.is_awaited());
         let answer = reject(admitted);
         forged.iter().for_each(|forged| assert!(matches!(house.settles(forged), Settled::Dropped(_))));
         assert_eq!(house.settles(&datagram), Settled::Repeated);
         assert_eq!(house.sent(), [answer.clone(), answer]);
+    }
+}
+
+#[test]
+fn a_bare_packet_never_takes_the_place_of_a_signed_one_in_flight() {
+    for stance in [Stance::Auto, Stance::No] {
+        let house = house(stance);
+        let (first, second) = (signed(1, 1, &[]), signed(1, 3, &[]));
+        let admitted = house.admits(&first);
+        assert_eq!(house.settles(&bare(1, 2, &[])), Settled::Dropped(DropReason::MissingMessageAuthenticator));
+        assert!(admitted.ticket.is_awaited());
+        let answer = reject(admitted);
+        assert_eq!(house.sent(), [answer]);
+        let spoofed = bare(1, 2, &[]);
+        let bare = house.admits(&spoofed);
+        let admitted = house.admits(&second);
+        assert!(
+            !bare.ticket.is_awaited() && admitted.ticket.is_awaited(),
+            "a signed one takes the place of a bare one"
+        );
     }
 }
 

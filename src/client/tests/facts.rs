@@ -29,7 +29,8 @@ fn some(value: &[u8]) -> Option<Vec<u8>> {
 fn under_station_three_facts_count_and_the_station_must_be_there() {
     let house = asa(Join::Station, None);
     assert_eq!(facts(&house, &[STATION]), Some(vec![some(b"198.0.2.9"), None, None]));
-    let all = facts(&house, &[&attribute(66, b"10.0.0.1"), &attribute(6, &[0, 0, 0, 2]), STATION, &attribute(44, b"s1")]);
+    let all =
+        facts(&house, &[&attribute(66, b"10.0.0.1"), &attribute(6, &[0, 0, 0, 2]), STATION, &attribute(44, b"s1")]);
     assert_eq!(all, Some(vec![some(b"198.0.2.9"), some(b"10.0.0.1"), some(&[0, 0, 0, 2])]), "in the order of the rule");
     assert_eq!(facts(&house, &[&attribute(66, b"10.0.0.1"), &attribute(44, b"s1")]), None);
     assert_eq!(facts(&house, &[&attribute(31, b"")]), None, "an empty station names nobody");
@@ -42,15 +43,23 @@ fn under_connection_the_session_must_be_there_and_the_nas_counts() {
     assert_eq!(facts(&house, &[&session]), Some(vec![None, None, None, None, None, None, some(b"s1"), None]));
     let nas = [attribute(32, b"hq"), attribute(4, &[10, 0, 0, 1]), attribute(95, &[1; 16])].concat();
     let all = facts(&house, &[STATION, &session, &nas]);
-    let expected = vec![some(b"198.0.2.9"), None, None, some(b"hq"), some(&[10, 0, 0, 1]), some(&[1; 16]), some(b"s1"), None];
+    let expected =
+        vec![some(b"198.0.2.9"), None, None, some(b"hq"), some(&[10, 0, 0, 1]), some(&[1; 16]), some(b"s1"), None];
     assert_eq!(all, Some(expected));
-    assert_eq!(facts(&house, &[STATION, &nas, &attribute(5, &[0, 0, 0, 1])]), None, "a port that no profile lists is not enough");
+    assert_eq!(
+        facts(&house, &[STATION, &nas, &attribute(5, &[0, 0, 0, 1])]),
+        None,
+        "a port that no profile lists is not enough"
+    );
 }
 
 #[test]
 fn under_connection_the_session_attribute_is_enough_whoever_defined_it() {
     let house = asa(Join::Connection, Some("NAS-Port-Id"));
-    assert_eq!(facts(&house, &[&attribute(87, b"t1")]), Some(vec![None, None, None, None, None, None, None, some(b"t1")]));
+    assert_eq!(
+        facts(&house, &[&attribute(87, b"t1")]),
+        Some(vec![None, None, None, None, None, None, None, some(b"t1")])
+    );
     let house = asa(Join::Connection, Some("Cisco-AVPair"));
     let pair = attribute(26, b"\x00\x00\x00\x09\x01\x06id=7");
     assert_eq!(facts(&house, &[&pair]), Some(vec![None, None, None, None, None, None, None, some(b"id=7")]));

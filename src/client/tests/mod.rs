@@ -1,4 +1,5 @@
-//! The gate under test: packets are built and signed here, apart from the product's code, and answers are kept instead of sent.
+//! The gate under test: packets are built and signed here, apart from the product's code, and answers are kept instead
+//! of sent.
 
 mod admission;
 mod duplicates;
@@ -73,7 +74,8 @@ impl House {
             on_learned: Box::new(move |name| to_learned.lock().unwrap().push(name.to_string())),
             telemetry: telemetry.clone(),
         };
-        let outlet: Arc<dyn Outlet> = Arc::new(move |octets: &[u8], way| to_sent.lock().unwrap().push((octets.to_vec(), way)));
+        let outlet: Arc<dyn Outlet> =
+            Arc::new(move |octets: &[u8], way| to_sent.lock().unwrap().push((octets.to_vec(), way)));
         Self { gate: Gate::new(clients, options), telemetry, sent, learned, outlet, now: Cell::new(1000) }
     }
 

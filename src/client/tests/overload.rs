@@ -8,13 +8,18 @@ fn bounds(entries_max: usize, client_entries_max: usize) -> Bounds {
 }
 
 fn two_clients(bounds: Bounds) -> House {
-    House::of(&[client("asa", &["192.0.2.10/32"], Stance::No), client("fortigate", &["192.0.2.20/32"], Stance::Yes)], bounds)
+    House::of(
+        &[client("asa", &["192.0.2.10/32"], Stance::No), client("fortigate", &["192.0.2.20/32"], Stance::Yes)],
+        bounds,
+    )
 }
 
 /// Fills the table with requests that are held.
 fn flood<'a>(house: &House, datagram: &'a [u8], ports: impl Iterator<Item = u16>) -> Vec<Admitted<'a>> {
     let admissions = ports.map(|port| house.takes_along(datagram, way(port)));
-    admissions.filter_map(|admission| if let Admission::Login(admitted) = admission { Some(admitted) } else { None }).collect()
+    admissions
+        .filter_map(|admission| if let Admission::Login(admitted) = admission { Some(admitted) } else { None })
+        .collect()
 }
 
 #[test]
@@ -65,7 +70,11 @@ fn a_request_that_is_refused_for_want_of_room_leaves_the_one_in_its_place_alone(
     let datagrams: Vec<Vec<u8>> = (0..8).map(|identifier| bare(identifier, 1, STATE)).collect();
     let held: Vec<Admitted<'_>> = datagrams.iter().map(|datagram| house.admits(datagram)).collect();
     let newer = bare(0, 2, &[]);
-    assert_eq!(house.settles(&newer), Settled::Dropped(DropReason::Overload), "only one with State may take the last places");
+    assert_eq!(
+        house.settles(&newer),
+        Settled::Dropped(DropReason::Overload),
+        "only one with State may take the last places"
+    );
     assert!(held[0].ticket.is_awaited());
     assert_eq!(house.gate.kept().entries, 8);
     drop(held);
@@ -99,4 +108,25 @@ fn a_bare_senders_budget_is_spent_by_failures_and_outlives_a_reload() {
     assert!(!after.may_try(at));
     house.pass(Duration::from_secs(1));
     assert!(after.may_try(house.now().tick));
+}
+
+#[test]
+fn only_a_bare_request_that_begins_a_login_is_tried_on_the_budget() {
+    let house = house(Stance::No);
+    let at = house.now().tick;
+    let spent = |datagram: &[u8]| house.admits(datagram).trial(at).map(|trial| trial.is_some());
+    assert_eq!(spent(&bare(1, 1, &[])), Some(true));
+    assert_eq!(spent(&bare(1, 1, STATE)), Some(false), "an answer to a challenge goes to no primary");
+    assert_eq!(spent(&signed(1, 1, &[])), Some(false));
+    let datagrams: Vec<Vec<u8>> = (0..61).map(|identifier| bare(identifier, 1, &[])).collect();
+    for (count, datagram) in (0..).zip(&datagrams) {
+        let admitted = house.admits(datagram);
+        let trial = admitted.trial(at);
+        assert_eq!(trial.is_some(), count < 60);
+        trial.into_iter().flatten().for_each(Trial::fail);
+        admitted.ticket.overload();
+    }
+    assert_eq!(house.dropped("asa", "overload"), 61);
+    assert_eq!(house.gate.kept(), Kept::default());
+    assert_eq!(spent(&signed(1, 1, &[])), Some(false), "signed requests go on");
 }

@@ -87,7 +87,10 @@ fn a_forged_packet_neither_teaches_nor_disturbs() {
     let house = house(Stance::Auto);
     for n in 0..19 {
         reject(house.admits(&signed(n, n, &[])));
-        assert_eq!(house.settles(&sign(&bare(n, 99, &[]), b"guessed")), Settled::Dropped(DropReason::BadMessageAuthenticator));
+        assert_eq!(
+            house.settles(&sign(&bare(n, 99, &[]), b"guessed")),
+            Settled::Dropped(DropReason::BadMessageAuthenticator)
+        );
         house.pass(MINUTE);
     }
     assert!(house.learned.lock().unwrap().is_empty());
