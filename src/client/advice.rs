@@ -17,6 +17,8 @@ pub(super) enum Refused {
     Malformed(Malformed),
     /// Not to be believed, or not for us.
     Unverified(Unverified),
+    /// It came bare under the Identifier of a request in flight that did not (rules D5).
+    Withheld,
     /// No room (rules G1).
     Overload,
     /// More Status-Server than anybody needs (checklist D12).
@@ -30,6 +32,7 @@ impl Refused {
             Self::Malformed(Malformed::DuplicateAttribute(_)) => DropReason::DuplicateAttribute,
             Self::TooLong | Self::Malformed(_) => DropReason::Malformed,
             Self::Unverified(why) => reason_of(why),
+            Self::Withheld => DropReason::MissingMessageAuthenticator,
             Self::Overload | Self::StatusRate => DropReason::Overload,
         }
     }
@@ -41,9 +44,10 @@ fn reason_of(why: Unverified) -> DropReason {
         Unverified::BadMessageAuthenticator => DropReason::BadMessageAuthenticator,
         Unverified::ProxyState => DropReason::ProxyState,
         // The last three are said of replies only, and none comes to this port.
-        Unverified::NotARequest | Unverified::WrongCode | Unverified::WrongIdentifier | Unverified::BadResponseAuthenticator => {
-            DropReason::WrongCode
-        }
+        Unverified::NotARequest
+        | Unverified::WrongCode
+        | Unverified::WrongIdentifier
+        | Unverified::BadResponseAuthenticator => DropReason::WrongCode,
     }
 }
 
@@ -72,13 +76,15 @@ impl Advice {
         }
     }
 
-    /// What mends this; `None` where the reason's own advice says all. `learned`: `auto` has learned to demand (rules E2).
+    /// What mends this; `None` where the reason's own advice says all. `learned`: `auto` has learned to demand (rules
+    /// E2).
     pub(super) fn on(&self, refused: Refused, learned: bool) -> Option<&str> {
         match refused {
             Refused::TooLong => Some("no RADIUS packet is that long: look for another service that sends to this port"),
             Refused::StatusRate => Some("set the appliance's server probe (Status-Server) to once in several seconds"),
             Refused::Malformed(_) | Refused::Overload => None,
             Refused::Unverified(why) => self.on_unverified(why, learned),
+            Refused::Withheld => Some(&self.missing),
         }
     }
 
@@ -89,15 +95,21 @@ impl Advice {
             Unverified::MissingMessageAuthenticator if learned => Some(&self.alarm),
             Unverified::MissingMessageAuthenticator => Some(&self.missing),
             Unverified::ProxyState => Some(&self.proxy_state),
-            Unverified::NotARequest | Unverified::WrongCode | Unverified::WrongIdentifier | Unverified::BadResponseAuthenticator => None,
+            Unverified::NotARequest
+            | Unverified::WrongCode
+            | Unverified::WrongIdentifier
+            | Unverified::BadResponseAuthenticator => None,
         }
     }
 }
 
 fn missing(client: &ClientName, stance: Stance) -> String {
     match stance {
-        Stance::Yes => format!("{SETTINGS}; until it can, write require_message_authenticator = \"auto\" under [client.{client}]"),
-        // Here only EAP and Status-Server must have it, and no setting of ours changes that (RFC 3579 §3.1, RFC 5997 §3).
+        Stance::Yes => {
+            format!("{SETTINGS}; until it can, write require_message_authenticator = \"auto\" under [client.{client}]")
+        }
+        // Here only EAP and Status-Server must have it, and no setting of ours changes that (RFC 3579 §3.1, RFC 5997
+        // §3).
         Stance::Auto | Stance::No => SETTINGS.to_owned(),
     }
 }
@@ -126,7 +138,8 @@ mod tests {
     #[test]
     fn a_missing_message_authenticator_names_the_appliances_own_setting_and_ours() {
         let text = advice(Unverified::MissingMessageAuthenticator, Stance::Yes, false);
-        let settings = ["require-message-authenticator enable", "message-authenticator-required", "radius-require-msg-authentic"];
+        let settings =
+            ["require-message-authenticator enable", "message-authenticator-required", "radius-require-msg-authentic"];
         for words in settings.into_iter().chain(["-messageAuthenticator ON", "\"auto\" under [client.hq-asa]"]) {
             assert!(text.contains(words), "{words} in {text}");
         }

@@ -1,7 +1,8 @@
-//! A bucket of tokens that fills with time, and what is paid from it: primary failures of clients that may send bare packets
-//! (rules D5), answers to Status-Server.
+//! A bucket of tokens that fills with time, and what is paid from it: primary failures of clients that may send bare
+//! packets (rules D5), answers to Status-Server.
 //!
-//! Pure but for the lock around it. A client's budget is charged for failures, not for logins: a busy morning costs nothing.
+//! Pure but for the lock around it. A client's budget is charged for failures, not for logins: a busy morning costs
+//! nothing.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -89,23 +90,33 @@ impl Budget {
         lock(&self.0).charge(at);
     }
 
-    /// Takes a place for one try, so that a burst can't overdraw: `None` when the budget is spent. The place is charged unless
-    /// the trial is [forgiven](Trial::forgive).
+    /// Takes a place for one try, so that a burst can't overdraw: `None` when the budget is spent.
     #[must_use]
     pub fn begin_try(&self, at: Tick) -> Option<Trial> {
-        lock(&self.0).take(at).then(|| Trial(self.clone()))
+        lock(&self.0).take(at).then(|| Trial { budget: self.clone(), failed: false })
     }
 }
 
-/// One try at the primary; dropped, it counts as a failure.
+/// One try at the primary; dropped, its place is given back: the primary accepted, or could not be reached.
 #[derive(Debug)]
-#[must_use = "dropped at once, it is charged as a failure"]
-pub struct Trial(Budget);
+#[must_use = "dropped at once, it costs nothing"]
+pub struct Trial {
+    budget: Budget,
+    failed: bool,
+}
 
 impl Trial {
-    /// The primary accepted, challenged or could not be reached: nothing is charged.
-    pub fn forgive(self) {
-        lock(&self.0.0).give_back();
+    /// The primary rejected: the place stays taken until time fills it.
+    pub fn fail(mut self) {
+        self.failed = true;
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if !self.failed {
+            lock(&self.budget.0).give_back();
+        }
     }
 }
 
@@ -131,9 +142,11 @@ mod tests {
         let budget = Budget::per_minute(60);
         let trials: Vec<Trial> = std::iter::from_fn(|| budget.begin_try(Tick(0))).collect();
         assert_eq!(trials.len(), 60);
-        trials.into_iter().for_each(Trial::forgive);
-        assert_eq!(std::iter::from_fn(|| budget.begin_try(Tick(0))).count(), 60, "dropped trials are charged");
-        assert!(budget.begin_try(Tick(0)).is_none());
+        drop(trials);
+        let trials: Vec<Trial> = std::iter::from_fn(|| budget.begin_try(Tick(0))).collect();
+        assert_eq!(trials.len(), 60);
+        trials.into_iter().for_each(Trial::fail);
+        assert!(budget.begin_try(Tick(999)).is_none() && budget.begin_try(Tick(1000)).is_some());
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! What was asked before (rules B1; RFC 5080 §2.2.2): in flight, or answered within the last 30 seconds.
 //!
-//! Keyed by source, listening address and Identifier; equal are two requests with the same Request Authenticator and octets. Bounded in
-//! entries and octets, over all clients and for each, and new logins are refused before those that answer a challenge (rules G1).
-//! An in-flight entry lives as long as its ticket. The map is sharded and never locked across a wait.
+//! Keyed by source, listening address and Identifier; equal are two requests with the same Request Authenticator and
+//! octets. Bounded in entries and octets, over all clients and for each, and new logins are refused before those that
+//! answer a challenge (rules G1). An in-flight entry lives as long as its ticket. The map is sharded and never locked
+//! across a wait.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -58,12 +59,14 @@ pub(super) struct Key {
     pub(super) identifier: u8,
 }
 
-/// What makes a second packet the same request. The Request Authenticator alone would do (B1), but an appliance with poor random
-/// numbers must not get one user's answer for another's request: so the octets count too.
+/// What makes a second packet the same request. The Request Authenticator alone would do (B1), but an appliance with
+/// poor random numbers must not get one user's answer for another's request: so the octets count too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sameness {
     authenticator: [u8; 16],
     octets: u64,
+    /// It came with Message-Authenticator.
+    authentic: bool,
 }
 
 /// What a client or all of them keep.
@@ -82,6 +85,8 @@ pub(super) enum Met {
     InFlight,
     /// Itself, answered: these octets go out again; none where silence was the answer.
     Answered(Arc<[u8]>),
+    /// It is bare, and one with Message-Authenticator is in flight in its place.
+    Withheld,
     /// No room.
     Full,
 }
@@ -119,15 +124,19 @@ impl Duplicates {
     }
 
     pub(super) fn sameness(&self, request: &VerifiedRequest<'_>) -> Sameness {
-        Sameness { authenticator: *request.authenticator(), octets: self.hasher.hash_one(request.as_bytes()) }
+        let (octets, authentic) = (self.hasher.hash_one(request.as_bytes()), request.had_message_authenticator());
+        Sameness { authenticator: *request.authenticator(), octets, authentic }
     }
 
-    /// What this request meets; it is kept as in flight if it is new. `resumes`: it answers a challenge, and is let in last.
+    /// What this request meets; it is kept as in flight if it is new. `resumes`: it answers a challenge, and is let in
+    /// last.
     pub(super) fn meet(&self, key: Key, sameness: Sameness, share: &Arc<Share>, resumes: bool, at: Tick) -> Met {
         self.advance(at);
         match self.entries.entry(key) {
             MapEntry::Occupied(held) => match held.get().repeats(sameness, at) {
                 Some(met) => met,
+                // A bare packet never "supersedes or ends another's" (D5): anybody could have sent it.
+                None if !sameness.authentic && held.get().is_authentic_in_flight() => Met::Withheld,
                 // "Same key with another authenticator, admitted: the old entry goes, a new request begins" (B1).
                 None => self.replace(held, sameness, share, resumes),
             },
@@ -143,7 +152,8 @@ impl Duplicates {
         self.entries.get(key).is_some_and(|entry| entry.id == id)
     }
 
-    /// Keeps the answer for retransmits; no octets for silence. False: another request took the key, so this answer must not leave.
+    /// Keeps the answer for retransmits; no octets for silence. False: another request took the key, so this answer
+    /// must not leave.
     pub(super) fn answered(&self, key: &Key, id: u64, octets: &[u8]) -> bool {
         let until = self.now().plus(REPEAT_FOR);
         let Some(mut entry) = self.entries.get_mut(key).filter(|entry| entry.id == id) else { return false };
@@ -177,7 +187,13 @@ impl Duplicates {
         self.all.kept()
     }
 
-    fn replace(&self, mut held: OccupiedEntry<'_, Key, Entry>, sameness: Sameness, share: &Arc<Share>, resumes: bool) -> Met {
+    fn replace(
+        &self,
+        mut held: OccupiedEntry<'_, Key, Entry>,
+        sameness: Sameness,
+        share: &Arc<Share>,
+        resumes: bool,
+    ) -> Met {
         self.release(held.get());
         if let Some(entry) = self.begin(sameness, share, resumes) {
             let id = entry.id;
@@ -236,6 +252,10 @@ impl Entry {
         }
     }
 
+    fn is_authentic_in_flight(&self) -> bool {
+        self.sameness.authentic && matches!(self.stage, Stage::InFlight)
+    }
+
     fn octets(&self) -> usize {
         let answer = match &self.stage {
             Stage::InFlight => 0,
@@ -250,7 +270,8 @@ impl Share {
         Kept { entries: self.entries.load(Ordering::Relaxed), octets: self.octets.load(Ordering::Relaxed) }
     }
 
-    /// Takes room for an entry. An eighth is kept for requests that answer a challenge: held logins still finish (rules G1).
+    /// Takes room for an entry. An eighth is kept for requests that answer a challenge: held logins still finish (rules
+    /// G1).
     fn claim(&self, entries_max: usize, octets_max: usize, resumes: bool) -> bool {
         let within = |max: usize| if resumes { max } else { max.saturating_sub(max / 8) };
         self.add(1, ENTRY_OCTETS);

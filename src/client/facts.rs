@@ -1,4 +1,5 @@
-//! What names a login, from a verified request (rules B2): the facts of L in their order, or none where it must stand alone.
+//! What names a login, from a verified request (rules B2): the facts of L in their order, or none where it must stand
+//! alone.
 //!
 //! Unclear counts as lacking: a fact that stands twice, or is empty, names nothing that two requests could share.
 
@@ -19,8 +20,8 @@ impl<'a> LoginFacts<'a> {
     }
 }
 
-/// The facts of this request's L, by the client's `join`. `None`: the login joins nothing and is taken for a new one, because it lacks what its
-/// `join` needs (B2), or came bare (D5).
+/// The facts of this request's L, by the client's `join`. `None`: the login joins nothing and is taken for a new one,
+/// because it lacks what its `join` needs (B2), or came bare (D5).
 #[must_use]
 pub fn login_facts<'a>(request: &VerifiedRequest<'a>, client: &Client) -> Option<LoginFacts<'a>> {
     if !request.had_message_authenticator() {
@@ -60,7 +61,10 @@ impl SessionAttribute {
     }
 }
 
-fn of_connection<'a>(request: &VerifiedRequest<'a>, session: Option<SessionAttribute>) -> Option<Vec<Option<&'a [u8]>>> {
+fn of_connection<'a>(
+    request: &VerifiedRequest<'a>,
+    session: Option<SessionAttribute>,
+) -> Option<Vec<Option<&'a [u8]>>> {
     let mut facts = all_of(request, &CONNECTION)?;
     facts.push(match session {
         None => None,
@@ -79,7 +83,10 @@ fn standard<'a>(request: &VerifiedRequest<'a>, kind: u8) -> impl Iterator<Item =
 }
 
 fn of_vendor<'a>(request: &VerifiedRequest<'a>, vendor: u32, kind: u8) -> impl Iterator<Item = &'a [u8]> {
-    request.vendor_attributes().filter(move |inner| inner.vendor == vendor && inner.kind == kind).map(|inner| inner.value)
+    request
+        .vendor_attributes()
+        .filter(move |inner| inner.vendor == vendor && inner.kind == kind)
+        .map(|inner| inner.value)
 }
 
 /// The one value or none; `None` outside where there are several.

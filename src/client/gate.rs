@@ -1,4 +1,5 @@
-//! Each datagram's way in: look-up, parse, verify, learn, meet. Nothing before the look-up, nothing kept before the verdict.
+//! Each datagram's way in: look-up, parse, verify, learn, meet. Nothing before the look-up, nothing kept before the
+//! verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV6};
@@ -9,7 +10,7 @@ use login::{ClientName, Moment, Tick};
 use wire::{Code, PacketView, Unverified, VerifiedRequest};
 
 use super::advice::Refused;
-use super::client::Memory;
+use super::appliance::Memory;
 use super::duplicates::{Bounds, Duplicates, Kept, Key, Met};
 use super::prefixes::Prefixes;
 use super::stance::Learning;
@@ -48,6 +49,10 @@ struct Clients {
 
 /// What became of a datagram.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one packet, and a box would cost each login an allocation"
+)]
 pub enum Admission<'a> {
     /// It is a request that nobody has answered yet.
     Login(Admitted<'a>),
@@ -91,7 +96,8 @@ impl Gate {
         gate
     }
 
-    /// Takes a new configuration's clients, all at once. What is remembered of a client stays with its name, and so do retransmits.
+    /// Takes a new configuration's clients, all at once. What is remembered of a client stays with its name, and so do
+    /// retransmits.
     pub fn reload(&self, clients: &[ClientConfig]) {
         let old = self.clients.load();
         let memory = |name| match old.by_name.get(name) {
@@ -99,13 +105,15 @@ impl Gate {
             None => Arc::new(Memory::new(self.options.bare_failures_per_minute)),
         };
         let meters = |name| self.options.telemetry.client(name);
-        let new = clients.iter().map(|config| Arc::new(Client::new(config.clone(), meters(&config.name), memory(&config.name))));
+        let new = clients
+            .iter()
+            .map(|config| Arc::new(Client::new(config.clone(), meters(&config.name), memory(&config.name))));
         self.clients.store(Arc::new(new.collect()));
     }
 
-    /// Takes what the store knows of `auto`: which clients have learned (rules E2). Call it after a start, after each reload and now
-    /// and then, because another node learns too and `vestibule client forget` takes back. What the store has not yet
-    /// taken is told to [`GateOptions::on_learned`] again.
+    /// Takes what the store knows of `auto`: which clients have learned (rules E2). Call it after a start, after each
+    /// reload and now and then, because another node learns too and `vestibule client forget` takes back. What the
+    /// store has not yet taken is told to [`GateOptions::on_learned`] again.
     pub fn take_learned(&self, learned: &BTreeSet<ClientName>) {
         for client in self.clients.load().by_name.values() {
             client.learn(|learning| learning.after_store(learned.contains(client.name())));
@@ -170,7 +178,8 @@ impl Gate {
         if view.code() == Code::AccessRequest && view.message_authenticator().is_none() {
             client.learn(Learning::after_bare);
         }
-        // "A packet that E1 and the client's stance don't admit never touches the cache" (B1): so this stands before all that is kept.
+        // "A packet that E1 and the client's stance don't admit never touches the cache" (B1): so this stands before
+        // all that is kept.
         let request = view.verify(&client.config().secret, client.demand()).map_err(Refused::Unverified)?;
         match request.code() {
             Code::StatusServer => self.answer_status(&request, way, client, outlet, at).map(Admission::Settled),
@@ -204,7 +213,8 @@ impl Gate {
         match self.duplicates.meet(key, sameness, &client.memory().share, resumes, at) {
             Met::New(id) => {
                 let table = Arc::clone(&self.duplicates);
-                let ticket = Ticket::new(table, key, id, Arc::clone(outlet), Arc::clone(client), self.options.telemetry.clone());
+                let ticket =
+                    Ticket::new(table, key, id, Arc::clone(outlet), Arc::clone(client), self.options.telemetry.clone());
                 let authentic = request.had_message_authenticator();
                 if authentic {
                     self.learn_from_verified(client, at);
@@ -219,11 +229,13 @@ impl Gate {
                 self.options.telemetry.emit(Retransmitted { client: client.meters() });
                 Ok(Admission::Settled(repeat(&octets, way, outlet)))
             }
+            Met::Withheld => Err(Refused::Withheld),
             Met::Full => Err(Refused::Overload),
         }
     }
 
-    /// RFC 5997 §4.2: an Access-Accept; never proxied, never kept, and no more often than a prober needs (checklist D12).
+    /// RFC 5997 §4.2: an Access-Accept; never proxied, never kept, and no more often than a prober needs (checklist
+    /// D12).
     fn answer_status(
         &self,
         request: &VerifiedRequest<'_>,
@@ -269,7 +281,8 @@ impl FromIterator<Arc<Client>> for Clients {
 }
 
 impl Way {
-    /// One spelling for one way: IPv4 without its IPv6 disguise, and without the flow label, which may change from packet to packet.
+    /// One spelling for one way: IPv4 without its IPv6 disguise, and without the flow label, which may change from
+    /// packet to packet.
     fn canonical(self) -> Self {
         Self { peer: canonical(self.peer), local: canonical(self.local) }
     }

@@ -1,17 +1,18 @@
 //! The gate: which appliance speaks, whether it may be believed, and whether it has asked this before.
 //!
-//! Guarantees: an unknown source costs one look-up; nothing that its client's stance does not admit touches any state (rules B1,
-//! E1); a retransmit never begins a second login; whatever is dropped is counted with its reason, and a known client's admin
-//! reads what to mend (E6). It never decodes a password, decides about a login, or reads a clock: time comes with each packet.
+//! Guarantees: an unknown source costs one look-up; nothing that its client's stance does not admit touches any state
+//! (rules B1, E1); a retransmit never begins a second login; whatever is dropped is counted with its reason, and a
+//! known client's admin reads what to mend (E6). It never decodes a password, decides about a login, or reads a clock:
+//! time comes with each packet.
 
 mod advice;
+mod appliance;
 mod budget;
-mod client;
 mod duplicates;
 mod facts;
 mod gate;
+mod handover;
 mod prefixes;
-mod return_path;
 mod stance;
 mod status;
 mod ticket;
@@ -19,12 +20,11 @@ mod ticket;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use appliance::Client;
 pub use budget::{Budget, Trial};
-pub use client::Client;
 pub use duplicates::{Bounds, Kept};
 pub use facts::{LoginFacts, login_facts};
 pub use gate::{Admission, Admitted, Gate, GateOptions, Settled};
-pub use return_path::ReturnPath;
 pub use stance::Learning;
 pub use ticket::Ticket;
 

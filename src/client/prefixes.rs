@@ -1,7 +1,7 @@
 //! Whose address is this: the longest prefix that holds it (checklist A9).
 //!
-//! One hash look-up for each prefix length that the configuration uses, so a flood from strangers costs next to nothing. `config`
-//! refuses overlapping clients; should two overlap all the same, the longer prefix wins.
+//! One hash look-up for each prefix length that the configuration uses, so a flood from strangers costs next to
+//! nothing. `config` refuses overlapping clients; should two overlap all the same, the longer prefix wins.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

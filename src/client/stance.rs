@@ -1,7 +1,7 @@
 //! What is asked of a client's packets, and how `auto` learns (rules E2): upward only, from verified packets only.
 //!
-//! A pure state machine with time as a parameter. FreeRADIUS decides by the first packet, which a stranger can forge; here a stranger can
-//! only delay the learning, by sending bare packets, and never bring it about or undo it.
+//! A pure state machine with time as a parameter. FreeRADIUS decides by the first packet, which a stranger can forge;
+//! here a stranger can only delay the learning, by sending bare packets, and never bring it about or undo it.
 
 use std::time::Duration;
 
@@ -60,7 +60,8 @@ impl Learning {
         }
     }
 
-    /// After a look into the store: `known` says whether it holds this client's name. What the store has not yet taken stays.
+    /// After a look into the store: `known` says whether it holds this client's name. What the store has not yet taken
+    /// stays.
     #[must_use]
     pub fn after_store(self, known: bool) -> Self {
         match (self, known) {
@@ -78,8 +79,8 @@ impl Learning {
     }
 }
 
-/// What the wire is asked to demand of a packet. It demands more by itself: of EAP, of Status-Server, and no Proxy-State where
-/// Message-Authenticator is missing (checklist B6, B8, D12).
+/// What the wire is asked to demand of a packet. It demands more by itself: of EAP, of Status-Server, and no
+/// Proxy-State where Message-Authenticator is missing (checklist B6, B8, D12).
 #[must_use]
 pub(super) fn demand(stance: Stance, learning: Learning) -> Demand {
     match (stance, learning) {
@@ -98,12 +99,16 @@ mod tests {
 
     /// `verified` packets evenly spread over `minutes`.
     fn watched(verified: u64, minutes: u64) -> Learning {
-        (0..verified).fold(Learning::Fresh, |learning, n| learning.after_verified(Tick(n * minutes * MINUTE / (verified - 1).max(1))))
+        (0..verified).fold(Learning::Fresh, |learning, n| {
+            learning.after_verified(Tick(n * minutes * MINUTE / (verified - 1).max(1)))
+        })
     }
 
     #[test]
     fn twenty_verified_packets_over_ten_minutes_are_enough_and_fewer_or_faster_are_not() {
-        for (verified, minutes, learned) in [(20, 10, true), (19, 10, false), (20, 9, false), (1000, 9, false), (19, 600, false), (1000, 10, true)] {
+        for (verified, minutes, learned) in
+            [(20, 10, true), (19, 10, false), (20, 9, false), (1000, 9, false), (19, 600, false), (1000, 10, true)]
+        {
             assert_eq!(watched(verified, minutes).is_learned(), learned, "{verified} in {minutes} minutes");
         }
     }

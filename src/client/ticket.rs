@@ -3,14 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wire::{Code, SignedReply};
+use wire::SignedReply;
 
 use super::duplicates::{Duplicates, Key};
-use super::{Client, Outlet, ReturnPath, Way};
-use crate::telemetry::{AnswerCode, Answered, DropReason, Dropped, Telemetry};
+use super::{Client, Outlet, Way};
+use crate::engine::ReturnPath;
+use crate::telemetry::{DropReason, Dropped, Telemetry};
 
-/// The way back to one request. While it lives, retransmits are absorbed; dropped without an answer, as by a panic, it frees
-/// its key, and the next retransmit begins anew.
+/// The way back to one request. While it lives, retransmits are absorbed; dropped without an answer, as by a panic, it
+/// frees its key, and the next retransmit begins anew.
 pub struct Ticket {
     table: Arc<Duplicates>,
     key: Key,
@@ -33,22 +34,30 @@ impl Ticket {
         Self { table, key, id, outlet, client, telemetry, settled: false }
     }
 
-    /// Sends the answer, unless another request has taken this one's Identifier meanwhile: its sender no longer waits (B1).
+    /// Sends the answer, unless another request has taken this one's Identifier meanwhile: its sender no longer waits
+    /// (B1).
     pub fn answer(mut self, reply: SignedReply<'_>) {
         self.settled = true;
         if self.table.answered(&self.key, self.id, reply.as_bytes()) {
             self.outlet.send(reply.as_bytes(), self.key.way);
-            self.telemetry.emit(Answered { client: self.client.meters(), code: code_of(reply) });
         } else {
             self.tell_silence(DropReason::Superseded);
         }
     }
 
-    /// Says nothing, also to retransmits (rules B2: a superseded asker gets nothing more, and never a login of its own).
+    /// Says nothing, also to retransmits (rules B2: a superseded asker gets nothing more, and never a login of its
+    /// own).
     pub fn supersede(mut self) {
         self.settled = true;
         self.table.answered(&self.key, self.id, &[]);
         self.tell_silence(DropReason::Superseded);
+    }
+
+    /// Gives up for want of room (rules G1, D5); the key is free, so that a retransmit may find it.
+    pub fn overload(mut self) {
+        self.settled = true;
+        self.table.free(&self.key, self.id);
+        self.tell_silence(DropReason::Overload);
     }
 
     /// Whether its sender may still wait; false once the same Identifier came with another request.
@@ -70,16 +79,13 @@ impl Ticket {
     }
 
     fn tell_silence(&self, reason: DropReason) {
-        self.telemetry.emit(Dropped { client: self.client.meters(), peer: self.key.way.peer, reason, detail: None, help: None });
-    }
-}
-
-/// What counts as which answer; the engine sends no other codes.
-fn code_of(reply: SignedReply<'_>) -> AnswerCode {
-    match reply.as_bytes().first() {
-        Some(octet) if *octet == Code::AccessAccept.octet() => AnswerCode::Accept,
-        Some(octet) if *octet == Code::AccessChallenge.octet() => AnswerCode::Challenge,
-        Some(_) | None => AnswerCode::Reject,
+        self.telemetry.emit(Dropped {
+            client: self.client.meters(),
+            peer: self.key.way.peer,
+            reason,
+            detail: None,
+            help: None,
+        });
     }
 }
 
@@ -90,6 +96,10 @@ impl ReturnPath for Ticket {
 
     fn supersede(self: Box<Self>) {
         Self::supersede(*self);
+    }
+
+    fn overload(self: Box<Self>) {
+        Self::overload(*self);
     }
 }
 

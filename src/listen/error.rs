@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use nix::errno::Errno;
+
 /// A socket that could not be opened; its message names the address and the next step.
 #[derive(Debug)]
 pub enum BindError {
@@ -43,13 +45,14 @@ pub enum BindError {
 impl BindError {
     /// Sorts what the kernel said; `holder` is asked only when the port is taken.
     pub(super) fn of(address: SocketAddr, source: io::Error, holder: impl FnOnce() -> Option<String>) -> Self {
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::InUse { address, holder: holder() },
-            io::ErrorKind::PermissionDenied => Self::Forbidden { address },
-            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress { address },
-            io::ErrorKind::Unsupported => Self::Unsupported { address, source },
-            _ if source.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32) => Self::Unsupported { address, source },
-            _ => Self::Other { address, source },
+        match source.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EADDRINUSE) => Self::InUse { address, holder: holder() },
+            Some(Errno::EACCES | Errno::EPERM) => Self::Forbidden { address },
+            Some(Errno::EADDRNOTAVAIL) => Self::NoSuchAddress { address },
+            Some(Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOPROTOOPT) => {
+                Self::Unsupported { address, source }
+            }
+            Some(_) | None => Self::Other { address, source },
         }
     }
 }
@@ -59,7 +62,11 @@ impl fmt::Display for BindError {
         match self {
             Self::InUse { address, holder } => {
                 let holder = holder.as_deref().unwrap_or("another process (`ss -ulpn` run as root names it)");
-                write!(f, "cannot listen on {address}: UDP port {} is in use by {holder}; stop that, or write another `listen` under [radius]", address.port())
+                write!(
+                    f,
+                    "cannot listen on {address}: UDP port {} is in use by {holder}; stop that, or write another `listen` under [radius]",
+                    address.port()
+                )
             }
             Self::Forbidden { address } => write!(
                 f,

@@ -6,15 +6,19 @@ use std::fs;
 
 /// The process that has a UDP socket on `port`, as `name (pid N)`.
 pub(super) fn holder_of(port: u16) -> Option<String> {
-    let inode = ["/proc/net/udp", "/proc/net/udp6"].iter().find_map(|table| inode_of(&fs::read_to_string(table).ok()?, port))?;
+    let inode = ["/proc/net/udp", "/proc/net/udp6"]
+        .iter()
+        .find_map(|table| inode_of(&fs::read_to_string(table).ok()?, port))?;
     let wanted = format!("socket:[{inode}]");
-    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pids =
+        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let pid = pids.into_iter().find(|pid| has_open(*pid, &wanted))?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(format!("{} (pid {pid})", name.trim()))
 }
 
-/// The inode of the socket on `port` in a table of proc(5): `sl local_address rem_address st … inode …`, the port in hex.
+/// The inode of the socket on `port` in a table of proc(5): `sl local_address rem_address st … inode …`, the port in
+/// hex.
 fn inode_of(table: &str, port: u16) -> Option<u64> {
     let ends = format!(":{port:04X}");
     table.lines().skip(1).find_map(|line| {

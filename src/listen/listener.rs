@@ -50,8 +50,9 @@ impl Listener {
     }
 }
 
-/// Hands every datagram to `sink` until `cancel` is cancelled. The sink runs in the loop: it may look up, verify and begin, never
-/// wait. Answers sent through a [`Replier`] while the kernel was busy leave from here too, so they stop with the loop.
+/// Hands every datagram to `sink` until `cancel` is cancelled. The sink runs in the loop: it may look up, verify and
+/// begin, never wait. Answers sent through a [`Replier`] while the kernel was busy leave from here too, so they stop
+/// with the loop.
 pub async fn run(listener: Listener, sink: impl Fn(Datagram<'_>), cancel: CancellationToken) {
     let Listener { socket, replier, waiting } = listener;
     let both = async { tokio::join!(receive(&socket, sink), drain(&replier, waiting)) };
@@ -77,15 +78,20 @@ async fn receive(socket: &BatchSocket, sink: impl Fn(Datagram<'_>)) {
     }
 }
 
-fn hand_on<'m>(socket: &BatchSocket, octets: &[u8], meta: impl Iterator<Item = &'m RecvMeta>, sink: &impl Fn(Datagram<'_>)) {
+fn hand_on<'m>(
+    socket: &BatchSocket,
+    octets: &[u8],
+    meta: impl Iterator<Item = &'m RecvMeta>,
+    sink: &impl Fn(Datagram<'_>),
+) {
     for (buffer, meta) in octets.chunks_exact(BUFFER_OCTETS).zip(meta) {
         let Some(bytes) = buffer.get(..meta.len) else { continue };
         sink(Datagram { bytes, peer: canonical(meta.addr), local: socket.asked(meta) });
     }
 }
 
-/// A pending error of the socket (ECONNREFUSED from an ICMP message, ENOBUFS, ENOMEM) is reported once by the kernel and gone: the
-/// next call receives again. So nothing ends the loop; other tasks get their turn in between.
+/// A pending error of the socket (ECONNREFUSED from an ICMP message, ENOBUFS, ENOMEM) is reported once by the kernel
+/// and gone: the next call receives again. So nothing ends the loop; other tasks get their turn in between.
 async fn survive(error: &io::Error, failures: u64) {
     if failures.is_power_of_two() {
         tracing::warn!(%error, failures, "receiving failed; the listener goes on");

@@ -62,7 +62,10 @@ impl Replier {
     /// What did not leave so far.
     #[must_use]
     pub fn unsent(&self) -> Unsent {
-        Unsent { overload: self.unsent.overload.load(Ordering::Relaxed), refused: self.unsent.refused.load(Ordering::Relaxed) }
+        Unsent {
+            overload: self.unsent.overload.load(Ordering::Relaxed),
+            refused: self.unsent.refused.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) async fn send_waiting(&self, answer: Waiting) {

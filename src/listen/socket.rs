@@ -1,7 +1,8 @@
 //! One UDP socket with its options: quinn-udp's batches and addresses, without its habits of QUIC.
 //!
-//! quinn-udp forbids fragments, since QUIC probes the path; a RADIUS answer of 4,000 octets would then be refused with EMSGSIZE or
-//! lost in silence. Its settings are undone here, each by a safe call, and `try_send` is used because `send` hides that error.
+//! quinn-udp forbids fragments, since QUIC probes the path; a RADIUS answer of 4,000 octets would then be refused with
+//! EMSGSIZE or lost in silence. Its settings are undone here, each by a safe call, and `try_send` is used because
+//! `send` hides that error.
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
@@ -55,7 +56,8 @@ impl BatchSocket {
         self.socket.async_io(Interest::READABLE, || self.state.recv((&self.socket).into(), buffers, meta)).await
     }
 
-    /// Sends at once or says `WouldBlock`. It asks the kernel, not tokio's note of readiness, which a fresh socket lacks.
+    /// Sends at once or says `WouldBlock`. It asks the kernel, not tokio's note of readiness, which a fresh socket
+    /// lacks.
     pub(super) fn try_send(&self, bytes: &[u8], to: SocketAddr, from: SocketAddr) -> io::Result<()> {
         self.transmit(bytes, to, from)
     }
@@ -71,7 +73,8 @@ impl BatchSocket {
     }
 
     fn transmit(&self, bytes: &[u8], to: SocketAddr, from: SocketAddr) -> io::Result<()> {
-        // A link-local peer carries its interface as the scope of `to`, which the kernel follows; the source needs none.
+        // A link-local peer carries its interface as the scope of `to`, which the kernel follows; the source needs
+        // none.
         let src_ip = (!from.ip().is_unspecified()).then(|| from.ip());
         let transmit = Transmit { destination: to, ecn: None, contents: bytes, segment_size: None, src_ip };
         self.state.try_send((&self.socket).into(), &transmit)

@@ -19,14 +19,15 @@ struct Seen {
 }
 
 /// A listener that answers each datagram with `answer` octets and tells what it saw.
-fn echo(address: &str, answer: usize) -> (SocketAddr, mpsc::UnboundedReceiver<Seen>, CancellationToken) {
+fn echo(address: &str, answer: usize) -> (SocketAddr, mpsc::Receiver<Seen>, CancellationToken) {
     let listener = Listener::bind(address.parse().unwrap()).unwrap();
     let (bound, replier, cancel) = (listener.local_addr(), listener.replier(), CancellationToken::new());
-    let (tell, seen) = mpsc::unbounded_channel();
+    let (tell, seen) = mpsc::channel(1000);
     let sink = move |datagram: Datagram<'_>| {
         replier.send(&vec![7; answer], datagram.peer, datagram.local);
         let too_long = datagram.is_too_long();
-        let _ = tell.send(Seen { octets: datagram.bytes.len(), too_long, peer: datagram.peer, local: datagram.local });
+        let _ =
+            tell.try_send(Seen { octets: datagram.bytes.len(), too_long, peer: datagram.peer, local: datagram.local });
     };
     tokio::spawn(run(listener, sink, cancel.clone()));
     (bound, seen, cancel)

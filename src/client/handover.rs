@@ -1,0 +1,35 @@
+//! From the gate to the engine: an admitted request with the facts of its login, and what a bare one may cost.
+
+use login::Tick;
+
+use super::budget::Trial;
+use super::{Admitted, login_facts};
+use crate::engine::{Ask, Engine};
+
+impl Admitted<'_> {
+    /// Hands the request to the engine, which answers by the ticket. A bare one that begins a login needs room in its
+    /// client's budget of primary failures (rules D5); without, it is dropped and counted.
+    pub fn hand_to(self, engine: &Engine, at: Tick) {
+        let Some(trial) = self.trial(at) else { return self.ticket.overload() };
+        let facts = login_facts(&self.request, &self.client);
+        engine.receive(Ask {
+            client: self.client.name().clone(),
+            secret: self.client.config().secret.clone(),
+            meters: self.client.meters().clone(),
+            request: &self.request,
+            facts: facts.as_ref().map(super::LoginFacts::as_slice),
+            authentic: self.authentic,
+            path: Box::new(self.ticket),
+            on_primary_reject: trial.map(|trial| -> Box<dyn FnOnce() + Send + Sync> { Box::new(move || trial.fail()) }),
+        });
+    }
+
+    /// A place in the budget, where one is needed; `None` outside when there is none left. An answer to a challenge
+    /// goes to no primary.
+    pub(super) fn trial(&self, at: Tick) -> Option<Option<Trial>> {
+        if self.authentic || self.request.state().is_some() {
+            return Some(None);
+        }
+        self.client.budget().begin_try(at).map(Some)
+    }
+}
