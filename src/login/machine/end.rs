@@ -381,14 +381,22 @@ impl Case {
 
     fn add(&mut self, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.join(attempt.asker, step.now(), step.cx);
-        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: step.prompt.is_some() });
+        step.cx.emit(Effect::Joined {
+            client: self.client.clone(),
+            login: self.id,
+            prompt_avoided: step.prompt.is_some(),
+        });
     }
 
     /// The same challenge under the same State; nothing is delivered twice (B2).
     fn ask_same(&mut self, open: &super::Open, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.count();
         let answer = self.question_of(open, step);
-        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: step.prompt.is_some() });
+        step.cx.emit(Effect::Joined {
+            client: self.client.clone(),
+            login: self.id,
+            prompt_avoided: step.prompt.is_some(),
+        });
         step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
     }
 
