@@ -232,7 +232,11 @@ impl Engine {
             let session = entry.as_ref().and_then(|held| held.session.as_ref());
             let admission = match Session::admit(session, &arrival.attempt, at) {
                 Admission::Begin => engine.room_for_one(law).map_or(Admission::Begin, Admission::Refuse),
-                other => other,
+                held @ (Admission::Resume(_)
+                | Admission::Twin(..)
+                | Admission::Join(_)
+                | Admission::Repeat(_)
+                | Admission::Refuse(_)) => held,
             };
             if let Admission::Refuse(reason) = admission {
                 refused = Some((arrival, reason));

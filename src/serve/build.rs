@@ -48,7 +48,10 @@ pub(super) struct InForce {
 
 /// The ways to a phone, with the settings that they were built from.
 #[derive(Default)]
-struct Phones(Option<((PushConfig, Arc<str>), Arc<Push>)>);
+struct Phones(Option<(PhoneSettings, Arc<Push>)>);
+
+/// `[method.push]`, and what a phone shows for an account.
+type PhoneSettings = (PushConfig, Arc<str>);
 
 /// Primaries that run, with what they were built from, so that a reload keeps those that did not change.
 #[derive(Default)]

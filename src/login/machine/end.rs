@@ -251,7 +251,18 @@ impl Case {
                     step,
                 )
             }
-            other => other,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
         }
     }
 
@@ -304,7 +315,15 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
-            other => other,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
         }
     }
 
@@ -364,7 +383,14 @@ impl Case {
                 self.add(&attempt, step);
                 self.delay(reject, step)
             }
-            other => {
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => {
                 self.add(&attempt, step);
                 other
             }
