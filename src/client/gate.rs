@@ -148,6 +148,12 @@ impl Gate {
         self.duplicates.kept()
     }
 
+    /// The names of all clients in the configuration in force.
+    #[must_use]
+    pub fn names(&self) -> Vec<ClientName> {
+        self.clients.load().by_name.keys().cloned().collect()
+    }
+
     /// The client of this name, in the configuration in force.
     #[must_use]
     pub fn client(&self, name: &ClientName) -> Option<Arc<Client>> {

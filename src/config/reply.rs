@@ -37,7 +37,7 @@ pub(super) fn reply(rule: &Table<'_>) -> Option<ReplyAttributes> {
 
 /// Where a reply makes the user an administrator of the appliance.
 pub(super) fn makes_admin(reply: &ReplyAttributes) -> bool {
-    reply.service_type().is_some_and(|service| ADMIN_SERVICE_TYPES.contains(&service))
+    reply.service_types().any(|service| ADMIN_SERVICE_TYPES.contains(&service))
 }
 
 /// `session_attribute`: an attribute without a tag, by its name.

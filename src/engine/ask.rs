@@ -7,7 +7,8 @@ use std::sync::Arc;
 use login::attempt::split_appended;
 use login::policy::Policy;
 use login::{
-    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash, Station, UserName,
+    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash,
+    Station, UserName,
 };
 use wire::{ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
 
@@ -73,7 +74,9 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
     let context = ask.request.context();
     let asker = Asker { id, since: at.tick, until: at.tick.plus(patience), overhead: context.overhead() };
     let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof);
-    let named = |facts: &[Option<&[u8]>]| LoginKey::of(&keys.login, &LoginKeyParts { client: ask.client.as_str(), user: octets, facts });
+    let named = |facts: &[Option<&[u8]>]| {
+        LoginKey::of(&keys.login, &LoginKeyParts { client: ask.client.as_str(), user: octets, facts })
+    };
     let attempt = Attempt {
         asker,
         user: UserName::parse(octets, &policy.realms),

@@ -1,6 +1,5 @@
 //! One entry of the map: a session and the requests that wait in it, and what hangs on it elsewhere.
 
-
 use login::answer::Answer;
 use login::event::Effect;
 use login::session::Session;
@@ -36,7 +35,12 @@ pub(super) enum Action {
     /// Never answer this one.
     Supersede(Box<Request>),
     /// Ask the primary, with what goes on of the request, and until when the answer is of use.
-    AskPrimary { effect: Box<Effect>, forwarded: Forwarded, deadline: Tick, on_reject: Option<Box<dyn FnOnce() + Send + Sync>> },
+    AskPrimary {
+        effect: Box<Effect>,
+        forwarded: Forwarded,
+        deadline: Tick,
+        on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
+    },
     /// A login ended; its client's counters go along.
     Ended { effect: Box<Effect>, meters: Option<ClientMeters> },
     /// Anything else.
@@ -81,7 +85,12 @@ impl Held {
         effects.into_iter().filter_map(|effect| self.action(effect, &mut asked, meters.as_ref())).collect()
     }
 
-    fn action(&mut self, effect: Effect, asked: &mut Option<(Forwarded, Tick)>, meters: Option<&ClientMeters>) -> Option<Action> {
+    fn action(
+        &mut self,
+        effect: Effect,
+        asked: &mut Option<(Forwarded, Tick)>,
+        meters: Option<&ClientMeters>,
+    ) -> Option<Action> {
         match effect {
             Effect::Reply { asker, answer } => self.take(asker).map(|request| Action::Reply(request, answer)),
             Effect::Supersede(asker) => self.take(asker).map(Action::Supersede),
@@ -110,4 +119,3 @@ impl Held {
         Some(Box::new(self.requests.swap_remove(at).1))
     }
 }
-

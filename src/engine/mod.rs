@@ -25,7 +25,8 @@ use dashmap::DashMap;
 use login::event::{Context, Event, LoginEvent};
 use login::session::{Admission, Session};
 use login::{
-    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, ProofKey, PromptClaim, PromptId, Reason, StateHash,
+    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, PromptClaim, PromptId, ProofKey,
+    Reason, StateHash,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -176,7 +177,12 @@ impl Engine {
     ///
     /// # Errors
     /// The store could not take the answer; nothing has changed.
-    pub async fn phone_answers(&self, prompt: PromptId, device: DeviceId, answer: PhoneAnswer) -> Result<Answered, StoreError> {
+    pub async fn phone_answers(
+        &self,
+        prompt: PromptId,
+        device: DeviceId,
+        answer: PhoneAnswer,
+    ) -> Result<Answered, StoreError> {
         let at = self.0.clock.moment();
         let limits = self.0.law.load().policy.limits.clone();
         let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), at.wall, &limits).await?;
@@ -226,7 +232,11 @@ impl Engine {
             let session = entry.as_ref().and_then(|held| held.session.as_ref());
             let admission = match Session::admit(session, &arrival.attempt, at) {
                 Admission::Begin => engine.room_for_one(law).map_or(Admission::Begin, Admission::Refuse),
-                other => other,
+                held @ (Admission::Resume(_)
+                | Admission::Twin(..)
+                | Admission::Join(_)
+                | Admission::Repeat(_)
+                | Admission::Refuse(_)) => held,
             };
             if let Admission::Refuse(reason) = admission {
                 refused = Some((arrival, reason));
@@ -280,7 +290,9 @@ impl Engine {
     fn deliver(&self, key: LoginKey, event: Event) {
         let at = self.0.clock.moment();
         let actions = self.with_entry(key, at, |engine, entry| {
-            entry.as_mut().map_or_else(Vec::new, |held| engine.step(held, at, None, |session, cx| session.handle(event, cx)))
+            entry
+                .as_mut()
+                .map_or_else(Vec::new, |held| engine.step(held, at, None, |session, cx| session.handle(event, cx)))
         });
         self.perform_all(key, actions);
     }
@@ -308,7 +320,12 @@ impl Engine {
     }
 
     /// Runs a change on one entry of the map and settles what hangs on it: deadline, counts, indexes, its own end.
-    fn with_entry(&self, key: LoginKey, at: Moment, change: impl FnOnce(&Self, &mut Option<Held>) -> Vec<Action>) -> Vec<Action> {
+    fn with_entry(
+        &self,
+        key: LoginKey,
+        at: Moment,
+        change: impl FnOnce(&Self, &mut Option<Held>) -> Vec<Action>,
+    ) -> Vec<Action> {
         use dashmap::Entry;
         match self.0.sessions.entry(key) {
             Entry::Occupied(mut entry) => {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    LoginKey, LoginKeyParts, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
-    Tick, Unavailable,
+    LoginKey, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record, ReleaseCheck,
+    ReleaseOutcome, ResolvedUser, Tick, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -20,7 +20,7 @@ use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::StoreError;
 use crate::telemetry::{
-    Answered, ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, Superseded, SuspectSecret,
+    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, Superseded, SuspectSecret,
 };
 
 /// How often a call whose commit is unknown is repeated, and how long in between at first.
@@ -39,18 +39,21 @@ impl Engine {
 
     fn perform(&self, key: LoginKey, action: Action) {
         match action {
+            // The way back counts what left.
             Action::Reply(request, answer) => {
-                let meters = request.meters.clone();
-                match reply::send(&answer, *request, rand::random()) {
-                    Ok(code) => self.0.telemetry.emit(Answered { client: &meters, code }),
-                    Err(_) => self.0.telemetry.emit(Answered { client: &meters, code: crate::telemetry::AnswerCode::Reject }),
+                if reply::send(&answer, *request, rand::random()).is_err() {
+                    tracing::error!(
+                        "an answer did not fit into a packet, though it was sized before; a Reject left instead"
+                    );
                 }
             }
             Action::Supersede(request) => {
                 self.0.telemetry.emit(Superseded { client: &request.meters });
                 request.path.supersede();
             }
-            Action::AskPrimary { effect, forwarded, deadline, on_reject } => self.ask_primary(key, *effect, forwarded, deadline, on_reject),
+            Action::AskPrimary { effect, forwarded, deadline, on_reject } => {
+                self.ask_primary(key, *effect, forwarded, deadline, on_reject)
+            }
             Action::Ended { effect, meters } => self.ended(key, *effect, meters),
             Action::Other(effect) => self.other(key, *effect),
         }
@@ -71,14 +74,20 @@ impl Engine {
         deadline: Tick,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
-        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else { return };
+        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else {
+            return;
+        };
         let upstream = state.map(|(octets, server)| UpstreamState { octets, server });
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
             let Some(server) = engine.law().primaries.get(&primary).cloned() else {
                 let gone = Unavailable::seen(format!("the primary {primary} is no longer configured"));
-                return engine.deliver_login(key, login, LoginEvent::Primary(question, PrimaryAnswer::Unavailable(gone)));
+                return engine.deliver_login(
+                    key,
+                    login,
+                    LoginEvent::Primary(question, PrimaryAnswer::Unavailable(gone)),
+                );
             };
             let limit = deadline.since(engine.0.clock.tick()) + PRIMARY_GRACE;
             let answer = timeout(limit, server.ask(request)).await.unwrap_or_else(|_| {
@@ -105,7 +114,14 @@ impl Engine {
             }),
             Effect::CheckCode { login, question, user, station, code, methods, guess } => self.spawn(async move {
                 let at = engine.0.clock.moment();
-                let typed = TypedCode { guess_id: guess, user: &user, station: station.as_ref(), code: &code, methods: &methods, at };
+                let typed = TypedCode {
+                    guess_id: guess,
+                    user: &user,
+                    station: station.as_ref(),
+                    code: &code,
+                    methods: &methods,
+                    at,
+                };
                 let outcome = oath::check(&*engine.0.store, &typed, &engine.limits(), &Waits(&engine)).await;
                 engine.tell_code(&outcome, methods.first().copied(), at);
                 engine.deliver_login(key, login, LoginEvent::Code(question, outcome));
@@ -113,7 +129,9 @@ impl Engine {
             Effect::ClaimPrompt { login, question, claim } => self.spawn(async move {
                 let limits = engine.limits();
                 let claimed = engine
-                    .settled("claiming a prompt", || engine.0.store.claim_prompt(claim.clone(), engine.0.clock.moment().wall, &limits))
+                    .settled("claiming a prompt", || {
+                        engine.0.store.claim_prompt(claim.clone(), engine.0.clock.moment().wall, &limits)
+                    })
                     .await;
                 engine.deliver_login(key, login, LoginEvent::Claim(question, claimed));
             }),
@@ -126,8 +144,7 @@ impl Engine {
                 engine.deliver_login(key, login, LoginEvent::Pushed(prompt, rang));
             }),
             Effect::ExtendPrompt { prompt, askers_until } => self.spawn(async move {
-                let extended =
-                    engine.0.store.extend_prompt(prompt, askers_until, engine.0.clock.moment().wall).await;
+                let extended = engine.0.store.extend_prompt(prompt, askers_until, engine.0.clock.moment().wall).await;
                 if let Err(error) = extended {
                     engine.away("extending a prompt", &error);
                 }
@@ -243,12 +260,7 @@ impl Engine {
         }
         let limits = self.limits();
         let facts = self.0.store.user_facts(&ResolvedUser::new(&*name), None, record.time, &limits).await;
-        if facts.is_ok_and(|facts| facts.known) { name } else { self.name_hash(&name) }
-    }
-
-    fn name_hash(&self, name: &str) -> String {
-        let parts = LoginKeyParts { client: "", user: name.as_bytes(), facts: &[] };
-        format!("unknown:{:?}", LoginKey::of(&self.0.keys.login, &parts))
+        if facts.is_ok_and(|facts| facts.known) { name } else { self.0.store.unknown_name(&name) }
     }
 
     fn tell_ended(&self, record: &Record, meters: Option<ClientMeters>, user: &str) {
@@ -256,7 +268,8 @@ impl Engine {
         if record.reason == login::Reason::SuspectSecret {
             self.0.telemetry.emit(SuspectSecret { client: &meters });
         }
-        if let (login::RecordedFactor::Method(Method::Push), Some(result)) = (record.factor, push_result(record.reason)) {
+        if let (login::RecordedFactor::Method(Method::Push), Some(result)) = (record.factor, push_result(record.reason))
+        {
             self.0.telemetry.emit(FactorAnswered { method: Method::Push, result, took: record.waited_factor });
         }
         self.0.telemetry.emit(LoginEnded { client: &meters, record, user });

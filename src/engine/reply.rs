@@ -2,10 +2,12 @@
 //! the rule's own in their place (rules E3), then signed. Nothing unsigned leaves (E1).
 
 use login::answer::{Accept, Answer, Challenge, Reject};
-use wire::{Attribute, Datagram, Full, HeldAttributes, ReplyAttributes, ReplyCode, ReplyWriter, Salts, SignedReply, eap_failure, kind};
+use wire::{
+    Attribute, Datagram, Full, HeldAttributes, ReplyAttributes, ReplyCode, ReplyWriter, Salts, SignedReply,
+    eap_failure, kind,
+};
 
 use super::ask::Request;
-use crate::telemetry::AnswerCode;
 
 /// Text in one attribute (RFC 2865 §5).
 const TEXT_MAX: usize = 253;
@@ -14,14 +16,14 @@ const PROMPT_ECHO: [u8; 4] = [0, 0, 0, 1];
 /// MS-CHAP-Error: access denied, don't try again (RFC 2548 §2.1.5; rules E4).
 const MSCHAP_DENIED: &[u8] = b"E=691 R=0 V=3";
 
-/// Writes, signs and sends one answer; says what went out. An Accept that doesn't fit becomes a Reject.
-pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2]) -> Result<AnswerCode, Full> {
+/// Writes, signs and sends one answer. One that doesn't fit becomes a bare Reject, and an error for the log.
+pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2]) -> Result<(), Full> {
     let mut buffer = Datagram::new();
     let Request { context, secret, path, mschap_ident, .. } = request;
-    let (code, reply_code) = match answer {
-        Answer::Accept(_) => (AnswerCode::Accept, ReplyCode::Accept),
-        Answer::Reject(_) => (AnswerCode::Reject, ReplyCode::Reject),
-        Answer::Challenge(_) => (AnswerCode::Challenge, ReplyCode::Challenge),
+    let reply_code = match answer {
+        Answer::Accept(_) => ReplyCode::Accept,
+        Answer::Reject(_) => ReplyCode::Reject,
+        Answer::Challenge(_) => ReplyCode::Challenge,
     };
     let mut writer = context.reply(reply_code, &mut buffer);
     let denial = Denial { eap_identifier: context.eap_identifier(), mschap_ident };
@@ -34,7 +36,7 @@ pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2]) -> Res
     match signed {
         Ok(reply) => {
             path.answer(reply);
-            Ok(code)
+            Ok(())
         }
         Err(full) => {
             // It was sized before anyone was prompted (E3); should it not fit all the same, nobody gets in by half an answer.
@@ -56,7 +58,12 @@ fn write_accept(accept: &Accept, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2
     accept.attributes().write(writer, accept.reply(), &mut Salts::new(salt_seed))
 }
 
-fn write_reject(reject: &Reject, denial: &Denial, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2]) -> Result<(), Full> {
+fn write_reject(
+    reject: &Reject,
+    denial: &Denial,
+    writer: &mut ReplyWriter<'_>,
+    salt_seed: [u8; 2],
+) -> Result<(), Full> {
     if let Some(identifier) = denial.eap_identifier {
         // RFC 3579 §2.6.5: one EAP-Failure and no Reply-Message.
         return writer.push_eap(&eap_failure(identifier));

@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn each_round_of_each_login_has_a_state_of_its_own() {
-        let states: std::collections::BTreeSet<_> = (0..9).map(|n| key().state(u64::from(n / 3), n % 3)).collect();
+        let states: std::collections::BTreeSet<_> = (0..9_u32).map(|n| key().state(u64::from(n / 3), n % 3)).collect();
         assert_eq!(states.len(), 9);
         assert_ne!(key().state(1, 1), ProofKey::new([8; 32]).state(1, 1));
     }

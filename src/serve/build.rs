@@ -9,16 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::Demand;
 
-use crate::config::{Config, PrimaryConfig, Stance};
+use crate::config::{Config, PrimaryConfig, PushConfig, Stance, WebhookConfig};
 use crate::engine::{Clock, Law};
-use crate::factor::push::{Push, PushChannel};
+use crate::factor::push::{Push, PushChannel, Webhook, WebhookSettings};
 use crate::primary::radius::{RadiusSettings, Surroundings};
-use crate::primary::{Local, Primary, PrimaryObserver, Radius};
+use crate::primary::{Local, Primary, PrimaryObserver, Radius, StorePasswords, Told};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 use super::StartError;
-use super::observe::Observer;
 
 /// The name of the primary that is built in.
 const LOCAL: &str = "local";
@@ -40,9 +39,23 @@ pub(super) struct Workshop {
     pub(super) channels: Vec<Arc<dyn PushChannel>>,
 }
 
+/// What runs, so that a reload keeps what did not change.
+#[derive(Default)]
+pub(super) struct InForce {
+    primaries: Primaries,
+    phones: Phones,
+}
+
+/// The ways to a phone, with the settings that they were built from.
+#[derive(Default)]
+struct Phones(Option<(PhoneSettings, Arc<Push>)>);
+
+/// `[method.push]`, and what a phone shows for an account.
+type PhoneSettings = (PushConfig, Arc<str>);
+
 /// Primaries that run, with what they were built from, so that a reload keeps those that did not change.
 #[derive(Default)]
-pub(super) struct Primaries {
+struct Primaries {
     running: BTreeMap<PrimaryName, Running>,
     local: Option<Arc<dyn Primary>>,
 }
@@ -55,10 +68,10 @@ struct Running {
 
 impl Workshop {
     /// The law of this configuration; primaries that did not change go on.
-    pub(super) async fn law(&self, config: &Config, primaries: &mut Primaries) -> Result<Law, StartError> {
-        let push = self.push(config)?;
-        let by_name = self.primaries(config, primaries).await?;
-        Ok(Law { policy: Arc::clone(&config.policy), primaries: by_name, push: Arc::new(push) })
+    pub(super) async fn law(&self, config: &Config, running: &mut InForce) -> Result<Law, StartError> {
+        let push = self.push(config, &mut running.phones)?;
+        let primaries = self.primaries(config, &mut running.primaries).await?;
+        Ok(Law { policy: Arc::clone(&config.policy), primaries, push })
     }
 
     async fn primaries(
@@ -95,12 +108,12 @@ impl Workshop {
         };
         let settings = RadiusSettings {
             name: wanted.name.clone(),
-            servers: wanted.servers.iter().map(server_address).collect(),
+            servers: wanted.servers.clone(),
             secret: wanted.secret.clone(),
             demand,
             realms: config.policy.realms.clone(),
         };
-        let observer: Arc<dyn PrimaryObserver> = Arc::new(Observer::new(&self.telemetry, &wanted.name));
+        let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&wanted.name, &self.telemetry));
         let surroundings =
             Surroundings { clock: Arc::new(self.clock), observer, tracker: self.tasks.clone(), cancel: stop.clone() };
         let primary = Radius::start(settings, surroundings).await;
@@ -109,26 +122,41 @@ impl Workshop {
 
     fn local(&self) -> Result<Arc<dyn Primary>, StartError> {
         let name = PrimaryName::new(LOCAL);
-        let observer: Arc<dyn PrimaryObserver> = Arc::new(Observer::new(&self.telemetry, &name));
-        let local = Local::new(name, Arc::new(Arc::clone(&self.store)), Arc::new(self.clock), observer, hashing_threads());
+        let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&name, &self.telemetry));
+        let passwords = Arc::new(StorePasswords(Arc::clone(&self.store)));
+        let local = Local::new(passwords, Arc::new(self.clock), observer, hashing_threads());
         Ok(Arc::new(local.map_err(|error| StartError::Ours(error.to_string()))?))
     }
 
-    fn push(&self, config: &Config) -> Result<Push, StartError> {
-        let mut channels = self.channels.clone();
-        if let Some(webhook) = &config.push.webhook {
-            channels.push(super::observe::webhook(webhook, &self.telemetry)?);
+    /// The same ways to a phone go on while their settings are the same, with what they remember of outages.
+    fn push(&self, config: &Config, before: &mut Phones) -> Result<Arc<Push>, StartError> {
+        let wanted = (config.push.clone(), Arc::clone(&config.account_name));
+        if let Some((_, push)) = before.0.as_ref().filter(|(running, _)| *running == wanted) {
+            return Ok(Arc::clone(push));
         }
-        Ok(Push::new(Arc::clone(&config.account_name), channels))
+        let mut channels = self.channels.clone();
+        if let Some(settings) = &config.push.webhook {
+            channels.push(Arc::new(webhook(settings)?));
+        }
+        let push = Arc::new(Push::new(Arc::clone(&config.account_name), channels));
+        before.0 = Some((wanted, Arc::clone(&push)));
+        Ok(push)
     }
 }
 
-fn server_address(address: &crate::config::ServerAddress) -> crate::primary::radius::ServerAddress {
-    use crate::config::Host as From;
-    use crate::primary::radius::Host as To;
-    let host = match &address.host {
-        From::Address(ip) => To::Address(*ip),
-        From::Name(name) => To::Name(name.to_string()),
+/// The channel to the site's notifier. `check` builds it too, so that a bad certificate is found before a start.
+///
+/// # Errors
+/// A file that can't be read, or settings that the channel refuses.
+pub(crate) fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
+    let unreadable = |path: &std::path::Path, error: std::io::Error| {
+        StartError::Push(format!("[method.push] webhook ca: {} can't be read: {error}", path.display()))
     };
-    crate::primary::radius::ServerAddress { host, port: address.port }
+    let ca = match &config.ca {
+        Some(path) => Some(std::fs::read(path).map_err(|error| unreadable(path, error))?),
+        None => None,
+    };
+    let (url, key) = (config.url.to_string(), config.secret.clone());
+    let settings = WebhookSettings { url, ca, allow_private: config.allow_private, key };
+    Webhook::new(&settings).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
 }

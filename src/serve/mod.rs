@@ -1,4 +1,332 @@
-//! serve: being built.
+//! The composition root: builds the rooms from a configuration, starts them, reloads, drains and ends them.
+//!
+//! It owns every task through one tracker (design: one task owner). Stopping goes from the outside in: new logins are
+//! refused, held ones have their time, sockets close, then the store. It decides nothing about a login.
 
+mod build;
+mod desk;
 pub mod http;
 pub mod ops;
+mod reload;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use login::ClientName;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::audit::{Feeder, FileSink};
+use crate::client::{Bounds, Gate, GateOptions};
+use crate::config::Config;
+use crate::engine::{Clock, Engine, Parts};
+use crate::factor::push::PushChannel;
+use crate::listen::{BindError, Listener};
+use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
+use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
+
+pub(crate) use build::webhook;
+use build::{InForce, Workshop};
+use desk::Desk;
+use ops::{Part, Readiness};
+
+/// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// Answers for retransmits are forgotten this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Tasks have so long to end after the drain.
+const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a server does not start; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key of the store.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A RADIUS socket.
+    #[error("{0}")]
+    Bind(#[from] BindError),
+    /// The address for metrics and health.
+    #[error("[metrics] listen = \"{address}\": {why}; choose another address, or end the program that has it")]
+    Metrics {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// A push channel.
+    #[error("{0}")]
+    Push(String),
+    /// A mistake of ours, or a system without randomness.
+    #[error("{0}")]
+    Ours(String),
+}
+
+/// What a server may be given beside its configuration; `serve` gives nothing.
+#[derive(Default)]
+pub struct Extras {
+    /// More ways to a phone: the demo's, on loopback.
+    pub channels: Vec<Arc<dyn PushChannel>>,
+}
+
+/// A server that runs.
+pub struct Server {
+    config: Config,
+    in_force: InForce,
+    workshop: Workshop,
+    gate: Arc<Gate>,
+    engine: Engine,
+    store: Arc<dyn Store>,
+    telemetry: Telemetry,
+    readiness: Readiness,
+    clock: Clock,
+    tasks: TaskTracker,
+    /// Ends the sockets.
+    listening: CancellationToken,
+    /// Ends everything else.
+    stop: CancellationToken,
+    radius: Vec<SocketAddr>,
+    metrics: SocketAddr,
+}
+
+impl Server {
+    /// Builds and starts everything; nothing runs if anything fails.
+    ///
+    /// # Errors
+    /// What keeps it from starting, and what to do about it.
+    pub async fn start(config: Config, extras: Extras) -> Result<Self, StartError> {
+        let clock = Clock::begin();
+        let telemetry = Telemetry::new();
+        let store = open_store(&config, clock, &telemetry)?;
+        let listeners =
+            config.radius_listen.iter().map(|address| Listener::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let metrics_listener = bind_metrics(config.metrics_listen).await?;
+        let (tasks, listening, stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let workshop = Workshop {
+            store: Arc::clone(&store),
+            telemetry: telemetry.clone(),
+            clock,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            channels: extras.channels,
+        };
+        let mut in_force = InForce::default();
+        let law = workshop.law(&config, &mut in_force).await?;
+        let recorded = Arc::new(Notify::new());
+        let on_record = Arc::clone(&recorded);
+        let engine = Engine::start(Parts {
+            law,
+            store: Arc::clone(&store),
+            telemetry: telemetry.clone(),
+            clock,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            on_record: Box::new(move || on_record.notify_one()),
+        });
+        let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
+        let server = Self {
+            radius: listeners.iter().map(Listener::local_addr).collect(),
+            metrics: metrics_listener.local_addr().unwrap_or(config.metrics_listen),
+            config,
+            in_force,
+            workshop,
+            gate,
+            engine,
+            store,
+            telemetry,
+            readiness: Readiness::new(),
+            clock,
+            tasks,
+            listening,
+            stop,
+        };
+        server.take_learned().await;
+        server.open(listeners, metrics_listener, recorded);
+        Ok(server)
+    }
+
+    /// The RADIUS addresses, with the ports that the system chose where the configuration said 0.
+    #[must_use]
+    pub fn radius(&self) -> &[SocketAddr] {
+        &self.radius
+    }
+
+    /// The address of metrics and health.
+    #[must_use]
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
+    }
+
+    /// The engine: the demo's phone answers through it.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What lasts.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// The house's clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Stops from the outside in: held logins have `drain_within` to finish, then a Reject (G3).
+    pub async fn stop(self) {
+        let within = self.config.policy.limits.drain_within;
+        self.telemetry.emit(Stopping { held: self.engine.held(), within });
+        self.readiness.stops();
+        self.engine.drain(within).await;
+        self.tasks.close();
+        // The last refusals are being written down; their answers left already.
+        self.clock.wait(Duration::from_millis(100)).await;
+        self.listening.cancel();
+        self.stop.cancel();
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = self.clock.wait(TASKS_END_WITHIN) => {
+                tracing::warn!("some tasks did not end in time; what they had committed is safe");
+            }
+        }
+    }
+
+    /// Sockets begin to be read, pages to be served, sinks to be fed.
+    fn open(&self, listeners: Vec<Listener>, metrics_listener: TcpListener, recorded: Arc<Notify>) {
+        for listener in listeners {
+            let desk = Desk::new(Arc::clone(&self.gate), self.engine.clone(), self.clock, listener.replier());
+            self.tasks.spawn(crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone()));
+        }
+        let pages = ops::serve(metrics_listener, self.telemetry.clone(), self.readiness.clone(), self.stop.clone());
+        self.tasks.spawn(pages);
+        if let Some(file) = &self.config.audit_file {
+            let sink = FileSink::new(file.clone());
+            let records: Arc<dyn Records> = Arc::<dyn Store>::clone(&self.store);
+            let feeder = Feeder::new(records, sink, Arc::clone(&recorded), self.telemetry.clone());
+            self.tasks.spawn(feeder.run(self.stop.clone()));
+        }
+        self.keep_up(recorded);
+        for part in Part::ALL {
+            self.readiness.stands(part);
+        }
+        self.telemetry.emit(Started {
+            radius: &self.radius,
+            metrics: Some(self.metrics),
+            clients: self.config.clients.len(),
+            rules: self.config.policy.rules.len(),
+        });
+    }
+
+    /// What must be done every second and every five.
+    fn keep_up(&self, recorded: Arc<Notify>) {
+        let (gate, clock, telemetry, store) =
+            (Arc::clone(&self.gate), self.clock, self.telemetry.clone(), Arc::clone(&self.store));
+        let (readiness, names) = (self.readiness.clone(), Arc::clone(&self.gate));
+        self.every(SWEEP_EVERY, move || {
+            gate.sweep(clock.moment());
+            std::future::ready(())
+        });
+        self.every(UPKEEP_EVERY, move || {
+            telemetry.upkeep(clock.tick());
+            recorded.notify_one();
+            let (store, names, readiness, telemetry) =
+                (Arc::clone(&store), Arc::clone(&names), readiness.clone(), telemetry.clone());
+            async move { look_after_store(&store, &names, &readiness, &telemetry).await }
+        });
+    }
+
+    fn every<F>(&self, period: Duration, mut work: impl FnMut() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (clock, stop) = (self.clock, self.stop.clone());
+        self.tasks.spawn(async move {
+            loop {
+                work().await;
+                tokio::select! {
+                    () = clock.wait(period) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+        });
+    }
+
+    async fn take_learned(&self) {
+        look_after_store(&self.store, &self.gate, &self.readiness, &self.telemetry).await;
+    }
+}
+
+/// Reads what `auto` has learned (E2), and with that whether the store can be read at all.
+async fn look_after_store(store: &Arc<dyn Store>, gate: &Gate, readiness: &Readiness, telemetry: &Telemetry) {
+    let mut learned = BTreeSet::<ClientName>::new();
+    for name in gate.names() {
+        match store.stance(&name).await {
+            Ok(Some(_)) => {
+                learned.insert(name);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                telemetry.emit(StoreTrouble { doing: "reading what was learned of clients", error: &error });
+                return readiness.falls(Part::Store, "the store can't be read");
+            }
+        }
+    }
+    readiness.stands(Part::Store);
+    gate.take_learned(&learned);
+}
+
+fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Arc<dyn Store>, StartError> {
+    let key = StoreKey::open(&config.store.key_file)?;
+    let telemetry = telemetry.clone();
+    let meter = CommitMeter {
+        clock: Box::new(move || clock.tick().since(login::Tick::default())),
+        committed: Box::new(move |took, _| telemetry.emit(Committed { took })),
+    };
+    let url = format!("sqlite:{}", config.store.file.display());
+    let store = Sqlite::open(&url, &key, SqliteOptions { meter: Some(meter), ..SqliteOptions::default() })?;
+    Ok(Arc::new(store))
+}
+
+async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|why| StartError::Metrics { address, why })
+}
+
+fn gate_options(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    telemetry: &Telemetry,
+    clock: Clock,
+    tasks: &TaskTracker,
+) -> GateOptions {
+    let (store, tasks, doing) = (Arc::clone(store), tasks.clone(), telemetry.clone());
+    GateOptions {
+        bounds: Bounds::default(),
+        bare_failures_per_minute: config.policy.limits.bare_failures_per_minute,
+        on_learned: Box::new(move |client| {
+            let (store, client, telemetry) = (Arc::clone(&store), client.clone(), doing.clone());
+            tasks.spawn(async move {
+                if let Err(error) = store.learn_stance(&client, clock.moment().wall).await {
+                    telemetry.emit(StoreTrouble { doing: "keeping what was learned of a client", error: &error });
+                }
+            });
+        }),
+        telemetry: telemetry.clone(),
+    }
+}

@@ -96,11 +96,15 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(PrimaryAnswered { primary: nps, result: PrimaryResult::Accept, took });
     telemetry.emit(PrimaryDown {
         primary: nps,
-        server: PEER,
+        server: "192.0.2.7:1812",
         why: "silent to two transmissions",
         pause: Duration::from_secs(30),
     });
-    telemetry.emit(UpstreamBadReply { primary: nps, server: PEER, why: &"the Response Authenticator does not fit" });
+    telemetry.emit(UpstreamBadReply {
+        primary: nps,
+        server: "192.0.2.7:1812",
+        why: &"the Response Authenticator does not fit",
+    });
     telemetry.emit(Committed { took });
     telemetry.emit(StoreTrouble { doing: "writing a record", error: &"the disk is full" });
     telemetry.emit(StoreRecovered);

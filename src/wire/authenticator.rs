@@ -32,24 +32,14 @@ pub(crate) fn message_authenticator(
     after: &[u8],
 ) -> Authenticator {
     let mut mac = secret.hmac();
-    for part in [
-        &signed.header[..],
-        &signed.authenticator[..],
-        before,
-        &[0; AUTHENTICATOR_OCTETS],
-        after,
-    ] {
+    for part in [&signed.header[..], &signed.authenticator[..], before, &[0; AUTHENTICATOR_OCTETS], after] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
 }
 
 /// MD5(Code + Identifier + Length + Request Authenticator + Attributes + Secret) (RFC 2865 §3).
-pub(crate) fn response_authenticator(
-    secret: &SharedSecret,
-    signed: Signed<'_>,
-    attributes: &[u8],
-) -> Authenticator {
+pub(crate) fn response_authenticator(secret: &SharedSecret, signed: Signed<'_>, attributes: &[u8]) -> Authenticator {
     Md5::new()
         .chain_update(signed.header)
         .chain_update(signed.authenticator)

@@ -62,10 +62,7 @@ impl Code {
     }
 
     /// The number on the wire.
-    #[expect(
-        clippy::as_conversions,
-        reason = "the discriminants of a repr(u8) enum are the octets"
-    )]
+    #[expect(clippy::as_conversions, reason = "the discriminants of a repr(u8) enum are the octets")]
     pub const fn octet(self) -> u8 {
         self as u8
     }
@@ -114,10 +111,7 @@ impl Code {
 
     /// Whether the Request Authenticator of this code is a hash over the packet, and not random (RFC 2866 §3, RFC 5176 §2.3).
     pub(crate) const fn hashes_request(self) -> bool {
-        matches!(
-            self,
-            Self::AccountingRequest | Self::DisconnectRequest | Self::CoaRequest
-        )
+        matches!(self, Self::AccountingRequest | Self::DisconnectRequest | Self::CoaRequest)
     }
 
     const fn is_request(self) -> bool {

@@ -8,8 +8,8 @@ use std::fmt;
 use crate::authenticator::{Authenticator, Signed, message_authenticator};
 use crate::code::Code;
 use crate::field::{
-    ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS,
-    PACKET_OCTETS_MAX, VALUE_OCTETS_MAX,
+    ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS, PACKET_OCTETS_MAX,
+    VALUE_OCTETS_MAX,
 };
 use crate::kind;
 use crate::secret::SharedSecret;
@@ -22,9 +22,7 @@ pub struct Datagram {
 impl Datagram {
     /// An empty buffer.
     pub const fn new() -> Self {
-        Self {
-            bytes: [0; PACKET_OCTETS_MAX],
-        }
+        Self { bytes: [0; PACKET_OCTETS_MAX] }
     }
 }
 
@@ -63,17 +61,8 @@ pub(crate) struct Draft<'b> {
 
 impl<'b> Draft<'b> {
     /// Begins a packet; Message-Authenticator is attribute 1, by construction.
-    pub(crate) fn begin(
-        datagram: &'b mut Datagram,
-        code: Code,
-        identifier: u8,
-        authenticator: &Authenticator,
-    ) -> Self {
-        let mut draft = Self {
-            datagram,
-            len: 0,
-            reserved: 0,
-        };
+    pub(crate) fn begin(datagram: &'b mut Datagram, code: Code, identifier: u8, authenticator: &Authenticator) -> Self {
+        let mut draft = Self { datagram, len: 0, reserved: 0 };
         draft.put(&[code.octet(), identifier, 0, 0]);
         draft.put(authenticator);
         draft.put(&[kind::MESSAGE_AUTHENTICATOR, 18]);
@@ -88,9 +77,7 @@ impl<'b> Draft<'b> {
 
     /// Octets that attributes may still take.
     pub(crate) const fn room(&self) -> usize {
-        PACKET_OCTETS_MAX
-            .saturating_sub(self.len)
-            .saturating_sub(self.reserved)
+        PACKET_OCTETS_MAX.saturating_sub(self.len).saturating_sub(self.reserved)
     }
 
     /// One attribute from the parts of its value.
@@ -109,12 +96,7 @@ impl<'b> Draft<'b> {
     }
 
     /// One attribute with `octets` of zeroes after `prefix`; gives the place of those zeroes.
-    pub(crate) fn placeholder(
-        &mut self,
-        kind: u8,
-        prefix: &[u8],
-        octets: usize,
-    ) -> Result<usize, Full> {
+    pub(crate) fn placeholder(&mut self, kind: u8, prefix: &[u8], octets: usize) -> Result<usize, Full> {
         let zeroes = [0; VALUE_OCTETS_MAX];
         self.attribute(kind, &[prefix, zeroes.get(..octets).ok_or(Full)?])?;
         Ok(self.len.saturating_sub(octets))
@@ -122,10 +104,7 @@ impl<'b> Draft<'b> {
 
     /// The octets that a placeholder stands for.
     pub(crate) fn place(&mut self, at: usize, octets: usize) -> &mut [u8] {
-        self.datagram
-            .bytes
-            .get_mut(at..at.saturating_add(octets))
-            .unwrap_or_default()
+        self.datagram.bytes.get_mut(at..at.saturating_add(octets)).unwrap_or_default()
     }
 
     /// Whole attributes, checked before, into the room that was reserved for them.
@@ -152,14 +131,9 @@ impl<'b> Draft<'b> {
             field.copy_from_slice(&length);
         }
         let (header, attributes) = self.parts();
-        let signed = Signed {
-            header,
-            authenticator,
-        };
+        let signed = Signed { header, authenticator };
         let before = [kind::MESSAGE_AUTHENTICATOR, 18];
-        let after = attributes
-            .get(MESSAGE_AUTHENTICATOR_OCTETS..)
-            .unwrap_or_default();
+        let after = attributes.get(MESSAGE_AUTHENTICATOR_OCTETS..).unwrap_or_default();
         let mac = message_authenticator(secret, signed, &before, after);
         let at = HEADER_OCTETS.saturating_add(ATTRIBUTE_HEADER_OCTETS);
         self.place(at, AUTHENTICATOR_OCTETS).copy_from_slice(&mac);
@@ -167,19 +141,8 @@ impl<'b> Draft<'b> {
 
     /// Code, Identifier and Length; and the attributes.
     pub(crate) fn parts(&self) -> ([u8; 4], &[u8]) {
-        let header = self
-            .datagram
-            .bytes
-            .first_chunk::<4>()
-            .copied()
-            .unwrap_or_default();
-        (
-            header,
-            self.datagram
-                .bytes
-                .get(HEADER_OCTETS..self.len)
-                .unwrap_or_default(),
-        )
+        let header = self.datagram.bytes.first_chunk::<4>().copied().unwrap_or_default();
+        (header, self.datagram.bytes.get(HEADER_OCTETS..self.len).unwrap_or_default())
     }
 
     /// The finished octets.

@@ -97,8 +97,7 @@ pub struct Dictionary {
 impl Dictionary {
     /// The dictionary that is compiled in.
     pub fn embedded() -> &'static Self {
-        static PARSED: LazyLock<Dictionary> =
-            LazyLock::new(|| Dictionary::parse(&EMBEDDED).unwrap_or_default());
+        static PARSED: LazyLock<Dictionary> = LazyLock::new(|| Dictionary::parse(&EMBEDDED).unwrap_or_default());
         &PARSED
     }
 
@@ -108,16 +107,13 @@ impl Dictionary {
     /// [`DictionaryError`] names the first line that is wrong.
     pub fn parse(texts: &[&str]) -> Result<Self, DictionaryError> {
         let mut dictionary = Self::default();
-        texts
-            .iter()
-            .try_for_each(|text| parse::read(&mut dictionary, text))?;
+        texts.iter().try_for_each(|text| parse::read(&mut dictionary, text))?;
         Ok(dictionary)
     }
 
     /// The attribute with this name, whatever its case; a tag (`Name:1`) is not part of the name.
     pub fn attribute(&self, name: &str) -> Option<&Entry> {
-        self.entries
-            .get(*self.by_name.get(&name.to_ascii_lowercase())?)
+        self.entries.get(*self.by_name.get(&name.to_ascii_lowercase())?)
     }
 
     /// The attribute with this number.
@@ -149,18 +145,12 @@ impl Dictionary {
 impl Entry {
     /// The name of a value.
     pub fn value_name(&self, value: u32) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(_, number)| *number == value)
-            .map(|(name, _)| name.as_str())
+        self.values.iter().find(|(_, number)| *number == value).map(|(name, _)| name.as_str())
     }
 
     /// The value with this name, whatever its case.
     pub fn value(&self, name: &str) -> Option<u32> {
-        self.values
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, number)| *number)
+        self.values.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
     }
 
     /// Whether no value of it may ever be shown.
@@ -195,11 +185,7 @@ mod tests {
     #[test]
     fn the_embedded_files_are_read_to_the_last_line() {
         let dictionary = Dictionary::parse(&EMBEDDED).unwrap();
-        assert!(
-            dictionary.names().count() > 400,
-            "{}",
-            dictionary.names().count()
-        );
+        assert!(dictionary.names().count() > 400, "{}", dictionary.names().count());
         assert_eq!(dictionary.vendor_name(14988), Some("Mikrotik"));
     }
 
@@ -207,32 +193,12 @@ mod tests {
     fn the_numbers_that_code_names_are_the_ones_of_the_files() {
         for (name, kind, vendor) in [
             ("user-name", crate::kind::USER_NAME, None),
-            (
-                "Message-Authenticator",
-                crate::kind::MESSAGE_AUTHENTICATOR,
-                None,
-            ),
-            (
-                "Tunnel-Client-Endpoint",
-                crate::kind::TUNNEL_CLIENT_ENDPOINT,
-                None,
-            ),
+            ("Message-Authenticator", crate::kind::MESSAGE_AUTHENTICATOR, None),
+            ("Tunnel-Client-Endpoint", crate::kind::TUNNEL_CLIENT_ENDPOINT, None),
             ("Error-Cause", crate::kind::ERROR_CAUSE, None),
-            (
-                "MS-MPPE-Send-Key",
-                crate::kind::MS_MPPE_SEND_KEY,
-                Some(crate::kind::MICROSOFT),
-            ),
-            (
-                "MS-CHAP2-Success",
-                crate::kind::MS_CHAP2_SUCCESS,
-                Some(crate::kind::MICROSOFT),
-            ),
-            (
-                "Cisco-AVPair",
-                crate::kind::CISCO_AVPAIR,
-                Some(crate::kind::CISCO),
-            ),
+            ("MS-MPPE-Send-Key", crate::kind::MS_MPPE_SEND_KEY, Some(crate::kind::MICROSOFT)),
+            ("MS-CHAP2-Success", crate::kind::MS_CHAP2_SUCCESS, Some(crate::kind::MICROSOFT)),
+            ("Cisco-AVPair", crate::kind::CISCO_AVPAIR, Some(crate::kind::CISCO)),
         ] {
             let entry = Dictionary::embedded().attribute(name).unwrap();
             assert_eq!((entry.kind, entry.vendor), (kind, vendor), "{name}");
@@ -242,12 +208,7 @@ mod tests {
     #[test]
     fn only_the_known_attributes_are_hidden_with_a_salt() {
         let salted = |entry: &&Entry| entry.encryption == Encryption::Salted;
-        let names: Vec<_> = Dictionary::embedded()
-            .entries
-            .iter()
-            .filter(salted)
-            .map(|entry| &entry.name[..])
-            .collect();
+        let names: Vec<_> = Dictionary::embedded().entries.iter().filter(salted).map(|entry| &entry.name[..]).collect();
         let known = [
             "Tunnel-Password",
             "MS-MPPE-Send-Key",
@@ -263,9 +224,7 @@ mod tests {
 
     #[test]
     fn no_vendor_attribute_is_both_tagged_and_encrypted() {
-        let both = |entry: &Entry| {
-            entry.vendor.is_some() && entry.has_tag && entry.encryption != Encryption::None
-        };
+        let both = |entry: &Entry| entry.vendor.is_some() && entry.has_tag && entry.encryption != Encryption::None;
         assert!(!Dictionary::embedded().entries.iter().any(both));
     }
 }

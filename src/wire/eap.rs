@@ -24,10 +24,7 @@ pub fn eap_join(view: &PacketView<'_>) -> Result<Option<Vec<u8>>, BadEap> {
         return Err(BadEap::Scattered);
     }
     let mut joined = Vec::with_capacity(length);
-    for attribute in view
-        .attributes()
-        .filter(|attribute| attribute.kind == kind::EAP_MESSAGE)
-    {
+    for attribute in view.attributes().filter(|attribute| attribute.kind == kind::EAP_MESSAGE) {
         joined.extend_from_slice(attribute.value);
     }
     check_length(&joined)?;
@@ -60,14 +57,9 @@ impl fmt::Display for BadEap {
         match self {
             Self::Scattered => f.write_str("the EAP-Message attributes are not next to each other"),
             Self::Length { claimed, joined } => {
-                write!(
-                    f,
-                    "EAP says it has {claimed} octets, the EAP-Message attributes hold {joined}"
-                )
+                write!(f, "EAP says it has {claimed} octets, the EAP-Message attributes hold {joined}")
             }
-            Self::TooShort => {
-                f.write_str("the EAP-Message attributes hold less than an EAP header")
-            }
+            Self::TooShort => f.write_str("the EAP-Message attributes hold less than an EAP header"),
         }
     }
 }
@@ -98,11 +90,7 @@ impl EapNote {
     }
 
     pub(crate) const fn len(&self) -> Option<usize> {
-        if self.pieces == 0 {
-            None
-        } else {
-            Some(self.octets)
-        }
+        if self.pieces == 0 { None } else { Some(self.octets) }
     }
 
     pub(crate) const fn identifier(&self) -> Option<u8> {
@@ -123,10 +111,7 @@ fn check_length(joined: &[u8]) -> Result<(), BadEap> {
             if usize::from(claimed) == joined.len() {
                 Ok(())
             } else {
-                Err(BadEap::Length {
-                    claimed,
-                    joined: joined.len(),
-                })
+                Err(BadEap::Length { claimed, joined: joined.len() })
             }
         }
         _ => Err(BadEap::TooShort),

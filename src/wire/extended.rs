@@ -44,16 +44,8 @@ impl<'a> Iterator for ExtendedAttributes<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let first = self.0.find_map(|attribute| Piece::read(&attribute))?;
         let (kind, extended_type) = (first.kind, first.extended_type);
-        let value = if first.more {
-            self.join(first)
-        } else {
-            first.data.map(Cow::Borrowed)
-        };
-        Some(ExtendedAttribute {
-            kind,
-            extended_type,
-            value,
-        })
+        let value = if first.more { self.join(first) } else { first.data.map(Cow::Borrowed) };
+        Some(ExtendedAttribute { kind, extended_type, value })
     }
 }
 
@@ -64,10 +56,8 @@ impl<'a> ExtendedAttributes<'a> {
         let mut whole = first.full;
         loop {
             let mut ahead = self.0.clone();
-            let next = ahead
-                .next()
-                .and_then(|attribute| Piece::read(&attribute))
-                .filter(|next| next.continues(&first))?;
+            let next =
+                ahead.next().and_then(|attribute| Piece::read(&attribute)).filter(|next| next.continues(&first))?;
             self.0 = ahead;
             joined.extend_from_slice(next.data.unwrap_or_default());
             if !next.more {
@@ -98,11 +88,7 @@ impl<'a> Piece<'a> {
             return None;
         }
         let (extended_type, rest) = attribute.value.split_first().unwrap_or((&0, &[]));
-        let (flags, data) = if long {
-            rest.split_first().unwrap_or((&0, &[]))
-        } else {
-            (&0, rest)
-        };
+        let (flags, data) = if long { rest.split_first().unwrap_or((&0, &[])) } else { (&0, rest) };
         Some(Self {
             kind: attribute.kind,
             extended_type: *extended_type,

@@ -38,13 +38,8 @@ pub struct WrongSecret {
 
 impl fmt::Display for WrongSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Dictionary::embedded()
-            .name(self.kind, self.vendor)
-            .unwrap_or("a hidden attribute");
-        write!(
-            f,
-            "{name} does not decode: the secret shared with the upstream differs"
-        )
+        let name = Dictionary::embedded().name(self.kind, self.vendor).unwrap_or("a hidden attribute");
+        write!(f, "{name} does not decode: the secret shared with the upstream differs")
     }
 }
 
@@ -66,13 +61,8 @@ impl HeldAttributes {
     /// [`WrongSecret`] when a hidden attribute does not decode.
     pub fn decode(reply: &VerifiedReply<'_>, secret: &SharedSecret) -> Result<Self, WrongSecret> {
         let mut builder = Builder::new(reply.code(), reply.raw_attributes().len());
-        let from = Hop {
-            secret,
-            authenticator: reply.request_authenticator(),
-        };
-        reply
-            .attributes()
-            .try_for_each(|attribute| builder.take(attribute, &from))?;
+        let from = Hop { secret, authenticator: reply.request_authenticator() };
+        reply.attributes().try_for_each(|attribute| builder.take(attribute, &from))?;
         Ok(builder.finish())
     }
 
@@ -103,33 +93,23 @@ impl HeldAttributes {
             kind::EAP_MESSAGE => rejected,
             _ => false,
         };
-        self.filtered(keep, |inner| {
-            inner.vendor == kind::MICROSOFT && inner.kind == kind::MS_CHAP_ERROR
-        })
+        self.filtered(keep, |inner| inner.vendor == kind::MICROSOFT && inner.kind == kind::MS_CHAP_ERROR)
     }
 
     /// What an Access-Challenge may carry: Reply-Message, State, Prompt, the timeouts, EAP-Message and MS-CHAP.
     #[must_use]
     pub fn for_challenge(self) -> Self {
-        self.filtered(may_challenge, |inner| {
-            inner.vendor == kind::MICROSOFT && is_mschap_answer(inner.kind)
-        })
+        self.filtered(may_challenge, |inner| inner.vendor == kind::MICROSOFT && is_mschap_answer(inner.kind))
     }
 
     /// Octets that the attributes take when they are written.
     pub fn encoded_len(&self) -> usize {
-        self.items
-            .iter()
-            .map(Item::encoded_len)
-            .fold(0, usize::saturating_add)
+        self.items.iter().map(Item::encoded_len).fold(0, usize::saturating_add)
     }
 
     /// Octets that the attributes and those that replace some of them take together.
     pub fn encoded_len_with(&self, replaced_by: &ReplyAttributes) -> usize {
-        let kept = self
-            .items
-            .iter()
-            .map(|item| self.kept_len(item, replaced_by));
+        let kept = self.items.iter().map(|item| self.kept_len(item, replaced_by));
         kept.fold(replaced_by.encoded_len(), usize::saturating_add)
     }
 
@@ -141,9 +121,7 @@ impl HeldAttributes {
 
     /// The value of the first plain attribute of this type.
     pub fn attribute(&self, kind: u8) -> Option<&[u8]> {
-        self.plain_attributes()
-            .find(|attribute| attribute.kind == kind)
-            .map(|attribute| attribute.value)
+        self.plain_attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
     }
 
     /// User-Name: who the upstream says this is.
@@ -163,33 +141,20 @@ impl HeldAttributes {
 
     /// All Service-Types: one by rule (RFC 2865 §5.44), but whoever guards a privilege must see what comes after the first.
     pub fn service_types(&self) -> impl Iterator<Item = u32> {
-        let said = self
-            .plain_attributes()
-            .filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
+        let said = self.plain_attributes().filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
         said.filter_map(|attribute| attribute.value.try_into().ok().map(u32::from_be_bytes))
     }
 
     /// All Reply-Messages, in order, as one text; bytes, because nothing forces them to be UTF-8.
     pub fn reply_message(&self) -> Option<Vec<u8>> {
-        let mut messages = self
-            .plain_attributes()
-            .filter(|attribute| attribute.kind == kind::REPLY_MESSAGE)
-            .peekable();
+        let mut messages = self.plain_attributes().filter(|attribute| attribute.kind == kind::REPLY_MESSAGE).peekable();
         messages.peek()?;
-        Some(
-            messages
-                .flat_map(|attribute| attribute.value)
-                .copied()
-                .collect(),
-        )
+        Some(messages.flat_map(|attribute| attribute.value).copied().collect())
     }
 
     /// The revealed value of the first hidden attribute of this type: for tests, and for a client that logs in itself.
     pub fn revealed(&self, vendor: Option<u32>, kind: u8) -> Option<Secret> {
-        let found = self
-            .items
-            .iter()
-            .find(|item| item.hidden_as() == Some((vendor, kind)))?;
+        let found = self.items.iter().find(|item| item.hidden_as() == Some((vendor, kind)))?;
         Some(Secret::new(self.value(found)))
     }
 
@@ -206,12 +171,8 @@ impl HeldAttributes {
         if self.encoded_len_with(replaced_by) > writer.room() {
             return Err(Full);
         }
-        self.items
-            .iter()
-            .try_for_each(|item| self.write_item(item, writer, replaced_by, salts))?;
-        replaced_by
-            .attributes()
-            .try_for_each(|attribute| writer.push(attribute))
+        self.items.iter().try_for_each(|item| self.write_item(item, writer, replaced_by, salts))?;
+        replaced_by.attributes().try_for_each(|attribute| writer.push(attribute))
     }
 
     fn write_item(
@@ -226,12 +187,8 @@ impl HeldAttributes {
             Form::Plain => self.write_plain(item, writer, replaced_by),
             Form::Salted => writer.hide_salted(item.kind, &[], plain(), salts),
             Form::Tagged { tag } => writer.hide_salted(item.kind, &[tag], plain(), salts),
-            Form::SaltedVendor { vendor, kind } => {
-                writer.push_hidden_vendor(vendor, kind, &plain(), salts)
-            }
-            Form::LikePassword { vendor, kind } => {
-                writer.hide_unsalted_vendor(vendor, kind, plain())
-            }
+            Form::SaltedVendor { vendor, kind } => writer.push_hidden_vendor(vendor, kind, &plain(), salts),
+            Form::LikePassword { vendor, kind } => writer.hide_unsalted_vendor(vendor, kind, plain()),
         }
     }
 
@@ -243,9 +200,9 @@ impl HeldAttributes {
     ) -> Result<(), Full> {
         match self.unreplaced(item, replaced_by) {
             Some(Kept::Whole) => writer.push(self.attribute_of(item)),
-            Some(Kept::Parts(parts)) => parts
-                .iter()
-                .try_for_each(|inner| writer.push_vendor(inner.vendor, inner.kind, inner.value)),
+            Some(Kept::Parts(parts)) => {
+                parts.iter().try_for_each(|inner| writer.push_vendor(inner.vendor, inner.kind, inner.value))
+            }
             None => Ok(()),
         }
     }
@@ -253,10 +210,7 @@ impl HeldAttributes {
     fn kept_len(&self, item: &Item, replaced_by: &ReplyAttributes) -> usize {
         match self.unreplaced(item, replaced_by) {
             Some(Kept::Whole) => item.encoded_len(),
-            Some(Kept::Parts(parts)) => parts
-                .iter()
-                .map(vendor_encoded_len)
-                .fold(0, usize::saturating_add),
+            Some(Kept::Parts(parts)) => parts.iter().map(vendor_encoded_len).fold(0, usize::saturating_add),
             None => 0,
         }
     }
@@ -269,9 +223,7 @@ impl HeldAttributes {
         if replaced_by.replaces(Identity::of(item.kind, self.value(item))) {
             return None;
         }
-        Some(self.kept(item, |inner| {
-            !replaced_by.replaces(Identity::of_vendor(inner))
-        }))
+        Some(self.kept(item, |inner| !replaced_by.replaces(Identity::of_vendor(inner))))
     }
 
     /// What stays of a Vendor-Specific when each vendor attribute in it is judged; other attributes stay whole.
@@ -285,28 +237,16 @@ impl HeldAttributes {
         Kept::Parts(inside.filter(keep).collect())
     }
 
-    fn filtered(
-        self,
-        keep: impl Fn(u8) -> bool,
-        keep_vendor: impl Fn(&VendorAttribute<'_>) -> bool,
-    ) -> Self {
+    fn filtered(self, keep: impl Fn(u8) -> bool, keep_vendor: impl Fn(&VendorAttribute<'_>) -> bool) -> Self {
         // RFC 3579 §2.6.5: Reply-Message must not accompany EAP-Message.
         let with_eap = keep(kind::EAP_MESSAGE) && self.attribute(kind::EAP_MESSAGE).is_some();
         let mut kept = Builder::new(self.code, self.octets.len());
         for item in &self.items {
             let value = self.value(item);
             let stays = match (item.hidden_as(), item.kind) {
-                (Some((Some(vendor), kind)), _) => keep_vendor(&VendorAttribute {
-                    vendor,
-                    kind,
-                    value,
-                }),
+                (Some((Some(vendor), kind)), _) => keep_vendor(&VendorAttribute { vendor, kind, value }),
                 (None, kind::VENDOR_SPECIFIC) => {
-                    kept.take_kept(
-                        self.kept(item, &keep_vendor),
-                        self.attribute_of(item),
-                        keep(item.kind),
-                    );
+                    kept.take_kept(self.kept(item, &keep_vendor), self.attribute_of(item), keep(item.kind));
                     false
                 }
                 (_, kind::REPLY_MESSAGE) => keep(kind::REPLY_MESSAGE) && !with_eap,
@@ -320,16 +260,11 @@ impl HeldAttributes {
     }
 
     fn attribute_of(&self, item: &Item) -> Attribute<'_> {
-        Attribute {
-            kind: item.kind,
-            value: self.value(item),
-        }
+        Attribute { kind: item.kind, value: self.value(item) }
     }
 
     fn value(&self, item: &Item) -> &[u8] {
-        self.octets
-            .get(item.start.into()..item.end.into())
-            .unwrap_or_default()
+        self.octets.get(item.start.into()..item.end.into()).unwrap_or_default()
     }
 }
 
@@ -357,11 +292,5 @@ const fn may_challenge(kind: u8) -> bool {
 
 /// What a server says in MS-CHAP, without the keys (RFC 2548 §2.1, §2.3).
 const fn is_mschap_answer(kind: u8) -> bool {
-    matches!(
-        kind,
-        kind::MS_CHAP_CHALLENGE
-            | kind::MS_CHAP_ERROR
-            | kind::MS_CHAP_DOMAIN
-            | kind::MS_CHAP2_SUCCESS
-    )
+    matches!(kind, kind::MS_CHAP_CHALLENGE | kind::MS_CHAP_ERROR | kind::MS_CHAP_DOMAIN | kind::MS_CHAP2_SUCCESS)
 }

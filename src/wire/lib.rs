@@ -48,15 +48,7 @@
     )
 )]
 #![deny(missing_docs)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::wildcard_enum_match_arm
-    )
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm))]
 
 mod authenticator;
 mod code;
@@ -92,9 +84,7 @@ pub use field::{ATTRIBUTE_COUNT_MAX, PACKET_OCTETS_MAX, VALUE_OCTETS_MAX};
 pub use held::{HeldAttributes, WrongSecret};
 pub use log::log_safe;
 pub use malformed::Malformed;
-pub use mschap::{
-    MsChap, MsChap2, NtHash, mschap_response, mschap2_authenticator_response, mschap2_response,
-};
+pub use mschap::{MsChap, MsChap2, NtHash, mschap_response, mschap2_authenticator_response, mschap2_response};
 pub use password::{BadPassword, Chap, chap_response, hide_password, reveal_password};
 pub use replacement::{Forbidden, ReplyAttributes};
 pub use reply::{ReplyContext, ReplyWriter, SignedReply};

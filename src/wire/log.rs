@@ -8,9 +8,7 @@ const LOG_CHARACTERS_MAX: usize = 256;
 /// The bytes as printable text on one line: lossy UTF-8, control and invisible characters escaped, bounded in length.
 pub fn log_safe(bytes: &[u8]) -> String {
     // A character is at most four octets: what is cut here could not be shown anyway, and a large value costs nothing.
-    let head = bytes
-        .get(..LOG_CHARACTERS_MAX.saturating_mul(4))
-        .unwrap_or(bytes);
+    let head = bytes.get(..LOG_CHARACTERS_MAX.saturating_mul(4)).unwrap_or(bytes);
     let mut text = String::with_capacity(head.len().min(LOG_CHARACTERS_MAX));
     let lossy = String::from_utf8_lossy(head);
     let mut characters = lossy.chars();
@@ -44,10 +42,7 @@ mod tests {
 
     #[test]
     fn control_characters_cannot_break_the_line() {
-        assert_eq!(
-            log_safe(b"alice\n\x1b[2Jroot\0"),
-            r"alice\n\u{1b}[2Jroot\u{0}"
-        );
+        assert_eq!(log_safe(b"alice\n\x1b[2Jroot\0"), r"alice\n\u{1b}[2Jroot\u{0}");
         assert_eq!(log_safe("a\u{202e}b".as_bytes()), r"a\u{202e}b");
     }
 

@@ -62,10 +62,7 @@ impl fmt::Display for Malformed {
             Self::Length(length) => {
                 write!(f, "the header says {length} octets, outside 20 to 4096")
             }
-            Self::Truncated(length) => write!(
-                f,
-                "the header says {length} octets, more than were received"
-            ),
+            Self::Truncated(length) => write!(f, "the header says {length} octets, more than were received"),
             Self::UnknownCode(code) => write!(f, "packet code {code} is unknown"),
             Self::AttributeHeader => f.write_str("one octet is left after the last attribute"),
             Self::AttributeZero => f.write_str("an attribute has type 0"),
@@ -78,9 +75,9 @@ impl fmt::Display for Malformed {
             Self::MessageAuthenticatorLength(octets) => {
                 write!(f, "Message-Authenticator has {octets} octets instead of 16")
             }
-            Self::MixedCredentials => f.write_str(
-                "more than one of User-Password, CHAP-Password, ARAP-Password, EAP-Message",
-            ),
+            Self::MixedCredentials => {
+                f.write_str("more than one of User-Password, CHAP-Password, ARAP-Password, EAP-Message")
+            }
         }
     }
 }

@@ -17,11 +17,7 @@ use crate::secret::{Secret, SharedSecret};
 ///
 /// # Errors
 /// [`Full`] for a password over 128 octets.
-pub fn hide_password(
-    password: &Secret,
-    secret: &SharedSecret,
-    authenticator: &[u8; 16],
-) -> Result<Vec<u8>, Full> {
+pub fn hide_password(password: &Secret, secret: &SharedSecret, authenticator: &[u8; 16]) -> Result<Vec<u8>, Full> {
     if password.len() > PASSWORD_OCTETS_MAX {
         return Err(Full);
     }
@@ -38,33 +34,19 @@ pub fn hide_password(
 ///
 /// # Errors
 /// [`BadPassword`] when the value is not 16 to 128 octets in blocks of 16.
-pub fn reveal_password(
-    hidden: &[u8],
-    secret: &SharedSecret,
-    authenticator: &[u8; 16],
-) -> Result<Secret, BadPassword> {
+pub fn reveal_password(hidden: &[u8], secret: &SharedSecret, authenticator: &[u8; 16]) -> Result<Secret, BadPassword> {
     if !is_hidden_length(hidden.len()) {
-        return Err(BadPassword {
-            octets: hidden.len(),
-        });
+        return Err(BadPassword { octets: hidden.len() });
     }
     let mut plain = Zeroizing::new(hidden.to_vec());
     reveal_in_place(secret, &[authenticator], &mut plain);
-    let end = plain
-        .iter()
-        .rposition(|octet| *octet != 0)
-        .map_or(0, |last| last.saturating_add(1));
+    let end = plain.iter().rposition(|octet| *octet != 0).map_or(0, |last| last.saturating_add(1));
     Ok(Secret::new(plain.get(..end).unwrap_or_default()))
 }
 
 /// The response of CHAP: MD5(identifier + password + challenge) (RFC 1994 §4.1, RFC 2865 §5.3).
 pub fn chap_response(identifier: u8, password: &Secret, challenge: &[u8]) -> [u8; 16] {
-    Md5::new()
-        .chain_update([identifier])
-        .chain_update(password.expose())
-        .chain_update(challenge)
-        .finalize()
-        .into()
+    Md5::new().chain_update([identifier]).chain_update(password.expose()).chain_update(challenge).finalize().into()
 }
 
 /// A CHAP credential, with the challenge that it answers.
@@ -80,23 +62,15 @@ pub struct Chap<'a> {
 
 impl<'a> Chap<'a> {
     pub(crate) fn read(value: &'a [u8], challenge: &'a [u8]) -> Result<Self, BadPassword> {
-        let bad = BadPassword {
-            octets: value.len(),
-        };
+        let bad = BadPassword { octets: value.len() };
         let (identifier, response) = value.split_first().ok_or(bad)?;
         let response = response.try_into().map_err(|_| bad)?;
-        Ok(Self {
-            identifier: *identifier,
-            response,
-            challenge,
-        })
+        Ok(Self { identifier: *identifier, response, challenge })
     }
 
     /// Whether this password gives this response. Constant time.
     pub fn verify(&self, password: &Secret) -> bool {
-        chap_response(self.identifier, password, self.challenge)
-            .ct_eq(self.response)
-            .into()
+        chap_response(self.identifier, password, self.challenge).ct_eq(self.response).into()
     }
 }
 
@@ -115,11 +89,7 @@ pub struct BadPassword {
 
 impl fmt::Display for BadPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a credential attribute of {} octets cannot hold one",
-            self.octets
-        )
+        write!(f, "a credential attribute of {} octets cannot hold one", self.octets)
     }
 }
 
@@ -150,9 +120,7 @@ pub(crate) fn reveal_in_place(secret: &SharedSecret, seed: &[&[u8]], bytes: &mut
 }
 
 fn seeded(secret: &SharedSecret, seed: &[&[u8]]) -> Md5 {
-    seed.iter().fold(secret.md5_after_secret(), |digest, part| {
-        digest.chain_update(part)
-    })
+    seed.iter().fold(secret.md5_after_secret(), |digest, part| digest.chain_update(part))
 }
 
 fn xor(block: &mut [u8], pad: Md5) {

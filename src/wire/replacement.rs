@@ -55,9 +55,7 @@ impl ReplyAttributes {
 
     /// All Service-Types that the rule sets.
     pub fn service_types(&self) -> impl Iterator<Item = u32> {
-        let set = self
-            .attributes()
-            .filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
+        let set = self.attributes().filter(|attribute| attribute.kind == kind::SERVICE_TYPE);
         set.filter_map(|attribute| attribute.value.try_into().ok().map(u32::from_be_bytes))
     }
 
@@ -68,8 +66,7 @@ impl ReplyAttributes {
     fn add(&mut self, raw: &[u8]) -> Result<(), Forbidden> {
         let mut rest = raw;
         while !rest.is_empty() {
-            let (attribute, after) =
-                Attribute::split(rest).map_err(|_| Forbidden::NotAnAttribute)?;
+            let (attribute, after) = Attribute::split(rest).map_err(|_| Forbidden::NotAnAttribute)?;
             self.identify(attribute)?;
             rest = after;
         }
@@ -87,8 +84,7 @@ impl ReplyAttributes {
         }
         refuse_owned(attribute.kind)?;
         refuse_keys(None, attribute.kind)?;
-        self.replaced
-            .push(Identity::of(attribute.kind, attribute.value));
+        self.replaced.push(Identity::of(attribute.kind, attribute.value));
         Ok(())
     }
 }
@@ -117,22 +113,14 @@ pub enum Forbidden {
 
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |kind, vendor| {
-            Dictionary::embedded()
-                .name(kind, vendor)
-                .unwrap_or("this attribute")
-        };
+        let name = |kind, vendor| Dictionary::embedded().name(kind, vendor).unwrap_or("this attribute");
         match *self {
-            Self::Owned(kind) => write!(
-                f,
-                "{} belongs to the conversation and can't be set by a rule",
-                name(kind, None)
-            ),
-            Self::Key { vendor, kind } => write!(
-                f,
-                "{} holds a key or credential and can't be set by a rule",
-                name(kind, vendor)
-            ),
+            Self::Owned(kind) => {
+                write!(f, "{} belongs to the conversation and can't be set by a rule", name(kind, None))
+            }
+            Self::Key { vendor, kind } => {
+                write!(f, "{} holds a key or credential and can't be set by a rule", name(kind, vendor))
+            }
             Self::NotAnAttribute => f.write_str("these octets are no attribute"),
         }
     }
@@ -161,24 +149,14 @@ impl Identity {
     }
 
     pub(crate) fn of_vendor(inner: &VendorAttribute<'_>) -> Self {
-        Self::Vendor(
-            inner.vendor,
-            inner.kind,
-            tag(Some(inner.vendor), inner.kind, inner.value),
-        )
+        Self::Vendor(inner.vendor, inner.kind, tag(Some(inner.vendor), inner.kind, inner.value))
     }
 }
 
 /// The tag of a tagged attribute, or 0 for "none" (RFC 2868 §3.1).
 fn tag(vendor: Option<u32>, kind: u8, value: &[u8]) -> u8 {
-    let tagged = Dictionary::embedded()
-        .entry(kind, vendor)
-        .is_some_and(|entry| entry.has_tag);
-    value
-        .first()
-        .copied()
-        .filter(|first| tagged && *first <= TAG_MAX)
-        .unwrap_or_default()
+    let tagged = Dictionary::embedded().entry(kind, vendor).is_some_and(|entry| entry.has_tag);
+    value.first().copied().filter(|first| tagged && *first <= TAG_MAX).unwrap_or_default()
 }
 
 const fn refuse_owned(kind: u8) -> Result<(), Forbidden> {
@@ -192,9 +170,7 @@ const fn refuse_owned(kind: u8) -> Result<(), Forbidden> {
 
 fn refuse_keys(vendor: Option<u32>, kind: u8) -> Result<(), Forbidden> {
     match Dictionary::embedded().entry(kind, vendor) {
-        Some(entry) if entry.secret || entry.encryption != Encryption::None => {
-            Err(Forbidden::Key { vendor, kind })
-        }
+        Some(entry) if entry.secret || entry.encryption != Encryption::None => Err(Forbidden::Key { vendor, kind }),
         Some(_) | None => Ok(()),
     }
 }

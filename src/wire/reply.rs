@@ -9,8 +9,7 @@ use crate::authenticator::{Authenticator, Signed, response_authenticator};
 use crate::code::ReplyCode;
 use crate::datagram::{Datagram, Draft, Full};
 use crate::field::{
-    ATTRIBUTE_HEADER_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS, PACKET_OCTETS_MAX,
-    VALUE_OCTETS_MAX,
+    ATTRIBUTE_HEADER_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS, PACKET_OCTETS_MAX, VALUE_OCTETS_MAX,
 };
 use crate::kind;
 use crate::password::hide_in_place;
@@ -66,9 +65,7 @@ impl ReplyContext {
 
     /// Octets of a reply before any attribute is pushed: header, Message-Authenticator, Proxy-States.
     pub const fn overhead(&self) -> usize {
-        HEADER_OCTETS
-            .saturating_add(MESSAGE_AUTHENTICATOR_OCTETS)
-            .saturating_add(self.proxy_states.len())
+        HEADER_OCTETS.saturating_add(MESSAGE_AUTHENTICATOR_OCTETS).saturating_add(self.proxy_states.len())
     }
 
     /// Octets that the attributes of a reply may take.
@@ -81,22 +78,13 @@ impl ReplyContext {
         // Until the reply is sealed its header holds the request's authenticator (RFC 2865 §3, RFC 3579 §3.2).
         let mut draft = Draft::begin(buffer, code.into(), self.identifier, &self.authenticator);
         draft.reserve(self.proxy_states.len());
-        ReplyWriter {
-            draft,
-            context: self,
-            hidden: Vec::new(),
-        }
+        ReplyWriter { draft, context: self, hidden: Vec::new() }
     }
 }
 
 impl fmt::Debug for ReplyContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ReplyContext(identifier {}, {} Proxy-States)",
-            self.identifier,
-            self.proxy_states().count()
-        )
+        write!(f, "ReplyContext(identifier {}, {} Proxy-States)", self.identifier, self.proxy_states().count())
     }
 }
 
@@ -114,10 +102,7 @@ impl<'b> ReplyWriter<'b> {
     /// # Errors
     /// [`Full`] when it does not fit; nothing was written then.
     pub fn push(&mut self, attribute: Attribute<'_>) -> Result<(), Full> {
-        if matches!(
-            attribute.kind,
-            kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE
-        ) {
+        if matches!(attribute.kind, kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE) {
             return Ok(());
         }
         self.draft.attribute(attribute.kind, &[attribute.value])
@@ -129,8 +114,7 @@ impl<'b> ReplyWriter<'b> {
     /// [`Full`] when it does not fit.
     pub fn push_vendor(&mut self, vendor: u32, kind: u8, value: &[u8]) -> Result<(), Full> {
         let header = vendor_header(vendor, kind, value.len())?;
-        self.draft
-            .attribute(kind::VENDOR_SPECIFIC, &[&header, value])
+        self.draft.attribute(kind::VENDOR_SPECIFIC, &[&header, value])
     }
 
     /// Adds an EAP message in as many attributes as it needs (RFC 3579 §3.1).
@@ -145,13 +129,7 @@ impl<'b> ReplyWriter<'b> {
     ///
     /// # Errors
     /// [`Full`] when it does not fit.
-    pub fn push_hidden(
-        &mut self,
-        kind: u8,
-        tag: u8,
-        plain: &Secret,
-        salts: &mut Salts,
-    ) -> Result<(), Full> {
+    pub fn push_hidden(&mut self, kind: u8, tag: u8, plain: &Secret, salts: &mut Salts) -> Result<(), Full> {
         self.hide_salted(kind, &[tag], plain.clone(), salts)
     }
 
@@ -159,13 +137,7 @@ impl<'b> ReplyWriter<'b> {
     ///
     /// # Errors
     /// [`Full`] when it does not fit.
-    pub fn push_hidden_vendor(
-        &mut self,
-        vendor: u32,
-        kind: u8,
-        plain: &Secret,
-        salts: &mut Salts,
-    ) -> Result<(), Full> {
+    pub fn push_hidden_vendor(&mut self, vendor: u32, kind: u8, plain: &Secret, salts: &mut Salts) -> Result<(), Full> {
         let header = vendor_header(vendor, kind, hidden_len(plain.len()))?;
         self.hide_salted(kind::VENDOR_SPECIFIC, &header, plain.clone(), salts)
     }
@@ -188,18 +160,9 @@ impl<'b> ReplyWriter<'b> {
         }
         self.draft.seal(secret, request);
         let (header, attributes) = self.draft.parts();
-        let authenticator = response_authenticator(
-            secret,
-            Signed {
-                header,
-                authenticator: request,
-            },
-            attributes,
-        );
+        let authenticator = response_authenticator(secret, Signed { header, authenticator: request }, attributes);
         self.draft.set_authenticator(&authenticator);
-        Ok(SignedReply {
-            bytes: self.draft.finish(),
-        })
+        Ok(SignedReply { bytes: self.draft.finish() })
     }
 
     /// A value hidden with a salt after `prefix`, to be filled in when the secret is known.
@@ -212,33 +175,16 @@ impl<'b> ReplyWriter<'b> {
     ) -> Result<(), Full> {
         let octets = hidden_len(plain.len());
         let at = self.draft.placeholder(kind, prefix, octets)?;
-        self.hidden.push(Hidden {
-            at,
-            octets,
-            plain,
-            how: How::Salted(salts.draw()),
-        });
+        self.hidden.push(Hidden { at, octets, plain, how: How::Salted(salts.draw()) });
         Ok(())
     }
 
     /// A value hidden as User-Password is (RFC 2865 §5.2), in a vendor's attribute; its length is a multiple of 16 already.
-    pub(crate) fn hide_unsalted_vendor(
-        &mut self,
-        vendor: u32,
-        kind: u8,
-        plain: Secret,
-    ) -> Result<(), Full> {
+    pub(crate) fn hide_unsalted_vendor(&mut self, vendor: u32, kind: u8, plain: Secret) -> Result<(), Full> {
         let octets = plain.len();
         let header = vendor_header(vendor, kind, octets)?;
-        let at = self
-            .draft
-            .placeholder(kind::VENDOR_SPECIFIC, &header, octets)?;
-        self.hidden.push(Hidden {
-            at,
-            octets,
-            plain,
-            how: How::LikePassword,
-        });
+        let at = self.draft.placeholder(kind::VENDOR_SPECIFIC, &header, octets)?;
+        self.hidden.push(Hidden { at, octets, plain, how: How::LikePassword });
         Ok(())
     }
 }
@@ -281,15 +227,10 @@ impl Hidden {
     fn fill(&self, draft: &mut Draft<'_>, secret: &SharedSecret, authenticator: &Authenticator) {
         let place = draft.place(self.at, self.octets);
         match self.how {
-            How::Salted(salt) => {
-                fill_salted(place, self.plain.expose(), salt, secret, authenticator)
-            }
+            How::Salted(salt) => fill_salted(place, self.plain.expose(), salt, secret, authenticator),
             How::LikePassword => {
                 let plain = self.plain.expose().iter();
-                place
-                    .iter_mut()
-                    .zip(plain)
-                    .for_each(|(octet, plain)| *octet = *plain);
+                place.iter_mut().zip(plain).for_each(|(octet, plain)| *octet = *plain);
                 hide_in_place(secret, &[authenticator], place);
             }
         }
@@ -308,14 +249,9 @@ pub(crate) fn push_eap(draft: &mut Draft<'_>, message: &[u8]) -> Result<(), Full
     if message.is_empty() {
         return draft.attribute(kind::EAP_MESSAGE, &[]);
     }
-    let headers = message
-        .len()
-        .div_ceil(VALUE_OCTETS_MAX)
-        .saturating_mul(ATTRIBUTE_HEADER_OCTETS);
+    let headers = message.len().div_ceil(VALUE_OCTETS_MAX).saturating_mul(ATTRIBUTE_HEADER_OCTETS);
     if message.len().saturating_add(headers) > draft.room() {
         return Err(Full);
     }
-    message
-        .chunks(VALUE_OCTETS_MAX)
-        .try_for_each(|piece| draft.attribute(kind::EAP_MESSAGE, &[piece]))
+    message.chunks(VALUE_OCTETS_MAX).try_for_each(|piece| draft.attribute(kind::EAP_MESSAGE, &[piece]))
 }

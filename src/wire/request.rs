@@ -28,24 +28,10 @@ pub struct RequestWriter<'b> {
 impl<'b> RequestWriter<'b> {
     /// Begins a request. `authenticator` is sixteen random octets; Accounting-Request, Disconnect-Request and CoA-Request
     /// compute their own instead (RFC 2866 §3, RFC 5176 §2.3).
-    pub fn new(
-        code: Code,
-        identifier: u8,
-        authenticator: [u8; 16],
-        buffer: &'b mut Datagram,
-    ) -> Self {
-        let authenticator = if code.hashes_request() {
-            [0; 16]
-        } else {
-            authenticator
-        };
+    pub fn new(code: Code, identifier: u8, authenticator: [u8; 16], buffer: &'b mut Datagram) -> Self {
+        let authenticator = if code.hashes_request() { [0; 16] } else { authenticator };
         let draft = Draft::begin(buffer, code, identifier, &authenticator);
-        Self {
-            draft,
-            code,
-            identifier,
-            authenticator,
-        }
+        Self { draft, code, identifier, authenticator }
     }
 
     /// Adds an attribute. Message-Authenticator is the writer's own: one that is pushed is left out.
@@ -65,8 +51,7 @@ impl<'b> RequestWriter<'b> {
     /// [`Full`] when it does not fit.
     pub fn push_vendor(&mut self, vendor: u32, kind: u8, value: &[u8]) -> Result<(), Full> {
         let header = vendor_header(vendor, kind, value.len())?;
-        self.draft
-            .attribute(kind::VENDOR_SPECIFIC, &[&header, value])
+        self.draft.attribute(kind::VENDOR_SPECIFIC, &[&header, value])
     }
 
     /// Adds an EAP message in as many attributes as it needs (RFC 3579 §3.1).
@@ -99,21 +84,11 @@ impl<'b> RequestWriter<'b> {
         request: &VerifiedRequest<'_>,
         keep: impl Fn(&Attribute<'_>) -> bool,
     ) -> Result<(), Full> {
-        let ours = |kind| {
-            matches!(
-                kind,
-                kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE | kind::USER_PASSWORD
-            )
-        };
-        let mut forwarded = request
-            .attributes()
-            .filter(|attribute| !ours(attribute.kind) && keep(attribute));
+        let ours = |kind| matches!(kind, kind::MESSAGE_AUTHENTICATOR | kind::PROXY_STATE | kind::USER_PASSWORD);
+        let mut forwarded = request.attributes().filter(|attribute| !ours(attribute.kind) && keep(attribute));
         forwarded.try_for_each(|attribute| self.push(attribute))?;
         if request.chap_password().is_some() && request.attribute(kind::CHAP_CHALLENGE).is_none() {
-            return self.push(Attribute::new(
-                kind::CHAP_CHALLENGE,
-                request.authenticator(),
-            ));
+            return self.push(Attribute::new(kind::CHAP_CHALLENGE, request.authenticator()));
         }
         Ok(())
     }
@@ -128,10 +103,7 @@ impl<'b> RequestWriter<'b> {
         self.draft.seal(secret, &self.authenticator);
         if self.code.hashes_request() {
             let (header, attributes) = self.draft.parts();
-            let signed = Signed {
-                header,
-                authenticator: &self.authenticator,
-            };
+            let signed = Signed { header, authenticator: &self.authenticator };
             self.authenticator = response_authenticator(secret, signed, attributes);
             self.draft.set_authenticator(&self.authenticator);
         }
@@ -178,20 +150,12 @@ impl SentRequest {
     pub(crate) fn returns_proxy_states(&self, reply: &PacketView<'_>) -> bool {
         let attributes = Attributes::over(self.bytes.get(HEADER_OCTETS..).unwrap_or_default());
         let mut sent = attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE);
-        reply
-            .proxy_states()
-            .all(|returned| sent.any(|sent| sent.value == returned))
+        reply.proxy_states().all(|returned| sent.any(|sent| sent.value == returned))
     }
 }
 
 impl fmt::Debug for SentRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "SentRequest({} {}, {} octets)",
-            self.code,
-            self.identifier,
-            self.bytes.len()
-        )
+        write!(f, "SentRequest({} {}, {} octets)", self.code, self.identifier, self.bytes.len())
     }
 }

@@ -22,9 +22,7 @@ pub struct Salts {
 impl Salts {
     /// Begins at a random place; fifteen bits of the seed count.
     pub const fn new(seed: [u8; 2]) -> Self {
-        Self {
-            next: u16::from_be_bytes(seed),
-        }
+        Self { next: u16::from_be_bytes(seed) }
     }
 
     /// The next salt. It repeats after 32,768, more than a packet can hold.
@@ -56,11 +54,7 @@ pub fn hide_salted(
 
 /// Reveals salt and ciphertext. Nothing when the value is too short for a salt and a length, or when the length it reveals is
 /// more than the data: then the two ends don't share the secret.
-pub fn reveal_salted(
-    hidden: &[u8],
-    secret: &SharedSecret,
-    authenticator: &[u8; 16],
-) -> Option<Secret> {
+pub fn reveal_salted(hidden: &[u8], secret: &SharedSecret, authenticator: &[u8; 16]) -> Option<Secret> {
     let (salt, cipher) = hidden.split_first_chunk::<SALT_OCTETS>()?;
     let mut plain = Zeroizing::new(cipher.to_vec());
     reveal_in_place(secret, &[authenticator, salt], &mut plain);
@@ -70,10 +64,7 @@ pub fn reveal_salted(
 
 /// Octets of salt and ciphertext for so many plain ones.
 pub(crate) const fn hidden_len(plain: usize) -> usize {
-    plain
-        .saturating_add(1)
-        .next_multiple_of(BLOCK_OCTETS)
-        .saturating_add(SALT_OCTETS)
+    plain.saturating_add(1).next_multiple_of(BLOCK_OCTETS).saturating_add(SALT_OCTETS)
 }
 
 /// Fills a place of exactly [`hidden_len`] octets.
@@ -92,10 +83,7 @@ pub(crate) fn fill_salted(
         return;
     };
     *length = u8::try_from(plain.len()).unwrap_or(u8::MAX);
-    for (octet, plain) in data
-        .iter_mut()
-        .zip(plain.iter().copied().chain(std::iter::repeat(0)))
-    {
+    for (octet, plain) in data.iter_mut().zip(plain.iter().copied().chain(std::iter::repeat(0))) {
         *octet = plain;
     }
     hide_in_place(secret, &[authenticator, &salt], body);

@@ -101,10 +101,7 @@ impl fmt::Debug for SharedSecret {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "HMAC takes a key of any length (RFC 2104 §2): the error can't happen"
-)]
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104 §2): the error can't happen")]
 fn keyed_hmac(key: &[u8]) -> Hmac<Md5> {
     Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
@@ -117,10 +114,7 @@ mod tests {
     fn secrets_never_print_their_octets() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "Secret(..)");
-        assert_eq!(
-            format!("{:?}", SharedSecret::new(secret)),
-            "SharedSecret(..)"
-        );
+        assert_eq!(format!("{:?}", SharedSecret::new(secret)), "SharedSecret(..)");
     }
 
     #[test]
@@ -128,9 +122,6 @@ mod tests {
         assert_eq!(Secret::new("a"), Secret::new(vec![b'a']));
         assert_ne!(Secret::new("a"), Secret::new("b"));
         assert_ne!(Secret::new("a"), Secret::new("aa"));
-        assert_eq!(
-            SharedSecret::new(Secret::new("s")),
-            SharedSecret::new(Secret::new("s"))
-        );
+        assert_eq!(SharedSecret::new(Secret::new("s")), SharedSecret::new(Secret::new("s")));
     }
 }

@@ -22,13 +22,7 @@ pub struct VendorAttribute<'a> {
 
 impl fmt::Debug for VendorAttribute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "VendorAttribute({}.{}, {} octets)",
-            self.vendor,
-            self.kind,
-            self.value.len()
-        )
+        write!(f, "VendorAttribute({}.{}, {} octets)", self.vendor, self.kind, self.value.len())
     }
 }
 
@@ -52,11 +46,7 @@ impl<'a> Iterator for VendorAttributes<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (kind, value, rest) = split(self.rest)?;
         self.rest = rest;
-        Some(VendorAttribute {
-            vendor: self.vendor,
-            kind,
-            value,
-        })
+        Some(VendorAttribute { vendor: self.vendor, kind, value })
     }
 }
 
@@ -71,10 +61,7 @@ impl<'a> Attribute<'a> {
         while !rest.is_empty() {
             (_, _, rest) = split(rest)?;
         }
-        let walker = VendorAttributes {
-            vendor: u32::from_be_bytes(*vendor),
-            rest: inside,
-        };
+        let walker = VendorAttributes { vendor: u32::from_be_bytes(*vendor), rest: inside };
         (!inside.is_empty()).then_some(walker)
     }
 }
@@ -82,16 +69,12 @@ impl<'a> Attribute<'a> {
 impl<'a> PacketView<'a> {
     /// All vendor attributes of the packet that can be walked, in order.
     pub fn vendor_attributes(&self) -> impl Iterator<Item = VendorAttribute<'a>> + use<'a> {
-        self.attributes()
-            .filter_map(|attribute| attribute.vendor())
-            .flatten()
+        self.attributes().filter_map(|attribute| attribute.vendor()).flatten()
     }
 
     /// The value of the first attribute of this vendor and vendor type.
     pub fn vendor(&self, vendor: u32, kind: u8) -> Option<&'a [u8]> {
-        self.vendor_attributes()
-            .find(|inner| inner.vendor == vendor && inner.kind == kind)
-            .map(|inner| inner.value)
+        self.vendor_attributes().find(|inner| inner.vendor == vendor && inner.kind == kind).map(|inner| inner.value)
     }
 }
 
@@ -109,20 +92,12 @@ mod tests {
     use super::*;
 
     fn walk(value: &[u8]) -> Option<Vec<(u8, &[u8])>> {
-        Some(
-            Attribute::new(26, value)
-                .vendor()?
-                .map(|inner| (inner.kind, inner.value))
-                .collect(),
-        )
+        Some(Attribute::new(26, value).vendor()?.map(|inner| (inner.kind, inner.value)).collect())
     }
 
     #[test]
     fn several_vendor_attributes_are_walked_in_order() {
-        assert_eq!(
-            walk(&[0, 0, 0, 9, 1, 3, 7, 2, 2]),
-            Some(vec![(1, &[7][..]), (2, &[][..])])
-        );
+        assert_eq!(walk(&[0, 0, 0, 9, 1, 3, 7, 2, 2]), Some(vec![(1, &[7][..]), (2, &[][..])]));
     }
 
     #[test]
@@ -133,9 +108,6 @@ mod tests {
         assert_eq!(walk(&[0, 0, 0, 9, 1, 0]), None, "Vendor-Length 0");
         assert_eq!(walk(&[0, 0, 0, 9, 1, 9]), None, "Vendor-Length overruns");
         assert_eq!(walk(&[0, 0, 0, 9, 1, 2, 1]), None, "an octet is left");
-        assert!(
-            Attribute::new(25, &[0, 0, 0, 9, 1, 2]).vendor().is_none(),
-            "not a Vendor-Specific"
-        );
+        assert!(Attribute::new(25, &[0, 0, 0, 9, 1, 2]).vendor().is_none(), "not a Vendor-Specific");
     }
 }

@@ -87,11 +87,7 @@ impl<'a> PacketView<'a> {
     /// # Errors
     /// [`Unverified`]: a bad Message-Authenticator always; a missing one under [`Demand::Required`], with EAP-Message
     /// (RFC 3579 §3.1) and in a Status-Server (RFC 5997 §3); Proxy-State without one; any other code.
-    pub fn verify(
-        self,
-        secret: &SharedSecret,
-        demand: Demand,
-    ) -> Result<VerifiedRequest<'a>, Unverified> {
+    pub fn verify(self, secret: &SharedSecret, demand: Demand) -> Result<VerifiedRequest<'a>, Unverified> {
         let always = match self.code() {
             Code::AccessRequest => self.eap_len().is_some(),
             Code::StatusServer => true,
@@ -147,10 +143,7 @@ impl<'a> PacketView<'a> {
         if !sent.returns_proxy_states(&self) {
             return Err(Unverified::ProxyState);
         }
-        Ok(VerifiedReply {
-            view: self,
-            request_authenticator,
-        })
+        Ok(VerifiedReply { view: self, request_authenticator })
     }
 
     /// RFC 3579 §3.2. A packet without it passes: whether it may go without was decided before.
@@ -162,31 +155,14 @@ impl<'a> PacketView<'a> {
         let Some(noted) = self.noted_message_authenticator() else {
             return Ok(());
         };
-        let computed = message_authenticator(
-            secret,
-            self.signed(authenticator),
-            noted.before,
-            noted.after,
-        );
-        if equal(&computed, noted.value) {
-            Ok(())
-        } else {
-            Err(Unverified::BadMessageAuthenticator)
-        }
+        let computed = message_authenticator(secret, self.signed(authenticator), noted.before, noted.after);
+        if equal(&computed, noted.value) { Ok(()) } else { Err(Unverified::BadMessageAuthenticator) }
     }
 
     /// RFC 2865 §3.
-    fn check_response_authenticator(
-        &self,
-        secret: &SharedSecret,
-        request: &Authenticator,
-    ) -> Result<(), Unverified> {
+    fn check_response_authenticator(&self, secret: &SharedSecret, request: &Authenticator) -> Result<(), Unverified> {
         let computed = response_authenticator(secret, self.signed(request), self.raw_attributes());
-        if equal(&computed, self.authenticator()) {
-            Ok(())
-        } else {
-            Err(Unverified::BadResponseAuthenticator)
-        }
+        if equal(&computed, self.authenticator()) { Ok(()) } else { Err(Unverified::BadResponseAuthenticator) }
     }
 }
 

@@ -10,8 +10,7 @@ use crate::authenticator::{Authenticator, Signed};
 use crate::code::Code;
 use crate::eap::EapNote;
 use crate::field::{
-    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS,
-    PACKET_OCTETS_MAX,
+    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, PACKET_OCTETS_MAX,
 };
 use crate::kind;
 use crate::malformed::Malformed;
@@ -47,9 +46,7 @@ impl<'a> Attribute<'a> {
         if usize::from(length) < ATTRIBUTE_HEADER_OCTETS {
             return Err(Malformed::AttributeLength(kind));
         }
-        let (whole, rest) = bytes
-            .split_at_checked(length.into())
-            .ok_or(Malformed::AttributeOverrun(kind))?;
+        let (whole, rest) = bytes.split_at_checked(length.into()).ok_or(Malformed::AttributeOverrun(kind))?;
         let value = whole.get(ATTRIBUTE_HEADER_OCTETS..).unwrap_or_default();
         Ok((Self { kind, value }, rest))
     }
@@ -111,14 +108,7 @@ impl<'a> PacketView<'a> {
         let header = [*octet, *identifier, *high, *low];
         let code = Code::from_octet(*octet).ok_or(Malformed::UnknownCode(*octet))?;
         let notes = Notes::take(attributes)?;
-        Ok(Self {
-            bytes,
-            code,
-            header,
-            authenticator,
-            attributes,
-            notes,
-        })
+        Ok(Self { bytes, code, header, authenticator, attributes, notes })
     }
 
     /// The kind of packet.
@@ -154,9 +144,7 @@ impl<'a> PacketView<'a> {
 
     /// The value of the first attribute of this type.
     pub fn attribute(&self, kind: u8) -> Option<&'a [u8]> {
-        self.attributes()
-            .find(|attribute| attribute.kind == kind)
-            .map(|attribute| attribute.value)
+        self.attributes().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
     }
 
     /// State (24): at most one (RFC 2865 §5.24).
@@ -184,15 +172,8 @@ impl<'a> PacketView<'a> {
     pub fn proxy_states(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let count = self.notes.proxy_states;
         // Most packets have none: then nothing is walked.
-        let attributes = if count == 0 {
-            Attributes::default()
-        } else {
-            self.attributes()
-        };
-        attributes
-            .filter(|attribute| attribute.kind == kind::PROXY_STATE)
-            .take(count)
-            .map(|attribute| attribute.value)
+        let attributes = if count == 0 { Attributes::default() } else { self.attributes() };
+        attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE).take(count).map(|attribute| attribute.value)
     }
 
     /// How many Proxy-States there are.
@@ -223,22 +204,13 @@ impl<'a> PacketView<'a> {
     }
 
     pub(crate) const fn signed(&self, authenticator: &'a Authenticator) -> Signed<'a> {
-        Signed {
-            header: self.header,
-            authenticator,
-        }
+        Signed { header: self.header, authenticator }
     }
 }
 
 impl fmt::Debug for PacketView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "PacketView({} {}, {} attributes)",
-            self.code,
-            self.identifier(),
-            self.notes.count
-        )
+        write!(f, "PacketView({} {}, {} attributes)", self.code, self.identifier(), self.notes.count)
     }
 }
 
@@ -277,12 +249,7 @@ impl<'a> Notes<'a> {
         Ok(notes)
     }
 
-    fn note(
-        &mut self,
-        attribute: Attribute<'a>,
-        all: &'a [u8],
-        after: &'a [u8],
-    ) -> Result<(), Malformed> {
+    fn note(&mut self, attribute: Attribute<'a>, all: &'a [u8], after: &'a [u8]) -> Result<(), Malformed> {
         if self.count >= ATTRIBUTE_COUNT_MAX {
             return Err(Malformed::TooManyAttributes);
         }
@@ -315,25 +282,15 @@ impl<'a> Notes<'a> {
             return Err(Malformed::MessageAuthenticatorLength(attribute.value.len()));
         };
         let end = all.len().saturating_sub(after.len());
-        let before = all
-            .get(..end.saturating_sub(AUTHENTICATOR_OCTETS))
-            .unwrap_or_default();
-        self.message_authenticator = Some(NotedAuthenticator {
-            before,
-            value,
-            after,
-        });
+        let before = all.get(..end.saturating_sub(AUTHENTICATOR_OCTETS)).unwrap_or_default();
+        self.message_authenticator = Some(NotedAuthenticator { before, value, after });
         Ok(())
     }
 
     /// RFC 3579 §3.3 note 1: a packet must not hold more than one of these four.
     fn refuse_mixed_credentials(&self) -> Result<(), Malformed> {
-        let kinds = [
-            self.user_password.is_some(),
-            self.chap_password.is_some(),
-            self.arap_password,
-            self.eap.len().is_some(),
-        ];
+        let kinds =
+            [self.user_password.is_some(), self.chap_password.is_some(), self.arap_password, self.eap.len().is_some()];
         if kinds.into_iter().filter(|present| *present).count() > 1 {
             return Err(Malformed::MixedCredentials);
         }
@@ -358,7 +315,5 @@ fn trim(datagram: &[u8]) -> Result<&[u8], Malformed> {
     if !(HEADER_OCTETS..=PACKET_OCTETS_MAX).contains(&usize::from(length)) {
         return Err(Malformed::Length(length));
     }
-    datagram
-        .get(..usize::from(length))
-        .ok_or(Malformed::Truncated(length))
+    datagram.get(..usize::from(length)).ok_or(Malformed::Truncated(length))
 }

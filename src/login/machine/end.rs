@@ -251,7 +251,18 @@ impl Case {
                     step,
                 )
             }
-            other => other,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
         }
     }
 
@@ -304,7 +315,15 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
-            other => other,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
         }
     }
 
@@ -364,7 +383,14 @@ impl Case {
                 self.add(&attempt, step);
                 self.delay(reject, step)
             }
-            other => {
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => {
                 self.add(&attempt, step);
                 other
             }
@@ -381,14 +407,22 @@ impl Case {
 
     fn add(&mut self, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.join(attempt.asker, step.now(), step.cx);
-        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: step.prompt.is_some() });
+        step.cx.emit(Effect::Joined {
+            client: self.client.clone(),
+            login: self.id,
+            prompt_avoided: step.prompt.is_some(),
+        });
     }
 
     /// The same challenge under the same State; nothing is delivered twice (B2).
     fn ask_same(&mut self, open: &super::Open, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.count();
         let answer = self.question_of(open, step);
-        step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: step.prompt.is_some() });
+        step.cx.emit(Effect::Joined {
+            client: self.client.clone(),
+            login: self.id,
+            prompt_avoided: step.prompt.is_some(),
+        });
         step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
     }
 

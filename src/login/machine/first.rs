@@ -235,7 +235,7 @@ impl Case {
                     .detail(format!("the Access-Accept would take {size} octets, {PACKET_MAX} fit")),
             );
         }
-        let administers = attributes.service_type().is_some_and(|kind| matches!(kind, 6 | 7));
+        let administers = attributes.service_types().any(|kind| matches!(kind, 6 | 7));
         let allowed = self.client_policy().is_some_and(|client| client.allow_admin);
         (administers && !allowed).then(|| {
             Refusal::because(Reason::Unusable).detail("Service-Type 6 or 7 needs allow_admin = true on the client")

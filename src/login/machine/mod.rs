@@ -244,7 +244,16 @@ impl Login {
                 case.askers.join(attempt.asker, step.now(), step.cx);
                 case.answered(inside, answer, proof, step)
             }
-            other => other,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
         };
         Self { case, stage }
     }
@@ -276,7 +285,17 @@ impl Login {
         let Self { mut case, stage } = self;
         let stage = match stage {
             Stage::AwaitingPhone { inside } => case.release_by_phone(inside, step),
-            other => other,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
         };
         Self { case, stage }
     }

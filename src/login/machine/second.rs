@@ -131,15 +131,16 @@ impl Case {
         step: &mut Step<'_, '_>,
     ) -> Stage {
         self.tries += 1;
-        let prompt_open = step.prompt.is_some();
-        match reason {
-            Reason::CodesLocked | Reason::NoMethod if prompt_open => self.challenge(inside, words::APPROVE, step),
-            Reason::WrongCode | Reason::SpentCode if self.tries < self.policy.limits.challenge_tries => {
-                self.wrong.push(proof);
-                self.challenge(inside, words::WRONG_CODE, step)
-            }
-            _ => self.reject(Refusal::because(reason).detail_of(detail), step),
+        let off_for_now = matches!(reason, Reason::CodesLocked | Reason::NoMethod);
+        let worth_another = matches!(reason, Reason::WrongCode | Reason::SpentCode);
+        if off_for_now && step.prompt.is_some() {
+            return self.challenge(inside, words::APPROVE, step);
         }
+        if worth_another && self.tries < self.policy.limits.challenge_tries {
+            self.wrong.push(proof);
+            return self.challenge(inside, words::WRONG_CODE, step);
+        }
+        self.reject(Refusal::because(reason).detail_of(detail), step)
     }
 
     /// The answer to our challenge; its State is spent already.

@@ -21,8 +21,6 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use login::name::Realms;
@@ -32,40 +30,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use wire::{Code, Demand, HeldAttributes, SharedSecret, WrongSecret, log_safe};
 
+pub use crate::config::{Host, ServerAddress};
+
 use self::health::Death;
 use self::lane::Heard;
 use self::schedule::Schedule;
 use self::server::{Outcome, Server, Shared};
 use super::observer::{PrimaryObserver, ReplyDrop};
 use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState, result_of};
-
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAddress {
-    /// The host.
-    pub host: Host,
-    /// The UDP port.
-    pub port: u16,
-}
-
-/// A host by address, or by a name that is resolved at the start and again when it fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// An address.
-    Address(IpAddr),
-    /// A DNS name.
-    Name(Arc<str>),
-}
-
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
-            Host::Address(IpAddr::V4(address)) => write!(f, "{address}:{}", self.port),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
-    }
-}
 
 /// What `[primary.NAME]` says.
 #[derive(Clone, Debug)]

@@ -21,10 +21,7 @@ impl Dictionary {
     /// An attribute on one line, safe for a log: `Service-Type = Framed-User`.
     pub fn describe(&self, attribute: Attribute<'_>) -> String {
         match attribute.vendor() {
-            Some(inside) => inside
-                .map(|inner| self.describe_vendor(&inner))
-                .collect::<Vec<_>>()
-                .join(", "),
+            Some(inside) => inside.map(|inner| self.describe_vendor(&inner)).collect::<Vec<_>>().join(", "),
             None => self.describe_plain(attribute),
         }
     }
@@ -32,11 +29,7 @@ impl Dictionary {
     fn describe_plain(&self, attribute: Attribute<'_>) -> String {
         match self.entry(attribute.kind, None) {
             Some(entry) => describe_entry(entry, attribute.value),
-            None => format!(
-                "Attribute-{} = {}",
-                attribute.kind,
-                hexadecimal(attribute.value)
-            ),
+            None => format!("Attribute-{} = {}", attribute.kind, hexadecimal(attribute.value)),
         }
     }
 
@@ -46,11 +39,7 @@ impl Dictionary {
         }
         let number = inner.vendor.to_string();
         let vendor = self.vendor_name(inner.vendor).unwrap_or(&number);
-        format!(
-            "{vendor}-Attribute-{} = {}",
-            inner.kind,
-            hexadecimal(inner.value)
-        )
+        format!("{vendor}-Attribute-{} = {}", inner.kind, hexadecimal(inner.value))
     }
 }
 
@@ -70,11 +59,7 @@ fn describe_entry(entry: &Entry, value: &[u8]) -> String {
 fn split_tag(entry: &Entry, value: &[u8]) -> (Option<u8>, Vec<u8>) {
     match value.split_first() {
         Some((tag, rest)) if entry.has_tag && *tag <= TAG_MAX => {
-            let zero: &[u8] = if entry.data == Type::Integer {
-                &[0]
-            } else {
-                &[]
-            };
+            let zero: &[u8] = if entry.data == Type::Integer { &[0] } else { &[] };
             ((*tag != 0).then_some(*tag), [zero, rest].concat())
         }
         Some(_) | None => (None, value.to_vec()),
@@ -100,9 +85,7 @@ fn describe_value(entry: &Entry, value: &[u8]) -> Option<String> {
 }
 
 fn named(entry: &Entry, number: u32) -> String {
-    entry
-        .value_name(number)
-        .map_or_else(|| number.to_string(), str::to_owned)
+    entry.value_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 fn quoted(value: &[u8]) -> String {
@@ -112,11 +95,7 @@ fn quoted(value: &[u8]) -> String {
 /// Text where it is nothing but printable ASCII, as Class often is; hexadecimal otherwise.
 fn describe_octets(value: &[u8]) -> String {
     let printable = !value.is_empty() && value.iter().all(|octet| matches!(octet, b' '..=b'~'));
-    if printable {
-        quoted(value)
-    } else {
-        hexadecimal(value)
-    }
+    if printable { quoted(value) } else { hexadecimal(value) }
 }
 
 fn describe_ipv4_prefix(value: &[u8]) -> Option<String> {
@@ -137,8 +116,7 @@ fn describe_ipv6_prefix(value: &[u8]) -> Option<String> {
 
 fn describe_ifid(value: &[u8]) -> Option<String> {
     let [a, b, c, d, e, f, g, h] = array(value)?;
-    let groups =
-        [[a, b], [c, d], [e, f], [g, h]].map(|group| format!("{:x}", u16::from_be_bytes(group)));
+    let groups = [[a, b], [c, d], [e, f], [g, h]].map(|group| format!("{:x}", u16::from_be_bytes(group)));
     Some(groups.join(":"))
 }
 
@@ -164,9 +142,7 @@ mod tests {
     use super::*;
 
     fn raw(name: &str, text: &str) -> Vec<u8> {
-        Dictionary::embedded()
-            .encode(name, text)
-            .unwrap_or_else(|error| panic!("{name} = {text}: {error}"))
+        Dictionary::embedded().encode(name, text).unwrap_or_else(|error| panic!("{name} = {text}: {error}"))
     }
 
     fn described(raw: &[u8]) -> String {
@@ -180,64 +156,20 @@ mod tests {
             ("Class", "ou=vpn", "Class = \"ou=vpn\""),
             ("Class", "0x00ff", "Class = 0x00ff"),
             ("Service-Type", "Framed-User", "Service-Type = Framed-User"),
-            (
-                "Service-Type",
-                "Administrative",
-                "Service-Type = Administrative-User",
-            ),
+            ("Service-Type", "Administrative", "Service-Type = Administrative-User"),
             ("session-timeout", "3600", "Session-Timeout = 3600"),
-            (
-                "Framed-IP-Address",
-                "192.0.2.7",
-                "Framed-IP-Address = 192.0.2.7",
-            ),
-            (
-                "NAS-IPv6-Address",
-                "2001:db8::1",
-                "NAS-IPv6-Address = 2001:db8::1",
-            ),
-            (
-                "Framed-IPv6-Prefix",
-                "2001:db8::/32",
-                "Framed-IPv6-Prefix = 2001:db8::/32",
-            ),
-            (
-                "PMIP6-Home-IPv4-HoA",
-                "10.0.0.0/8",
-                "PMIP6-Home-IPv4-HoA = 10.0.0.0/8",
-            ),
-            (
-                "Framed-Interface-Id",
-                "0:0:0:1",
-                "Framed-Interface-Id = 0:0:0:1",
-            ),
-            (
-                "MIP6-Feature-Vector",
-                "5000000000",
-                "MIP6-Feature-Vector = 5000000000",
-            ),
+            ("Framed-IP-Address", "192.0.2.7", "Framed-IP-Address = 192.0.2.7"),
+            ("NAS-IPv6-Address", "2001:db8::1", "NAS-IPv6-Address = 2001:db8::1"),
+            ("Framed-IPv6-Prefix", "2001:db8::/32", "Framed-IPv6-Prefix = 2001:db8::/32"),
+            ("PMIP6-Home-IPv4-HoA", "10.0.0.0/8", "PMIP6-Home-IPv4-HoA = 10.0.0.0/8"),
+            ("Framed-Interface-Id", "0:0:0:1", "Framed-Interface-Id = 0:0:0:1"),
+            ("MIP6-Feature-Vector", "5000000000", "MIP6-Feature-Vector = 5000000000"),
             ("PKM-SAID", "65535", "PKM-SAID = 65535"),
-            (
-                "Event-Timestamp",
-                "1700000000",
-                "Event-Timestamp = 1700000000",
-            ),
+            ("Event-Timestamp", "1700000000", "Event-Timestamp = 1700000000"),
             ("Tunnel-Type:1", "VLAN", "Tunnel-Type:1 = VLAN"),
-            (
-                "Tunnel-Private-Group-Id:1",
-                "42",
-                "Tunnel-Private-Group-Id:1 = \"42\"",
-            ),
-            (
-                "Tunnel-Private-Group-Id",
-                "42",
-                "Tunnel-Private-Group-Id = \"42\"",
-            ),
-            (
-                "Cisco-AVPair",
-                "ip:inacl#1=permit ip any any",
-                "Cisco-AVPair = \"ip:inacl#1=permit ip any any\"",
-            ),
+            ("Tunnel-Private-Group-Id:1", "42", "Tunnel-Private-Group-Id:1 = \"42\""),
+            ("Tunnel-Private-Group-Id", "42", "Tunnel-Private-Group-Id = \"42\""),
+            ("Cisco-AVPair", "ip:inacl#1=permit ip any any", "Cisco-AVPair = \"ip:inacl#1=permit ip any any\""),
             ("F5-LTM-User-Role", "Guest", "F5-LTM-User-Role = Guest"),
         ] {
             assert_eq!(described(&raw(name, text)), shown);
@@ -251,14 +183,8 @@ mod tests {
             Attribute::new(3, b"hidden"),
             Attribute::new(69, b"\x01hidden"),
             Attribute::new(79, b"hidden"),
-            Attribute::new(
-                26,
-                &[0, 0, 1, 0x37, 16, 8, b'h', b'i', b'd', b'd', b'e', b'n'],
-            ),
-            Attribute::new(
-                26,
-                &[0, 0, 1, 0x37, 25, 8, b'h', b'i', b'd', b'd', b'e', b'n'],
-            ),
+            Attribute::new(26, &[0, 0, 1, 0x37, 16, 8, b'h', b'i', b'd', b'd', b'e', b'n']),
+            Attribute::new(26, &[0, 0, 1, 0x37, 25, 8, b'h', b'i', b'd', b'd', b'e', b'n']),
         ] {
             let text = Dictionary::embedded().describe(attribute);
             assert!(text.ends_with("= <hidden>"), "{text}");
@@ -268,24 +194,11 @@ mod tests {
 
     #[test]
     fn a_description_is_one_line_whatever_the_octets() {
-        assert_eq!(
-            described(&[1, 6, 0xff, 0xfe, 0x0a, b'"']),
-            "User-Name = \"\u{fffd}\u{fffd}\\n\\\"\""
-        );
-        assert_eq!(
-            described(&[6, 3, 1]),
-            "Service-Type = 0x01",
-            "a number of one octet is no number"
-        );
+        assert_eq!(described(&[1, 6, 0xff, 0xfe, 0x0a, b'"']), "User-Name = \"\u{fffd}\u{fffd}\\n\\\"\"");
+        assert_eq!(described(&[6, 3, 1]), "Service-Type = 0x01", "a number of one octet is no number");
         assert_eq!(described(&[200, 3, 1]), "Attribute-200 = 0x01");
         assert_eq!(described(&[26, 3, 0]), "Vendor-Specific = 0x00", "opaque");
-        assert_eq!(
-            described(&[26, 9, 0, 0, 0, 9, 77, 3, 1]),
-            "Cisco-Attribute-77 = 0x01"
-        );
-        assert_eq!(
-            described(&[26, 9, 0, 0, 0, 8, 77, 3, 1]),
-            "8-Attribute-77 = 0x01"
-        );
+        assert_eq!(described(&[26, 9, 0, 0, 0, 9, 77, 3, 1]), "Cisco-Attribute-77 = 0x01");
+        assert_eq!(described(&[26, 9, 0, 0, 0, 8, 77, 3, 1]), "8-Attribute-77 = 0x01");
     }
 }

@@ -28,9 +28,7 @@ impl Dictionary {
     }
 
     fn tagged(&self, name: &str) -> Result<(&Entry, Option<u8>), EncodeError> {
-        let (bare, tag) = name
-            .split_once(':')
-            .map_or((name, None), |(bare, tag)| (bare, Some(tag)));
+        let (bare, tag) = name.split_once(':').map_or((name, None), |(bare, tag)| (bare, Some(tag)));
         let entry = self.attribute(bare).ok_or(EncodeError::UnknownName)?;
         let Some(tag) = tag else {
             return Ok((entry, None));
@@ -67,13 +65,8 @@ impl fmt::Display for EncodeError {
             Self::NotTagged => f.write_str("this attribute takes no tag"),
             Self::BadTag => write!(f, "a tag is a number from 0 to {TAG_MAX}"),
             Self::NotA(data) => write!(f, "the value must be {data}"),
-            Self::TooLong => write!(
-                f,
-                "the value is longer than the {VALUE_OCTETS_MAX} octets of an attribute allow"
-            ),
-            Self::Hidden => {
-                f.write_str("this attribute holds a credential or key and is not written as text")
-            }
+            Self::TooLong => write!(f, "the value is longer than the {VALUE_OCTETS_MAX} octets of an attribute allow"),
+            Self::Hidden => f.write_str("this attribute holds a credential or key and is not written as text"),
         }
     }
 }
@@ -87,10 +80,7 @@ fn encode_tagged(entry: &Entry, tag: Option<u8>, text: &str) -> Result<Vec<u8>, 
         return Ok(value);
     }
     if entry.data == Type::Integer {
-        let first = value
-            .first_mut()
-            .filter(|first| **first == 0)
-            .ok_or(EncodeError::NotA(Type::Integer))?;
+        let first = value.first_mut().filter(|first| **first == 0).ok_or(EncodeError::NotA(Type::Integer))?;
         *first = tag.unwrap_or_default();
     } else if let Some(tag) = tag {
         value.insert(0, tag);
@@ -102,40 +92,22 @@ fn encode_value(entry: &Entry, text: &str) -> Result<Vec<u8>, EncodeError> {
     let value = match entry.data {
         Type::String => Some(text.as_bytes().to_vec()),
         Type::Octets => encode_octets(text),
-        Type::Integer => entry
-            .value(text)
-            .or_else(|| text.parse().ok())
-            .map(|number| number.to_be_bytes().to_vec()),
+        Type::Integer => entry.value(text).or_else(|| text.parse().ok()).map(|number| number.to_be_bytes().to_vec()),
         Type::Byte => named_or(entry, text).map(|number: u8| vec![number]),
         Type::Short => named_or(entry, text).map(|number: u16| number.to_be_bytes().to_vec()),
-        Type::Integer64 => text
-            .parse()
-            .ok()
-            .map(|number: u64| number.to_be_bytes().to_vec()),
-        Type::IpAddr => text
-            .parse()
-            .ok()
-            .map(|address: Ipv4Addr| address.octets().to_vec()),
-        Type::Ipv6Addr => text
-            .parse()
-            .ok()
-            .map(|address: Ipv6Addr| address.octets().to_vec()),
+        Type::Integer64 => text.parse().ok().map(|number: u64| number.to_be_bytes().to_vec()),
+        Type::IpAddr => text.parse().ok().map(|address: Ipv4Addr| address.octets().to_vec()),
+        Type::Ipv6Addr => text.parse().ok().map(|address: Ipv6Addr| address.octets().to_vec()),
         Type::Ipv4Prefix => encode_ipv4_prefix(text),
         Type::Ipv6Prefix => encode_ipv6_prefix(text),
-        Type::Date => text
-            .parse()
-            .ok()
-            .map(|seconds: u32| seconds.to_be_bytes().to_vec()),
+        Type::Date => text.parse().ok().map(|seconds: u32| seconds.to_be_bytes().to_vec()),
         Type::IfId => encode_ifid(text),
     };
     value.ok_or(EncodeError::NotA(entry.data))
 }
 
 fn named_or<N: TryFrom<u32> + std::str::FromStr>(entry: &Entry, text: &str) -> Option<N> {
-    entry
-        .value(text)
-        .and_then(|number| number.try_into().ok())
-        .or_else(|| text.parse().ok())
+    entry.value(text).and_then(|number| number.try_into().ok()).or_else(|| text.parse().ok())
 }
 
 /// `0x` and hexadecimal digits, or else the text itself.
@@ -147,16 +119,11 @@ fn encode_octets(text: &str) -> Option<Vec<u8>> {
     if !rest.is_empty() {
         return None;
     }
-    pairs
-        .iter()
-        .map(|[high, low]| Some(hex_digit(*high)?.wrapping_shl(4) | hex_digit(*low)?))
-        .collect()
+    pairs.iter().map(|[high, low]| Some(hex_digit(*high)?.wrapping_shl(4) | hex_digit(*low)?)).collect()
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| value.try_into().ok())
+    char::from(digit).to_digit(16).and_then(|value| value.try_into().ok())
 }
 
 /// Reserved, prefix length, and always four octets (RFC 6572 §5.12).
@@ -179,18 +146,12 @@ fn encode_ipv6_prefix(text: &str) -> Option<Vec<u8>> {
 
 fn split_prefix(text: &str, longest: u8) -> Option<(&str, u8)> {
     let (address, length) = text.split_once('/')?;
-    Some((
-        address,
-        length.parse().ok().filter(|length| *length <= longest)?,
-    ))
+    Some((address, length.parse().ok().filter(|length| *length <= longest)?))
 }
 
 /// Four groups of four hexadecimal digits.
 fn encode_ifid(text: &str) -> Option<Vec<u8>> {
-    let groups: Vec<u16> = text
-        .split(':')
-        .map(|group| u16::from_str_radix(group, 16).ok())
-        .collect::<Option<_>>()?;
+    let groups: Vec<u16> = text.split(':').map(|group| u16::from_str_radix(group, 16).ok()).collect::<Option<_>>()?;
     (groups.len() == 4).then(|| groups.into_iter().flat_map(u16::to_be_bytes).collect())
 }
 
@@ -198,19 +159,12 @@ fn wrap(entry: &Entry, value: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let (kind, header) = match entry.vendor {
         None => (entry.kind, None),
         Some(vendor) => {
-            let header =
-                vendor_header(vendor, entry.kind, value.len()).map_err(|_| EncodeError::TooLong)?;
+            let header = vendor_header(vendor, entry.kind, value.len()).map_err(|_| EncodeError::TooLong)?;
             (kind::VENDOR_SPECIFIC, Some(header))
         }
     };
-    let header = header
-        .as_ref()
-        .map(|header| &header[..])
-        .unwrap_or_default();
-    let octets = value
-        .len()
-        .saturating_add(header.len())
-        .saturating_add(ATTRIBUTE_HEADER_OCTETS);
+    let header = header.as_ref().map(|header| &header[..]).unwrap_or_default();
+    let octets = value.len().saturating_add(header.len()).saturating_add(ATTRIBUTE_HEADER_OCTETS);
     let length = u8::try_from(octets).map_err(|_| EncodeError::TooLong)?;
     Ok([&[kind, length][..], header, value].concat())
 }
@@ -220,89 +174,37 @@ mod tests {
     use super::*;
 
     fn raw(name: &str, text: &str) -> Vec<u8> {
-        Dictionary::embedded()
-            .encode(name, text)
-            .unwrap_or_else(|error| panic!("{name} = {text}: {error}"))
+        Dictionary::embedded().encode(name, text).unwrap_or_else(|error| panic!("{name} = {text}: {error}"))
     }
 
     #[test]
     fn values_have_the_octets_that_the_rfcs_draw() {
-        assert_eq!(
-            raw("Tunnel-Type:1", "VLAN"),
-            [64, 6, 1, 0, 0, 13],
-            "RFC 2868 §3.1"
-        );
-        assert_eq!(
-            raw("Tunnel-Private-Group-Id:2", "a"),
-            [81, 4, 2, b'a'],
-            "RFC 2868 §3.6"
-        );
-        assert_eq!(
-            raw("Framed-IPv6-Prefix", "2001:db8::/32"),
-            [97, 8, 0, 32, 0x20, 1, 0x0d, 0xb8],
-            "RFC 3162 §2.3"
-        );
-        assert_eq!(
-            raw("Framed-IPv6-Prefix", "::/0"),
-            [97, 4, 0, 0],
-            "RFC 3162 §2.3"
-        );
-        assert_eq!(
-            raw("PMIP6-Home-IPv4-HoA", "10.0.0.0/8"),
-            [155, 8, 0, 8, 10, 0, 0, 0],
-            "RFC 6572 §5.11"
-        );
-        assert_eq!(
-            raw("Cisco-AVPair", "x"),
-            [26, 9, 0, 0, 0, 9, 1, 3, b'x'],
-            "RFC 2865 §5.26"
-        );
+        assert_eq!(raw("Tunnel-Type:1", "VLAN"), [64, 6, 1, 0, 0, 13], "RFC 2868 §3.1");
+        assert_eq!(raw("Tunnel-Private-Group-Id:2", "a"), [81, 4, 2, b'a'], "RFC 2868 §3.6");
+        assert_eq!(raw("Framed-IPv6-Prefix", "2001:db8::/32"), [97, 8, 0, 32, 0x20, 1, 0x0d, 0xb8], "RFC 3162 §2.3");
+        assert_eq!(raw("Framed-IPv6-Prefix", "::/0"), [97, 4, 0, 0], "RFC 3162 §2.3");
+        assert_eq!(raw("PMIP6-Home-IPv4-HoA", "10.0.0.0/8"), [155, 8, 0, 8, 10, 0, 0, 0], "RFC 6572 §5.11");
+        assert_eq!(raw("Cisco-AVPair", "x"), [26, 9, 0, 0, 0, 9, 1, 3, b'x'], "RFC 2865 §5.26");
     }
 
     #[test]
     fn a_wrong_text_is_an_error_that_says_what_is_allowed() {
-        let encode =
-            |name: &str, text: &str| Dictionary::embedded().encode(name, text).unwrap_err();
+        let encode = |name: &str, text: &str| Dictionary::embedded().encode(name, text).unwrap_err();
         assert_eq!(encode("Sevice-Type", "1"), EncodeError::UnknownName);
-        assert_eq!(
-            encode("Service-Type", "Framed-Usr"),
-            EncodeError::NotA(Type::Integer)
-        );
+        assert_eq!(encode("Service-Type", "Framed-Usr"), EncodeError::NotA(Type::Integer));
         assert_eq!(encode("Service-Type:1", "1"), EncodeError::NotTagged);
         assert_eq!(encode("Tunnel-Type:32", "VLAN"), EncodeError::BadTag);
         assert_eq!(encode("Tunnel-Type:x", "VLAN"), EncodeError::BadTag);
-        assert_eq!(
-            encode("Tunnel-Preference", "16777216"),
-            EncodeError::NotA(Type::Integer),
-            "a tag takes eight bits"
-        );
+        assert_eq!(encode("Tunnel-Preference", "16777216"), EncodeError::NotA(Type::Integer), "a tag takes eight bits");
         assert_eq!(encode("Class", "0xabc"), EncodeError::NotA(Type::Octets));
-        assert_eq!(
-            encode("Framed-IP-Address", "192.0.2"),
-            EncodeError::NotA(Type::IpAddr)
-        );
-        assert_eq!(
-            encode("Framed-IPv6-Prefix", "2001:db8::1/32"),
-            EncodeError::NotA(Type::Ipv6Prefix)
-        );
-        assert_eq!(
-            encode("PMIP6-Home-IPv4-HoA", "10.0.0.0/33"),
-            EncodeError::NotA(Type::Ipv4Prefix)
-        );
-        assert_eq!(
-            encode("Framed-Interface-Id", "1:2:3"),
-            EncodeError::NotA(Type::IfId)
-        );
+        assert_eq!(encode("Framed-IP-Address", "192.0.2"), EncodeError::NotA(Type::IpAddr));
+        assert_eq!(encode("Framed-IPv6-Prefix", "2001:db8::1/32"), EncodeError::NotA(Type::Ipv6Prefix));
+        assert_eq!(encode("PMIP6-Home-IPv4-HoA", "10.0.0.0/33"), EncodeError::NotA(Type::Ipv4Prefix));
+        assert_eq!(encode("Framed-Interface-Id", "1:2:3"), EncodeError::NotA(Type::IfId));
         assert_eq!(encode("PKM-SAID", "65536"), EncodeError::NotA(Type::Short));
         assert_eq!(encode("Tunnel-Password:1", "x"), EncodeError::Hidden);
-        assert_eq!(
-            encode("Reply-Message", &"x".repeat(254)),
-            EncodeError::TooLong
-        );
-        assert_eq!(
-            encode("Cisco-AVPair", &"x".repeat(248)),
-            EncodeError::TooLong
-        );
+        assert_eq!(encode("Reply-Message", &"x".repeat(254)), EncodeError::TooLong);
+        assert_eq!(encode("Cisco-AVPair", &"x".repeat(248)), EncodeError::TooLong);
         assert_eq!(raw("Cisco-AVPair", &"x".repeat(247)).len(), 255);
     }
 }

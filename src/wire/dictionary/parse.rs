@@ -47,24 +47,16 @@ pub(super) fn read(dictionary: &mut Dictionary, text: &str) -> Result<(), Dictio
     Ok(())
 }
 
-fn read_line(
-    dictionary: &mut Dictionary,
-    vendor: &mut Option<u32>,
-    words: &[&str],
-) -> Result<(), &'static str> {
+fn read_line(dictionary: &mut Dictionary, vendor: &mut Option<u32>, words: &[&str]) -> Result<(), &'static str> {
     match *words {
         [] => {}
         ["VENDOR", name, number] => {
-            dictionary
-                .vendors
-                .insert(read_number(number)?, name.to_owned());
+            dictionary.vendors.insert(read_number(number)?, name.to_owned());
         }
         ["BEGIN-VENDOR", name] => *vendor = Some(vendor_number(dictionary, name)?),
         ["END-VENDOR", _] => *vendor = None,
         ["ATTRIBUTE", name, number, data] => add(dictionary, *vendor, name, number, data, "")?,
-        ["ATTRIBUTE", name, number, data, flags] => {
-            add(dictionary, *vendor, name, number, data, flags)?
-        }
+        ["ATTRIBUTE", name, number, data, flags] => add(dictionary, *vendor, name, number, data, flags)?,
         ["VALUE", attribute, name, number] => add_value(dictionary, attribute, name, number)?,
         _ => return Err("no dictionary line looks like this"),
     }
@@ -79,25 +71,12 @@ fn add(
     data: &str,
     flags: &str,
 ) -> Result<(), &'static str> {
-    let kind = number
-        .parse()
-        .map_err(|_| "an attribute number is 1 to 255")?;
+    let kind = number.parse().map_err(|_| "an attribute number is 1 to 255")?;
     let data = read_type(data).ok_or("there is no such type")?;
     let (has_tag, encryption, secret) = (false, Encryption::None, false);
-    let mut entry = Entry {
-        name: name.to_owned(),
-        kind,
-        vendor,
-        data,
-        has_tag,
-        encryption,
-        secret,
-        values: Vec::new(),
-    };
-    flags
-        .split(',')
-        .filter(|flag| !flag.is_empty())
-        .try_for_each(|flag| set(&mut entry, flag))?;
+    let mut entry =
+        Entry { name: name.to_owned(), kind, vendor, data, has_tag, encryption, secret, values: Vec::new() };
+    flags.split(',').filter(|flag| !flag.is_empty()).try_for_each(|flag| set(&mut entry, flag))?;
     let at = dictionary.entries.len();
     let named = dictionary.by_name.insert(name.to_ascii_lowercase(), at);
     let numbered = dictionary.by_number.insert((vendor, kind), at);
@@ -120,21 +99,10 @@ fn set(entry: &mut Entry, flag: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn add_value(
-    dictionary: &mut Dictionary,
-    attribute: &str,
-    name: &str,
-    number: &str,
-) -> Result<(), &'static str> {
+fn add_value(dictionary: &mut Dictionary, attribute: &str, name: &str, number: &str) -> Result<(), &'static str> {
     let value = read_number(number)?;
-    let at = dictionary
-        .by_name
-        .get(&attribute.to_ascii_lowercase())
-        .ok_or("the attribute is not known yet")?;
-    let entry = dictionary
-        .entries
-        .get_mut(*at)
-        .ok_or("the attribute is not known yet")?;
+    let at = dictionary.by_name.get(&attribute.to_ascii_lowercase()).ok_or("the attribute is not known yet")?;
+    let entry = dictionary.entries.get_mut(*at).ok_or("the attribute is not known yet")?;
     if entry.value(name).is_some() {
         return Err("the value's name is taken");
     }
@@ -144,9 +112,7 @@ fn add_value(
 
 fn vendor_number(dictionary: &Dictionary, name: &str) -> Result<u32, &'static str> {
     let found = dictionary.vendors.iter().find(|(_, known)| *known == name);
-    found
-        .map(|(number, _)| *number)
-        .ok_or("the vendor is not known yet")
+    found.map(|(number, _)| *number).ok_or("the vendor is not known yet")
 }
 
 fn read_number(text: &str) -> Result<u32, &'static str> {
@@ -179,33 +145,12 @@ mod tests {
     fn a_bad_line_is_named_with_its_number() {
         let problem = |text: &str| Dictionary::parse(&[text]).unwrap_err();
         assert_eq!(problem("\nATTRIBUTE A 256 string").line, 2);
-        assert_eq!(
-            problem("ATTRIBUTE A 1 strin").problem,
-            "there is no such type"
-        );
-        assert_eq!(
-            problem("ATTRIBUTE A 1 string tag").problem,
-            "there is no such flag"
-        );
-        assert_eq!(
-            problem("ATTRIBUTE A 1 string\nATTRIBUTE a 2 string").problem,
-            "the name is taken"
-        );
-        assert_eq!(
-            problem("ATTRIBUTE A 1 string\nATTRIBUTE B 1 string").problem,
-            "the number is taken"
-        );
-        assert_eq!(
-            problem("VALUE A b 1").problem,
-            "the attribute is not known yet"
-        );
-        assert_eq!(
-            problem("BEGIN-VENDOR X").problem,
-            "the vendor is not known yet"
-        );
-        assert_eq!(
-            problem("what").problem,
-            "no dictionary line looks like this"
-        );
+        assert_eq!(problem("ATTRIBUTE A 1 strin").problem, "there is no such type");
+        assert_eq!(problem("ATTRIBUTE A 1 string tag").problem, "there is no such flag");
+        assert_eq!(problem("ATTRIBUTE A 1 string\nATTRIBUTE a 2 string").problem, "the name is taken");
+        assert_eq!(problem("ATTRIBUTE A 1 string\nATTRIBUTE B 1 string").problem, "the number is taken");
+        assert_eq!(problem("VALUE A b 1").problem, "the attribute is not known yet");
+        assert_eq!(problem("BEGIN-VENDOR X").problem, "the vendor is not known yet");
+        assert_eq!(problem("what").problem, "no dictionary line looks like this");
     }
 }

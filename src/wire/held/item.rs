@@ -58,25 +58,17 @@ impl Item {
         match self.form {
             Form::Plain => None,
             Form::Salted | Form::Tagged { .. } => Some((None, self.kind)),
-            Form::SaltedVendor { vendor, kind } | Form::LikePassword { vendor, kind } => {
-                Some((Some(vendor), kind))
-            }
+            Form::SaltedVendor { vendor, kind } | Form::LikePassword { vendor, kind } => Some((Some(vendor), kind)),
         }
     }
 }
 
 /// How the dictionary says that this attribute is hidden.
 pub(super) fn encryption(vendor: Option<u32>, kind: u8) -> Encryption {
-    Dictionary::embedded()
-        .entry(kind, vendor)
-        .map_or(Encryption::None, |entry| entry.encryption)
+    Dictionary::embedded().entry(kind, vendor).map_or(Encryption::None, |entry| entry.encryption)
 }
 
 /// Octets of a vendor attribute in a Vendor-Specific of its own.
 pub(super) fn vendor_encoded_len(inner: &VendorAttribute<'_>) -> usize {
-    inner
-        .value
-        .len()
-        .saturating_add(VENDOR_HEADER_OCTETS)
-        .saturating_add(ATTRIBUTE_HEADER_OCTETS)
+    inner.value.len().saturating_add(VENDOR_HEADER_OCTETS).saturating_add(ATTRIBUTE_HEADER_OCTETS)
 }

@@ -33,10 +33,7 @@ fn shared(text: &str) -> SharedSecret {
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
     assert!(digits.len().is_multiple_of(2), "odd number of digits");
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap()).collect()
 }
 
 fn array<const N: usize>(text: &str) -> [u8; N] {
@@ -46,29 +43,18 @@ fn array<const N: usize>(text: &str) -> [u8; N] {
 /// A packet from its parts, with the right Length and whatever is wrong in the attributes.
 fn packet(code: u8, identifier: u8, authenticator: [u8; 16], attributes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + attributes.len()).unwrap().to_be_bytes();
-    [
-        &[code, identifier, length[0], length[1]][..],
-        &authenticator,
-        attributes,
-    ]
-    .concat()
+    [&[code, identifier, length[0], length[1]][..], &authenticator, attributes].concat()
 }
 
 /// Attributes of these types and values, one after the other.
 fn attributes(list: &[(u8, &[u8])]) -> Vec<u8> {
-    let one = |(kind, value): &(u8, &[u8])| {
-        [&[*kind, u8::try_from(value.len() + 2).unwrap()][..], value].concat()
-    };
+    let one = |(kind, value): &(u8, &[u8])| [&[*kind, u8::try_from(value.len() + 2).unwrap()][..], value].concat();
     list.iter().flat_map(one).collect()
 }
 
 /// The list of types and values of a packet.
 fn list(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
-    PacketView::parse(bytes)
-        .unwrap()
-        .attributes()
-        .map(|a| (a.kind, a.value.to_vec()))
-        .collect()
+    PacketView::parse(bytes).unwrap().attributes().map(|a| (a.kind, a.value.to_vec())).collect()
 }
 
 /// A signed Access-Request with these attributes.

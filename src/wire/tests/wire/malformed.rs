@@ -33,48 +33,24 @@ fn a_length_that_is_wrong_is_refused() {
 fn an_attribute_that_is_wrong_is_refused() {
     assert_eq!(error(&claiming(0x15, &[0xff])), Malformed::AttributeHeader);
     assert_eq!(error(&claiming(0x16, &[0, 2])), Malformed::AttributeZero);
-    assert_eq!(
-        error(&claiming(0x16, &[1, 0])),
-        Malformed::AttributeLength(1)
-    );
-    assert_eq!(
-        error(&claiming(0x16, &[1, 1])),
-        Malformed::AttributeLength(1)
-    );
-    assert_eq!(
-        error(&claiming(0x18, &[1, 0xc8, 0, 0])),
-        Malformed::AttributeOverrun(1)
-    );
+    assert_eq!(error(&claiming(0x16, &[1, 0])), Malformed::AttributeLength(1));
+    assert_eq!(error(&claiming(0x16, &[1, 1])), Malformed::AttributeLength(1));
+    assert_eq!(error(&claiming(0x18, &[1, 0xc8, 0, 0])), Malformed::AttributeOverrun(1));
 }
 
 #[test]
 fn a_code_that_nobody_registered_is_refused() {
     for code in [0, 53, 255] {
-        assert_eq!(
-            error(&packet(code, 0, AUTHENTICATOR, &[])),
-            Malformed::UnknownCode(code)
-        );
+        assert_eq!(error(&packet(code, 0, AUTHENTICATOR, &[])), Malformed::UnknownCode(code));
     }
 }
 
 #[test]
 fn message_authenticator_is_one_and_has_sixteen_octets() {
-    assert_eq!(
-        error(&with(&[(80, &[1; 6])])),
-        Malformed::MessageAuthenticatorLength(6)
-    );
-    assert_eq!(
-        error(&with(&[(80, &[])])),
-        Malformed::MessageAuthenticatorLength(0)
-    );
-    assert_eq!(
-        error(&with(&[(80, &[1; 17])])),
-        Malformed::MessageAuthenticatorLength(17)
-    );
-    assert_eq!(
-        error(&with(&[(80, &[1; 16]), (80, &[1; 16])])),
-        Malformed::DuplicateAttribute(80)
-    );
+    assert_eq!(error(&with(&[(80, &[1; 6])])), Malformed::MessageAuthenticatorLength(6));
+    assert_eq!(error(&with(&[(80, &[])])), Malformed::MessageAuthenticatorLength(0));
+    assert_eq!(error(&with(&[(80, &[1; 17])])), Malformed::MessageAuthenticatorLength(17));
+    assert_eq!(error(&with(&[(80, &[1; 16]), (80, &[1; 16])])), Malformed::DuplicateAttribute(80));
 }
 
 #[test]
@@ -88,12 +64,7 @@ fn what_may_stand_once_is_refused_twice() {
 
 #[test]
 fn two_kinds_of_credentials_are_refused() {
-    let credentials: [(u8, &[u8]); 4] = [
-        (2, &[1; 16]),
-        (3, &[1; 17]),
-        (70, &[1; 16]),
-        (79, &[2, 1, 0, 4]),
-    ];
+    let credentials: [(u8, &[u8]); 4] = [(2, &[1; 16]), (3, &[1; 17]), (70, &[1; 16]), (79, &[2, 1, 0, 4])];
     for (position, one) in credentials.iter().enumerate() {
         assert!(PacketView::parse(&with(&[*one])).is_ok());
         for other in &credentials[position + 1..] {
@@ -106,16 +77,8 @@ fn two_kinds_of_credentials_are_refused() {
 #[test]
 fn too_many_attributes_are_refused() {
     let many = |count| packet(1, 0, AUTHENTICATOR, &[200, 2].repeat(count));
-    assert_eq!(
-        PacketView::parse(&many(ATTRIBUTE_COUNT_MAX))
-            .unwrap()
-            .attribute_count(),
-        ATTRIBUTE_COUNT_MAX
-    );
-    assert_eq!(
-        error(&many(ATTRIBUTE_COUNT_MAX + 1)),
-        Malformed::TooManyAttributes
-    );
+    assert_eq!(PacketView::parse(&many(ATTRIBUTE_COUNT_MAX)).unwrap().attribute_count(), ATTRIBUTE_COUNT_MAX);
+    assert_eq!(error(&many(ATTRIBUTE_COUNT_MAX + 1)), Malformed::TooManyAttributes);
     assert_eq!(error(&many(2038)), Malformed::TooManyAttributes);
 }
 
@@ -131,23 +94,12 @@ fn the_largest_packet_is_accepted() {
 
 #[test]
 fn an_empty_packet_is_accepted() {
-    assert_eq!(
-        PacketView::parse(&claiming(20, &[]))
-            .unwrap()
-            .attributes()
-            .count(),
-        0
-    );
+    assert_eq!(PacketView::parse(&claiming(20, &[])).unwrap().attributes().count(), 0);
 }
 
 #[test]
 fn a_vendor_attribute_with_a_bad_inside_is_opaque_and_kept() {
-    for value in [
-        &[0][..],
-        &[0, 0, 0, 9, 1, 1],
-        &[0, 0, 0, 9, 1, 9],
-        &[0, 0, 0, 9],
-    ] {
+    for value in [&[0][..], &[0, 0, 0, 9, 1, 1], &[0, 0, 0, 9, 1, 9], &[0, 0, 0, 9]] {
         let bytes = with(&[(26, value), (1, b"alice")]);
         let view = PacketView::parse(&bytes).unwrap();
         assert_eq!(view.vendor_attributes().count(), 0);

@@ -3,49 +3,36 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::{
-    Attribute, Datagram, Demand, Dictionary, HeldAttributes, PacketView, ReplyAttributes,
-    ReplyCode, Salts, Secret, eap_join, hide_password, hide_salted, log_safe, reveal_password,
-    reveal_salted,
+    Attribute, Datagram, Demand, Dictionary, HeldAttributes, PacketView, ReplyAttributes, ReplyCode, Salts, Secret,
+    eap_join, hide_password, hide_salted, log_safe, reveal_password, reveal_salted,
 };
 
 use crate::{attributes, packet, request, rfc_secret};
 
 /// Octets that look like a packet often enough to get past the header.
 fn datagrams() -> impl Strategy<Value = Vec<u8>> {
-    let structured = (1..=13_u8, any::<u8>(), any::<[u8; 16]>(), attribute_lists()).prop_map(
-        |(code, identifier, authenticator, list)| {
-            packet(code, identifier, authenticator, &encode(&list))
-        },
-    );
-    let mangled = (
-        structured.clone(),
-        vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
-    )
-        .prop_map(|(mut bytes, changes)| {
+    let structured = (1..=13_u8, any::<u8>(), any::<[u8; 16]>(), attribute_lists())
+        .prop_map(|(code, identifier, authenticator, list)| packet(code, identifier, authenticator, &encode(&list)));
+    let mangled = (structured.clone(), vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)).prop_map(
+        |(mut bytes, changes)| {
             for (at, octet) in changes {
                 let at = at.index(bytes.len());
                 bytes[at] = octet;
             }
             bytes
-        });
+        },
+    );
     prop_oneof![vec(any::<u8>(), 0..200), structured, mangled]
 }
 
 fn attribute_lists() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> + Clone {
-    let kind = prop_oneof![
-        1..=255_u8,
-        prop::sample::select(vec![1_u8, 2, 3, 18, 24, 26, 33, 69, 79, 80, 241, 245, 246])
-    ];
+    let kind =
+        prop_oneof![1..=255_u8, prop::sample::select(vec![1_u8, 2, 3, 18, 24, 26, 33, 69, 79, 80, 241, 245, 246])];
     vec((kind, vec(any::<u8>(), 0..40)), 0..12)
 }
 
 fn encode(list: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    attributes(
-        &list
-            .iter()
-            .map(|(kind, value)| (*kind, &value[..]))
-            .collect::<Vec<_>>(),
-    )
+    attributes(&list.iter().map(|(kind, value)| (*kind, &value[..])).collect::<Vec<_>>())
 }
 
 fn is_own(kind: u8) -> bool {

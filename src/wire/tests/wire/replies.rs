@@ -1,8 +1,8 @@
 //! Answers to appliances: shape, order, size and signature.
 
 use wire::{
-    Attribute, Attributes, Datagram, Demand, PacketView, ReplyCode, ReplyContext, Salts, Secret,
-    VerifiedRequest, eap_failure, eap_join, reveal_salted,
+    Attribute, Attributes, Datagram, Demand, PacketView, ReplyCode, ReplyContext, Salts, Secret, VerifiedRequest,
+    eap_failure, eap_join, reveal_salted,
 };
 
 use crate::{array, list, packet, request, rfc_secret};
@@ -15,19 +15,13 @@ fn context(list: &[(u8, &[u8])]) -> ReplyContext {
 }
 
 fn verified(bytes: &[u8]) -> VerifiedRequest<'_> {
-    PacketView::parse(bytes)
-        .unwrap()
-        .verify(&rfc_secret(), Demand::Required)
-        .unwrap()
+    PacketView::parse(bytes).unwrap().verify(&rfc_secret(), Demand::Required).unwrap()
 }
 
 fn answer(context: &ReplyContext, code: ReplyCode, attributes: &[(u8, &[u8])]) -> Vec<u8> {
     let mut buffer = Datagram::new();
     let mut reply = context.reply(code, &mut buffer);
-    attributes
-        .iter()
-        .try_for_each(|(kind, value)| reply.push(Attribute::new(*kind, value)))
-        .unwrap();
+    attributes.iter().try_for_each(|(kind, value)| reply.push(Attribute::new(*kind, value))).unwrap();
     reply.sign(&rfc_secret()).unwrap().as_bytes().to_vec()
 }
 
@@ -35,18 +29,10 @@ fn answer(context: &ReplyContext, code: ReplyCode, attributes: &[(u8, &[u8])]) -
 fn every_reply_begins_with_message_authenticator() {
     let context = context(&[(1, b"alice"), (33, b"one")]);
     for code in [ReplyCode::Accept, ReplyCode::Reject, ReplyCode::Challenge] {
-        let bytes = answer(
-            &context,
-            code,
-            &[(18, b"hello"), (80, &[7; 16]), (33, b"not ours")],
-        );
+        let bytes = answer(&context, code, &[(18, b"hello"), (80, &[7; 16]), (33, b"not ours")]);
         assert_eq!(bytes[20..22], [80, 18]);
         let kinds: Vec<u8> = list(&bytes).iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(
-            kinds,
-            [80, 18, 33],
-            "a pushed Message-Authenticator or Proxy-State is left out"
-        );
+        assert_eq!(kinds, [80, 18, 33], "a pushed Message-Authenticator or Proxy-State is left out");
         assert_eq!(bytes[0], wire::Code::from(code).octet());
     }
 }
@@ -59,17 +45,10 @@ fn proxy_states_come_back_all_and_in_order() {
         let context = context(&sent);
         let bytes = answer(&context, ReplyCode::Accept, &[(25, b"class")]);
         assert_eq!(context.overhead() + 7, bytes.len());
-        let back: Vec<Vec<u8>> = PacketView::parse(&bytes)
-            .unwrap()
-            .proxy_states()
-            .map(<[u8]>::to_vec)
-            .collect();
+        let back: Vec<Vec<u8>> = PacketView::parse(&bytes).unwrap().proxy_states().map(<[u8]>::to_vec).collect();
         assert_eq!(back, states);
         let last = list(&bytes).split_off(2);
-        assert!(
-            last.iter().all(|(kind, _)| *kind == 33),
-            "Proxy-States come last"
-        );
+        assert!(last.iter().all(|(kind, _)| *kind == 33), "Proxy-States come last");
     }
 }
 
@@ -77,10 +56,7 @@ fn proxy_states_come_back_all_and_in_order() {
 fn attributes_of_one_type_keep_their_order() {
     let pushed: [(u8, &[u8]); 5] = [(25, b"b"), (18, b"1"), (25, b"a"), (18, b"2"), (25, b"c")];
     let bytes = answer(&context(&[]), ReplyCode::Accept, &pushed);
-    let written: Vec<(u8, Vec<u8>)> = pushed
-        .iter()
-        .map(|(kind, value)| (*kind, value.to_vec()))
-        .collect();
+    let written: Vec<(u8, Vec<u8>)> = pushed.iter().map(|(kind, value)| (*kind, value.to_vec())).collect();
     assert_eq!(list(&bytes)[1..], written);
 }
 
@@ -94,10 +70,7 @@ fn a_reply_is_sized_before_it_is_written() {
     while reply.push(Attribute::new(25, &[9; 253])).is_ok() {}
     let rest = reply.room() - 2;
     reply.push(Attribute::new(25, &vec![9; rest])).unwrap();
-    assert!(
-        reply.push(Attribute::new(25, &[])).is_err(),
-        "the Proxy-States' room is kept"
-    );
+    assert!(reply.push(Attribute::new(25, &[])).is_err(), "the Proxy-States' room is kept");
     assert_eq!(reply.sign(&rfc_secret()).unwrap().as_bytes().len(), 4096);
 }
 
@@ -114,10 +87,7 @@ fn a_request_whose_proxy_states_fill_the_packet_still_gets_its_reply() {
     let bare = packet(12, 7, UNDER, &[bare, vec![33, 251], vec![7; 249]].concat());
     let view = PacketView::parse(&bare).unwrap();
     assert_eq!(view.as_bytes().len(), 4096);
-    assert!(
-        view.verify(&rfc_secret(), Demand::IfPresent).is_err(),
-        "only a bare request could leave no room"
-    );
+    assert!(view.verify(&rfc_secret(), Demand::IfPresent).is_err(), "only a bare request could leave no room");
 }
 
 #[test]
@@ -128,47 +98,26 @@ fn hidden_values_are_hidden_under_the_request_that_is_answered() {
     let mut reply = context.reply(ReplyCode::Accept, &mut buffer);
     reply.push_hidden_vendor(311, 16, &key, &mut salts).unwrap();
     reply.push_hidden_vendor(311, 17, &key, &mut salts).unwrap();
-    reply
-        .push_hidden(69, 3, &Secret::new("hunter2"), &mut salts)
-        .unwrap();
+    reply.push_hidden(69, 3, &Secret::new("hunter2"), &mut salts).unwrap();
     let shown = format!("{reply:?}");
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("104, 117"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
     let signed = reply.sign(&secret).unwrap();
     let view = PacketView::parse(signed.as_bytes()).unwrap();
     let (send, receive) = (view.vendor(311, 16).unwrap(), view.vendor(311, 17).unwrap());
     assert_ne!(send, receive, "two equal keys look different");
     for hidden in [send, receive] {
         assert_eq!(reveal_salted(hidden, &secret, &UNDER), Some(key.clone()));
-        assert_ne!(
-            reveal_salted(hidden, &secret, &array("00112233445566778899aabbccddeeff")),
-            Some(key.clone())
-        );
+        assert_ne!(reveal_salted(hidden, &secret, &array("00112233445566778899aabbccddeeff")), Some(key.clone()));
     }
     let (tag, hidden) = view.attribute(69).unwrap().split_first().unwrap();
-    assert_eq!(
-        (*tag, reveal_salted(hidden, &secret, &UNDER)),
-        (3, Some(Secret::new("hunter2")))
-    );
+    assert_eq!((*tag, reveal_salted(hidden, &secret, &UNDER)), (3, Some(Secret::new("hunter2"))));
 }
 
 #[test]
 fn a_context_is_small_and_outlives_its_request() {
-    assert!(
-        size_of::<ReplyContext>() <= 40,
-        "a hundred thousand held logins keep one each"
-    );
+    assert!(size_of::<ReplyContext>() <= 40, "a hundred thousand held logins keep one each");
     let kept = context(&[(79, &[2, 77, 0, 5, 1])]);
-    assert_eq!(
-        (
-            kept.identifier(),
-            kept.authenticator(),
-            kept.eap_identifier()
-        ),
-        (7, &UNDER, Some(77))
-    );
+    assert_eq!((kept.identifier(), kept.authenticator(), kept.eap_identifier()), (7, &UNDER, Some(77)));
     assert_eq!(context(&[(2, &[1; 16])]).eap_identifier(), None);
 }
 
@@ -176,12 +125,7 @@ fn a_context_is_small_and_outlives_its_request() {
 fn an_eap_message_is_cut_and_joined() {
     for length in [4, 253, 254, 506, 507, 1400] {
         let mut message = vec![0xab; length];
-        message[..4].copy_from_slice(&[
-            2,
-            9,
-            u8::try_from(length >> 8).unwrap(),
-            u8::try_from(length & 0xff).unwrap(),
-        ]);
+        message[..4].copy_from_slice(&[2, 9, u8::try_from(length >> 8).unwrap(), u8::try_from(length & 0xff).unwrap()]);
         let context = context(&[]);
         let mut buffer = Datagram::new();
         let mut reply = context.reply(ReplyCode::Challenge, &mut buffer);
@@ -201,26 +145,13 @@ fn eap_messages_must_lie_together_and_have_their_length() {
         eap_join(&PacketView::parse(&bytes).unwrap())
     };
     assert_eq!(join(&[]), Ok(None));
-    assert_eq!(
-        join(&[(79, &[])]),
-        Ok(Some(vec![])),
-        "EAP-Start (RFC 3579 §2.1)"
-    );
-    assert_eq!(
-        join(&[(79, &[1, 2]), (79, &[0, 4])]),
-        Ok(Some(vec![1, 2, 0, 4]))
-    );
-    assert_eq!(
-        join(&[(79, &[1, 2]), (18, b"x"), (79, &[0, 4])]),
-        Err(wire::BadEap::Scattered)
-    );
+    assert_eq!(join(&[(79, &[])]), Ok(Some(vec![])), "EAP-Start (RFC 3579 §2.1)");
+    assert_eq!(join(&[(79, &[1, 2]), (79, &[0, 4])]), Ok(Some(vec![1, 2, 0, 4])));
+    assert_eq!(join(&[(79, &[1, 2]), (18, b"x"), (79, &[0, 4])]), Err(wire::BadEap::Scattered));
     assert_eq!(join(&[(79, &[1, 2, 0])]), Err(wire::BadEap::TooShort));
     for claimed in [3, 5] {
         let error = wire::BadEap::Length { claimed, joined: 4 };
-        assert_eq!(
-            join(&[(79, &[1, 2, 0, u8::try_from(claimed).unwrap()])]),
-            Err(error)
-        );
+        assert_eq!(join(&[(79, &[1, 2, 0, u8::try_from(claimed).unwrap()])]), Err(error));
     }
     assert_eq!(eap_failure(0x42), [4, 0x42, 0, 4]);
 }
@@ -231,12 +162,7 @@ fn a_buffer_can_be_used_again() {
     let mut long = context.reply(ReplyCode::Accept, &mut buffer);
     long.push(Attribute::new(25, &[0xff; 200])).unwrap();
     drop(long);
-    let short = context
-        .reply(ReplyCode::Reject, &mut buffer)
-        .sign(&rfc_secret())
-        .unwrap()
-        .as_bytes()
-        .to_vec();
+    let short = context.reply(ReplyCode::Reject, &mut buffer).sign(&rfc_secret()).unwrap().as_bytes().to_vec();
     assert_eq!(short, answer(&context, ReplyCode::Reject, &[]));
     let none: Attributes<'_> = Attributes::default();
     assert_eq!(none.count(), 0);

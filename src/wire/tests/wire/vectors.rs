@@ -1,9 +1,8 @@
 //! Known answers: RFC 2865 §7, RFC 5997 §6, RFC 6929 §9, and our own, which a second implementation computed.
 
 use wire::{
-    Attribute, Code, Datagram, Demand, Full, Malformed, PacketView, ReplyCode, RequestWriter,
-    Salts, Secret, SentRequest, SharedSecret, Unverified, hide_password, hide_salted, kind,
-    reveal_password, reveal_salted,
+    Attribute, Code, Datagram, Demand, Full, Malformed, PacketView, ReplyCode, RequestWriter, Salts, Secret,
+    SentRequest, SharedSecret, Unverified, hide_password, hide_salted, kind, reveal_password, reveal_salted,
 };
 
 use crate::{array, hex, packet, rfc_secret, shared};
@@ -58,39 +57,21 @@ fn asked(printed: &str) -> SentRequest {
     let bytes = hex(printed);
     let view = PacketView::parse(&bytes).unwrap();
     let mut buffer = Datagram::new();
-    RequestWriter::new(
-        view.code(),
-        view.identifier(),
-        *view.authenticator(),
-        &mut buffer,
-    )
-    .sign(&rfc_secret())
+    RequestWriter::new(view.code(), view.identifier(), *view.authenticator(), &mut buffer).sign(&rfc_secret())
 }
 
 fn judged(reply: &str, request: &str, demand: Demand) -> Result<(), Unverified> {
     let bytes = hex(reply);
-    PacketView::parse(&bytes)
-        .unwrap()
-        .verify_reply(&rfc_secret(), &asked(request), demand)
-        .map(|_| ())
+    PacketView::parse(&bytes).unwrap().verify_reply(&rfc_secret(), &asked(request), demand).map(|_| ())
 }
 
 #[test]
 fn rfc_2865_7_1_request_reveals_its_password() {
     let bytes = hex(PAP_REQUEST);
-    let request = PacketView::parse(&bytes)
-        .unwrap()
-        .verify(&rfc_secret(), Demand::IfPresent)
-        .unwrap();
-    assert_eq!(
-        (request.code(), request.identifier()),
-        (Code::AccessRequest, 0)
-    );
+    let request = PacketView::parse(&bytes).unwrap().verify(&rfc_secret(), Demand::IfPresent).unwrap();
+    assert_eq!((request.code(), request.identifier()), (Code::AccessRequest, 0));
     assert_eq!(request.user_name(), Some(&b"nemo"[..]));
-    assert_eq!(
-        request.password(&rfc_secret()).unwrap(),
-        Some(Secret::new("arctangent"))
-    );
+    assert_eq!(request.password(&rfc_secret()).unwrap(), Some(Secret::new("arctangent")));
     assert_eq!(request.attribute_count(), 4);
     assert!(!request.had_message_authenticator());
 }
@@ -98,10 +79,7 @@ fn rfc_2865_7_1_request_reveals_its_password() {
 #[test]
 fn rfc_2865_7_2_request_verifies_its_chap_password_against_the_authenticator() {
     let bytes = hex(CHAP_REQUEST);
-    let request = PacketView::parse(&bytes)
-        .unwrap()
-        .verify(&rfc_secret(), Demand::IfPresent)
-        .unwrap();
+    let request = PacketView::parse(&bytes).unwrap().verify(&rfc_secret(), Demand::IfPresent).unwrap();
     let chap = request.chap().unwrap().unwrap();
     assert_eq!(chap.identifier, 22);
     assert_eq!(chap.challenge, request.authenticator());
@@ -112,14 +90,8 @@ fn rfc_2865_7_2_request_verifies_its_chap_password_against_the_authenticator() {
 #[test]
 fn rfc_2865_7_3_requests_reveal_their_passwords() {
     let first = hex(CHALLENGED_REQUEST);
-    let first = PacketView::parse(&first)
-        .unwrap()
-        .verify(&rfc_secret(), Demand::IfPresent)
-        .unwrap();
-    assert_eq!(
-        first.password(&rfc_secret()).unwrap(),
-        Some(Secret::new("challenge"))
-    );
+    let first = PacketView::parse(&first).unwrap().verify(&rfc_secret(), Demand::IfPresent).unwrap();
+    assert_eq!(first.password(&rfc_secret()).unwrap(), Some(Secret::new("challenge")));
     let mut second = hex(ANSWERED_REQUEST);
     assert_eq!(
         PacketView::parse(&second).unwrap_err(),
@@ -128,14 +100,8 @@ fn rfc_2865_7_3_requests_reveal_their_passwords() {
     );
     let length = second.len() - 9;
     second[length] = 0x0a;
-    let second = PacketView::parse(&second)
-        .unwrap()
-        .verify(&rfc_secret(), Demand::IfPresent)
-        .unwrap();
-    assert_eq!(
-        second.password(&rfc_secret()).unwrap(),
-        Some(Secret::new("99101462"))
-    );
+    let second = PacketView::parse(&second).unwrap().verify(&rfc_secret(), Demand::IfPresent).unwrap();
+    assert_eq!(second.password(&rfc_secret()).unwrap(), Some(Secret::new("99101462")));
     assert_eq!(second.state(), Some(&b"32769430"[..]));
 }
 
@@ -151,30 +117,19 @@ fn printed_replies_verify_under_their_requests() {
         (STATUS_NAS_ACCEPT, STATUS_NAS),
     ] {
         assert_eq!(judged(reply, request, Demand::IfPresent), Ok(()), "{reply}");
-        assert_eq!(
-            judged(reply, request, Demand::Required),
-            Err(Unverified::MissingMessageAuthenticator),
-            "{reply}"
-        );
+        assert_eq!(judged(reply, request, Demand::Required), Err(Unverified::MissingMessageAuthenticator), "{reply}");
     }
 }
 
-const ANSWERED_WITH_ITS_LENGTH_MENDED: &str =
-    "01030043b122556d428a13d0d6253807c457ecf001076d6f7073790212692c1f
+const ANSWERED_WITH_ITS_LENGTH_MENDED: &str = "01030043b122556d428a13d0d6253807c457ecf001076d6f7073790212692c1f
     205fc081b919b95195f561a5810406c0a80110050600000007180a3332373639
     343330";
 
 #[test]
 fn printed_replies_that_were_changed_do_not_verify() {
     let wrong = Err(Unverified::BadResponseAuthenticator);
-    assert_eq!(
-        judged(CHAP_ACCEPT_CHANGED, CHAP_REQUEST, Demand::IfPresent),
-        wrong
-    );
-    assert_eq!(
-        judged(STATUS_ACCT_AS_PRINTED, STATUS_ACCT, Demand::IfPresent),
-        wrong
-    );
+    assert_eq!(judged(CHAP_ACCEPT_CHANGED, CHAP_REQUEST, Demand::IfPresent), wrong);
+    assert_eq!(judged(STATUS_ACCT_AS_PRINTED, STATUS_ACCT, Demand::IfPresent), wrong);
 }
 
 #[test]
@@ -182,14 +137,8 @@ fn rfc_5997_status_servers_verify() {
     for status in [STATUS_AUTH, STATUS_ACCT, STATUS_NAS] {
         let bytes = hex(status);
         let view = PacketView::parse(&bytes).unwrap();
-        assert!(
-            view.verify(&rfc_secret(), Demand::IfPresent)
-                .unwrap()
-                .had_message_authenticator()
-        );
-        let error = view
-            .verify(&shared("xyzzy5462"), Demand::IfPresent)
-            .unwrap_err();
+        assert!(view.verify(&rfc_secret(), Demand::IfPresent).unwrap().had_message_authenticator());
+        let error = view.verify(&shared("xyzzy5462"), Demand::IfPresent).unwrap_err();
         assert_eq!(error, Unverified::BadMessageAuthenticator);
     }
 }
@@ -199,49 +148,27 @@ fn a_captured_eap_request_parses_and_does_not_verify_under_another_secret() {
     let bytes = hex(EAP_IDENTITY);
     let view = PacketView::parse(&bytes).unwrap();
     assert_eq!(view.user_name(), Some(&b"John.McGuirk"[..]));
-    assert_eq!(
-        wire::eap_join(&view).unwrap().unwrap()[..5],
-        [2, 0, 0, 17, 1]
-    );
-    assert_eq!(
-        view.verify(&rfc_secret(), Demand::IfPresent).unwrap_err(),
-        Unverified::BadMessageAuthenticator
-    );
+    assert_eq!(wire::eap_join(&view).unwrap().unwrap()[..5], [2, 0, 0, 17, 1]);
+    assert_eq!(view.verify(&rfc_secret(), Demand::IfPresent).unwrap_err(), Unverified::BadMessageAuthenticator);
 }
 
 /// The reply of ours to a printed request.
 fn answer(printed: &str, code: ReplyCode, attributes: &[Attribute<'_>]) -> Vec<u8> {
     let bytes = hex(printed);
-    let request = PacketView::parse(&bytes)
-        .unwrap()
-        .verify(&rfc_secret(), Demand::IfPresent)
-        .unwrap();
+    let request = PacketView::parse(&bytes).unwrap().verify(&rfc_secret(), Demand::IfPresent).unwrap();
     let (context, mut buffer) = (request.context(), Datagram::new());
     let mut reply = context.reply(code, &mut buffer);
-    attributes
-        .iter()
-        .try_for_each(|attribute| reply.push(*attribute))
-        .unwrap();
+    attributes.iter().try_for_each(|attribute| reply.push(*attribute)).unwrap();
     reply.sign(&rfc_secret()).unwrap().as_bytes().to_vec()
 }
 
 #[test]
 fn our_replies_are_the_ones_that_were_computed_apart() {
     let login = Attribute::new(kind::SERVICE_TYPE, &[0, 0, 0, 1]);
-    assert_eq!(
-        answer(PAP_REQUEST, ReplyCode::Accept, &[login]),
-        hex(OUR_ACCEPT)
-    );
+    assert_eq!(answer(PAP_REQUEST, ReplyCode::Accept, &[login]), hex(OUR_ACCEPT));
     assert_eq!(answer(PAP_REQUEST, ReplyCode::Reject, &[]), hex(OUR_REJECT));
-    assert_eq!(
-        answer(STATUS_AUTH, ReplyCode::Accept, &[]),
-        hex(OUR_STATUS_ACCEPT)
-    );
-    for (reply, request) in [
-        (OUR_ACCEPT, PAP_REQUEST),
-        (OUR_REJECT, PAP_REQUEST),
-        (OUR_STATUS_ACCEPT, STATUS_AUTH),
-    ] {
+    assert_eq!(answer(STATUS_AUTH, ReplyCode::Accept, &[]), hex(OUR_STATUS_ACCEPT));
+    for (reply, request) in [(OUR_ACCEPT, PAP_REQUEST), (OUR_REJECT, PAP_REQUEST), (OUR_STATUS_ACCEPT, STATUS_AUTH)] {
         assert_eq!(judged(reply, request, Demand::Required), Ok(()));
     }
 }
@@ -251,41 +178,23 @@ fn salted_values_are_the_ones_that_were_computed_apart() {
     let (secret, under) = (rfc_secret(), array(SALTED_UNDER));
     let key: Vec<u8> = (0..32).collect();
     for (plain, salt, hidden) in [
-        (
-            &b"hunter2"[..],
-            [0x81, 0x02],
-            "81024f86790599dbba7da90b71cd94fda019",
-        ),
-        (
-            &key[..16],
-            [0x9c, 0x01],
-            "9c01df06d93e9ad3bc771b92820dac665b9d655f6953f9c925b2c68ab30387282b31",
-        ),
+        (&b"hunter2"[..], [0x81, 0x02], "81024f86790599dbba7da90b71cd94fda019"),
+        (&key[..16], [0x9c, 0x01], "9c01df06d93e9ad3bc771b92820dac665b9d655f6953f9c925b2c68ab30387282b31"),
         (
             &key,
             [0x9c, 0x02],
             "9c025118e41a649f9734d55282a622044c1f10de896c07795516c372922f01a758630aab6ac3e813a3fddad801d8adce2044",
         ),
     ] {
-        assert_eq!(
-            hide_salted(&Secret::new(plain), salt, &secret, &under),
-            Ok(hex(hidden))
-        );
-        assert_eq!(
-            reveal_salted(&hex(hidden), &secret, &under),
-            Some(Secret::new(plain))
-        );
+        assert_eq!(hide_salted(&Secret::new(plain), salt, &secret, &under), Ok(hex(hidden)));
+        assert_eq!(reveal_salted(&hex(hidden), &secret, &under), Some(Secret::new(plain)));
     }
 }
 
 #[test]
 fn a_key_of_the_upstream_is_wrapped_anew_for_the_appliance() {
     let from_upstream = hex("80017da3da91e659ca4abf38e229a7e4ba1a7ed6b7ab5409e0f7e1a34870db9b47a9");
-    let key = reveal_salted(
-        &from_upstream,
-        &shared("upstream-secret"),
-        &array("00112233445566778899aabbccddeeff"),
-    );
+    let key = reveal_salted(&from_upstream, &shared("upstream-secret"), &array("00112233445566778899aabbccddeeff"));
     let key = key.unwrap();
     assert_eq!(key.expose(), (0..16).collect::<Vec<u8>>());
     let (secret, under) = (rfc_secret(), array(SALTED_UNDER));
@@ -297,53 +206,27 @@ fn a_key_of_the_upstream_is_wrapped_anew_for_the_appliance() {
 fn freeradius_values_are_read_and_written_alike() {
     let (secret, under) = (shared("testing123"), array(TESTING_UNDER));
     let bob = hex("f4816bca74fd7a1a104607240014828b");
-    assert_eq!(
-        hide_password(&Secret::new("bob"), &secret, &under),
-        Ok(bob.clone())
-    );
-    assert_eq!(
-        reveal_password(&bob, &secret, &under),
-        Ok(Secret::new("bob"))
-    );
+    assert_eq!(hide_password(&Secret::new("bob"), &secret, &under), Ok(bob.clone()));
+    assert_eq!(reveal_password(&bob, &secret, &under), Ok(Secret::new("bob")));
     let reveal = |text: &str| reveal_salted(&hex(text), &secret, &under);
-    assert_eq!(
-        reveal("9973051de6c557307dacd5daa599f4e26e7e"),
-        Some(Secret::new("foo"))
-    );
-    assert_eq!(
-        reveal("c06f255f09b7dc0e4a1a465605f48f7c0ba4"),
-        Some(Secret::new("barbar"))
-    );
+    assert_eq!(reveal("9973051de6c557307dacd5daa599f4e26e7e"), Some(Secret::new("foo")));
+    assert_eq!(reveal("c06f255f09b7dc0e4a1a465605f48f7c0ba4"), Some(Secret::new("barbar")));
 }
 
 #[test]
 fn values_too_long_to_hide_are_refused() {
     let (secret, under): (SharedSecret, _) = (rfc_secret(), [0; 16]);
     assert!(hide_password(&Secret::new([1; 128]), &secret, &under).is_ok());
-    assert_eq!(
-        hide_password(&Secret::new([1; 129]), &secret, &under),
-        Err(Full)
-    );
+    assert_eq!(hide_password(&Secret::new([1; 129]), &secret, &under), Err(Full));
     assert!(hide_salted(&Secret::new([1; 239]), [0x80, 0], &secret, &under).is_ok());
-    assert_eq!(
-        hide_salted(&Secret::new([1; 240]), [0x80, 0], &secret, &under),
-        Err(Full)
-    );
+    assert_eq!(hide_salted(&Secret::new([1; 240]), [0x80, 0], &secret, &under), Err(Full));
 }
 
 /// The extended attributes of a packet with these attributes: type, Extended-Type, value.
 fn extended(attributes: &[u8]) -> Vec<(u8, u8, Option<Vec<u8>>)> {
     let bytes = packet(1, 0, [0; 16], attributes);
     let view = PacketView::parse(&bytes).unwrap();
-    view.extended_attributes()
-        .map(|a| {
-            (
-                a.kind,
-                a.extended_type,
-                a.value.map(std::borrow::Cow::into_owned),
-            )
-        })
-        .collect()
+    view.extended_attributes().map(|a| (a.kind, a.extended_type, a.value.map(std::borrow::Cow::into_owned))).collect()
 }
 
 #[test]
@@ -353,40 +236,16 @@ fn rfc_6929_9_attributes_are_walked() {
         ("f1070201042345", 241, 2, "01042345"),
         ("f10b020104234502046789", 241, 2, "0104234502046789"),
         ("f10d020104234503060104abcd", 241, 2, "0104234503060104abcd"),
-        (
-            "f1120201042345030b0104abcd0205666f6f",
-            241,
-            2,
-            "01042345030b0104abcd0205666f6f",
-        ),
-        (
-            "f10f01010c020a030804060504cdef",
-            241,
-            1,
-            "010c020a030804060504cdef",
-        ),
+        ("f1120201042345030b0104abcd0205666f6f", 241, 2, "01042345030b0104abcd0205666f6f"),
+        ("f10f01010c020a030804060504cdef", 241, 1, "010c020a030804060504cdef"),
         ("f10c1a000000010474657374", 241, 26, "000000010474657374"),
-        (
-            "f10e1a0000000105030674657374",
-            241,
-            26,
-            "0000000105030674657374",
-        ),
+        ("f10e1a0000000105030674657374", 241, 26, "0000000105030674657374"),
         ("f5070100626f62", 245, 1, "626f62"),
         ("f508020001042345", 245, 2, "01042345"),
         ("f50d1a00000000010474657374", 245, 26, "000000010474657374"),
-        (
-            "f50f1a000000000105030674657374",
-            245,
-            26,
-            "0000000105030674657374",
-        ),
+        ("f50f1a000000000105030674657374", 245, 26, "0000000105030674657374"),
     ] {
-        assert_eq!(
-            extended(&hex(raw)),
-            [(kind, extended_type, Some(hex(value)))],
-            "{raw}"
-        );
+        assert_eq!(extended(&hex(raw)), [(kind, extended_type, Some(hex(value)))], "{raw}");
     }
 }
 
@@ -395,28 +254,14 @@ fn rfc_6929_9_2_long_attributes_are_joined() {
     // 245.4 with 251 octets and 15 more; 245.26 likewise with 20.
     for (extended_type, last) in [(4, 15), (26, 20)] {
         let first = [&[0xf5, 0xff, extended_type, 0x80][..], &[0xaa; 251]].concat();
-        let second = [
-            &[0xf5, last + 4, extended_type, 0][..],
-            &vec![0xbb; last.into()],
-        ]
-        .concat();
+        let second = [&[0xf5, last + 4, extended_type, 0][..], &vec![0xbb; last.into()]].concat();
         let joined = [vec![0xaa; 251], vec![0xbb; last.into()]].concat();
         let both = [first.clone(), second.clone()].concat();
         assert_eq!(extended(&both), [(0xf5, extended_type, Some(joined))]);
         let broken = [&first[..], &[1, 3, b'a'], &second].concat();
         let bbb = vec![0xbb; last.into()];
-        assert_eq!(
-            extended(&broken),
-            [
-                (0xf5, extended_type, None),
-                (0xf5, extended_type, Some(bbb))
-            ]
-        );
-        assert_eq!(
-            extended(&first),
-            [(0xf5, extended_type, None)],
-            "no fragment follows"
-        );
+        assert_eq!(extended(&broken), [(0xf5, extended_type, None), (0xf5, extended_type, Some(bbb))]);
+        assert_eq!(extended(&first), [(0xf5, extended_type, None)], "no fragment follows");
     }
 }
 
@@ -424,12 +269,7 @@ fn rfc_6929_9_2_long_attributes_are_joined() {
 fn an_extended_attribute_without_a_value_is_invalid_and_kills_nothing() {
     assert_eq!(
         extended(&hex("f102 f10301 f50401 00 f1040107")),
-        [
-            (241, 0, None),
-            (241, 1, None),
-            (245, 1, None),
-            (241, 1, Some(vec![7]))
-        ]
+        [(241, 0, None), (241, 1, None), (245, 1, None), (241, 1, Some(vec![7]))]
     );
 }
 

@@ -1,0 +1,44 @@
+//! A new configuration into a running server: taken whole or refused whole (rules G2), and said in the log either way.
+//!
+//! Rules, clients, primaries and push channels change at once. Addresses, the store and the audit file are bound at the
+//! start: a change of those is named and takes effect at the next one.
+
+use super::{Server, StartError};
+use crate::config::Config;
+use crate::telemetry::{ReloadRefused, Reloaded};
+
+/// Keys whose change needs a start.
+const AT_THE_START: [&str; 4] = ["radius.", "store.", "metrics.", "audit."];
+
+impl Server {
+    /// Takes a new configuration, or keeps the old one and says why.
+    pub async fn reload(&mut self, new: Result<Config, Vec<String>>) {
+        let outcome = match new {
+            Ok(config) => self.adopt(config).await.map_err(|error| vec![error.to_string()]),
+            Err(mistakes) => Err(mistakes),
+        };
+        match outcome {
+            Ok(changes) => self.telemetry.emit(Reloaded { changes: &changes }),
+            Err(mistakes) => self.telemetry.emit(ReloadRefused { mistakes: &mistakes }),
+        }
+    }
+
+    async fn adopt(&mut self, config: Config) -> Result<Vec<String>, StartError> {
+        let changes = Config::differences(&self.config, &config)
+            .iter()
+            .map(|change| told(&change.key, &change.to_string()))
+            .collect();
+        let law = self.workshop.law(&config, &mut self.in_force).await?;
+        // The law first: a client that is new to the gate is known to it already, one that is gone is refused at release (A6).
+        self.engine.replace(law);
+        self.gate.reload(&config.clients);
+        self.config = config;
+        self.take_learned().await;
+        Ok(changes)
+    }
+}
+
+fn told(key: &str, change: &str) -> String {
+    let later = AT_THE_START.iter().any(|prefix| key.starts_with(prefix));
+    if later { format!("{change} (takes effect at the next start)") } else { change.to_owned() }
+}
