@@ -10,6 +10,7 @@ mod ask;
 mod clock;
 mod held;
 mod perform;
+mod repeats;
 mod reply;
 mod return_path;
 mod timers;
@@ -42,6 +43,7 @@ pub use return_path::ReturnPath;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};
+use repeats::Repeats;
 use timers::Timers;
 
 /// Sessions woken in one go before others get their turn.
@@ -88,6 +90,7 @@ struct Inner {
     /// Prompts that rang, so that the phones can be told of their end.
     rung: DashMap<PromptId, PromptClaim>,
     timers: Timers,
+    repeats: Repeats,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
     telemetry: Telemetry,
@@ -117,6 +120,7 @@ impl Engine {
             prompts: DashMap::with_shard_amount(16),
             rung: DashMap::with_shard_amount(16),
             timers: Timers::default(),
+            repeats: Repeats::new(ProofKey::new(rand::random())),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
             telemetry: parts.telemetry,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    LoginKey, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record, ReleaseCheck,
-    ReleaseOutcome, ResolvedUser, Tick, Unavailable,
+    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record,
+    ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -122,7 +122,7 @@ impl Engine {
                     methods: &methods,
                     at,
                 };
-                let outcome = oath::check(&*engine.0.store, &typed, &engine.limits(), &Waits(&engine)).await;
+                let outcome = engine.check_code(&typed).await;
                 engine.tell_code(&outcome, methods.first().copied(), at);
                 engine.deliver_login(key, login, LoginEvent::Code(question, outcome));
             }),
@@ -133,7 +133,12 @@ impl Engine {
                         engine.0.store.claim_prompt(claim.clone(), engine.0.clock.moment().wall, &limits)
                     })
                     .await;
+                let ours = matches!(claimed, Ok(Claim::Claimed { .. }));
                 engine.deliver_login(key, login, LoginEvent::Claim(question, claimed));
+                // The login may have ended meanwhile: then nobody waits for this prompt, and it never rang.
+                if ours && engine.session_of_prompt(claim.prompt).is_none() {
+                    engine.close_prompt(claim.prompt, PromptClose::Withdrawn).await;
+                }
             }),
             Effect::Push { login, claim } => self.spawn(async move {
                 let prompt = claim.prompt;
@@ -188,7 +193,21 @@ impl Engine {
         }
     }
 
-    fn tell_code(&self, outcome: &Result<login::CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
+    /// One look at a code; the same wrong one again is answered from memory (C1).
+    async fn check_code(&self, typed: &TypedCode<'_>) -> Result<CodeOutcome, Unavailable> {
+        if self.0.repeats.knows(typed.user, typed.code, typed.at.tick) {
+            return Ok(CodeOutcome::Wrong);
+        }
+        let outcome = oath::check(&*self.0.store, typed, &self.limits(), &Waits(self)).await;
+        match &outcome {
+            Ok(CodeOutcome::Wrong) => self.0.repeats.wrong(typed.user, typed.code, typed.at.tick),
+            Ok(CodeOutcome::Right { .. }) => self.0.repeats.right(typed.user),
+            Ok(CodeOutcome::Spent | CodeOutcome::Locked { .. } | CodeOutcome::NoToken) | Err(_) => {}
+        }
+        outcome
+    }
+
+    fn tell_code(&self, outcome: &Result<CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
         use login::CodeOutcome::{Locked, NoToken, Right, Spent, Wrong};
         let (method, result) = match outcome {
             Ok(Right { method, .. }) => (Some(*method), FactorResult::Accepted),

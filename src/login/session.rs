@@ -132,7 +132,7 @@ impl Session {
             Admission::Join(id) => self.with(id, cx, |login, step| login.join(attempt, step)),
             Admission::Repeat(answer) => cx.emit(Effect::Reply { asker: attempt.asker.id, answer }),
         }
-        self.settled()
+        self.settled(cx)
     }
 
     /// Something happened.
@@ -149,7 +149,7 @@ impl Session {
             Event::Woke => self.wake(cx),
             Event::Drained => self.drain(cx),
         }
-        self.settled()
+        self.settled(cx)
     }
 
     /// The next moment at which [`Event::Woke`] is due.
@@ -224,12 +224,21 @@ impl Session {
     /// that is out may still be answered, or the same login asks again within ten seconds (A8).
     fn approved(&mut self, cx: &mut Context<'_>) {
         let newest = self.logins.iter().filter_map(|login| Some((login.newest_at_phone()?, login.id()))).max();
-        let Some((_, winner)) = newest else { return };
+        let Some((_, winner)) = newest else { return self.keep_for_answer(cx) };
         self.with(winner, cx, Login::approve);
         for loser in self.waiting_at_phone() {
             if loser != winner {
                 self.with(loser, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
             }
+        }
+    }
+
+    /// Nobody waits, but a challenge can still be answered: the approval stands as long (B5).
+    fn keep_for_answer(&self, cx: &mut Context<'_>) {
+        let until = self.logins.iter().filter_map(Login::answerable_until).max();
+        if let (Some(until), Some(open)) = (until, &self.prompt) {
+            let askers_until = cx.at.wall.plus(until.since(cx.at.tick));
+            cx.emit(Effect::ExtendPrompt { prompt: open.id, askers_until });
         }
     }
 
@@ -310,8 +319,21 @@ impl Session {
         self.logins.insert(at, login);
     }
 
-    fn settled(mut self) -> Self {
+    /// After each step: who needs the prompt has it, and a prompt that nobody needs any more is withdrawn. So a login
+    /// that ends by itself never takes the prompt of another one along (B2).
+    fn settled(mut self, cx: &mut Context<'_>) -> Self {
+        if self.prompt.is_none() {
+            let stranded: Vec<LoginId> =
+                self.logins.iter().filter(|login| login.needs_prompt()).map(Login::id).collect();
+            for id in stranded {
+                self.with(id, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
+            }
+        }
         self.logins.retain(|login| !login.is_gone());
+        let wanted = self.logins.iter().any(|login| login.at_prompt() || login.is_releasing());
+        if !wanted && let Some(open) = self.prompt.take() {
+            cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+        }
         self
     }
 }

@@ -24,7 +24,7 @@ fn every_malformed_packet_is_dropped_without_a_reply_and_counted() {
         head(53, 20),
         head(255, 20),
         with(28, &[80, 8, 1, 2, 3, 4, 5, 6]),
-        with(20 + 402, &[1, 2].repeat(201)),
+        with(20 + 402, &[25, 2].repeat(201)),
         with(20 + 36, &[&[2, 18], &[9; 16][..], &[3, 18], &[9; 16]].concat()),
         sign(&bare(1, 1, &[]), SECRET).into_iter().chain([0; 4097]).collect(),
     ];

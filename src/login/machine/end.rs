@@ -14,7 +14,7 @@ use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::policy::{Join, Outcome, Verdict};
 use crate::prompt::PromptClose;
-use crate::record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};
+use crate::record::{LoginId, Reason, Record, RecordedAnswer};
 use crate::words;
 
 /// Why somebody is refused, and what is said to whom.
@@ -176,7 +176,6 @@ impl Case {
     /// Writes the refusal down now and lets it leave after its delay (D6).
     pub(super) fn reject(&mut self, refusal: Refusal, step: &mut Step<'_, '_>) -> Stage {
         let Refusal { reason, text, attributes, detail } = refusal;
-        self.let_go_of_prompt(reason, step);
         let record = self.record(RecordedAnswer::Reject, reason, detail, step);
         step.cx.emit(Effect::Record(Arc::new(record)));
         self.delay(Reject { reason, text, attributes }, step)
@@ -188,25 +187,6 @@ impl Case {
         let delayed = now.plus(limits::reject_delay(&self.policy.limits, dice));
         let at = self.askers.newest().map_or(now, |asker| delayed.min(asker.until.max(now)));
         Stage::Rejecting { at, reject }
-    }
-
-    /// A login that ends takes its own prompt along, unless the phone or the store ended it already.
-    fn let_go_of_prompt(&self, reason: Reason, step: &mut Step<'_, '_>) {
-        let holds_prompt = matches!(
-            reason,
-            Reason::WrongCode
-                | Reason::SpentCode
-                | Reason::CodesLocked
-                | Reason::StoreUnavailable
-                | Reason::Draining
-                | Reason::Changed
-        );
-        if !holds_prompt || self.factor == RecordedFactor::None {
-            return;
-        }
-        if let Some(open) = step.prompt.take() {
-            step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
-        }
     }
 
     fn send_reject(&mut self, reject: Reject, step: &mut Step<'_, '_>) -> Stage {
@@ -221,7 +201,7 @@ impl Case {
                 step.cx.emit(Effect::Supersede(waiting.asker.id));
             }
         }
-        Stage::Ended { answer, until: now.plus(REPEATS_FOR) }
+        if self.repeats { Stage::Ended { answer, until: now.plus(REPEATS_FOR) } } else { Stage::Gone }
     }
 
     // --- time --------------------------------------------------------------------------------------------------
@@ -240,17 +220,11 @@ impl Case {
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
-            Stage::ReadingUser { .. }
-            | Stage::CheckingCode { .. }
-            | Stage::Claiming { .. }
-            | Stage::Releasing { .. }
-                if out_of_patience =>
-            {
-                self.reject(
+            Stage::ReadingUser { .. } | Stage::CheckingCode { .. } | Stage::Claiming { .. } if out_of_patience => self
+                .reject(
                     Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                     step,
-                )
-            }
+                ),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
@@ -297,16 +271,17 @@ impl Case {
     /// The prompt is over without a yes: denied, reported, displaced, or its time has passed.
     pub(super) fn prompt_lost(&mut self, stage: Stage, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
         let denied = matches!(reason, Reason::Denied | Reason::Fraud);
+        let over = denied || reason == Reason::Superseded;
         match stage {
-            Stage::AwaitingPhone { inside } if !denied && inside.has_codes() && self.can_challenge() => {
+            Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {
                 self.challenge(inside, words::ENTER_CODE, step)
             }
             Stage::AwaitingPhone { .. } => self.reject(Refusal::because(reason), step),
-            Stage::AwaitingAnswer { inside, open } if !denied && inside.has_codes() => {
+            Stage::AwaitingAnswer { inside, open } if !over && inside.has_codes() => {
                 Stage::AwaitingAnswer { inside, open }
             }
             // Rules A8: a denial ends the session, whatever else is under way; nothing revives it.
-            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } if denied => {
+            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } if over => {
                 self.reject(Refusal::because(reason), step)
             }
             Stage::AwaitingAnswer { .. } => self.expire(reason, step),
@@ -332,12 +307,13 @@ impl Case {
         match stage {
             Stage::Rejecting { reject, .. } => self.send_reject(reject, step),
             Stage::Ended { .. } | Stage::Gone | Stage::Lingering { .. } => Stage::Gone,
+            // Its record may be durable already: what the store says of it is what leaves (F2).
+            releasing @ Stage::Releasing { .. } => releasing,
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. }
-            | Stage::Releasing { .. } => {
+            | Stage::AwaitingPhone { .. } => {
                 let record = self.record(RecordedAnswer::Reject, Reason::Draining, None, step);
                 step.cx.emit(Effect::Record(Arc::new(record)));
                 self.send_reject(Self::plain(Reason::Draining), step)

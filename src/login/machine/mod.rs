@@ -53,6 +53,8 @@ pub(crate) struct Case {
     twin: LoginKey,
     proof: Proof,
     authentic: bool,
+    /// Its Reject is repeated to the same question (B2); one that was refused before it began has nobody to repeat it to.
+    repeats: bool,
     /// What was typed beside the password, until it is used.
     appended: Option<Appended>,
     /// Only for the saboteur that tries the split unsplit.
@@ -189,6 +191,7 @@ impl Login {
     /// A login that is refused before it begins.
     pub(crate) fn refuse(attempt: Attempt, reason: Reason, step: &mut Step<'_, '_>) -> Self {
         let (mut case, _) = Case::of(attempt, step);
+        case.repeats = false;
         let stage = case.reject(Refusal::because(reason), step);
         Self { case, stage }
     }
@@ -215,6 +218,9 @@ impl Login {
             }
             (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => {
                 case.pushed(inside, prompt, outcome, step)
+            }
+            (stage @ Stage::AwaitingAnswer { .. }, LoginEvent::Pushed(prompt, Err(_))) => {
+                case.pushed_in_vain(stage, prompt, step)
             }
             (Stage::Releasing { question, inside, second, record }, LoginEvent::Release(answers, outcome))
                 if question == answers =>
@@ -419,6 +425,29 @@ impl Login {
         }
     }
 
+    /// It waits for the phone and for nothing else: without a prompt that is no state to be in.
+    pub(crate) fn needs_prompt(&self) -> bool {
+        matches!(self.stage, Stage::AwaitingPhone { .. } | Stage::Lingering { .. })
+    }
+
+    /// How long a challenge of ours may still be answered.
+    pub(crate) fn answerable_until(&self) -> Option<Tick> {
+        match &self.stage {
+            Stage::AwaitingAnswer { open, .. } => Some(open.until),
+            Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone => None,
+        }
+    }
+
     /// It waits for a person: counted as held.
     pub(crate) fn is_held(&self) -> bool {
         self.at_prompt() || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. })
@@ -434,9 +463,9 @@ impl Login {
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. }
-            | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
-            Stage::Lingering { .. } | Stage::Gone => None,
+            | Stage::AwaitingPhone { .. } => self.case.askers.newest().map(|asker| asker.until),
+            // What the store says of the release is awaited: its record may be durable already (F2).
+            Stage::Releasing { .. } | Stage::Lingering { .. } | Stage::Gone => None,
         }
     }
 
@@ -480,6 +509,7 @@ impl Case {
             twin: attempt.twin,
             proof: attempt.proof,
             authentic: attempt.authentic,
+            repeats: true,
             appended: None,
             unsplit: None,
             policy: Arc::clone(step.cx.policy),

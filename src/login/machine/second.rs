@@ -256,7 +256,10 @@ impl Case {
             *step.prompt = Some(OpenPrompt { id: prompt, ends, approved });
         }
         step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: true });
-        if step.approved().is_some() { self.release_by_phone(inside, step) } else { Stage::AwaitingPhone { inside } }
+        if step.approved().is_some() {
+            return self.release_by_phone(inside, step);
+        }
+        Stage::AwaitingPhone { inside }
     }
 
     /// No prompt for this login: a code, where it can be asked for, or the refusal (B2; no failure is counted).
@@ -296,6 +299,15 @@ impl Case {
             }
             Outage::Accept | Outage::Deny => self.reject(Refusal::because(Reason::PushUnavailable).detail(why), step),
         }
+    }
+
+    /// Nobody's phone rang, and the challenge that is out asks for a code anyway: the prompt ends uncounted.
+    pub(super) fn pushed_in_vain(&mut self, stage: Stage, prompt: PromptId, step: &mut Step<'_, '_>) -> Stage {
+        if step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_none()) {
+            *step.prompt = None;
+            step.cx.emit(Effect::ClosePrompt { prompt, why: PromptClose::Withdrawn });
+        }
+        stage
     }
 
     fn code_instead_of_push(&mut self, inside: Inside, why: Arc<str>, step: &mut Step<'_, '_>) -> Stage {
