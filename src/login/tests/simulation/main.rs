@@ -1,0 +1,72 @@
+//! A deterministic simulation of the machine, its sessions and a model of the store: virtual time, a network that loses,
+//! doubles and reorders, people who mistype and change their mind, a primary that is late, a store that forgets what was
+//! not synced, a clock that is stepped, and a power failure before or after any effect.
+//!
+//! Every answer is judged against a reference model that keeps its own books. A broken rule prints its number and the
+//! seed; `VESTIBULE_SEED=n cargo test -p vestibule-login --test simulation` replays that very life, with its trace.
+
+mod appliance;
+mod dice;
+mod engine;
+mod invariants;
+mod network;
+mod perform;
+mod phone;
+mod reference;
+mod scene;
+mod store;
+mod tally;
+mod world;
+
+use std::sync::Arc;
+
+use login::Policy;
+use tally::Tally;
+use world::World;
+
+/// Logins of one life.
+const LOGINS_OF_A_LIFE: usize = 25;
+
+fn policies() -> [Arc<Policy>; 4] {
+    scene::Law::ALL.map(scene::policy)
+}
+
+fn live(seed: u64, policies: &[Arc<Policy>; 4], trace: bool) -> World {
+    World::new(seed, policies, trace).live(LOGINS_OF_A_LIFE)
+}
+
+#[expect(clippy::disallowed_macros, reason = "a test tells what it saw")]
+fn say(what: &str) {
+    println!("{what}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own switch: which seed to replay, how many logins")]
+fn number_of(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Debug builds are slow; the promise is kept in release.
+fn logins_wanted() -> u64 {
+    number_of("VESTIBULE_LOGINS").unwrap_or(if cfg!(debug_assertions) { 5_000 } else { 100_000 })
+}
+
+#[test]
+fn no_rule_is_broken_in_a_hundred_thousand_random_logins() {
+    let policies = policies();
+    if let Some(seed) = number_of("VESTIBULE_SEED") {
+        let world = live(seed, &policies, true);
+        world.trace.iter().flatten().for_each(|line| say(line));
+        assert_eq!(world.violation, None, "seed {seed}");
+        return;
+    }
+    let lives = logins_wanted().div_ceil(LOGINS_OF_A_LIFE as u64);
+    let mut tally = Tally::default();
+    for seed in 0..lives {
+        let world = live(seed, &policies, false);
+        tally.add(&world.tally);
+        if let Some((rule, what)) = world.violation {
+            panic!("rule {rule} is broken: {what}\nreplay: VESTIBULE_SEED={seed} cargo test -p vestibule-login --test simulation");
+        }
+    }
+    say(&tally.to_string());
+}
