@@ -18,6 +18,7 @@ mod store;
 mod tally;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use login::Policy;
@@ -60,13 +61,22 @@ fn no_rule_is_broken_in_a_hundred_thousand_random_logins() {
         return;
     }
     let lives = logins_wanted().div_ceil(LOGINS_OF_A_LIFE as u64);
-    let mut tally = Tally::default();
+    let (mut tally, mut broken) = (Tally::default(), BTreeMap::new());
     for seed in 0..lives {
         let world = live(seed, &policies, false);
         tally.add(&world.tally);
         if let Some((rule, what)) = world.violation {
-            panic!("rule {rule} is broken: {what}\nreplay: VESTIBULE_SEED={seed} cargo test -p vestibule-login --test simulation");
+            broken.entry(rule).or_insert((0_u64, seed, what)).0 += 1;
         }
     }
     say(&tally.to_string());
+    let told: String = broken.iter().map(|(rule, (lives, seed, what))| told(rule, *lives, *seed, what)).collect();
+    assert!(told.is_empty(), "{told}");
+}
+
+fn told(rule: &str, lives: u64, seed: u64, what: &str) -> String {
+    format!(
+        "\nrule {rule} is broken in {lives} lives, first: {what}\n  \
+         replay: VESTIBULE_SEED={seed} cargo test -p vestibule-login --test simulation -- --nocapture\n"
+    )
 }
