@@ -80,3 +80,39 @@ fn told(rule: &str, lives: u64, seed: u64, what: &str) -> String {
          replay: VESTIBULE_SEED={seed} cargo test -p vestibule-login --test simulation -- --nocapture\n"
     )
 }
+
+/// The saboteurs of `login::mutant`: each breaks one rule at the line that holds it.
+#[cfg(feature = "mutants")]
+mod saboteurs {
+    use login::mutant::{self, Mutant};
+
+    use super::{LOGINS_OF_A_LIFE, live, policies, say};
+
+    /// Lives that a saboteur may stay unseen.
+    const LIVES_MAX: u64 = 400;
+
+    /// Which rule tells of it, and after how many logins.
+    fn caught(sabotage: Mutant) -> Option<(&'static str, String, usize)> {
+        let policies = policies();
+        mutant::set(Some(sabotage));
+        let found = (0..LIVES_MAX).find_map(|seed| {
+            let (rule, what) = live(seed, &policies, false).violation?;
+            let lives = usize::try_from(seed).unwrap() + 1;
+            Some((rule, what, lives * LOGINS_OF_A_LIFE))
+        });
+        mutant::set(None);
+        found
+    }
+
+    #[test]
+    fn every_saboteur_is_caught() {
+        let mut missed = Vec::new();
+        for sabotage in Mutant::ALL {
+            match caught(sabotage) {
+                Some((rule, what, logins)) => say(&format!("{sabotage:?} is caught by {rule} within {logins} logins: {what}")),
+                None => missed.push(sabotage),
+            }
+        }
+        assert!(missed.is_empty(), "nobody notices {missed:?}");
+    }
+}
