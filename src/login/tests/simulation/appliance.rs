@@ -65,7 +65,9 @@ impl World {
     }
 
     fn fresh(&mut self) -> (Ask, &'static Person) {
-        let person = self.dice.pick(&PEOPLE);
+        // Most people have a second factor; a few have none, or are no people.
+        let among = if self.dice.chance(70) { &PEOPLE[..4] } else { &PEOPLE[..] };
+        let person = self.dice.pick(among);
         let appliance = self.dice.pick(&APPLIANCES);
         let shouted = self.dice.chance(4);
         let ask = Ask {
@@ -86,9 +88,9 @@ impl World {
         let typed = match self.dice.below(100) {
             0..=9 => format!("{}x", person.password),
             10..=11 => String::new(),
-            12..=34 if append => format!("{},CODE", person.password),
-            35..=39 if append => format!("{},00000000", person.password),
-            40..=43 if append => format!("{},totp", person.password),
+            12..=36 if append => format!("{},CODE", person.password),
+            37..=40 if append => format!("{},00000000", person.password),
+            41..=43 if append => format!("{},totp", person.password),
             44..=45 if append => format!("{}x,12345678", person.password),
             _ => ask.typed,
         };

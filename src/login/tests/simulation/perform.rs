@@ -106,7 +106,7 @@ impl World {
             self.expect(check);
             if let Some(ask) = self.reference.logins.get(&login).map(|known| known.begun_by) {
                 let ask = self.reference.asked(ask).packet.ask.clone();
-                self.reference.rung.insert(prompt, Rung { at: self.now, key, ask });
+                self.reference.rung.insert(prompt, Rung { ask });
             }
             for (after, answer) in phone::says(&mut self.dice) {
                 self.later(after, Happening::Phone { prompt, answer });

@@ -9,14 +9,14 @@ pub(crate) fn says(dice: &mut Dice) -> Vec<(u64, PhoneAnswer)> {
     let soon = dice.between(800, 25_000);
     let then = soon + dice.between(1, 6000);
     match dice.below(100) {
-        0..=54 => vec![(soon, Approve)],
-        55..=61 => vec![(soon, Approve), (then, Approve)],
-        62..=66 => vec![(soon, Approve), (soon + dice.between(1, 60), Deny)],
-        67..=71 => vec![(soon, Deny), (then, Approve)],
-        72..=76 => vec![(soon, Deny)],
-        77..=78 => vec![(soon, Fraud), (then, Approve)],
-        79..=84 => vec![(dice.between(25_000, 60_000), Approve)],
-        85..=88 => vec![(dice.between(115_000, 150_000), Approve)],
+        0..=64 => vec![(soon, Approve)],
+        65..=71 => vec![(soon, Approve), (then, Approve)],
+        72..=75 => vec![(soon, Approve), (soon + dice.between(1, 60), Deny)],
+        76..=77 => vec![(soon, Deny), (then, Approve)],
+        78..=79 => vec![(soon, Deny)],
+        80 => vec![(soon, Fraud), (then, Approve)],
+        81..=86 => vec![(dice.between(25_000, 60_000), Approve)],
+        87..=90 => vec![(dice.between(115_000, 150_000), Approve)],
         _ => Vec::new(),
     }
 }

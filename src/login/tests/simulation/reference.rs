@@ -27,7 +27,6 @@ pub(crate) struct Reference {
 pub(crate) struct Asked {
     pub(crate) packet: Datagram,
     pub(crate) epoch: u32,
-    pub(crate) at: Tick,
     pub(crate) until: Tick,
     pub(crate) login: Option<LoginId>,
     /// It must be refused: by which rule.
@@ -86,8 +85,6 @@ pub(crate) struct Issued {
 /// A prompt that rang.
 #[derive(Clone, Debug)]
 pub(crate) struct Rung {
-    pub(crate) at: Tick,
-    pub(crate) key: LoginKey,
     pub(crate) ask: Ask,
 }
 
@@ -109,7 +106,7 @@ impl Reference {
         let id = AskerId(self.asked.len() as u64);
         let (doomed, twin_of) = self.fate_of_state(&packet.ask, id, epoch, at);
         let asked =
-            Asked { packet, epoch, at, until, login: None, doomed, twin_of, answer: None, superseded: false };
+            Asked { packet, epoch, until, login: None, doomed, twin_of, answer: None, superseded: false };
         self.asked.push(asked);
         id
     }

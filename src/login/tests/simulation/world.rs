@@ -155,7 +155,7 @@ impl World {
 
     fn plan_trouble(&mut self, logins: usize) {
         let whole = logins as u64 * 20_000;
-        let mut at = |world: &mut Self, percent, what: fn(&mut Dice) -> Happening| {
+        let at = |world: &mut Self, percent, what: fn(&mut Dice) -> Happening| {
             if world.dice.chance(percent) {
                 let (when, what) = (world.dice.below(whole), what(&mut world.dice));
                 world.later(when, what);
