@@ -98,6 +98,7 @@ impl World {
                 let asker = self.reference.asks(packet.clone(), self.epoch, self.now, until);
                 self.tally.requests += 1;
                 self.later(until.0 - self.now.0 + 1, Happening::Overdue(asker));
+                self.later(until.0 - self.now.0 + 1001, Happening::Overdue(asker));
                 let attempt = self.attempt(&packet.ask, asker, until);
                 self.route(attempt);
             }
