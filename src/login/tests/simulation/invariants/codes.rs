@@ -52,7 +52,9 @@ pub(crate) fn c3_twins_get_the_same(world: &World, asker: AskerId, answer: &Answ
     let Some((theirs, at)) = world.reference.asked(first).answer else { return Ok(()) };
     let mine = Given::of(answer);
     let superseded = [theirs, mine].contains(&Given::Reject(Reason::Superseded));
-    let same = matches!(
+    // A challenge whose login has ended since is answered by nobody.
+    let over = world.reference.login_of(first).is_none_or(|known| known.records > 0);
+    let same = over && theirs == Given::Challenge || matches!(
         (theirs, mine),
         (Given::Accept, Given::Accept) | (Given::Reject(_), Given::Reject(_)) | (Given::Challenge, Given::Challenge)
     );
