@@ -154,9 +154,15 @@ impl Reference {
         self.logins.entry(new).or_insert(known);
     }
 
-    /// Somebody asked later in the same login.
+    /// Somebody asked later in the same login; a twin stands where its first stands.
     pub(crate) fn is_superseded(&self, asker: AskerId) -> bool {
-        self.login_of(asker).is_some_and(|known| known.askers.last() != Some(&asker))
+        let mine = (self.root(asker), asker);
+        self.login_of(asker).is_some_and(|known| known.askers.iter().any(|other| (self.root(*other), *other) > mine))
+    }
+
+    /// The request in whose breath this one came (C3).
+    pub(crate) fn root(&self, asker: AskerId) -> AskerId {
+        self.asked(asker).twin_of.unwrap_or(asker)
     }
 }
 

@@ -87,14 +87,9 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
     let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
     let newer = known.askers.iter().find(|other| {
         let asked = world.reference.asked(**other);
-        root(world, **other) > root(world, asker) && asked.answer.is_none() && !asked.superseded
+        world.reference.root(**other) > world.reference.root(asker) && asked.answer.is_none() && !asked.superseded
     });
     newer.map_or(Ok(()), |newer| Err(("B2", format!("{asker:?} gets the Accept though {newer:?} is newer"))))
-}
-
-/// A twin asks in the same breath as the request whose twin it is.
-fn root(world: &World, asker: AskerId) -> AskerId {
-    world.reference.asked(asker).twin_of.unwrap_or(asker)
 }
 
 /// Under `connection` every live asker of the login is let in (B2).
