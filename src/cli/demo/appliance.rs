@@ -40,11 +40,11 @@ pub(super) struct Heard {
 impl Heard {
     /// The word for `--json`.
     pub(super) fn word(heard: Option<&Self>) -> &'static str {
-        match heard.map(|heard| heard.code) {
-            Some(Code::AccessAccept) => "accept",
-            Some(Code::AccessReject) => "reject",
-            Some(Code::AccessChallenge) => "challenge",
-            Some(_) | None => "none",
+        match heard.map(|heard| phase(heard.code)) {
+            Some("accepted") => "accept",
+            Some("challenge") => "challenge",
+            Some(_) => "reject",
+            None => "none",
         }
     }
 }
@@ -73,14 +73,14 @@ impl Appliance {
 
     /// A person knocks: one Access-Request and its answer, shown on the board. `None`: nobody answered.
     pub(super) async fn knock(&self, knock: Knock) -> Option<Heard> {
-        self.knock_on(None, knock).await
+        self.knock_on(None, knock).await.1
     }
 
     /// The same, going on with the login that the screen shows as `number`.
-    pub(super) async fn knock_on(&self, number: Option<u64>, knock: Knock) -> Option<Heard> {
+    pub(super) async fn knock_on(&self, number: Option<u64>, knock: Knock) -> (u64, Option<Heard>) {
         let Knock { user, station, .. } = &knock;
         let what = if knock.state.is_some() { "answers the challenge" } else { "logs in" };
-        self.board.hop(Who::Vpn, Tone::Plain, format!("{user} {what} at \"{}\" from {station}", self.name));
+        self.board.hop(Who::Vpn, Tone::Plain, format!("{user} {what} at {} from {station}", self.name));
         let number = self.show(number, user, "asking", String::new());
         let heard = self.exchange(&knock).await.ok().flatten();
         let (phase, message) = match &heard {
@@ -89,7 +89,7 @@ impl Appliance {
         };
         self.tell(heard.as_ref(), user);
         self.show(Some(number), user, phase, message);
-        heard
+        (number, heard)
     }
 
     fn show(&self, number: Option<u64>, user: &str, phase: &'static str, message: String) -> u64 {
@@ -106,7 +106,11 @@ impl Appliance {
             "challenge" => Tone::Asking,
             _ => Tone::Bad,
         };
-        let message = if heard.message.is_empty() { String::new() } else { format!(": \"{}\"", heard.message) };
+        let message = match heard.message.trim() {
+            "" => String::new(),
+            granted if tone == Tone::Good => format!(", with {granted}"),
+            said => format!(": \"{said}\""),
+        };
         self.board.hop(Who::Vpn, tone, format!("{} for {user}{message}", heard.code));
     }
 
@@ -154,18 +158,21 @@ fn heard(view: &PacketView<'_>) -> Heard {
         let pieces = view.attributes().filter(|attribute| attribute.kind == kind).map(|attribute| attribute.value);
         pieces.map(|piece| String::from_utf8_lossy(piece).into_owned()).collect::<String>()
     };
-    let message = match view.code() {
+    let message = if view.code() == Code::AccessAccept {
         // What the upstream granted arrives with the second factor's Accept.
-        Code::AccessAccept => format!("Filter-Id = {}, Class = {}", text(kind::FILTER_ID), text(kind::CLASS)),
-        _ => text(kind::REPLY_MESSAGE),
+        format!("Filter-Id = {}, Class = {}", text(kind::FILTER_ID), text(kind::CLASS))
+    } else {
+        text(kind::REPLY_MESSAGE)
     };
     Heard { code: view.code(), message, state: view.state().map(<[u8]>::to_vec) }
 }
 
 fn phase(code: Code) -> &'static str {
-    match code {
-        Code::AccessAccept => "accepted",
-        Code::AccessChallenge => "challenge",
-        _ => "rejected",
+    if code == Code::AccessAccept {
+        "accepted"
+    } else if code == Code::AccessChallenge {
+        "challenge"
+    } else {
+        "rejected"
     }
 }

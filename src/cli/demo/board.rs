@@ -27,8 +27,6 @@ pub(super) enum Who {
     Nps,
     /// A phone and the person who holds it.
     Phone,
-    /// What Vestibule writes down.
-    Log,
 }
 
 /// How a line looks.
@@ -115,7 +113,7 @@ pub(super) struct Board {
 impl Board {
     pub(super) fn new(clock: Clock, teller: Teller) -> Self {
         let inner = Inner { screen: Screen { phase: "idle", ..Screen::default() }, ..Inner::default() };
-        Self { inner: Mutex::new(inner), version: watch::Sender::new(0), clock, teller }
+        Self { inner: Mutex::new(inner), version: watch::Sender::new(1), clock, teller }
     }
 
     pub(super) fn teller(&self) -> &Teller {
@@ -193,12 +191,15 @@ impl Board {
         }
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.version.subscribe()
+    /// Counts the changes, from 1.
+    pub(super) fn version(&self) -> u64 {
+        *self.version.borrow()
     }
 
     /// All of it, for the page.
     pub(super) fn view(&self) -> Value {
+        // Read first: a change in between is then seen by the next look.
+        let version = self.version();
         let inner = self.lock();
         let ringing: Vec<Value> = inner
             .ringing
@@ -212,7 +213,7 @@ impl Board {
             .collect();
         serde_json::json!({
             "lines": inner.lines, "records": inner.records, "ringing": ringing, "screen": inner.screen,
-            "now": self.clock.moment().wall.0,
+            "version": version, "now": self.clock.moment().wall.0,
         })
     }
 

@@ -147,9 +147,8 @@ impl House {
     pub(super) async fn wrong_code(&self, person: &Person, number: u32) -> Result<Secret, StoreError> {
         let Some(token) = self.token(person).await? else { return Ok(Secret::new("000000")) };
         let now = self.clock().moment().wall;
-        let around = (-4_i64..=4).filter_map(|step| {
-            code_at(&token, Wall(now.0.saturating_add_signed(step.saturating_mul(30_000))))
-        });
+        let around = (-4_i64..=4)
+            .filter_map(|step| code_at(&token, Wall(now.0.saturating_add_signed(step.saturating_mul(30_000)))));
         let right: Vec<Secret> = around.collect();
         let candidates = (0..100_u32).map(|n| Secret::new(format!("{:06}", n.wrapping_mul(7919).wrapping_add(number))));
         let wrong = candidates.into_iter().find(|candidate| !right.contains(candidate));

@@ -5,13 +5,14 @@
 //! Nothing listens outside of loopback, and nothing is left behind. `serve` can't reach this code.
 //!
 //! Read in this order: `people`, `house` (what runs), `scenes` (the logins), then `appliance`, `nps` and `phone`, the
-//! three parties around the proxy; `board`, what they show; `tell`, the terminal; `try_it`, what it prints to be typed.
+//! three parties around the proxy; `board`, what they show; `page`, the browser; `tell`, the terminal; `try_it`, what it prints to be typed.
 
 mod appliance;
 mod board;
 mod home;
 mod house;
 mod nps;
+mod page;
 mod people;
 mod phone;
 mod scenes;
@@ -59,7 +60,9 @@ pub fn run(args: &Args, json: bool) -> ExitCode {
 async fn until_stopped(args: &Args, json: bool) -> Result<bool, DemoError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let board = Arc::new(Board::new(Clock::begin(), Teller::new(json)));
-    board.teller().say(&board.teller().bold("Vestibule: the login waits inside until the second factor opens the door"));
+    board
+        .teller()
+        .say(&board.teller().bold("Vestibule: the login waits inside until the second factor opens the door"));
     let house = House::start(Arc::clone(&board), args.radius_port).await?;
     let stopped = async {
         tokio::select! {
@@ -81,8 +84,8 @@ async fn perform(house: &House, args: &Args) -> Result<bool, DemoError> {
     if args.once {
         return Ok(all_as_they_must);
     }
-    let page = "";
-    try_it::print(house, page);
+    let page = page::open(house, args.page_port).await?;
+    try_it::print(house, &page).await;
     try_it::keep_codes_fresh(house).await;
     Ok(all_as_they_must)
 }

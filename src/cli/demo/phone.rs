@@ -30,7 +30,7 @@ impl PushChannel for Phones {
             self.0.hop(
                 Who::Phone,
                 Tone::Asking,
-                format!("{user}'s phone rings: log in at \"{client}\" from {from}? The login is held."),
+                format!("{user}'s phone rings: log in at {client} from {from}? The login is held"),
             );
             let ringing = Ringing {
                 device: hint.device.clone(),

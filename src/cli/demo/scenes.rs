@@ -109,7 +109,7 @@ async fn while_a_login_is_held(house: &House) -> Result<Outcome, DemoError> {
     let undisturbed = rang && !held.is_finished();
     answer(house, &CAROL, PhoneAnswer::Approve).await?;
     let carol = held.await.ok().flatten();
-    let in_at_last = Heard::word(carol.as_ref()) == "accept";
+    let in_at_last = Heard::word(carol.as_ref()) == "accept" && accepted_too(house, &CAROL, since).await;
     Ok(finish(house, outcome, undisturbed && in_at_last))
 }
 
@@ -138,7 +138,8 @@ async fn with_a_foreign_state(house: &House) -> Result<Outcome, DemoError> {
     let outcome = judge_record(house, must, since, heard.as_ref()).await;
     // Her own appliance still takes that State and that code: the theft spent neither.
     let erin = house.vpn.knock(knock(&ERIN, code, ERIN.station, state.clone())).await;
-    let still_hers = state.is_some() && Heard::word(erin.as_ref()) == "accept";
+    let still_hers =
+        state.is_some() && Heard::word(erin.as_ref()) == "accept" && accepted_too(house, &ERIN, since).await;
     Ok(finish(house, outcome, still_hers))
 }
 
@@ -190,13 +191,7 @@ async fn soon<T>(house: &House, wait: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-async fn judge(
-    house: &House,
-    must: Must,
-    since: u64,
-    heard: Option<&Heard>,
-    and: bool,
-) -> Result<Outcome, DemoError> {
+async fn judge(house: &House, must: Must, since: u64, heard: Option<&Heard>, and: bool) -> Result<Outcome, DemoError> {
     let outcome = judge_record(house, must, since, heard).await;
     Ok(finish(house, outcome, and))
 }
@@ -220,6 +215,12 @@ async fn judge_record(house: &House, must: Must, since: u64, heard: Option<&Hear
         waited_ms: recorded.as_ref().map_or(0, |recorded| recorded.waited_ms("total")),
         login: owned("login"),
     }
+}
+
+/// The victim's own login is on record as accepted.
+async fn accepted_too(house: &House, person: &Person, since: u64) -> bool {
+    let find = |recorded: &Recorded| recorded.text("user") == person.name && recorded.text("answer") == "accept";
+    soon(house, house.board.wait_for(|board| board.recorded(since, find))).await.is_some()
 }
 
 fn finish(house: &House, outcome: Outcome, and: bool) -> Outcome {

@@ -77,7 +77,6 @@ impl Teller {
             Who::Vpn => ("vpn", CYAN),
             Who::Nps => ("nps", BLUE),
             Who::Phone => ("phone", MAGENTA),
-            Who::Log => ("log", DIM),
         };
         let text = match line.tone {
             Tone::Plain => line.text.clone(),

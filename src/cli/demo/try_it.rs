@@ -14,7 +14,9 @@ use crate::enrolment::QrLook;
 const FRESH_EVERY: Duration = Duration::from_millis(500);
 
 /// Prints the lines and alice's picture.
-pub(super) fn print(house: &House, page: &str) {
+pub(super) async fn print(house: &House, page: &str) {
+    // The lines name these files: they must be there before anybody can read the lines.
+    write_codes(house).await;
     let teller = house.board.teller();
     let look = if teller.in_colour() { QrLook::Colour } else { QrLook::Plain };
     let picture = house.alice.terminal(look);
@@ -42,14 +44,18 @@ pub(super) fn print(house: &House, page: &str) {
 /// Keeps `alice.code` and `bob.code` fresh until the house stops.
 pub(super) async fn keep_codes_fresh(house: &House) {
     loop {
-        for person in [ALICE, BOB] {
-            if let Ok(code) = house.fresh_code(&person).await {
-                // A full disk is no reason to end the demo.
-                let text = String::from_utf8_lossy(code.expose()).into_owned();
-                let _ = house.home.write(&format!("{}.code", person.name), &format!("{text}\n"));
-            }
-        }
+        write_codes(house).await;
         house.clock().wait(FRESH_EVERY).await;
+    }
+}
+
+async fn write_codes(house: &House) {
+    for person in [ALICE, BOB] {
+        if let Ok(code) = house.fresh_code(&person).await {
+            // A full disk is no reason to end the demo.
+            let text = String::from_utf8_lossy(code.expose()).into_owned();
+            let _ = house.home.write(&format!("{}.code", person.name), &format!("{text}\n"));
+        }
     }
 }
 
@@ -85,11 +91,8 @@ impl Lines {
     }
 
     fn bob(&self) -> String {
-        let both = format!(
-            "printf '%s,%s' \"$(cat {})\" \"$(cat {})\"",
-            self.file("bob.password"),
-            self.file("bob.code")
-        );
+        let both =
+            format!("printf '%s,%s' \"$(cat {})\" \"$(cat {})\"", self.file("bob.password"), self.file("bob.code"));
         let (server, secret) = (&self.server, self.file("secrets/client.vpn"));
         format!("{both} | {} radtest {server} bob --secret-file {secret} --password-file -", self.vestibule)
     }
@@ -123,7 +126,11 @@ fn program() -> String {
 /// A word that a shell takes as it is.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '+');
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
