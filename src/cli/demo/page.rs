@@ -61,7 +61,7 @@ pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<St
         knocks: Arc::new(tokio::sync::Semaphore::new(KNOCKS_MAX)),
         challenge: std::sync::Mutex::new(None),
     });
-    let pages = Router::new().nest(&format!("/{token}"), routes(&desk));
+    let pages = routes(&desk, &token);
     let guarded = pages.layer(from_fn_with_state(desk, only_from_here)).layer(map_response(with_headers));
     let limits = HttpLimits {
         connections_max: CONNECTIONS_MAX,
@@ -73,16 +73,17 @@ pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<St
     Ok(format!("http://{address}/{token}/"))
 }
 
-fn routes(desk: &Arc<Desk>) -> Router {
+fn routes(desk: &Arc<Desk>, token: &str) -> Router {
+    let at = |name: &str| format!("/{token}/{name}");
     let file =
         |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
     Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page.html")))
-        .route("/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
-        .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
-        .route("/view", get(view))
-        .route("/login", post(log_in))
-        .route("/tap", post(answer))
+        .route(&at(""), file("text/html; charset=utf-8", include_str!("page.html")))
+        .route(&at("page.css"), file("text/css; charset=utf-8", include_str!("page.css")))
+        .route(&at("page.js"), file("text/javascript; charset=utf-8", include_str!("page.js")))
+        .route(&at("view"), get(view))
+        .route(&at("login"), post(log_in))
+        .route(&at("tap"), post(answer))
         .with_state(Arc::clone(desk))
 }
 

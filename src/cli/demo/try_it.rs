@@ -1,13 +1,13 @@
 //! What to type to try it oneself: each line complete, and right as it stands.
 //!
-//! No secret and no password is in a line: each is in a file that the line names, and the codes of alice and bob are
-//! kept fresh in files of their own. `radclient` of Debian adds no Message-Authenticator by itself, so its line asks for one.
+//! No secret and no password is in a line: each is in a file that the line names, and the codes are kept fresh in
+//! files of their own, one code per person and line, because a code works once. `radclient` of Debian adds no Message-Authenticator by itself, so its line asks for one.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::house::House;
-use super::people::{ALICE, BOB, CAROL};
+use super::people::{ALICE, BOB, CAROL, ERIN};
 use crate::enrolment::QrLook;
 
 /// The code files are looked after this often.
@@ -29,7 +29,7 @@ pub(super) async fn print(house: &House, page: &str) {
         ("alice, asked for a code".to_owned(), Some(lines.alice())),
         ("bob, password and code at once".to_owned(), Some(lines.bob())),
         ("carol, held until you approve on the page".to_owned(), Some(lines.carol())),
-        ("bob again, with FreeRADIUS's own client".to_owned(), Some(lines.radclient())),
+        ("erin, password and code at once, with FreeRADIUS's own client".to_owned(), Some(lines.radclient())),
         ("what the store knows of alice".to_owned(), Some(lines.show())),
     ];
     for (what, line) in parts {
@@ -41,7 +41,7 @@ pub(super) async fn print(house: &House, page: &str) {
     teller.advice("");
 }
 
-/// Keeps `alice.code` and `bob.code` fresh until the house stops.
+/// Keeps `alice.code` and the others fresh until the house stops.
 pub(super) async fn keep_codes_fresh(house: &House) {
     loop {
         write_codes(house).await;
@@ -50,7 +50,7 @@ pub(super) async fn keep_codes_fresh(house: &House) {
 }
 
 async fn write_codes(house: &House) {
-    for person in [ALICE, BOB] {
+    for person in [ALICE, BOB, ERIN] {
         if let Ok(code) = house.fresh_code(&person).await {
             // A full disk is no reason to end the demo.
             let text = String::from_utf8_lossy(code.expose()).into_owned();
@@ -102,10 +102,10 @@ impl Lines {
     }
 
     fn radclient(&self) -> String {
-        let password = format!("$(cat {}),$(cat {})", self.file("bob.password"), self.file("bob.code"));
+        let password = format!("$(cat {}),$(cat {})", self.file("erin.password"), self.file("erin.code"));
         let (server, secret) = (&self.server, self.file("secrets/client.vpn"));
         format!(
-            "echo \"User-Name=bob,User-Password='{password}',Message-Authenticator=0x00\" | \
+            "echo \"User-Name=erin,User-Password='{password}',Message-Authenticator=0x00\" | \
              radclient -x -S {secret} {server} auth"
         )
     }
