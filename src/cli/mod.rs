@@ -6,6 +6,7 @@
 
 mod check;
 mod client;
+pub mod demo;
 mod device;
 mod init;
 mod out;
@@ -52,6 +53,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: the whole proxy on loopback, logins through it, and a page to play with.
+    Demo(demo::Args),
     /// Write a config, the store's key and secrets, readable by their owner only.
     Init(init::Args),
     /// Run the server.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let Cli { config, json, command } = cli;
     let done = match command {
+        Command::Demo(args) => return demo::run(&args, json),
         Command::Init(args) => init::run(&config, &args, json),
         Command::Serve => serve::run(&config),
         Command::Check(args) => check::run(&config, &args, json),
