@@ -1,0 +1,208 @@
+//! `vestibule token`: OATH tokens. A new one's seed is shown once, as QR code and URI, to whoever hands it on.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use login::TokenId;
+use serde_json::{Value, json};
+
+use super::input;
+use super::out::{self, Failure, Outcome, is_coloured, rfc3339, time};
+use super::site::{Global, Site, wait};
+use crate::enrolment::{Account, EnrolmentError, NewToken, QrLook, Seed, TokenWish, add_token};
+use crate::store::{Algorithm, Token, TokenKind, Tokens, Users};
+
+/// What can be asked.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Give a user a token, and show its QR code.
+    ///
+    /// Without --secret-file a random seed is made. With it the seed of a token that exists already is taken, in base32.
+    #[command(after_help = "\
+Examples:
+  vestibule token add alice totp                                 scan the QR code with any authenticator app
+  vestibule token add bob hotp --secret-file seed.txt --digits 6
+  vestibule token add bob totp --secret-file - --algorithm sha256 --period 60
+  vestibule --json token add alice totp                          {\"token\",\"secret\",\"uri\"}")]
+    Add {
+        /// The user.
+        user: String,
+        /// Time-based (RFC 6238) or counter-based (RFC 4226).
+        kind: Kind,
+        /// Where the seed is, in base32; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// 6 or 8.
+        #[arg(long, default_value_t = 6)]
+        digits: u8,
+        /// Seconds that a code lasts, for totp: 30 or 60.
+        #[arg(long, default_value_t = 30)]
+        period: u32,
+        /// sha1, sha256 or sha512; many apps know sha1 only.
+        #[arg(long, default_value = "sha1", value_parser = algorithm)]
+        algorithm: Algorithm,
+        /// What the user calls it.
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+    },
+    /// List a user's tokens.
+    #[command(after_help = "\
+Example:
+  vestibule token list alice")]
+    List {
+        /// The user.
+        user: String,
+    },
+    /// Remove a token for good: its seed is erased.
+    #[command(after_help = "\
+Example:
+  vestibule token remove t-abcd1234           the id is in: vestibule token list alice")]
+    Remove {
+        /// The token's id.
+        token: String,
+    },
+}
+
+/// Which kind of token.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    /// Time-based.
+    Totp,
+    /// Counter-based.
+    Hotp,
+}
+
+fn algorithm(word: &str) -> Result<Algorithm, String> {
+    Algorithm::of_word(word).ok_or_else(|| {
+        let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+        format!("it is one of {}", known.join(", "))
+    })
+}
+
+/// Does it.
+pub(super) fn run(command: Command, global: &Global) -> Outcome {
+    let site = Site::open(global)?;
+    match command {
+        Command::Add { user, kind, secret_file, digits, period, algorithm, label } => {
+            let seed = match secret_file {
+                Some(file) => Seed::Base32(input::secret(&file, "the token's secret")?),
+                None => Seed::Random,
+            };
+            let kind = match kind {
+                Kind::Totp => TokenKind::Totp { period_s: period },
+                Kind::Hotp => TokenKind::Hotp,
+            };
+            add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label })
+        }
+        Command::List { user } => list(&site, global, &user),
+        Command::Remove { token } => remove(&site, global, &token),
+    }
+}
+
+fn add(site: &Site, global: &Global, user: &str, wish: TokenWish) -> Outcome {
+    let user = site.user(user)?;
+    let account = Account { issuer: &site.config.account_name, user: &user };
+    let kind = wish.kind;
+    let new = wait(add_token(&site.store, account, wish, site.now))?.map_err(failure)?;
+    for warning in &new.warnings {
+        out::note(format!("Note: {warning}."));
+    }
+    if global.json {
+        return show_json(&new);
+    }
+    if let Some(qr) = &new.qr {
+        let look = if is_coloured() { QrLook::Colour } else { QrLook::Plain };
+        out::show_secret("", &qr.terminal(look));
+    }
+    out::show_secret("", &new.uri);
+    out::show_secret("Secret, to be typed where no camera is: ", &new.secret);
+    out::say(format!("Token {} ({}) is active for {user}.", new.token.0, kind.method().as_str()));
+    if io::stdout().is_terminal() {
+        out::note("Shown this once. Whoever has seen it can make the codes: clear the screen when the phone has it.");
+    }
+    Ok(())
+}
+
+/// Bad shapes and seeds are bad usage, the rest is refused or failed.
+fn failure(error: EnrolmentError) -> Failure {
+    match error {
+        EnrolmentError::Seed(_) | EnrolmentError::Digits(_) | EnrolmentError::Period(_) => {
+            Failure::Usage(error.to_string())
+        }
+        EnrolmentError::NoRandomness | EnrolmentError::Store(_) => Failure::of(error),
+    }
+}
+
+/// By hand, so that no copy of the seed is left behind in a tree of JSON values; neither base32 nor a percent-encoded URI
+/// has a character that JSON escapes.
+fn show_json(new: &NewToken) -> Outcome {
+    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(1024));
+    line.extend_from_slice(format!("{{\"token\":{},\"secret\":\"", Value::from(&*new.token.0)).as_bytes());
+    line.extend_from_slice(new.secret.expose());
+    line.extend_from_slice(b"\",\"uri\":\"");
+    line.extend_from_slice(new.uri.expose());
+    line.extend_from_slice(b"\"}");
+    out::show_secret("", &wire::Secret::new(line.as_slice()));
+    Ok(())
+}
+
+fn list(site: &Site, global: &Global, user: &str) -> Outcome {
+    let user = site.user(user)?;
+    let found = wait(site.store.show_user(&user))?.map_err(Failure::of)?;
+    let Some(found) = found else {
+        let help = "`vestibule user list` shows all, `vestibule user add` adds one";
+        return Err(Failure::Refused(format!("there is no user \"{user}\"; {help}")));
+    };
+    if global.json {
+        return out::json(&found.tokens.iter().map(facts).collect::<Vec<_>>());
+    }
+    if found.tokens.is_empty() {
+        out::say(format!("{user} has no token yet: vestibule token add {user} totp"));
+    }
+    found.tokens.iter().for_each(|token| out::say(line(token)));
+    Ok(())
+}
+
+fn remove(site: &Site, global: &Global, token: &str) -> Outcome {
+    let id = TokenId(token.into());
+    wait(site.store.remove_token(&id, site.now))?.map_err(Failure::of)?;
+    if global.json {
+        return out::json(&json!({ "token": token, "done": "removed" }));
+    }
+    out::say(format!("Token {token} is removed and its seed erased."));
+    Ok(())
+}
+
+/// A token on one line.
+pub(super) fn line(token: &Token) -> String {
+    let period = match token.kind {
+        TokenKind::Totp { period_s } => format!(", {period_s} s"),
+        TokenKind::Hotp => String::new(),
+    };
+    let label = token.label.as_ref().map(|label| format!("  \"{label}\"")).unwrap_or_default();
+    format!(
+        "{}  {} ({} digits{period}, {}), since {}{label}",
+        token.id.0,
+        token.kind.method().as_str(),
+        token.digits,
+        token.algorithm.as_str(),
+        time(token.added_at)
+    )
+}
+
+/// A token for scripts, without its seed.
+pub(super) fn facts(token: &Token) -> Value {
+    let period = match token.kind {
+        TokenKind::Totp { period_s } => Some(period_s),
+        TokenKind::Hotp => None,
+    };
+    json!({
+        "token": &*token.id.0,
+        "kind": token.kind.method().as_str(),
+        "digits": token.digits,
+        "period": period,
+        "algorithm": token.algorithm.as_str(),
+        "label": token.label.as_deref(),
+        "added": rfc3339(token.added_at),
+    })
+}
