@@ -7,7 +7,7 @@ use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent, PushFailure, Question};
 use login::session::{Admission, Session};
 use login::{
-    Appended, Asker, AskerId, Attempt, ClientName, Credential, LoginId, LoginKey, LoginKeyParts, Proof, ProofKey, StateHash, Station, Tick, Unavailable, UserName,
+    Appended, Asker, AskerId, Attempt, ClientName, Credential, LoginId, LoginKey, LoginKeyParts, Proof, ProofKey, Reason, StateHash, Station, Tick, Unavailable, UserName,
 };
 use wire::Secret;
 
@@ -30,9 +30,16 @@ pub(crate) struct Engine {
     duplicates: Duplicates,
     proof: ProofKey,
     shown: ProofKey,
+    /// It stops: what would begin is refused (G3).
+    pub(crate) draining: bool,
 }
 
 impl Engine {
+    /// Whether a session has this prompt out.
+    pub(crate) fn holds(&self, prompt: login::PromptId) -> bool {
+        self.prompts.contains_key(&prompt)
+    }
+
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let mut key = || {
             let (low, high) = (dice.sixteen(), dice.sixteen());
@@ -50,6 +57,7 @@ impl Engine {
             duplicates: Duplicates::default(),
             proof,
             shown,
+            draining: false,
         }
     }
 }
@@ -151,6 +159,10 @@ impl World {
         let held = found.and_then(|key| self.engine.sessions.get(&key));
         let admission = Session::admit(held, &attempt, self.moment());
         self.expect(crate::invariants::admitted(self, &attempt, &admission));
+        let admission = match admission {
+            Admission::Begin if self.engine.draining => Admission::Refuse(Reason::Draining),
+            other => other,
+        };
         let key = match (&admission, found) {
             (Admission::Refuse(_), _) | (_, None) => {
                 attempt.login = LoginKey::alone(self.dice.sixteen());
@@ -277,6 +289,9 @@ impl World {
         match effect {
             Effect::AskPrimary { login, question, .. } => {
                 logins.entry(*login).and_modify(|known| known.question = Some(*question));
+            }
+            Effect::ClaimPrompt { login, question, claim } => {
+                logins.entry(*login).and_modify(|known| known.claim = (Some(*question), Some(claim.prompt)));
             }
             Effect::Release { login, .. } => {
                 logins.entry(*login).and_modify(|known| {

@@ -123,6 +123,14 @@ pub(crate) fn c1_an_identical_wrong_code_counts_once(world: &World, typed: &Type
     if count > 1 { Err(("C1", format!("{} counted {count} times in one login", typed.code))) } else { Ok(()) }
 }
 
+/// A login has three tries (C3).
+pub(crate) fn c3_three_tries(world: &World, typed: &Typed<'_>) -> Check {
+    let rows = &world.store.current;
+    let used = rows.uses.iter().filter(|(login, ..)| *login == typed.login).count();
+    let failed = rows.failures.iter().filter(|(login, _)| *login == typed.login).count();
+    if used + failed > 3 { Err(("C3", format!("{} has {failed} failures and goes on", typed.login))) } else { Ok(()) }
+}
+
 /// Codes are looked at, and failures counted, only after the primary accepted this very user (D1).
 pub(crate) fn d1_codes_only_after_the_primary(world: &World, typed: &Typed<'_>) -> Check {
     let accepted = world.reference.logins.get(&typed.login).and_then(|known| known.accepted.as_deref());
