@@ -58,7 +58,8 @@ pub(crate) fn c3_twins_get_the_same(world: &World, asker: AskerId, answer: &Answ
         (theirs, mine),
         (Given::Accept, Given::Accept) | (Given::Reject(_), Given::Reject(_)) | (Given::Challenge, Given::Challenge)
     );
-    if same || superseded || world.now.0 > at.0 + REMEMBERED_MS {
+    // A server that has drained remembers nobody any more (G3).
+    if same || superseded || world.engine.draining || world.now.0 > at.0 + REMEMBERED_MS {
         return Ok(());
     }
     Err(("C3", format!("{first:?} got {theirs:?}, its twin {asker:?} gets {mine:?}")))
