@@ -227,6 +227,8 @@ impl Engine {
             None => Some(attempt.login),
         };
         let Some(key) = key else { return self.refuse(arrival, Reason::State, at) };
+        // Counting walks every shard of the map, so it comes before the entry's lock is held.
+        let room = self.room_for_one(law);
         let mut refused = None;
         let actions = self.with_entry(key, at, |engine, entry| {
             // What a panic left behind is nothing to join.
@@ -235,7 +237,7 @@ impl Engine {
             }
             let session = entry.as_ref().and_then(|held| held.session.as_ref());
             let admission = match Session::admit(session, &arrival.attempt, at) {
-                Admission::Begin => engine.room_for_one(law).map_or(Admission::Begin, Admission::Refuse),
+                Admission::Begin => room.map_or(Admission::Begin, Admission::Refuse),
                 held @ (Admission::Resume(_)
                 | Admission::Twin(..)
                 | Admission::Join(_)

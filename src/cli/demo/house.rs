@@ -1,0 +1,275 @@
+//! The whole proxy in one process on loopback: home, policy, upstream, server, people, appliances.
+//!
+//! It starts what `serve` starts, from a policy file like any other, and adds the loopback phones. The policy file stays
+//! readable while the demo runs, so that `vestibule -c` can be tried on it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use login::{GroupName, Method, ResolvedUser, Wall};
+use tokio_util::sync::CancellationToken;
+use wire::{Secret, SharedSecret};
+
+use super::appliance::Appliance;
+use super::board::{Board, Recorded};
+use super::home::Home;
+use super::nps::Nps;
+use super::people::{EVERYBODY, Has, Person};
+use super::phone::Phones;
+use crate::config::Config;
+use crate::engine::Clock;
+use crate::enrolment::{Account, EnrolmentError, Qr, TokenWish, add_device, add_token};
+use crate::factor::oath::code_at;
+use crate::serve::{Extras, Server, StartError};
+use crate::store::{Channel, KeyError, NewUser, OpenToken, StoreError, StoreKey};
+
+/// What the phones show for an account.
+const ACCOUNT_NAME: &str = "Vestibule demo";
+/// Records are looked for this often.
+const RECORDS_EVERY: Duration = Duration::from_millis(50);
+/// A step of the tokens of `TokenWish::usual`.
+const STEP_MS: u64 = 30_000;
+/// Records taken at once.
+const RECORDS_AT_ONCE: usize = 50;
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DemoError {
+    /// The directory, a file or a socket.
+    #[error("the demo can't be set up: {0}; it needs a temporary directory that it can write to, and loopback")]
+    Io(#[from] io::Error),
+    /// Our own policy file.
+    #[error("the demo's own policy is refused, which is a mistake of ours:\n{0}")]
+    Policy(String),
+    /// The store's key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The server.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// A token or a device.
+    #[error("{0}")]
+    Enrolment(#[from] EnrolmentError),
+    /// A picture that can't be.
+    #[error("the demo's enrolment code could not be drawn, which is a mistake of ours")]
+    Picture,
+}
+
+/// All of it, running.
+pub(super) struct House {
+    pub(super) server: Server,
+    pub(super) board: Arc<Board>,
+    pub(super) home: Home,
+    pub(super) radius: SocketAddr,
+    /// The appliance that everybody uses.
+    pub(super) vpn: Appliance,
+    /// The other one, with a secret of its own.
+    pub(super) other_vpn: Appliance,
+    /// Alice's enrolment code.
+    pub(super) alice: Qr,
+    cancel: CancellationToken,
+}
+
+impl House {
+    /// Builds and starts everything.
+    pub(super) async fn start(board: Arc<Board>, radius_port: Option<u16>) -> Result<Self, DemoError> {
+        let home = Home::make()?;
+        let cancel = CancellationToken::new();
+        let passwords = EVERYBODY.iter().map(|person| (person.name, person.secret())).collect::<BTreeMap<_, _>>();
+        let (upstream, vpn, other) =
+            (secret(&home, "primary.nps")?, secret(&home, "client.vpn")?, secret(&home, "client.other-vpn")?);
+        let nps = Nps::bind(upstream, passwords, Arc::clone(&board)).await?;
+        let port = radius_port.map_or_else(free_udp_port, Ok)?;
+        let policy = policy(port, free_tcp_port()?, nps.address()?);
+        StoreKey::generate(&home.at("store.key"))?;
+        let file = home.write("vestibule.toml", &policy)?;
+        let config = Config::load(&file).map_err(|mistakes| DemoError::Policy(mistakes.render(false)))?.config;
+        tokio::spawn(nps.run(cancel.clone()));
+        let server = Server::start(config, Extras { channels: vec![Arc::new(Phones(Arc::clone(&board)))] }).await?;
+        let radius = server.radius().first().copied().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
+        let at = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+        let alice = enrol_everybody(&server, &home).await?.ok_or(DemoError::Picture)?;
+        let house = Self {
+            vpn: Appliance::new("vpn", at(1), radius, vpn, Arc::clone(&board)),
+            other_vpn: Appliance::new("other-vpn", at(2), radius, other, Arc::clone(&board)),
+            server,
+            board,
+            home,
+            radius,
+            alice,
+            cancel,
+        };
+        house.put_records_on_board();
+        Ok(house)
+    }
+
+    /// The clock of the house.
+    pub(super) fn clock(&self) -> Clock {
+        self.server.clock()
+    }
+
+    /// Ends with the house: for tasks beside it.
+    pub(super) fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// A person's token, as the store has it.
+    pub(super) async fn token(&self, person: &Person) -> Result<Option<OpenToken>, StoreError> {
+        let user = ResolvedUser::new(person.name);
+        let limits = self.server.engine().law().policy.limits.clone();
+        let at = self.clock().moment().wall;
+        let guess = self.server.store().read_guess(&user, None, &[Method::Totp], at, &limits).await?;
+        Ok(guess.tokens.into_iter().next())
+    }
+
+    /// What a person's app shows: the current code, or the next one where the current one is used up (C1).
+    pub(super) async fn fresh_code(&self, person: &Person) -> Result<Secret, StoreError> {
+        let current = self.clock().moment().wall.0 / STEP_MS;
+        let token = self.token(person).await?;
+        let next = |token: &OpenToken| token.last_step.map_or(current, |used| current.max(used.saturating_add(1)));
+        Ok(code_of_step(token.as_ref(), next))
+    }
+
+    /// The code that was used last; it never works again.
+    pub(super) async fn spent_code(&self, person: &Person) -> Result<Secret, StoreError> {
+        let token = self.token(person).await?;
+        Ok(code_of_step(token.as_ref(), |token| token.last_step.unwrap_or_default()))
+    }
+
+    /// Six digits that are none of a person's codes now, soon or lately: `number` tells several apart.
+    pub(super) async fn wrong_code(&self, person: &Person, number: u32) -> Result<Secret, StoreError> {
+        let Some(token) = self.token(person).await? else { return Ok(Secret::new("000000")) };
+        let now = self.clock().moment().wall;
+        let around = (-4_i64..=4)
+            .filter_map(|step| code_at(&token, Wall(now.0.saturating_add_signed(step.saturating_mul(30_000)))));
+        let right: Vec<Secret> = around.collect();
+        let candidates = (0..100_u32).map(|n| Secret::new(format!("{:06}", n.wrapping_mul(7919).wrapping_add(number))));
+        let wrong = candidates.into_iter().find(|candidate| !right.contains(candidate));
+        Ok(wrong.unwrap_or_else(|| Secret::new("000000")))
+    }
+
+    /// Stops from the outside in, and leaves nothing behind.
+    pub(super) async fn stop(self) {
+        self.cancel.cancel();
+        self.server.stop().await;
+    }
+
+    fn put_records_on_board(&self) {
+        let (store, board, clock) = (Arc::clone(self.server.store()), Arc::clone(&self.board), self.clock());
+        let cancel = self.cancel.clone();
+        tokio::spawn(async move {
+            let mut seq = 0;
+            while !cancel.is_cancelled() {
+                for stored in store.records_after(seq, RECORDS_AT_ONCE).await.unwrap_or_default() {
+                    seq = stored.seq;
+                    let record = serde_json::from_str(&stored.json).unwrap_or_default();
+                    board.record(Recorded { seq, record });
+                }
+                clock.wait(RECORDS_EVERY).await;
+            }
+        });
+    }
+}
+
+/// Empty, and so wrong, for somebody without a token.
+fn code_of_step(token: Option<&OpenToken>, step: impl FnOnce(&OpenToken) -> u64) -> Secret {
+    let code = token.and_then(|token| code_at(token, Wall(step(token).saturating_mul(STEP_MS))));
+    code.unwrap_or_else(|| Secret::new(""))
+}
+
+/// Adds the people with what they have; returns the picture of alice's token, the first one that is made.
+async fn enrol_everybody(server: &Server, home: &Home) -> Result<Option<Qr>, DemoError> {
+    let store = server.store();
+    let mut picture = None;
+    for person in EVERYBODY {
+        let at = server.clock().moment().wall;
+        let user = ResolvedUser::new(person.name);
+        let groups = vec![GroupName::folded("staff")];
+        store.add_user(NewUser { name: user.clone(), groups, mail: None, password_hash: None }, at).await?;
+        home.write(&format!("{}.password", person.name), &format!("{}\n", person.password))?;
+        match person.has {
+            Has::Totp => {
+                let account = Account { issuer: ACCOUNT_NAME, user: &user };
+                let token = add_token(store.as_ref(), account, TokenWish::usual(), at).await?;
+                picture = picture.or(token.qr);
+            }
+            Has::Phone => {
+                let label = Some(format!("{}'s phone", person.name));
+                add_device(store.as_ref(), &user, Channel::Loopback, label, at).await?;
+            }
+        }
+    }
+    Ok(picture)
+}
+
+/// A random shared secret, in its file.
+fn secret(home: &Home, name: &str) -> io::Result<SharedSecret> {
+    let text = HEXLOWER.encode(&rand::random::<[u8; 16]>());
+    home.write(&format!("secrets/{name}"), &format!("{text}\n"))?;
+    Ok(SharedSecret::new(Secret::new(text)))
+}
+
+/// A port that nobody has now. Who takes it before we do makes the start fail with a sentence that says so.
+fn free_udp_port() -> io::Result<u16> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn free_tcp_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The demo's policy: short, and like a real one but for its delays.
+fn policy(radius: u16, metrics: u16, nps: SocketAddr) -> String {
+    format!(
+        r#"# The policy of the demo. Everything here listens on loopback, and is gone when the demo ends.
+
+[radius]
+listen = "127.0.0.1:{radius}"
+
+[store]
+url = "sqlite:vestibule.db"
+key_file = "store.key"
+
+[metrics]
+listen = "127.0.0.1:{metrics}"
+
+[portal]
+account_name = "{ACCOUNT_NAME}"
+
+[primary.nps]
+radius = "{nps}"
+
+[client.vpn]
+address = "127.0.0.1"
+primary = "nps"
+gives_up_after = "60s"             # so long a push is held
+append = ","                       # password,123456 is taken too
+
+[client.other-vpn]
+address = "127.0.0.2"
+primary = "nps"
+
+[limits]                           # brisk, because it is a demo
+reject_delay = "200ms"
+push_quiet = "5s"
+push_quiet_max = "10s"
+drain_within = "1s"
+
+[[rule]]
+name = "staff"
+when = {{ group = "staff" }}
+second_factor = ["push", "totp"]   # whoever has a phone is rung, the others are asked for a code
+
+[[rule]]
+name = "everyone else"
+deny = "This account may not use the VPN. Ask the service desk."
+"#
+    )
+}

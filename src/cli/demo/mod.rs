@@ -1,0 +1,98 @@
+//! `vestibule demo`: the whole proxy in one process on loopback, and logins through its real UDP port.
+//!
+//! It starts everything in a temporary directory, performs three logins that open both doors and five break-ins that
+//! fail, shows each hop, and stays up to be tried: from a page with three panes and from the command lines that it prints.
+//! Nothing listens outside of loopback, and nothing is left behind. `serve` can't reach this code.
+//!
+//! Read in this order: `people`, `house` (what runs), `scenes` (the logins), then `appliance`, `nps` and `phone`, the
+//! three parties around the proxy; `board`, what they show; `page`, the browser; `tell`, the terminal; `try_it`, what it prints to be typed.
+
+mod appliance;
+mod board;
+mod home;
+mod house;
+mod nps;
+mod page;
+mod people;
+mod phone;
+mod scenes;
+mod tell;
+mod try_it;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::engine::Clock;
+use board::Board;
+use house::{DemoError, House};
+use tell::Teller;
+
+/// The options of `vestibule demo`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// End after the logins, with 0 only if every one ended as it must
+    #[arg(long)]
+    once: bool,
+    /// The UDP port that the proxy listens on [default: one that is free]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    radius_port: Option<u16>,
+    /// The TCP port of the page [default: one that is free]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    page_port: Option<u16>,
+}
+
+/// Runs the demo. 0: every login ended as it must; 1: one did not, or the demo could not start.
+pub fn run(args: &Args, json: bool) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&DemoError::Io(error)),
+    };
+    match runtime.block_on(until_stopped(args, json)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(&error),
+    }
+}
+
+/// The demo, or its end by a signal; either way what it made is removed.
+async fn until_stopped(args: &Args, json: bool) -> Result<bool, DemoError> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let board = Arc::new(Board::new(Clock::begin(), Teller::new(json)));
+    board
+        .teller()
+        .say(&board.teller().bold("Vestibule: the login waits inside until the second factor opens the door"));
+    let house = House::start(Arc::clone(&board), args.radius_port).await?;
+    let stopped = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+    };
+    let result = tokio::select! {
+        result = perform(&house, args) => result,
+        () = stopped => Ok(true),
+    };
+    house.stop().await;
+    result
+}
+
+/// The logins; then, unless once is enough, what a visitor needs, until a signal comes.
+async fn perform(house: &House, args: &Args) -> Result<bool, DemoError> {
+    let all_as_they_must = scenes::perform(house).await?;
+    if args.once {
+        return Ok(all_as_they_must);
+    }
+    let page = page::open(house, args.page_port).await?;
+    try_it::print(house, &page).await;
+    try_it::keep_codes_fresh(house).await;
+    Ok(all_as_they_must)
+}
+
+fn failed(error: &DemoError) -> ExitCode {
+    use std::io::Write;
+    // Where even that can't be written, the exit code says it.
+    let _ = writeln!(std::io::stderr(), "vestibule demo: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,224 @@
+//! The demo's page: the VPN client's screen, the phone and the log, moving together.
+//!
+//! It listens on loopback only, under a path that holds a random token; a request with another Host, or a POST from
+//! another Origin, is refused, so that no other site open in the same browser can approve anything. Its buttons are bearer
+//! links, which approve in the demo and nowhere else (rules F5). Everything it needs it serves itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use data_encoding::HEXLOWER;
+use login::{PhoneAnswer, PromptId};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use wire::Secret;
+
+use super::appliance::{Appliance, Knock};
+use super::board::Board;
+use super::house::House;
+use super::people::VISITOR;
+use super::phone::tap;
+use crate::engine::Engine;
+use crate::serve::http::{HttpLimits, serve_pages};
+
+/// Readers of the page at once, and their other requests.
+const CONNECTIONS_MAX: usize = 32;
+/// A page that waits for a change is answered after so long at the latest.
+const VIEW_WITHIN: Duration = Duration::from_secs(20);
+/// Logins of visitors that may be under way at once (G1).
+const KNOCKS_MAX: usize = 16;
+/// A user name and a password have 128 octets at most each; more is no login.
+const FIELD_OCTETS_MAX: usize = 128;
+
+/// What the page works with.
+struct Desk {
+    board: Arc<Board>,
+    engine: Engine,
+    vpn: Appliance,
+    address: SocketAddr,
+    knocks: Arc<tokio::sync::Semaphore>,
+    /// The State that the visitor's last challenge came with, and the login's number on the screen.
+    challenge: std::sync::Mutex<Option<(u64, Vec<u8>)>>,
+}
+
+/// Serves the page until the house stops; returns its address, which is the key to it.
+pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await?;
+    let address = listener.local_addr()?;
+    let token = HEXLOWER.encode(&rand::random::<[u8; 16]>());
+    let desk = Arc::new(Desk {
+        board: Arc::clone(&house.board),
+        engine: house.server.engine().clone(),
+        vpn: house.vpn.clone(),
+        address,
+        knocks: Arc::new(tokio::sync::Semaphore::new(KNOCKS_MAX)),
+        challenge: std::sync::Mutex::new(None),
+    });
+    let pages = routes(&desk, &token);
+    let guarded = pages.layer(from_fn_with_state(desk, only_from_here)).layer(map_response(with_headers));
+    let limits = HttpLimits {
+        connections_max: CONNECTIONS_MAX,
+        connection_within: None,
+        stop_within: Duration::from_millis(200),
+        ..HttpLimits::default()
+    };
+    tokio::spawn(serve_pages(listener, guarded, limits, house.cancel().clone()));
+    Ok(format!("http://{address}/{token}/"))
+}
+
+fn routes(desk: &Arc<Desk>, token: &str) -> Router {
+    let at = |name: &str| format!("/{token}/{name}");
+    let file =
+        |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
+    Router::new()
+        .route(&at(""), file("text/html; charset=utf-8", include_str!("page.html")))
+        .route(&at("page.css"), file("text/css; charset=utf-8", include_str!("page.css")))
+        .route(&at("page.js"), file("text/javascript; charset=utf-8", include_str!("page.js")))
+        .route(&at("view"), get(view))
+        .route(&at("login"), post(log_in))
+        .route(&at("tap"), post(answer))
+        .with_state(Arc::clone(desk))
+}
+
+/// Rules F5: bearer links are for this machine's own browser. A name that a stranger's DNS points here is not us.
+async fn only_from_here(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
+    if is_from_here(request.headers(), request.method().is_safe(), desk.address) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "This page is for the browser of the machine that the demo runs on.\n").into_response()
+}
+
+fn is_from_here(headers: &HeaderMap, safe: bool, address: SocketAddr) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let hosts = [address.to_string(), format!("localhost:{}", address.port())];
+    let Some(host) = text(header::HOST).filter(|host| hosts.iter().any(|ours| ours == host)) else { return false };
+    match text(header::ORIGIN) {
+        Some(origin) => origin == format!("http://{host}"),
+        // Browsers name the origin of each POST; without one it is a command line, which no other site can drive.
+        None => safe || text(HeaderName::from_static("sec-fetch-site")).is_none(),
+    }
+}
+
+async fn with_headers(mut response: Response) -> Response {
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                  form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[derive(Deserialize)]
+struct After {
+    /// The version of the view that the page has.
+    #[serde(default)]
+    after: u64,
+}
+
+/// The view, as soon as it is another than the page has, or after a while anyway.
+async fn view(State(desk): State<Arc<Desk>>, Query(After { after }): Query<After>) -> Json<serde_json::Value> {
+    let changed = desk.board.wait_for(|board| (board.version() != after).then_some(()));
+    // Not in time: the same view again, so that a page knows that the demo is still there.
+    let _ = tokio::time::timeout(VIEW_WITHIN, changed).await;
+    Json(desk.board.view())
+}
+
+#[derive(Deserialize)]
+struct LogIn {
+    user: String,
+    password: String,
+    /// The answer to the challenge that the screen shows.
+    #[serde(default)]
+    code: String,
+}
+
+/// A visitor logs in, through the real UDP port; the screen shows what comes of it.
+async fn log_in(State(desk): State<Arc<Desk>>, Json(form): Json<LogIn>) -> StatusCode {
+    let LogIn { user, password, code } = form;
+    if user.is_empty() || [&user, &password, &code].iter().any(|field| field.len() > FIELD_OCTETS_MAX) {
+        return StatusCode::BAD_REQUEST;
+    }
+    let Ok(place) = Arc::clone(&desk.knocks).try_acquire_owned() else { return StatusCode::TOO_MANY_REQUESTS };
+    let challenge = if code.is_empty() { None } else { desk.take_challenge() };
+    let (number, state) = challenge.unzip();
+    let password = Secret::new(if state.is_some() { code } else { password });
+    tokio::spawn(async move {
+        let (number, heard) = desk.vpn.knock_on(number, Knock { user, password, station: VISITOR, state }).await;
+        desk.keep_challenge(number, heard.and_then(|heard| heard.state));
+        drop(place);
+    });
+    StatusCode::ACCEPTED
+}
+
+#[derive(Deserialize)]
+struct Tap {
+    prompt: String,
+    answer: String,
+}
+
+/// A button on the phone.
+async fn answer(State(desk): State<Arc<Desk>>, Json(form): Json<Tap>) -> StatusCode {
+    let octets = HEXLOWER.decode(form.prompt.as_bytes()).unwrap_or_default();
+    let answer = match form.answer.as_str() {
+        "approve" => PhoneAnswer::Approve,
+        "deny" => PhoneAnswer::Deny,
+        _ => return StatusCode::BAD_REQUEST,
+    };
+    let Ok(id) = <[u8; 16]>::try_from(octets) else { return StatusCode::BAD_REQUEST };
+    match tap(&desk.board, &desk.engine, PromptId(id), answer).await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl Desk {
+    fn take_challenge(&self) -> Option<(u64, Vec<u8>)> {
+        self.challenge.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    fn keep_challenge(&self, number: u64, state: Option<Vec<u8>>) {
+        *self.challenge.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = state.map(|state| (number, state));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn another_host_and_another_origin_are_refused() {
+        let own = ("host", "127.0.0.1:8080");
+        assert!(is_from_here(&headers(&[own]), true, HERE));
+        assert!(is_from_here(&headers(&[own, ("origin", "http://127.0.0.1:8080")]), false, HERE));
+        assert!(!is_from_here(&headers(&[own, ("origin", "https://evil.example")]), false, HERE));
+        assert!(!is_from_here(&headers(&[own, ("origin", "null")]), true, HERE));
+        assert!(!is_from_here(&headers(&[("host", "rebound.example:8080")]), true, HERE));
+        assert!(!is_from_here(&headers(&[]), true, HERE));
+    }
+
+    #[test]
+    fn the_page_asks_nobody_else_for_anything() {
+        for text in [include_str!("page.html"), include_str!("page.css"), include_str!("page.js")] {
+            assert!(!text.contains("http:") && !text.contains("https:") && !text.contains("innerHTML"));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The demo on a terminal: each hop in one line, in colour where the terminal has some; with `--json` one object a login.
+//!
+//! Standard output holds either the story or the objects, never both; what is to be typed goes to standard error
+//! under `--json`. A reader who went away is no error.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::board::{Line, Recorded, Tone, Who};
+
+/// What one login of the demo came to: a line of `--json`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Outcome {
+    /// Which login of the demo.
+    pub(super) name: &'static str,
+    pub(super) user: &'static str,
+    /// `accept` or `reject`.
+    pub(super) expected: &'static str,
+    /// `accept`, `reject`, `challenge`, or `none` if nobody answered.
+    pub(super) answer: &'static str,
+    /// It ended as it must, for the reason it must.
+    pub(super) ok: bool,
+    pub(super) rule: Option<String>,
+    pub(super) factor: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) waited_ms: u64,
+    /// The record's id.
+    pub(super) login: Option<String>,
+}
+
+/// Who tells it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Teller {
+    json: bool,
+    colour: bool,
+}
+
+const RESET: &str = "\x1b[0m";
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const BLUE: &str = "\x1b[34m";
+const MAGENTA: &str = "\x1b[35m";
+const CYAN: &str = "\x1b[36m";
+
+impl Teller {
+    pub(super) fn new(json: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { json, colour: !json && !plain && std::io::stdout().is_terminal() }
+    }
+
+    pub(super) fn in_colour(&self) -> bool {
+        self.colour
+    }
+
+    /// A heading over several logins.
+    pub(super) fn heading(&self, text: &str) {
+        self.story(&format!("\n{}", self.paint(BOLD, text)));
+    }
+
+    /// What the next hops are about.
+    pub(super) fn title(&self, number: usize, text: &str) {
+        self.story(&format!("\n {} {}", self.paint(BOLD, &format!("{number}.")), self.paint(BOLD, text)));
+    }
+
+    /// A sentence of the story.
+    pub(super) fn say(&self, text: &str) {
+        self.story(text);
+    }
+
+    pub(super) fn hop(&self, line: &Line) {
+        let (word, colour) = match line.who {
+            Who::Vpn => ("vpn", CYAN),
+            Who::Nps => ("nps", BLUE),
+            Who::Phone => ("phone", MAGENTA),
+        };
+        let text = match line.tone {
+            Tone::Plain => line.text.clone(),
+            Tone::Good => self.paint(GREEN, &line.text),
+            Tone::Bad => self.paint(RED, &line.text),
+            Tone::Asking => self.paint(YELLOW, &line.text),
+        };
+        self.story(&format!("    {}  {text}", self.paint(colour, &format!("{word:<5}"))));
+    }
+
+    pub(super) fn record(&self, recorded: &Recorded) {
+        self.story(&format!("    {}", self.paint(DIM, &format!("log    {}", in_words(recorded)))));
+    }
+
+    pub(super) fn outcome(&self, outcome: &Outcome) {
+        if self.json {
+            // Plain data always has a JSON form.
+            return write_line(std::io::stdout(), &serde_json::to_string(outcome).unwrap_or_default());
+        }
+        let verdict = match (outcome.ok, outcome.expected) {
+            (true, "accept") => self.paint(GREEN, "✓ in, through both doors"),
+            (true, _) => self.paint(GREEN, "✓ kept out, as it must be"),
+            (false, expected) => {
+                self.paint(RED, &format!("✗ this had to end in {expected}, and ended in {}", outcome.answer))
+            }
+        };
+        self.story(&format!("    {verdict}"));
+    }
+
+    /// What is for a person's eyes whatever the format: how to go on.
+    pub(super) fn advice(&self, text: &str) {
+        if self.json { write_line(std::io::stderr(), text) } else { write_line(std::io::stdout(), text) }
+    }
+
+    pub(super) fn bold(&self, text: &str) -> String {
+        self.paint(BOLD, text)
+    }
+
+    fn story(&self, text: &str) {
+        if !self.json {
+            write_line(std::io::stdout(), text);
+        }
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colour { format!("{colour}{text}{RESET}") } else { text.to_owned() }
+    }
+}
+
+/// A record in one line for a person.
+fn in_words(recorded: &Recorded) -> String {
+    let or_dash = |field| match recorded.text(field) {
+        "" => "–",
+        text => text,
+    };
+    let seconds = |part| format!("{:.2} s", std::time::Duration::from_millis(recorded.waited_ms(part)).as_secs_f64());
+    format!(
+        "rule {} · primary {} · factor {} · {}: {} · waited {} (primary {}, factor {})",
+        or_dash("rule"),
+        or_dash("primary"),
+        or_dash("factor"),
+        or_dash("answer"),
+        or_dash("reason"),
+        seconds("total"),
+        seconds("primary"),
+        seconds("factor"),
+    )
+}
+
+fn write_line(mut out: impl Write, text: &str) {
+    let _ = writeln!(out, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_told_in_one_line_and_what_it_lacks_is_a_dash() {
+        let record = serde_json::json!({"rule": "staff", "primary": null, "answer": "reject", "reason": "state",
+            "waited_ms": {"total": 1234, "primary": 0, "factor": 0}});
+        let words = in_words(&Recorded { seq: 1, record });
+        assert!(words.starts_with("rule staff · primary – · factor – · reject: state · waited 1.23 s"), "{words}");
+    }
+}
