@@ -1,511 +1,491 @@
-//! What a login does, told in short stories over the pure machine: each is one sentence of the rules, played by hand.
-//!
-//! The simulation beside this plays everything at once and at random; here a reader sees one thing at a time.
+//! The rules as short stories: the fastest way to learn what a login is owed. Each one is a sentence; the house in which
+//! they happen is in `house.rs`.
 
-#![allow(clippy::wildcard_enum_match_arm, reason = "a story picks the one effect it tells of")]
+mod house;
 
-mod desk;
+use std::sync::Arc;
 
-use desk::{Desk, accept, ask, inside_the_house, law, law_of};
+use house::{Told, carol, house, mallory, old_prompt, right_code};
+use login::Method::{Push, Totp};
+use login::PhoneAnswer::{Approve, Deny, Fraud};
 use login::event::{Effect, Event, LoginEvent, PushFailure, Question};
-use login::policy::{Condition, Verdict};
-use login::prompt::{Claim, PromptStatus};
-use login::session::Admission;
-use login::{CodeOutcome, Method, PhoneAnswer, Reason, ReleaseOutcome, Unavailable, UserFacts, Wall};
+use login::policy::{Policy, Verdict};
+use login::{Claim, CodeOutcome, PrimaryAnswer, PromptStatus, Reason, ReleaseOutcome, Unavailable, Wall};
 
-const PUSH: &[Method] = &[Method::Push];
-const CODES: &[Method] = &[Method::Totp];
-const BOTH: &[Method] = &[Method::Push, Method::Totp];
-
-// --- A: who gets in --------------------------------------------------------------------------------------------
+// --- both doors (A) ------------------------------------------------------------------------------------------------
 
 #[test]
-fn a_right_password_and_a_right_code_get_in() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    assert_eq!(desk.answer_to(first), "challenge");
-    let second = desk.receive(&ask("alice", "123456").answering(desk.state_for(first)));
-    desk.code_is_right();
-    assert_eq!(desk.answer_to(second), "nothing", "nothing leaves before the release is durable");
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(second), "accept");
-    assert_eq!(desk.records().len(), 1);
+fn a_right_password_and_a_right_code_open_the_door() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let answers = house.ask(&carol().to(state).typing("123456"));
+    house.code_is(&right_code());
+    assert_eq!(house.told(answers), Told::Nothing, "the store looks once more, and writes it down");
+    house.granted();
+    assert_eq!(house.told(answers), Told::Accept);
 }
 
 #[test]
-fn a_wrong_password_is_rejected_after_a_delay_and_nobody_is_prompted() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "wrong"));
-    desk.primary_rejects();
-    assert_eq!(desk.answer_to(asker), "nothing");
-    desk.wait(2);
-    assert_eq!(desk.answer_to(asker), "reject");
-    assert_eq!((desk.pushes(), desk.guesses()), (0, 0));
+fn a_wrong_password_is_refused_after_a_delay_and_nobody_is_prompted() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.ask(&carol().typing("wrong"));
+    house.primary_says(false);
+    assert_eq!(house.told(asks), Told::Nothing);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Primary));
+    assert_eq!(house.pushes() + house.guesses(), 0);
 }
 
 #[test]
 fn an_empty_password_reaches_no_primary() {
-    for password in ["", ",123456", ",push"] {
-        let mut desk = Desk::under(law(BOTH));
-        let asker = desk.receive(&ask("alice", password));
-        desk.wait(2);
-        assert_eq!(desk.reason_for(asker), Some(Reason::EmptyPassword), "{password:?}");
-        assert_eq!(desk.primary_questions(), 0);
-    }
+    let mut house = house(&[Totp]);
+    let asks = house.ask(&carol().typing(""));
+    let with_a_code = house.ask(&carol().typing(",123456").from("192.0.2.1"));
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::EmptyPassword));
+    assert_eq!(house.told(with_a_code), Told::Reject(Reason::EmptyPassword));
+    assert_eq!(house.asked_primary(), 0);
 }
 
 #[test]
-fn an_answer_of_the_primary_to_another_question_changes_nothing() {
-    let mut desk = Desk::under(law(CODES));
-    desk.receive(&ask("alice", "secret"));
-    let (login, Question(number)) = desk.primary_question();
-    desk.primary_says(login, Question(number + 1), accept("alice"));
-    assert_eq!(desk.count(|effect| matches!(effect, Effect::ReadUser { .. })), 0);
-}
-
-#[test]
-fn the_primary_and_not_the_typed_name_says_whose_factors_count() {
-    let mut desk = Desk::under(law(PUSH));
-    desk.receive(&ask("Alice", "secret"));
-    desk.primary_accepts_as("alice@example.com");
-    desk.store_knows(PUSH);
-    let user = desk.last(|effect| match effect {
-        Effect::ClaimPrompt { claim, .. } => Some(claim.user.clone()),
-        _ => None,
+fn an_answer_of_the_primary_to_another_question_counts_for_nothing() {
+    let mut house = house(&[Totp]);
+    let asks = house.ask(&carol());
+    house.answer_newest(|effect| {
+        let Effect::AskPrimary { login, question, .. } = effect else { return None };
+        let attributes = Arc::new(wire::HeldAttributes::none(wire::Code::AccessAccept));
+        let accept = PrimaryAnswer::Accept { user: mallory(), attributes };
+        Some(Event::Login(*login, LoginEvent::Primary(Question(question.0 + 1), accept)))
     });
-    assert_eq!(user.expect("a claim").as_str(), "alice@example.com");
+    assert_eq!(house.count(|effect| matches!(effect, Effect::ReadUser { .. })), 0);
+    house.primary_says(true);
+    house.user_has(&[Totp]);
+    assert!(matches!(house.told(asks), Told::Challenge(_)));
 }
 
 #[test]
-fn a_user_who_never_had_a_method_is_turned_away() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "secret"));
-    desk.primary_accepts();
-    desk.store_says(UserFacts { known: true, ..UserFacts::default() });
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Unenrolled));
+fn a_station_that_is_no_address_is_never_taken_for_one_outside_the_hotel() {
+    let mut house = house(&[Totp]);
+    let asks = house.ask(&carol().from("aa-bb-cc-dd-ee-ff"));
+    house.primary_says(true);
+    house.user_has(&[Totp]);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Undecided));
 }
 
 #[test]
-fn an_exempted_login_needs_no_factor_but_is_released_and_written_down() {
-    let mut desk = Desk::under(law_of(Verdict::Exempt, Condition::All(Vec::new())));
-    let asker = desk.receive(&ask("alice", "secret"));
-    desk.primary_accepts();
-    desk.store_knows(&[]);
-    assert_eq!(desk.answer_to(asker), "nothing");
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(asker), "accept");
-    assert_eq!(desk.accepts_written(), 1);
+fn who_was_blocked_while_the_phone_rang_stays_outside() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol(), &[Push]);
+    house.phone_says(Approve);
+    house.release_is(&ReleaseOutcome::Refused("blocked".into()));
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Changed));
 }
 
 #[test]
-fn a_rule_that_needs_an_unknown_address_denies() {
-    let outside = Condition::Not(Box::new(inside_the_house()));
-    let mut desk = Desk::under(law_of(Verdict::Exempt, outside));
-    let asker = desk.receive(&ask("alice", "secret").from("00-11-22-33-44-55"));
-    desk.primary_accepts();
-    desk.store_knows(BOTH);
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Undecided));
+fn the_stricter_of_two_laws_decides_at_the_release() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol(), &[Push]);
+    let before = house.policy.rules[1].clone();
+    let codes_only = login::policy::Rule {
+        name: before.name.clone(),
+        when: before.when.clone(),
+        until: None,
+        verdict: Verdict::Require(vec![Totp]),
+        reply: before.reply.clone(),
+        unenrolled: before.unenrolled,
+        if_unavailable: before.if_unavailable.clone(),
+    };
+    let clients = house.policy.clients.clone();
+    house.policy = Arc::new(Policy { rules: vec![Arc::new(codes_only)], clients, ..Policy::default() });
+    house.phone_says(Approve);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Changed));
+    assert_eq!(house.releases(), 0);
 }
 
 #[test]
-fn a_user_who_is_blocked_while_the_phone_rings_does_not_get_in() {
-    let (mut desk, asker) = Desk::begun(PUSH, &ask("alice", "secret"));
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Refused("blocked".into()));
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Changed));
+fn who_never_had_a_method_is_told_to_enrol() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[]);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Unenrolled));
 }
 
-#[test]
-fn a_stricter_policy_decides_at_the_release() {
-    let (mut desk, asker) = Desk::begun(PUSH, &ask("alice", "secret"));
-    desk.law = law(CODES).into();
-    desk.phone(PhoneAnswer::Approve);
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Changed));
-}
+// --- no is final (A8) ----------------------------------------------------------------------------------------------
 
 #[test]
 fn a_denial_ends_the_login_and_a_later_approval_changes_nothing() {
-    let (mut desk, asker) = Desk::begun(BOTH, &ask("alice", "secret"));
-    desk.phone(PhoneAnswer::Deny);
-    desk.phone(PhoneAnswer::Approve);
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Denied));
-    assert_eq!(desk.accepts_written(), 0);
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.phone_says(Deny);
+    house.phone_says(Approve);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Denied));
+    assert_eq!(house.releases(), 0);
 }
 
 #[test]
-fn a_denial_after_the_challenge_ends_the_login_too() {
-    let (mut desk, first) = Desk::begun(BOTH, &ask("alice", "secret"));
-    desk.wait(28);
-    assert_eq!(desk.answer_to(first), "challenge");
-    desk.phone(PhoneAnswer::Deny);
-    let second = desk.receive(&ask("alice", "123456").answering(desk.state_for(first)));
-    desk.wait(2);
-    assert_eq!(desk.answer_to(second), "reject");
-    assert_eq!(desk.guesses(), 0);
+fn a_fraud_report_ends_the_login_even_where_a_code_is_awaited() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.pass(28);
+    let state = house.state_of(asks);
+    house.phone_says(Fraud);
+    let answers = house.ask(&carol().to(state).typing("123456"));
+    house.pass(2);
+    assert_eq!(house.told(answers), Told::Reject(Reason::State));
+    assert_eq!(house.guesses(), 0);
 }
 
 #[test]
-fn approved_when_nobody_waits_any_more_lets_the_same_login_in_for_ten_seconds() {
-    let (mut desk, first) = Desk::begun(PUSH, &ask("alice", "secret").through("mute"));
-    desk.wait(28);
-    assert_eq!(desk.answer_to(first), "reject");
-    desk.phone(PhoneAnswer::Approve);
-    desk.wait(5);
-    let second = desk.receive(&ask("alice", "secret").through("mute"));
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(second), "accept");
-    assert_eq!(desk.pushes(), 1);
+fn silence_never_approves() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol().at("desk"), &[Push]);
+    house.pass(300);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Unanswered));
+    assert_eq!((house.releases(), house.sessions()), (0, 0));
 }
 
 #[test]
-fn approved_too_late_is_the_end_after_ten_seconds() {
-    let (mut desk, _) = Desk::begun(PUSH, &ask("alice", "secret").through("mute"));
-    desk.wait(28);
-    desk.phone(PhoneAnswer::Approve);
-    desk.wait(11);
-    assert!(desk.records().iter().any(|record| record.reason == Reason::ApprovedTooLate));
-    let admission = desk.admit(&ask("alice", "secret").through("mute"));
-    assert!(matches!(admission, Admission::Begin), "{admission:?}");
+fn an_approval_without_anybody_waiting_lasts_ten_seconds() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol().at("desk"), &[Push]);
+    house.pass(30);
+    house.phone_says(Approve);
+    house.pass(5);
+    let again = house.ask(&carol().at("desk"));
+    house.granted();
+    assert_eq!(house.told(again), Told::Accept);
 }
 
-// --- B: one login, one prompt ----------------------------------------------------------------------------------
+#[test]
+fn an_approval_that_nobody_comes_back_for_is_too_late() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol().at("desk"), &[Push]);
+    house.pass(30);
+    house.phone_says(Approve);
+    house.pass(11);
+    let again = house.ask(&carol().at("desk"));
+    assert_eq!(house.asked_primary(), 2, "a login of its own");
+    assert_eq!((house.told(again), house.releases()), (Told::Nothing, 0));
+}
+
+// --- one login, one prompt (B) -------------------------------------------------------------------------------------
 
 #[test]
 fn a_reask_with_the_same_password_joins_and_the_newest_gets_the_accept() {
-    let (mut desk, old) = Desk::begun(PUSH, &ask("alice", "secret"));
-    desk.wait(5);
-    let new = desk.receive(&ask("alice", "secret"));
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!((desk.answer_to(old), desk.answer_to(new)), ("reject", "accept"));
-    assert_eq!((desk.pushes(), desk.primary_questions()), (1, 1));
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(10);
+    let second = house.ask(&carol());
+    assert_eq!((house.asked_primary(), house.pushes()), (1, 1));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(second), Told::Accept);
+    assert_eq!(house.told(first), Told::Reject(Reason::Superseded));
 }
 
 #[test]
-fn where_many_share_an_address_each_live_asker_of_one_connection_gets_the_accept() {
-    let one = ask("alice", "secret").through("citrix").on("session 1");
-    let (mut desk, old) = Desk::begun(PUSH, &one);
-    desk.wait(5);
-    let new = desk.receive(&one);
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!((desk.answer_to(old), desk.answer_to(new)), ("accept", "accept"));
-    assert_eq!(desk.accepts_written(), 1);
+fn under_connection_every_live_asker_gets_the_accept() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol().at("wifi"), &[Push]);
+    let second = house.ask(&carol().at("wifi"));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!((house.told(first), house.told(second)), (Told::Accept, Told::Accept));
+    let third = house.ask(&carol().at("wifi"));
+    assert_eq!(house.told(third), Told::Accept, "and it is repeated for ten seconds");
 }
 
 #[test]
-fn a_reask_with_another_password_goes_its_own_way_to_the_primary() {
-    let (mut desk, held) = Desk::begun(PUSH, &ask("alice", "secret"));
-    let stranger = desk.receive(&ask("alice", "guess"));
-    assert_eq!(desk.primary_questions(), 2);
-    desk.primary_rejects();
-    desk.wait(2);
-    assert_eq!((desk.answer_to(held), desk.answer_to(stranger)), ("nothing", "reject"));
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(held), "accept");
+fn an_accept_under_station_is_not_repeated() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol(), &[Push]);
+    house.phone_says(Approve);
+    house.granted();
+    let again = house.ask(&carol());
+    assert_eq!((house.told(again), house.asked_primary()), (Told::Nothing, 2));
 }
 
 #[test]
-fn a_corrected_typo_works_at_once_and_rings_no_second_time() {
-    let (mut desk, _) = Desk::begun(PUSH, &ask("alice", "secret,push"));
-    let second = desk.receive(&ask("alice", "secret"));
-    desk.primary_accepts();
-    desk.store_knows(PUSH);
-    let (prompt, ends_at) = (desk.prompt_of_first_claim(), Wall(1_700_000_120_000));
-    desk.claim(Claim::Joined { prompt, ends_at, status: PromptStatus::Pending });
-    assert_eq!(desk.pushes(), 1);
-    desk.phone_on(prompt, PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(second), "accept");
+fn a_superseded_asker_gets_nothing_after_its_own_deadline() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(20);
+    house.ask(&carol());
+    house.pass(10);
+    house.phone_says(Deny);
+    house.pass(2);
+    assert_eq!(house.told(first), Told::Nothing);
+    assert_eq!(house.count(|effect| matches!(effect, Effect::Supersede(_))), 1);
 }
 
 #[test]
-fn another_login_of_the_user_is_asked_for_a_code_while_the_phone_is_taken() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "secret").from("198.51.100.7"));
-    desk.primary_accepts();
-    desk.store_knows(BOTH);
-    desk.claim(Claim::Busy);
-    assert_eq!((desk.answer_to(asker), desk.pushes()), ("challenge", 0));
+fn a_superseded_asker_gets_no_late_answer_though_the_newer_one_was_challenged() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(1);
+    let second = house.ask(&carol());
+    house.pass(28);
+    assert!(matches!(house.told(second), Told::Challenge(_)));
+    house.phone_says(Deny);
+    house.pass(2);
+    assert_eq!(house.told(first), Told::Nothing);
 }
 
 #[test]
-fn another_login_without_any_code_is_told_that_the_phone_is_taken() {
-    let mut desk = Desk::under(law(PUSH));
-    let asker = desk.receive(&ask("alice", "secret").from("198.51.100.7"));
-    desk.primary_accepts();
-    desk.store_knows(PUSH);
-    desk.claim(Claim::Busy);
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Busy));
+fn a_wrong_password_beside_a_held_login_neither_joins_nor_disturbs_it() {
+    let mut house = house(&[Push]);
+    let held = house.carols_phone_rings(&carol(), &[Push]);
+    let guess = house.ask(&carol().typing("wrong"));
+    house.primary_says(false);
+    house.pass(2);
+    assert_eq!(house.told(guess), Told::Reject(Reason::Primary));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(held), Told::Accept);
 }
 
 #[test]
-fn a_displaced_prompt_leaves_its_login_the_code() {
-    let (mut desk, asker) = Desk::begun(BOTH, &ask("alice", "secret"));
-    let prompt = desk.prompt();
-    desk.tell(Event::Displaced(prompt));
-    assert_eq!(desk.answer_to(asker), "challenge");
+fn a_corrected_typo_works_at_once() {
+    let mut house = house(&[Totp]);
+    house.ask(&carol().typing("rihgt"));
+    house.primary_says(false);
+    let corrected = house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[Totp]);
+    assert!(matches!(house.told(corrected), Told::Challenge(_)));
+}
+
+#[test]
+fn a_reject_is_repeated_for_ten_seconds_to_the_same_password_only() {
+    let mut house = house(&[Totp]);
+    house.ask(&carol().typing("wrong"));
+    house.primary_says(false);
+    house.pass(2);
+    let same = house.ask(&carol().typing("wrong"));
+    house.pass(2);
+    assert_eq!((house.told(same), house.asked_primary()), (Told::Reject(Reason::Primary), 1));
+    house.ask(&carol());
+    assert_eq!(house.asked_primary(), 2);
 }
 
 #[test]
 fn the_same_challenge_is_shown_to_a_reask() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    let again = desk.receive(&ask("alice", "secret"));
-    assert_eq!(desk.state_for(first), desk.state_for(again));
-    assert_eq!(desk.primary_questions(), 1);
+    let mut house = house(&[Totp]);
+    let (first, state) = house.carol_is_asked_for_a_code(&carol());
+    let second = house.ask(&carol());
+    assert_eq!(house.told(second), Told::Challenge(state));
+    assert_eq!(house.told(first), Told::Challenge(state));
+    assert_eq!(house.asked_primary(), 1);
 }
 
 #[test]
-fn a_reject_repeats_for_ten_seconds_to_the_same_password_only() {
-    let mut desk = Desk::under(law(PUSH));
-    desk.receive(&ask("alice", "wrong"));
-    desk.primary_rejects();
-    desk.wait(5);
-    assert!(matches!(desk.admit(&ask("alice", "wrong")), Admission::Join(_)));
-    assert!(matches!(desk.admit(&ask("alice", "secret")), Admission::Begin));
-    desk.primary_accepts();
-    assert_eq!(desk.primary_questions(), 2);
+fn a_bare_sender_begins_a_login_of_its_own_and_joins_nothing() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol(), &[Push]);
+    let bare = house.ask(&house::Ask { authentic: false, ..carol() });
+    assert_eq!((house.asked_primary(), house.told(bare)), (2, Told::Nothing));
 }
 
 #[test]
-fn an_accept_is_never_repeated_where_the_station_makes_the_login() {
-    let (mut desk, _) = Desk::begun(PUSH, &ask("alice", "secret"));
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert!(matches!(desk.admit(&ask("alice", "secret")), Admission::Begin));
-}
-
-#[test]
-fn an_accept_repeats_to_the_same_connection() {
-    let one = ask("alice", "secret").through("citrix").on("session 1");
-    let (mut desk, _) = Desk::begun(PUSH, &one);
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    let again = desk.receive(&one);
-    assert_eq!((desk.answer_to(again), desk.accepts_written()), ("accept", 1));
-}
-
-#[test]
-fn the_push_leaves_only_when_its_prompt_is_claimed() {
-    let mut desk = Desk::under(law(PUSH));
-    desk.receive(&ask("alice", "secret"));
-    desk.primary_accepts();
-    desk.store_knows(PUSH);
-    assert_eq!(desk.pushes(), 0);
-    desk.claim(Claim::Claimed { displaced: None });
-    assert_eq!(desk.pushes(), 1);
+fn another_login_of_a_user_whose_phone_is_ringing_is_asked_for_a_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.ask(&carol().from("192.0.2.99"));
+    house.primary_says(true);
+    house.user_has(&[Push, Totp]);
+    house.claim_is(&Claim::Busy);
+    assert!(matches!(house.told(asks), Told::Challenge(_)));
+    assert_eq!(house.pushes(), 0);
 }
 
 #[test]
 fn after_a_crash_the_same_login_joins_its_prompt_and_no_phone_rings_again() {
-    let mut desk = Desk::under(law(PUSH));
-    let asker = desk.receive(&ask("alice", "secret"));
-    desk.primary_accepts();
-    desk.store_knows(PUSH);
-    let ends_at = Wall(1_700_000_060_000);
-    desk.claim(Claim::Joined { prompt: desk.prompt(), ends_at, status: PromptStatus::Pending });
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!((desk.answer_to(asker), desk.pushes()), ("accept", 0));
+    let mut house = house(&[Push]);
+    let asks = house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    let status = PromptStatus::Approved { device: login::DeviceId("phone".into()), at: Wall(1_800_000_000_000) };
+    let ends_at = Wall(1_800_000_060_000);
+    house.claim_is(&Claim::Joined { prompt: old_prompt(), ends_at, status });
+    house.granted();
+    assert_eq!((house.told(asks), house.pushes()), (Told::Accept, 0));
 }
 
 #[test]
-fn a_phone_that_cannot_be_reached_yields_to_a_code() {
-    let (mut desk, asker) = Desk::begun(BOTH, &ask("alice", "secret"));
-    let (login, _) = desk.primary_question();
-    let away = PushFailure::Unavailable(Unavailable::seen("no network"));
-    desk.tell(Event::Login(login, LoginEvent::Pushed(desk.prompt(), Err(away))));
-    assert_eq!(desk.answer_to(asker), "challenge");
+fn a_push_that_rings_nowhere_yields_to_a_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.push_fails(&PushFailure::Unavailable(Unavailable::seen("away")));
+    assert!(matches!(house.told(asks), Told::Challenge(_)));
 }
 
 #[test]
-fn nobody_waits_longer_than_its_own_patience_for_a_primary_that_is_silent() {
-    let mut desk = Desk::under(law(PUSH));
-    let asker = desk.receive(&ask("alice", "secret"));
-    desk.wait(28);
-    assert_eq!(desk.reason_for(asker), Some(Reason::PrimaryUnavailable));
+fn at_the_askers_deadline_a_challenge_is_shown_and_the_push_stays_open() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(28);
+    let state = house.state_of(asks);
+    house.phone_says(Approve);
+    let any_answer = house.ask(&carol().to(state).typing("done"));
+    house.granted();
+    assert_eq!(house.told(any_answer), Told::Accept);
 }
 
-#[test]
-fn a_stopping_server_leaves_nobody_without_an_answer() {
-    let (mut desk, asker) = Desk::begun(PUSH, &ask("alice", "secret"));
-    desk.tell(Event::Drained);
-    assert_eq!(desk.reason_for(asker), Some(Reason::Draining));
-}
-
-// --- C: codes and State ----------------------------------------------------------------------------------------
+// --- codes and State (C) -------------------------------------------------------------------------------------------
 
 #[test]
 fn an_empty_answer_is_held_while_the_prompt_is_open() {
-    let (mut desk, first) = Desk::begun(BOTH, &ask("alice", "secret"));
-    desk.wait(28);
-    let second = desk.receive(&ask("alice", "").answering(desk.state_for(first)));
-    desk.wait(5);
-    assert_eq!((desk.answer_to(second), desk.guesses()), ("nothing", 0));
-    desk.phone(PhoneAnswer::Approve);
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(second), "accept");
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.pass(28);
+    let held = house.ask(&carol().to(house.state_of(asks)).typing(""));
+    assert_eq!((house.told(held), house.guesses()), (Told::Nothing, 0));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(held), Told::Accept);
 }
 
 #[test]
-fn once_the_phone_approved_any_answer_to_the_challenge_passes() {
-    let (mut desk, first) = Desk::begun(BOTH, &ask("alice", "secret"));
-    desk.wait(28);
-    desk.phone(PhoneAnswer::Approve);
-    let second = desk.receive(&ask("alice", "whatever").answering(desk.state_for(first)));
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!((desk.answer_to(second), desk.guesses()), ("accept", 0));
+fn a_wrong_code_gets_a_new_state_and_the_third_one_is_refused() {
+    let mut house = house(&[Totp]);
+    let (_, first) = house.carol_is_asked_for_a_code(&carol());
+    let mut state = first;
+    for code in ["111111", "222222"] {
+        let tries = house.ask(&carol().to(state).typing(code));
+        house.code_is(&CodeOutcome::Wrong);
+        assert_ne!(house.state_of(tries), state);
+        state = house.state_of(tries);
+    }
+    let third = house.ask(&carol().to(state).typing("333333"));
+    house.code_is(&CodeOutcome::Wrong);
+    house.pass(2);
+    assert_eq!(house.told(third), Told::Reject(Reason::WrongCode));
 }
 
 #[test]
-fn an_appended_code_is_split_off_before_the_primary_sees_the_password() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "secret,123456"));
-    let password = desk.last(|effect| match effect {
-        Effect::AskPrimary { password, .. } => Some(password.expose().to_vec()),
-        _ => None,
-    });
-    assert_eq!(password.as_deref(), Some(b"secret".as_slice()));
-    desk.primary_accepts();
-    desk.store_knows(BOTH);
-    desk.code_is_right();
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!((desk.answer_to(asker), desk.pushes()), ("accept", 0));
+fn a_wrong_code_that_is_repeated_counts_once() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let once = house.ask(&carol().to(state).typing("111111"));
+    house.code_is(&CodeOutcome::Wrong);
+    house.ask(&carol().to(house.state_of(once)).typing("111111"));
+    assert_eq!(house.guesses(), 1);
+}
+
+#[test]
+fn a_state_is_spent_by_its_first_answer() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    house.ask(&carol().to(state).typing("111111"));
+    let second = house.ask(&carol().to(state).typing("222222"));
+    house.pass(2);
+    assert_eq!((house.told(second), house.guesses()), (Told::Reject(Reason::State), 1));
+}
+
+#[test]
+fn the_same_answer_under_two_identifiers_is_one_use_and_two_accepts() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let one = house.ask(&carol().to(state).typing("123456"));
+    let twin = house.ask(&carol().to(state).typing("123456"));
+    house.code_is(&right_code());
+    house.granted();
+    let late_twin = house.ask(&carol().to(state).typing("123456"));
+    assert_eq!([one, twin, late_twin].map(|asker| house.told(asker)), [Told::Accept, Told::Accept, Told::Accept]);
+    assert_eq!((house.guesses(), house.releases()), (1, 1));
+}
+
+#[test]
+fn the_twin_of_a_superseded_answer_is_refused_too() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let answers = house.ask(&carol().to(state).typing("123456"));
+    let newer = house.ask(&carol());
+    house.code_is(&right_code());
+    house.granted();
+    let twin = house.ask(&carol().to(state).typing("123456"));
+    assert_eq!(house.told(newer), Told::Accept);
+    assert_eq!(house.told(answers), Told::Reject(Reason::Superseded));
+    assert_eq!(house.told(twin), Told::Reject(Reason::Superseded));
+}
+
+#[test]
+fn a_state_of_another_client_or_name_is_refused_and_reaches_nobody() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let elsewhere = house.ask(&carol().at("desk").to(state).typing("123456"));
+    let another = house.ask(&house::Ask { user: "dave", ..carol().to(state).typing("123456") });
+    house.pass(2);
+    assert_eq!(house.told(elsewhere), Told::Reject(Reason::State));
+    assert_eq!(house.told(another), Told::Reject(Reason::State));
+    assert_eq!((house.asked_primary(), house.guesses()), (1, 0));
+}
+
+#[test]
+fn a_state_dies_after_two_minutes() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    house.pass(121);
+    let late = house.ask(&carol().to(state).typing("123456"));
+    house.pass(2);
+    assert_eq!(house.told(late), Told::Reject(Reason::State));
+}
+
+#[test]
+fn a_code_is_split_off_before_the_primary_sees_the_password() {
+    let mut house = house(&[Totp]);
+    let asks = house.ask(&carol().typing("ri,ght,123456"));
+    assert_eq!(house.primary_saw(), "ri,ght");
+    house.primary_says(true);
+    house.user_has(&[Totp]);
+    house.code_is(&right_code());
+    house.granted();
+    assert_eq!(house.told(asks), Told::Accept);
 }
 
 #[test]
 fn a_wrong_appended_code_is_rejected_and_never_prompts() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "secret,123456"));
-    desk.primary_accepts();
-    desk.store_knows(BOTH);
-    desk.code_is(CodeOutcome::Wrong);
-    desk.wait(2);
-    assert_eq!(desk.reason_for(asker), Some(Reason::WrongCode));
-    assert_eq!(desk.pushes(), 0);
+    let mut house = house(&[Push, Totp]);
+    let asks = house.ask(&carol().typing("right,000000"));
+    house.primary_says(true);
+    house.user_has(&[Push, Totp]);
+    house.code_is(&CodeOutcome::Wrong);
+    house.pass(2);
+    assert_eq!((house.told(asks), house.pushes()), (Told::Reject(Reason::WrongCode), 0));
 }
 
 #[test]
-fn an_appended_method_word_chooses_the_method() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "secret,totp"));
-    desk.primary_accepts();
-    desk.store_knows(BOTH);
-    assert_eq!((desk.answer_to(asker), desk.pushes()), ("challenge", 0));
+fn a_password_that_was_split_is_never_tried_whole() {
+    let mut house = house(&[Totp]);
+    house.ask(&carol().typing("right,123456"));
+    house.primary_says(false);
+    house.pass(2);
+    assert_eq!((house.asked_primary(), house.primary_saw()), (1, "right".to_owned()));
 }
 
 #[test]
-fn a_wrong_code_gets_a_new_state_and_the_third_is_the_end() {
-    let (mut desk, mut asked) = Desk::begun(CODES, &ask("alice", "secret"));
-    let mut states = Vec::new();
-    for code in ["111111", "222222"] {
-        let state = desk.state_for(asked);
-        assert!(!states.contains(&state));
-        states.push(state);
-        asked = desk.receive(&ask("alice", code).answering(state));
-        desk.code_is(CodeOutcome::Wrong);
-        assert_eq!(desk.answer_to(asked), "challenge");
-    }
-    let last = desk.receive(&ask("alice", "333333").answering(desk.state_for(asked)));
-    desk.code_is(CodeOutcome::Wrong);
-    desk.wait(2);
-    assert_eq!(desk.reason_for(last), Some(Reason::WrongCode));
+fn a_code_in_the_answer_to_a_challenge_is_never_split() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let answers = house.ask(&carol().to(state).typing("right,123456"));
+    assert_eq!(house.guesses(), 0);
+    assert!(matches!(house.told(answers), Told::Challenge(_)), "no token has such a code");
 }
 
-#[test]
-fn the_same_wrong_code_again_is_looked_at_once() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    let second = desk.receive(&ask("alice", "111111").answering(desk.state_for(first)));
-    desk.code_is(CodeOutcome::Wrong);
-    desk.receive(&ask("alice", "111111").answering(desk.state_for(second)));
-    assert_eq!(desk.guesses(), 1);
-}
+// --- the end -------------------------------------------------------------------------------------------------------
 
 #[test]
-fn one_state_and_the_same_code_under_two_identifiers_is_one_use_and_two_answers() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    let answer = ask("alice", "123456").answering(desk.state_for(first));
-    let (one, two) = (desk.receive(&answer), desk.receive(&answer));
-    desk.code_is_right();
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!((desk.answer_to(one), desk.answer_to(two)), ("accept", "accept"));
-    let late = desk.receive(&answer);
-    assert_eq!(desk.answer_to(late), "accept");
-    assert_eq!((desk.guesses(), desk.accepts_written()), (1, 1));
-}
-
-#[test]
-fn one_state_and_another_code_is_rejected_without_effect() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    let state = desk.state_for(first);
-    desk.receive(&ask("alice", "123456").answering(state));
-    let loser = desk.receive(&ask("alice", "654321").answering(state));
-    desk.wait(2);
-    assert_eq!((desk.reason_for(loser), desk.guesses()), (Some(Reason::State), 1));
-}
-
-#[test]
-fn a_state_from_another_client_or_another_name_is_rejected_and_reaches_no_primary() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    let state = desk.state_for(first);
-    for foreign in [ask("alice", "123456").through("mute"), ask("Alice", "123456")] {
-        let asker = desk.receive(&foreign.answering(state));
-        desk.wait(2);
-        assert_eq!(desk.reason_for(asker), None, "the refusal stands in a session of its own");
-    }
-    assert_eq!((desk.primary_questions(), desk.guesses()), (1, 0));
-    let asker = desk.receive(&ask("alice", "123456").answering(state));
-    desk.code_is_right();
-    desk.release(ReleaseOutcome::Granted);
-    assert_eq!(desk.answer_to(asker), "accept", "and the State is still good for its owner");
-}
-
-#[test]
-fn an_unknown_state_is_rejected_and_what_came_with_it_reaches_no_primary() {
-    let mut desk = Desk::under(law(BOTH));
-    let admission = desk.admit(&ask("alice", "secret").answering([1; 16]));
-    assert!(matches!(admission, Admission::Refuse(Reason::State)), "{admission:?}");
-    assert_eq!(desk.primary_questions(), 0);
-}
-
-#[test]
-fn a_state_works_for_two_minutes() {
-    let (mut desk, first) = Desk::begun(CODES, &ask("alice", "secret"));
-    let state = desk.state_for(first);
-    desk.wait(121);
-    let admission = desk.admit(&ask("alice", "123456").answering(state));
-    assert!(matches!(admission, Admission::Refuse(Reason::State)), "{admission:?}");
-    assert!(desk.is_over());
-}
-
-// --- D: limits; bare senders -----------------------------------------------------------------------------------
-
-#[test]
-fn where_pushes_are_quiet_a_code_still_works() {
-    let mut desk = Desk::under(law(BOTH));
-    let asker = desk.receive(&ask("alice", "secret"));
-    desk.primary_accepts();
-    let quiet = Some(Wall(1_700_000_600_000));
-    desk.store_says(UserFacts {
-        known: true,
-        ever_enrolled: true,
-        methods: BOTH.to_vec(),
-        pushes_quiet_until: quiet,
-        ..UserFacts::default()
-    });
-    assert_eq!((desk.answer_to(asker), desk.pushes()), ("challenge", 0));
-}
-
-#[test]
-fn a_bare_sender_joins_nothing() {
-    let (mut desk, held) = Desk::begun(PUSH, &ask("alice", "secret"));
-    let admission = desk.admit(&ask("alice", "secret").bare());
-    assert!(matches!(admission, Admission::Begin), "{admission:?}");
-    assert_eq!(desk.answer_to(held), "nothing");
+fn nothing_is_left_of_a_login_ten_seconds_after_its_end() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    house.ask(&carol().to(state).typing("123456"));
+    house.code_is(&right_code());
+    house.granted();
+    house.pass(11);
+    assert_eq!(house.sessions(), 0);
 }
