@@ -5,9 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use login::event::{Effect, Event, LoginEvent};
-use login::{
-    AskerId, Claim, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall,
-};
+use login::{AskerId, Claim, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall};
 
 use crate::appliance::{Act, Script};
 use crate::dice::Dice;
@@ -181,7 +179,9 @@ impl World {
             Happening::Act(script, act) => self.act(script, act),
             Happening::Arrive(packet) => self.arrive(packet),
             Happening::Hear { script, packet, heard } => self.hear(script, &packet, heard),
-            Happening::Perform { epoch, key, effect, tries } if epoch == self.epoch => self.perform(key, *effect, tries),
+            Happening::Perform { epoch, key, effect, tries } if epoch == self.epoch => {
+                self.perform(key, *effect, tries)
+            }
             Happening::Deliver { epoch, key, event, genuine } if epoch == self.epoch => {
                 if genuine {
                     self.learn(&event);

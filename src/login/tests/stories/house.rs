@@ -11,9 +11,9 @@ use login::limits::patience;
 use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, Outage, Policy, Rule, Unenrolled, Verdict};
 use login::session::{Admission, Session};
 use login::{
-    Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts, Method, Moment,
-    PhoneAnswer, PrimaryAnswer, PrimaryName, Proof, ProofKey, PromptId, Reason, ReleaseOutcome, ResolvedUser, RuleName,
-    StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
+    Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts, Method,
+    Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, ReleaseOutcome, ResolvedUser,
+    RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 
@@ -143,10 +143,8 @@ impl House {
         let split = ask.state.is_none().then(|| login::attempt::split_appended(&whole, ","));
         let (password, appended) = split.unwrap_or((whole, None));
         let facts = [Some(ask.station.as_bytes())];
-        let login = LoginKey::of(
-            &self.key,
-            &LoginKeyParts { client: ask.client, user: ask.user.as_bytes(), facts: &facts },
-        );
+        let login =
+            LoginKey::of(&self.key, &LoginKeyParts { client: ask.client, user: ask.user.as_bytes(), facts: &facts });
         let now = Tick(self.now);
         Attempt {
             asker: Asker {
@@ -160,7 +158,11 @@ impl House {
             user_octets: ask.user.as_bytes().into(),
             credential: Credential::Pap { password, appended },
             station: Some(Station::new(ask.station.as_bytes())),
-            login: if ask.authentic { login } else { LoginKey::alone(self.askers.to_be_bytes().repeat(2).try_into().unwrap()) },
+            login: if ask.authentic {
+                login
+            } else {
+                LoginKey::alone(self.askers.to_be_bytes().repeat(2).try_into().unwrap())
+            },
             twin: login,
             proof,
             state: ask.state.as_ref().map(|state| StateHash::of(state)),
@@ -186,8 +188,12 @@ impl House {
 
     /// The store tells what the user has.
     pub(crate) fn user_has(&mut self, methods: &[Method]) {
-        let facts =
-            UserFacts { known: true, ever_enrolled: !methods.is_empty(), methods: methods.to_vec(), ..UserFacts::default() };
+        let facts = UserFacts {
+            known: true,
+            ever_enrolled: !methods.is_empty(),
+            methods: methods.to_vec(),
+            ..UserFacts::default()
+        };
         self.answer_newest(|effect| {
             let Effect::ReadUser { login, question, .. } = effect else { return None };
             Some(Event::Login(*login, LoginEvent::User(*question, Ok(facts.clone()))))

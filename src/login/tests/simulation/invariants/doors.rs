@@ -151,9 +151,8 @@ pub(crate) fn a8_a_denial_ends_the_login(world: &World, login: LoginId) -> Check
 /// Where an approval stands and the session heard of it, nobody is asked anything more (A8, B5).
 pub(crate) fn a8_an_approval_is_heard(world: &World, asker: AskerId) -> Check {
     let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
-    let stands = |id: &PromptId| {
-        world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved)
-    };
+    let stands =
+        |id: &PromptId| world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved);
     // A twin gets what the first got, though the phone has spoken since (C3).
     let twin = world.reference.asked(asker).twin_of.is_some();
     match known.prompts.iter().find(|(id, told)| **told && stands(id)) {

@@ -138,7 +138,8 @@ pub(crate) fn b5_who_can_be_challenged_is(world: &World, asker: AskerId, reject:
 /// A server that stops leaves nobody waiting, but for what the store is asked to release (G3).
 pub(crate) fn g3_nobody_waits_after_a_drain(world: &World) -> Check {
     for (id, asked) in world.reference.asked.iter().enumerate().filter(|(_, asked)| asked.epoch == world.epoch) {
-        let releasing = asked.login.and_then(|login| world.reference.logins.get(&login)).is_some_and(|known| known.releases > 0);
+        let releasing =
+            asked.login.and_then(|login| world.reference.logins.get(&login)).is_some_and(|known| known.releases > 0);
         if asked.answer.is_none() && !asked.superseded && !releasing {
             return Err(("G3", format!("request {id} waits after the drain: {:?}", asked.packet.ask)));
         }
@@ -150,9 +151,10 @@ pub(crate) fn g3_nobody_waits_after_a_drain(world: &World) -> Check {
 pub(crate) fn b5_nobody_is_answered_too_late(world: &World, asker: AskerId) -> Check {
     let asked = world.reference.asked(asker);
     let state = &asked.packet.ask.state;
-    let has_twin = state.is_some() && world.reference.login_of(asker).is_some_and(|known| {
-        known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
-    });
+    let has_twin = state.is_some()
+        && world.reference.login_of(asker).is_some_and(|known| {
+            known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
+        });
     if world.now > last_moment(world, asker) && !has_twin {
         return Err(("B5", format!("{asker:?} is answered at {:?}, its deadline was {:?}", world.now, asked.until)));
     }
