@@ -324,16 +324,14 @@ impl Case {
     /// L and P equal: the asker joins; no primary, no prompt (B2).
     pub(super) fn rejoined(&mut self, stage: Stage, attempt: Attempt, step: &mut Step<'_, '_>) -> Stage {
         match stage {
-            Stage::AwaitingAnswer { inside, open } => match step.approved() {
-                Some(_) => {
-                    self.add(&attempt, step);
-                    self.release_by_phone(inside, step)
-                }
-                None => {
-                    self.ask_same(&open, &attempt, step);
-                    Stage::AwaitingAnswer { inside, open }
-                }
-            },
+            Stage::AwaitingAnswer { inside, .. } if inside.may_use_approval(step) => {
+                self.add(&attempt, step);
+                self.release_by_phone(inside, step)
+            }
+            Stage::AwaitingAnswer { inside, open } => {
+                self.ask_same(&open, &attempt, step);
+                Stage::AwaitingAnswer { inside, open }
+            }
             Stage::AnsweringPrimary { open, state, server } => {
                 self.ask_same(&open, &attempt, step);
                 Stage::AnsweringPrimary { open, state, server }

@@ -109,6 +109,12 @@ impl Inside {
     fn has_codes(&self) -> bool {
         self.usable.iter().any(|method| method.is_code())
     }
+
+    /// The session's prompt is approved, and this login's own rule lets a push open the door: another login of the same
+    /// L may have begun under another law (A1, G2).
+    fn may_use_approval(&self, step: &Step<'_, '_>) -> bool {
+        self.methods.contains(&Method::Push) && step.approved().is_some()
+    }
 }
 
 /// A challenge of ours, or of the primary's, that is out.

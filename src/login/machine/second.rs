@@ -104,7 +104,7 @@ impl Case {
             let second = SecondDoor::Proved(FactorProved::witness(self.id, method, Means::Token(token)));
             return self.release(inside, second, step);
         }
-        if step.approved().is_some() {
+        if answer.is_some() && inside.may_use_approval(step) {
             return self.release_by_phone(inside, step);
         }
         let (reason, detail) = match outcome {
@@ -145,7 +145,7 @@ impl Case {
 
     /// The answer to our challenge; its State is spent already.
     pub(super) fn answered(&mut self, inside: Inside, answer: Secret, proof: Proof, step: &mut Step<'_, '_>) -> Stage {
-        if step.approved().is_some() {
+        if inside.may_use_approval(step) {
             // Rules B5: once approved, any answer with that State passes.
             return self.release_by_phone(inside, step);
         }
