@@ -93,7 +93,10 @@ impl World {
     // --- phones ------------------------------------------------------------------------------------------------
 
     fn push(&mut self, key: LoginKey, login: LoginId, claim: &login::PromptClaim) {
+        // Another login may have displaced it since its claim: then no phone rings for it (B2). Asked at the last moment.
+        let open = self.store.current.prompts.get(&claim.prompt).is_none_or(|row| row.state.is_open());
         let failure = match self.dice.below(100) {
+            _ if !open => Some(push_failure(None)),
             0..=1 => Some(push_failure(Some(true))),
             2..=3 => Some(push_failure(Some(false))),
             4 => Some(push_failure(None)),

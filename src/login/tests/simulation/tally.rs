@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     pub(crate) prompts: u64,
     pub(crate) crashes: u64,
     pub(crate) superseded: u64,
-    accepts: u64,
+    pub(crate) accepts: u64,
     rejects: u64,
     challenges: u64,
     reasons: std::collections::BTreeMap<&'static str, u64>,

@@ -64,7 +64,8 @@ pub(crate) fn c3_twins_get_the_same(world: &World, asker: AskerId, answer: &Answ
                 | (Given::Reject(_), Given::Reject(_))
                 | (Given::Challenge, Given::Challenge)
         );
-    if same || superseded || world.now.0 > at.0 + REMEMBERED_MS {
+    // A server that has drained remembers nobody any more (G3).
+    if same || superseded || world.engine.draining || world.now.0 > at.0 + REMEMBERED_MS {
         return Ok(());
     }
     Err(("C3", format!("{first:?} got {theirs:?}, its twin {asker:?} gets {mine:?}")))
@@ -135,6 +136,14 @@ pub(crate) fn c1_an_identical_wrong_code_counts_once(world: &World, typed: &Type
     let same = |(login, code): &&(LoginId, String)| *login == typed.login && code == typed.code;
     let count = world.store.current.failures.iter().filter(same).count();
     if count > 1 { Err(("C1", format!("{} counted {count} times in one login", typed.code))) } else { Ok(()) }
+}
+
+/// A login has three tries (C3).
+pub(crate) fn c3_three_tries(world: &World, typed: &Typed<'_>) -> Check {
+    let rows = &world.store.current;
+    let used = rows.uses.iter().filter(|(login, ..)| *login == typed.login).count();
+    let failed = rows.failures.iter().filter(|(login, _)| *login == typed.login).count();
+    if used + failed > 3 { Err(("C3", format!("{} has {failed} failures and goes on", typed.login))) } else { Ok(()) }
 }
 
 /// Codes are looked at, and failures counted, only after the primary accepted this very user (D1).

@@ -134,6 +134,33 @@ pub(crate) fn a6_all_still_stands(world: &World, login: LoginId, check: &Release
     Ok(())
 }
 
+/// A denial of a prompt that this login waited for ends it, whichever way it would get in (A8).
+pub(crate) fn a8_a_denial_ends_the_login(world: &World, login: LoginId) -> Check {
+    let Some(known) = world.reference.logins.get(&login) else { return Ok(()) };
+    let denied = |row: &PromptRow| {
+        let while_out = row.log.iter().take_while(|said| matches!(said, Happened::Said(_)));
+        while_out.into_iter().any(|said| *said != Happened::Said(PhoneAnswer::Approve))
+    };
+    let rows = &world.store.current.prompts;
+    match known.prompts.keys().find(|id| rows.get(id).is_some_and(denied)) {
+        Some(id) => Err(("A8", format!("{login} was released though {id}, for which it waited, was denied"))),
+        None => Ok(()),
+    }
+}
+
+/// Where an approval stands and the session heard of it, nobody is asked anything more (A8, B5).
+pub(crate) fn a8_an_approval_is_heard(world: &World, asker: AskerId) -> Check {
+    let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
+    let stands =
+        |id: &PromptId| world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved);
+    // A twin gets what the first got, though the phone has spoken since (C3).
+    let twin = world.reference.asked(asker).twin_of.is_some();
+    match known.prompts.iter().find(|(id, told)| **told && stands(id)) {
+        Some((id, _)) if !twin => Err(("A8", format!("{asker:?} is challenged though {id} is approved"))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// One record for each login, ever (F2).
 pub(crate) fn f2_one_record(world: &World, login: LoginId) -> Check {
     let records = world.reference.logins.get(&login).map_or(0, |known| known.records);
