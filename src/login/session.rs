@@ -83,7 +83,7 @@ impl Session {
     }
 
     fn admit_asker(&self, attempt: &Attempt) -> Admission {
-        if self.key != attempt.login && !mutant::is(Mutant::StrangerJoins) {
+        if self.key != attempt.login {
             return Admission::Begin;
         }
         let same = |login: &&Login| login.proof() == attempt.proof || mutant::is(Mutant::JoinOnWrongPassword);

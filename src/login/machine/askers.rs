@@ -62,8 +62,10 @@ impl Askers {
             .max_by_key(|asker| asker.until)
     }
 
+    /// The newest asking, if it still waits. Where it was answered already (with a challenge), all who are left are
+    /// superseded: they get the final answer until their own deadline, then nothing (B2).
     pub(super) fn newest_group(&self) -> Option<u32> {
-        self.waiting.iter().map(|waiting| waiting.group).max()
+        self.waiting.iter().map(|waiting| waiting.group).max().filter(|group| *group == self.groups)
     }
 
     /// Everybody who waits, once: they are answered now.

@@ -146,7 +146,7 @@ impl Case {
                 self.settle(waiting.group, &answer);
                 step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
             } else {
-                Self::supersede(waiting, live, step);
+                self.supersede(waiting, live, step);
             }
         }
         if everyone || !self.spent.is_empty() {
@@ -156,15 +156,12 @@ impl Case {
         }
     }
 
-    /// A superseded asker gets a Reject until its own deadline, then nothing (B2).
-    fn supersede(waiting: Waiting, live: bool, step: &mut Step<'_, '_>) {
+    /// A superseded asker gets a Reject until its own deadline, then nothing (B2); so does its twin (C3).
+    fn supersede(&mut self, waiting: Waiting, live: bool, step: &mut Step<'_, '_>) {
         let asker = waiting.asker.id;
-        if live {
-            let answer = Answer::Reject(Self::plain(Reason::Superseded));
-            step.cx.emit(Effect::Reply { asker, answer });
-        } else {
-            step.cx.emit(Effect::Supersede(asker));
-        }
+        let answer = Answer::Reject(Self::plain(Reason::Superseded));
+        self.settle(waiting.group, &answer);
+        step.cx.emit(if live { Effect::Reply { asker, answer } } else { Effect::Supersede(asker) });
     }
 
     fn plain(reason: Reason) -> Reject {
@@ -194,8 +191,8 @@ impl Case {
         let answer = Answer::Reject(reject);
         let newest = self.askers.newest_group();
         for waiting in self.askers.take_all() {
+            self.settle(waiting.group, &answer);
             if Some(waiting.group) == newest || waiting.asker.until > now {
-                self.settle(waiting.group, &answer);
                 step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
             } else {
                 step.cx.emit(Effect::Supersede(waiting.asker.id));

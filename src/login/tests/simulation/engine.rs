@@ -1,0 +1,392 @@
+//! A miniature of the engine: sessions in a map by L, an index of States and one of prompts, and each effect performed
+//! after a while. A crash takes all of it; the store, and the key of L, stay.
+
+use std::collections::BTreeMap;
+
+use login::answer::{Answer, Challenge};
+use login::event::{Context, Effect, Event, LoginEvent, PushFailure, Question};
+use login::session::{Admission, Session};
+use login::{
+    Appended, Asker, AskerId, Attempt, ClientName, Credential, LoginId, LoginKey, LoginKeyParts, Proof, ProofKey, StateHash, Station, Tick, Unavailable, UserName,
+};
+use wire::Secret;
+
+use crate::dice::Dice;
+use crate::network::{Ask, Datagram, Duplicates, Seen};
+use crate::reference::{Given, Issued};
+use crate::scene::appliance_of;
+use crate::world::{Happening, World};
+
+/// How long a State can be answered (C3).
+const STATE_MS: u64 = 120_000;
+
+/// One server's life, from start to crash.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) sessions: BTreeMap<LoginKey, Session>,
+    states: BTreeMap<StateHash, LoginKey>,
+    prompts: BTreeMap<login::PromptId, LoginKey>,
+    wakes: BTreeMap<LoginKey, Tick>,
+    duplicates: Duplicates,
+    proof: ProofKey,
+    shown: ProofKey,
+}
+
+impl Engine {
+    pub(crate) fn new(dice: &mut Dice) -> Self {
+        let mut key = || {
+            let (low, high) = (dice.sixteen(), dice.sixteen());
+            let mut octets = [0; 32];
+            octets[..16].copy_from_slice(&low);
+            octets[16..].copy_from_slice(&high);
+            ProofKey::new(octets)
+        };
+        let (proof, shown) = (key(), key());
+        Self {
+            sessions: BTreeMap::new(),
+            states: BTreeMap::new(),
+            prompts: BTreeMap::new(),
+            wakes: BTreeMap::new(),
+            duplicates: Duplicates::default(),
+            proof,
+            shown,
+        }
+    }
+}
+
+/// The kinds of effects, in the order of their declaration.
+pub(crate) const KINDS: [&str; 14] = [
+    "AskPrimary", "ReadUser", "CheckCode", "ClaimPrompt", "Push", "ExtendPrompt", "ClosePrompt", "Release", "Record",
+    "Reply", "Supersede", "IndexState", "Joined", "TellDisplaced",
+];
+
+pub(crate) fn kind_of(effect: &Effect) -> usize {
+    match effect {
+        Effect::AskPrimary { .. } => 0,
+        Effect::ReadUser { .. } => 1,
+        Effect::CheckCode { .. } => 2,
+        Effect::ClaimPrompt { .. } => 3,
+        Effect::Push { .. } => 4,
+        Effect::ExtendPrompt { .. } => 5,
+        Effect::ClosePrompt { .. } => 6,
+        Effect::Release { .. } => 7,
+        Effect::Record(_) => 8,
+        Effect::Reply { .. } => 9,
+        Effect::Supersede(_) => 10,
+        Effect::IndexState(_) => 11,
+        Effect::Joined { .. } => 12,
+        Effect::TellDisplaced(_) => 13,
+    }
+}
+
+impl World {
+    /// A packet reaches the server.
+    pub(crate) fn arrive(&mut self, packet: Datagram) {
+        if self.now < self.down_until {
+            return;
+        }
+        let next = AskerId(self.reference.asked.len() as u64);
+        match self.engine.duplicates.see(&packet, next, self.now) {
+            Seen::InFlight => self.tally.absorbed += 1,
+            Seen::Again(answer) => {
+                self.tally.repeated += 1;
+                self.send_answer(&packet, &answer, None);
+            }
+            Seen::New => {
+                let patience = std::time::Duration::from_secs(appliance_of(packet.ask.client).gives_up_s);
+                let until = self.now.plus(login::limits::patience(patience));
+                let asker = self.reference.asks(packet.clone(), self.epoch, self.now, until);
+                self.tally.requests += 1;
+                self.later(until.0 - self.now.0 + 1, Happening::Overdue(asker));
+                self.later(until.0 - self.now.0 + 1001, Happening::Overdue(asker));
+                let attempt = self.attempt(&packet.ask, asker, until);
+                self.route(attempt);
+            }
+        }
+    }
+
+    fn attempt(&mut self, ask: &Ask, asker: AskerId, until: Tick) -> Attempt {
+        let appliance = appliance_of(ask.client);
+        let whole = Secret::new(ask.typed.as_bytes());
+        let proof = Proof::of(&self.engine.proof, "pap", &[whole.expose()]);
+        let (password, appended): (Secret, Option<Appended>) = if appliance.append && ask.state.is_none() {
+            login::attempt::split_appended(&whole, ",")
+        } else {
+            (whole, None)
+        };
+        let station = ask.station.map(str::as_bytes);
+        let connection = ask.connection.map(u64::to_be_bytes);
+        let named = |facts: &[Option<&[u8]>]| {
+            LoginKey::of(&self.site_key, &LoginKeyParts { client: ask.client, user: ask.user.as_bytes(), facts })
+        };
+        let twin = named(&[station]);
+        let login = match appliance.join {
+            _ if !ask.authentic => None,
+            login::policy::Join::Connection => connection.map(|connection| named(&[station, Some(&connection)])),
+            login::policy::Join::Station => station.map(|_| twin),
+            login::policy::Join::Weak => Some(twin),
+        };
+        let login = login.unwrap_or_else(|| LoginKey::alone(self.dice.sixteen()));
+        Attempt {
+            asker: Asker { id: asker, since: self.now, until, overhead: 60 },
+            client: ClientName::new(ask.client),
+            user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
+            user_octets: ask.user.as_bytes().into(),
+            credential: Credential::Pap { password, appended },
+            station: station.map(Station::new),
+            login,
+            twin,
+            proof,
+            state: ask.state.as_deref().map(StateHash::of),
+            authentic: ask.authentic,
+        }
+    }
+
+    /// By its State if it has one, else by its L; what is refused gets a session of its own.
+    fn route(&mut self, mut attempt: Attempt) {
+        let found = match attempt.state {
+            Some(state) => self.engine.states.get(&state).copied(),
+            None => Some(attempt.login),
+        };
+        let held = found.and_then(|key| self.engine.sessions.get(&key));
+        let admission = Session::admit(held, &attempt, self.moment());
+        self.expect(crate::invariants::admitted(self, &attempt, &admission));
+        let key = match (&admission, found) {
+            (Admission::Refuse(_), _) | (_, None) => {
+                attempt.login = LoginKey::alone(self.dice.sixteen());
+                attempt.login
+            }
+            (_, Some(key)) => key,
+        };
+        let session = self.engine.sessions.remove(&key).unwrap_or_else(|| Session::of(&attempt));
+        let asker = attempt.asker.id;
+        let (session, out) = self.step(session, |session, cx| session.take(admission.clone(), attempt, cx));
+        self.note_entry(asker, key, &admission, &out);
+        self.settle(key, session, out);
+    }
+
+    /// Which login the request is part of now, as the effects tell it.
+    fn note_entry(&mut self, asker: AskerId, key: LoginKey, admission: &Admission, out: &[Effect]) {
+        let told = out.iter().find_map(|effect| match effect {
+            Effect::AskPrimary { login, .. } | Effect::Joined { login, .. } => Some(*login),
+            Effect::Record(record) => Some(record.login),
+            _ => None,
+        });
+        let login = match admission {
+            Admission::Begin | Admission::Refuse(_) => told,
+            Admission::Join(old) => {
+                // A login that goes on under a new name tells it when it is joined.
+                let new = out.iter().find_map(|effect| match effect {
+                    Effect::Joined { login, .. } => Some(*login),
+                    _ => None,
+                });
+                if let Some(new) = new.filter(|new| new != old) {
+                    self.reference.goes_on(*old, new, asker);
+                }
+                new.or(Some(*old))
+            }
+            Admission::Resume(login) | Admission::Twin(login, _) => Some(*login),
+            Admission::Repeat(_) => crate::invariants::repeated_from(self, asker),
+        };
+        self.tally.joins += u64::from(matches!(admission, Admission::Join(_)));
+        if let Some(login) = login {
+            let law = self.law;
+            self.reference.enters(asker, login, key, law);
+        }
+        self.expect(crate::invariants::entered(self, asker, out));
+    }
+
+    /// Brings an event to its session, if that still exists.
+    pub(crate) fn deliver(&mut self, key: LoginKey, event: Event) {
+        let Some(session) = self.engine.sessions.remove(&key) else { return };
+        let (session, out) = self.step(session, |session, cx| session.handle(event, cx));
+        self.settle(key, session, out);
+    }
+
+    pub(crate) fn deliver_to_prompt(&mut self, prompt: login::PromptId, event: Event) {
+        if let Some(key) = self.engine.prompts.get(&prompt).copied() {
+            self.deliver(key, event);
+        }
+    }
+
+    fn step<F>(&mut self, session: Session, change: F) -> (Session, Vec<Effect>)
+    where
+        F: FnOnce(Session, &mut Context<'_>) -> Session,
+    {
+        let at = self.moment();
+        let mut out = Vec::new();
+        let dice = &mut self.dice;
+        let policy = &self.policies[self.law as usize];
+        let mut roll = || dice.roll();
+        let mut cx = Context { at, policy, states: &self.engine.shown, dice: &mut roll, out: &mut out };
+        let session = change(session, &mut cx);
+        (session, out)
+    }
+
+    /// Puts the session back with all that hangs on it, then performs what it wants.
+    fn settle(&mut self, key: LoginKey, session: Session, out: Vec<Effect>) {
+        self.engine.states.retain(|_, of| *of != key);
+        self.engine.prompts.retain(|_, of| *of != key);
+        self.engine.states.extend(session.states().map(|state| (state, key)));
+        self.engine.prompts.extend(session.prompt().map(|prompt| (prompt, key)));
+        if !session.is_over() {
+            let due = session.deadline();
+            self.engine.sessions.insert(key, session);
+            self.set_wake(key, due);
+        }
+        for effect in out {
+            self.expect(crate::invariants::wanted(self, &effect));
+            self.note_want(&effect);
+            let epoch = self.epoch;
+            self.want(key, effect);
+            if self.epoch != epoch || self.violation.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn set_wake(&mut self, key: LoginKey, due: Option<Tick>) {
+        let Some(due) = due else { return };
+        if self.engine.wakes.get(&key) == Some(&due) {
+            return;
+        }
+        self.engine.wakes.insert(key, due);
+        let epoch = self.epoch;
+        self.later(due.0.saturating_sub(self.now.0), Happening::Wake { epoch, key });
+    }
+
+    /// A step may leave something that is due at once; it must come to an end (B5).
+    pub(crate) fn wake(&mut self, key: LoginKey) {
+        const WAKES_MAX: usize = 4;
+        self.engine.wakes.remove(&key);
+        for _ in 0..WAKES_MAX {
+            let Some(session) = self.engine.sessions.get(&key) else { return };
+            let due = session.deadline();
+            if due.is_none_or(|deadline| deadline > self.now) || self.violation.is_some() {
+                return self.set_wake(key, due);
+            }
+            self.deliver(key, Event::Woke);
+        }
+        let session = &self.engine.sessions.get(&key);
+        self.expect(Err(("B5", format!("a deadline has passed and stays after its wakes: {session:?}"))));
+    }
+
+    fn note_want(&mut self, effect: &Effect) {
+        let law = self.law;
+        let logins = &mut self.reference.logins;
+        match effect {
+            Effect::AskPrimary { login, question, .. } => {
+                logins.entry(*login).and_modify(|known| known.question = Some(*question));
+            }
+            Effect::Release { login, .. } => {
+                logins.entry(*login).and_modify(|known| {
+                    known.releases += 1;
+                    known.law_at_release = Some(law);
+                });
+            }
+            Effect::Record(record) => {
+                logins.entry(record.login).and_modify(|known| known.records += 1);
+            }
+            _ => {}
+        }
+    }
+
+    /// Now, what needs nobody else; after a while, what does. A crash may come before or after.
+    fn want(&mut self, key: LoginKey, effect: Effect) {
+        let kind = kind_of(&effect);
+        match effect {
+            Effect::Reply { .. } | Effect::Supersede(_) | Effect::IndexState(_) | Effect::Joined { .. } | Effect::TellDisplaced(_) => {
+                if !self.crash_point(kind, false) {
+                    self.at_once(effect);
+                    self.crash_point(kind, true);
+                }
+            }
+            _ => {
+                let epoch = self.epoch;
+                let delay = self.dice.between(0, 6);
+                self.later(delay, Happening::Perform { epoch, key, effect: Box::new(effect), tries: 0 });
+            }
+        }
+    }
+
+    fn at_once(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply { asker, answer } => {
+                let check = crate::invariants::leaves(self, asker, &answer);
+                self.expect(check);
+                self.tally.answered(&answer);
+                let now = self.now;
+                let login = self.reference.asked(asker).login;
+                let asked = self.reference.asked_mut(asker);
+                asked.answer = Some((Given::of(&answer), now));
+                let packet = asked.packet.clone();
+                self.note_challenge(&packet.ask, &answer, login);
+                self.engine.duplicates.answered(&packet, asker, &answer, now);
+                self.send_answer(&packet, &answer, login);
+            }
+            Effect::Supersede(asker) => {
+                self.tally.superseded += 1;
+                let check = crate::invariants::superseded(self, asker);
+                self.expect(check);
+                self.reference.asked_mut(asker).superseded = true;
+            }
+            Effect::TellDisplaced(prompt) => self.deliver_to_prompt(prompt, Event::Displaced(prompt)),
+            _ => {}
+        }
+    }
+
+    /// Which State is shown to whom, and until when it may be answered.
+    fn note_challenge(&mut self, ask: &Ask, answer: &Answer, login: Option<LoginId>) {
+        let state = match answer {
+            Answer::Challenge(Challenge::Ours { state, .. }) => Some(state.to_vec()),
+            Answer::Challenge(Challenge::Primary(_)) => {
+                login.and_then(|login| self.reference.logins.get(&login)?.primary_state.clone())
+            }
+            Answer::Accept(_) | Answer::Reject(_) => None,
+        };
+        let Some(state) = state else { return };
+        let issued = Issued {
+            to: ask.clone(),
+            epoch: self.epoch,
+            until: Tick(self.now.0 + STATE_MS),
+            spent_by: None,
+        };
+        self.reference.states.entry(StateHash::of(&state)).or_insert(issued);
+    }
+
+    /// An answer of another question, or of nobody: it must count for nothing (A2).
+    pub(crate) fn forge(&mut self, key: LoginKey, login: LoginId, question: Question, user: &login::ResolvedUser) {
+        use login::{CodeOutcome, Method, PrimaryAnswer, ReleaseOutcome, TokenId};
+        let other = Question(if self.dice.chance(50) { question.0 + 1000 } else { question.0.wrapping_sub(1) });
+        let attributes = std::sync::Arc::new(wire::HeldAttributes::none(wire::Code::AccessAccept));
+        let token = TokenId("t-alice".into());
+        let forged = match self.dice.below(5) {
+            0..=1 => LoginEvent::Primary(other, PrimaryAnswer::Accept { user: user.clone(), attributes }),
+            2 => LoginEvent::Code(other, Ok(CodeOutcome::Right { method: Method::Totp, token })),
+            3 => LoginEvent::Release(other, Ok(ReleaseOutcome::Granted)),
+            _ => LoginEvent::Claim(other, Ok(login::Claim::Claimed { displaced: None })),
+        };
+        let (epoch, delay) = (self.epoch, self.dice.between(1, 900));
+        self.later(delay, Happening::Deliver { epoch, key, event: Box::new(Event::Login(login, forged)), genuine: false });
+    }
+}
+
+/// What an effect gets when the store could not say: never a yes (C1).
+pub(crate) fn unsettled(effect: &Effect) -> Option<(LoginId, LoginEvent)> {
+    let away = || Unavailable::seen("the store could not say");
+    match effect {
+        Effect::ReadUser { login, question, .. } => Some((*login, LoginEvent::User(*question, Err(away())))),
+        Effect::CheckCode { login, question, .. } => Some((*login, LoginEvent::Code(*question, Err(away())))),
+        Effect::ClaimPrompt { login, question, .. } => Some((*login, LoginEvent::Claim(*question, Err(away())))),
+        Effect::Release { login, question, .. } => Some((*login, LoginEvent::Release(*question, Err(away())))),
+        _ => None,
+    }
+}
+
+/// What a push service answers when it does not ring.
+pub(crate) fn push_failure(confirmed: Option<bool>) -> PushFailure {
+    match confirmed {
+        Some(confirmed) => PushFailure::Unavailable(Unavailable { why: "the push service is away".into(), confirmed }),
+        None => PushFailure::Refused("the push service says no".into()),
+    }
+}

@@ -1,0 +1,167 @@
+//! Part A of the rules: who gets in; and F2, what is written down.
+
+use login::answer::Accept;
+use login::prompt::PromptState;
+use login::{AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, ReleaseCheck, TokenId};
+
+use crate::appliance::person_named;
+use crate::network::Ask;
+use crate::reference::{Known, same_login, split};
+use crate::scene::{Law, Person, Says, law_says};
+use crate::store::{Happened, PromptRow};
+use crate::world::{Check, World};
+
+/// Both doors: the right password of this very asker, and a factor, or an excuse that the law knows.
+pub(crate) fn a1_both_doors(world: &World, asker: AskerId) -> Check {
+    let Some((ask, known, who)) = facts(world, asker) else {
+        return Err(("A1", format!("an Accept for {asker:?}, who belongs to no login")));
+    };
+    if ask.state.is_none() && split(ask).0 != who.password {
+        return Err(("A1", format!("{} got in with a wrong password", who.name)));
+    }
+    second_door(world, asker, known, who, known.law, "A1")?;
+    // Rules G2: at release the stricter of both laws decides.
+    known.law_at_release.map_or(Ok(()), |law| second_door(world, asker, known, who, law, "A6"))
+}
+
+fn second_door(world: &World, asker: AskerId, known: &Known, who: &Person, law: Law, rule: &'static str) -> Check {
+    let first = &world.reference.asked(known.begun_by).packet.ask;
+    let says = law_says(law, who, first.client, first.station);
+    let login = world.reference.asked(asker).login.unwrap();
+    let opened = match says {
+        Says::Excused => true,
+        Says::No => {
+            let unknown = first.station.is_none_or(|station| station.parse::<std::net::IpAddr>().is_err());
+            let rule = if unknown { "A4" } else { rule };
+            return Err((rule, format!("{} got in where {law:?} says no", who.name)));
+        }
+        Says::Factor(methods) => {
+            by_code(world, login, who, methods) || (methods.contains(&Method::Push) && by_phone(world, asker, who)?)
+        }
+        Says::FactorOrOutage => by_phone(world, asker, who)? || world.reference.outages.contains(&known.key),
+    };
+    if opened { Ok(()) } else { Err((rule, format!("{} got in through one door; {law:?} says {says:?}", who.name))) }
+}
+
+/// The use of a code by this login is durable (C1).
+fn by_code(world: &World, login: LoginId, who: &Person, methods: &[Method]) -> bool {
+    let rows = &world.store.durable;
+    rows.uses.iter().any(|(by, token, _)| {
+        *by == login && rows.tokens.get(token).is_some_and(|row| row.owner == who.name && methods.contains(&row.method))
+    })
+}
+
+/// A prompt of the very same login, which rang, was approved and released once (A8, B2).
+fn by_phone(world: &World, asker: AskerId, who: &Person) -> Result<bool, (&'static str, String)> {
+    let Some((ask, known, _)) = facts(world, asker) else { return Ok(false) };
+    let login = world.reference.asked(asker).login.unwrap();
+    let mine = |row: &PromptRow| row.log.contains(&Happened::Released(login));
+    let Some((id, row)) = world.store.durable.prompts.iter().find(|(_, row)| mine(row)) else { return Ok(false) };
+    a8_no_is_final(*id, row, login)?;
+    let Some(rung) = world.reference.rung.get(id) else {
+        return Err(("A8", format!("{id} never rang, and yet it opened a door")));
+    };
+    // Who answers a challenge is bound by its State; who asks without one, by L.
+    let begun = &world.reference.asked(known.begun_by).packet.ask;
+    let ask = if ask.state.is_some() { begun } else { ask };
+    if *ask != rung.ask && !same_login(ask, &rung.ask) {
+        return Err(("B2", format!("{} got in by the prompt of another login", who.name)));
+    }
+    Ok(row.user == who.name)
+}
+
+/// Approved before anything else was said, released once, and nobody said no in between.
+fn a8_no_is_final(id: PromptId, row: &PromptRow, login: LoginId) -> Check {
+    let mut approved = false;
+    for happened in &row.log {
+        match happened {
+            Happened::Said(PhoneAnswer::Approve) => approved = true,
+            Happened::Said(PhoneAnswer::Deny | PhoneAnswer::Fraud) => {
+                return Err(("A8", format!("{id} was denied, and yet it opened a door")));
+            }
+            Happened::Ended => return Err(("A8", format!("{id} had ended, and yet it opened a door"))),
+            Happened::Released(to) if approved && *to == login => return Ok(()),
+            Happened::Released(to) => return Err(("A8", format!("{id} opened a door for {to}, approved: {approved}"))),
+        }
+    }
+    Err(("A8", format!("{id} was never released")))
+}
+
+/// The primary said yes, to this login's question, about this user (A2).
+pub(crate) fn a2_the_primary_accepted_this_user(world: &World, asker: AskerId, accept: &Accept) -> Check {
+    let Some((_, known, who)) = facts(world, asker) else {
+        return Err(("A2", format!("an Accept for {asker:?}, who belongs to no login")));
+    };
+    if known.accepted.as_deref() != Some(who.name) || accept.user().as_str() != who.name {
+        let (accepted, got_in) = (&known.accepted, accept.user());
+        return Err(("A2", format!("the primary accepted {accepted:?}, {got_in} got in as {}", who.name)));
+    }
+    Ok(())
+}
+
+/// An empty password reaches no primary (A3).
+pub(crate) fn a3_empty_is_no_password(typed: &str, answers: bool) -> Check {
+    if typed.is_empty() && !answers { Err(("A3", "an empty password for the primary".to_owned())) } else { Ok(()) }
+}
+
+/// No Accept without the last look (A6).
+pub(crate) fn a6_the_last_look_was_taken(world: &World, asker: AskerId) -> Check {
+    match world.reference.login_of(asker) {
+        Some(known) if known.releases > 0 => Ok(()),
+        Some(_) | None => Err(("A6", format!("an Accept for {asker:?} without the last look"))),
+    }
+}
+
+/// What the last look must find (A6, A8).
+pub(crate) fn a6_all_still_stands(world: &World, login: LoginId, check: &ReleaseCheck) -> Check {
+    let rows = &world.store.current;
+    let user = rows.users.get(check.user.as_str());
+    let stands = match &check.means {
+        Means::Token(TokenId(id)) => rows.tokens.get(&**id).is_some_and(|token| token.active),
+        Means::Prompt { .. } => user.is_some_and(|user| user.phone),
+        Means::Excuse => true,
+    };
+    if user.is_some_and(|user| user.barred) || !stands {
+        return Err(("A6", format!("{} was released though blocked or without the method", check.user)));
+    }
+    let denied = |row: &PromptRow| {
+        let no = |said: &Happened| matches!(said, Happened::Said(PhoneAnswer::Deny | PhoneAnswer::Fraud));
+        row.log.iter().take_while(|said| **said != Happened::Ended).any(no) && row.state != PromptState::Unanswered
+    };
+    if check.open_prompt.and_then(|id| rows.prompts.get(&id)).is_some_and(denied) {
+        return Err(("A8", format!("{login} was released though its prompt was denied")));
+    }
+    Ok(())
+}
+
+/// One record for each login, ever (F2).
+pub(crate) fn f2_one_record(world: &World, login: LoginId) -> Check {
+    let records = world.reference.logins.get(&login).map_or(0, |known| known.records);
+    if records > 0 { Err(("F2", format!("a second record of {login}"))) } else { Ok(()) }
+}
+
+/// The record is durable before the Accept leaves (F2).
+pub(crate) fn f2_the_record_is_durable(world: &World, asker: AskerId) -> Check {
+    let login = world.reference.asked(asker).login;
+    let durable = login.and_then(|login| world.store.durable.records.get(&login));
+    if durable == Some(&RecordedAnswer::Accept) {
+        return Ok(());
+    }
+    Err(("F2", format!("an Accept left for {login:?} while the durable record says {durable:?}")))
+}
+
+/// At the end each login of this life is written down (F2); what a crash took is not.
+pub(crate) fn f2_each_login_has_its_record(world: &World) -> Check {
+    let alive = |known: &Known| world.reference.asked(known.begun_by).epoch == world.epoch;
+    for (login, known) in world.reference.logins.iter().filter(|(_, known)| alive(known)) {
+        if !world.store.durable.records.contains_key(login) {
+            return Err(("F2", format!("{login}, begun by {:?}, has no record", known.begun_by)));
+        }
+    }
+    Ok(())
+}
+
+fn facts(world: &World, asker: AskerId) -> Option<(&Ask, &Known, &'static Person)> {
+    let ask = &world.reference.asked(asker).packet.ask;
+    Some((ask, world.reference.login_of(asker)?, person_named(&ask.user)?))
+}

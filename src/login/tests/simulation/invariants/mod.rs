@@ -1,0 +1,108 @@
+//! The rules, one function each, judged by the reference model and the store's ledger. What breaks first is told with its number.
+
+mod codes;
+mod doors;
+mod one_login;
+
+use login::answer::Answer;
+use login::event::Effect;
+use login::session::Admission;
+use login::{AskerId, Attempt, CodeOutcome, LoginId, PromptClaim, ReleaseCheck, ReleaseOutcome};
+
+use crate::store::Typed;
+use crate::world::{Check, World};
+
+pub(crate) use one_login::{overdue, repeated_from, superseded};
+
+/// How the machine routes a request.
+pub(crate) fn admitted(world: &World, attempt: &Attempt, admission: &Admission) -> Check {
+    codes::c3_a_state_is_bound_and_spent_once(world, attempt.asker.id, admission)?;
+    one_login::b2_only_the_same_login_joins(world, attempt.asker.id, admission)?;
+    one_login::b2_an_accept_repeats_only_under_connection(world, attempt.asker.id, admission)
+}
+
+/// What the machine does at once with a request that it took in.
+pub(crate) fn entered(world: &World, asker: AskerId, out: &[Effect]) -> Check {
+    codes::c3_a_refused_state_reaches_nobody(world, asker, out)
+}
+
+/// What a login wants done.
+pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
+    match effect {
+        Effect::AskPrimary { login, password, state, .. } => {
+            let typed = String::from_utf8_lossy(password.expose());
+            doors::a3_empty_is_no_password(&typed, state.is_some())?;
+            let state = state.as_ref().map(|(state, _)| &**state);
+            codes::c4_split_once_and_never_unsplit(world, *login, &typed, state)
+        }
+        Effect::Record(record) => doors::f2_one_record(world, record.login),
+        Effect::ReadUser { .. }
+        | Effect::CheckCode { .. }
+        | Effect::ClaimPrompt { .. }
+        | Effect::Push { .. }
+        | Effect::ExtendPrompt { .. }
+        | Effect::ClosePrompt { .. }
+        | Effect::Release { .. }
+        | Effect::Reply { .. }
+        | Effect::Supersede(_)
+        | Effect::IndexState(_)
+        | Effect::Joined { .. }
+        | Effect::TellDisplaced(_) => Ok(()),
+    }
+}
+
+/// An answer leaves.
+pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
+    one_login::b1_one_answer(world, asker)?;
+    codes::c3_a_bad_state_is_rejected(world, asker, answer)?;
+    match answer {
+        Answer::Accept(accept) => {
+            doors::a2_the_primary_accepted_this_user(world, asker, accept)?;
+            doors::a6_the_last_look_was_taken(world, asker)?;
+            doors::a1_both_doors(world, asker)?;
+            doors::f2_the_record_is_durable(world, asker)?;
+            one_login::b2_the_newest_gets_the_accept(world, asker)?;
+        }
+        Answer::Challenge(_) => codes::c4_a_wrong_appended_code_never_prompts(world, asker)?,
+        Answer::Reject(reject) => one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?,
+    }
+    one_login::b5_nobody_is_answered_too_late(world, asker)?;
+    codes::c3_twins_get_the_same(world, asker, answer)
+}
+
+/// A phone rings.
+pub(crate) fn rings(world: &World, claim: &PromptClaim, login: LoginId) -> Check {
+    one_login::b3_claimed_before_it_rings_and_rings_once(world, claim)?;
+    one_login::b2_one_prompt_of_a_user(world, claim)?;
+    codes::c4_no_prompt_after_an_appended_code(world, login)
+}
+
+/// The store claimed a prompt.
+pub(crate) fn claimed(world: &World, claim: &PromptClaim) -> Check {
+    one_login::b5_a_prompt_ends(world, claim)?;
+    codes::d2_no_push_in_a_quiet_time(world, claim)
+}
+
+/// A code is about to be looked at.
+pub(crate) fn guesses(world: &World, typed: &Typed<'_>) -> Check {
+    codes::d1_codes_only_after_the_primary(world, typed)
+}
+
+/// A code was looked at.
+pub(crate) fn guessed(world: &World, typed: &Typed<'_>, outcome: &CodeOutcome) -> Check {
+    codes::c1_a_code_works_once(world, typed, outcome)?;
+    codes::c1_an_identical_wrong_code_counts_once(world, typed)?;
+    codes::d1_a_lock_holds(world, typed, outcome)
+}
+
+/// The store granted a release, or not.
+pub(crate) fn releases(world: &World, login: LoginId, check: &ReleaseCheck, outcome: &ReleaseOutcome) -> Check {
+    if *outcome == ReleaseOutcome::Granted { doors::a6_all_still_stands(world, login, check) } else { Ok(()) }
+}
+
+/// Nothing more will happen.
+pub(crate) fn at_the_end(world: &World) -> Check {
+    one_login::nobody_is_left_without_an_answer(world)?;
+    one_login::no_session_is_left(world)?;
+    doors::f2_each_login_has_its_record(world)
+}

@@ -1,0 +1,193 @@
+//! Part B of the rules: one login, one prompt, one answer in time.
+
+use login::answer::{Answer, Reject};
+use login::policy::Join;
+use login::session::Admission;
+use login::{AskerId, LoginId, PromptClaim, Reason, Tick};
+
+use crate::appliance::passed;
+use crate::network::Ask;
+use crate::reference::{Asked, Given, same_login};
+use crate::scene::appliance_of;
+use crate::world::{Check, World};
+
+/// The longest that a prompt lives (B5).
+const PROMPT_MS: u64 = 120_000;
+/// How long an ended login repeats its answer (B2).
+const REPEATS_MS: u64 = 10_000;
+
+/// Each request gets one answer, or none because a newer one took its place (B1, B2).
+pub(crate) fn b1_one_answer(world: &World, asker: AskerId) -> Check {
+    let asked = world.reference.asked(asker);
+    match (&asked.answer, asked.superseded) {
+        (None, false) => Ok(()),
+        (Some(answer), _) => Err(("B1", format!("{asker:?} was answered {answer:?} before"))),
+        (None, true) => Err(("B2", format!("{asker:?} was superseded, and is answered"))),
+    }
+}
+
+/// Only L and P equal join, and no bare sender does (B2, D5).
+pub(crate) fn b2_only_the_same_login_joins(world: &World, asker: AskerId, admission: &Admission) -> Check {
+    let Admission::Join(login) = admission else { return Ok(()) };
+    let Some(known) = world.reference.logins.get(login) else { return Ok(()) };
+    let (ask, first) = (ask_of(world, asker), ask_of(world, known.begun_by));
+    if !same_login(ask, first) {
+        return Err(("B2", format!("{ask:?} joins another login, {first:?}")));
+    }
+    if ask.typed != first.typed {
+        return Err(("B2", format!("{ask:?} joins with another credential than {first:?}")));
+    }
+    Ok(())
+}
+
+/// An Accept is repeated only under `join = "connection"`, for ten seconds, to equal L and P; or to a twin (B2, C3).
+pub(crate) fn b2_an_accept_repeats_only_under_connection(
+    world: &World,
+    asker: AskerId,
+    admission: &Admission,
+) -> Check {
+    let Admission::Repeat(Answer::Accept(_)) = admission else { return Ok(()) };
+    let ask = ask_of(world, asker);
+    let strict = appliance_of(ask.client).join == Join::Connection;
+    if ask.state.is_none() && !strict {
+        return Err(("B2", format!("an Accept is repeated to {ask:?} under join = \"station\"")));
+    }
+    match repeated_from(world, asker) {
+        Some(_) => Ok(()),
+        None => Err(("B2", format!("an Accept is repeated to {ask:?}, who had none"))),
+    }
+}
+
+/// The login whose answer is due to this request once more.
+pub(crate) fn repeated_from(world: &World, asker: AskerId) -> Option<LoginId> {
+    let mine = world.reference.asked(asker);
+    if mine.packet.ask.state.is_some() {
+        return world.reference.asked(mine.twin_of?).login;
+    }
+    let equal = |other: &&Asked| {
+        let (one, other_ask) = (&mine.packet.ask, &other.packet.ask);
+        other.epoch == mine.epoch && same_login(one, other_ask) && accepted_lately(other, world) && {
+            let first = world.reference.logins.get(&other.login.unwrap()).map(|known| ask_of(world, known.begun_by));
+            first.is_some_and(|first| first.typed == one.typed)
+        }
+    };
+    world.reference.asked.iter().rev().find(equal).and_then(|other| other.login)
+}
+
+fn accepted_lately(other: &Asked, world: &World) -> bool {
+    matches!(other.answer, Some((Given::Accept, at)) if other.login.is_some() && !passed(at, world.now, REPEATS_MS + 1))
+}
+
+/// The newest asker gets the Accept; under `connection` every live one does (B2).
+pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Check {
+    let ask = ask_of(world, asker);
+    if appliance_of(ask.client).join == Join::Connection {
+        return Ok(());
+    }
+    let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
+    let newer = known.askers.iter().find(|other| {
+        let asked = world.reference.asked(**other);
+        world.reference.root(**other) > world.reference.root(asker) && asked.answer.is_none() && !asked.superseded
+    });
+    newer.map_or(Ok(()), |newer| Err(("B2", format!("{asker:?} gets the Accept though {newer:?} is newer"))))
+}
+
+/// Under `connection` every live asker of the login is let in (B2).
+pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker: AskerId, reject: &Reject) -> Check {
+    let strict = appliance_of(ask_of(world, asker).client).join == Join::Connection;
+    let same = |known: &crate::reference::Known| known.askers.len() > 1 && world.reference.asked(asker).twin_of.is_none();
+    let elsewhere = world.reference.login_of(asker).is_some_and(same);
+    if strict && reject.reason == Reason::Superseded && elsewhere {
+        return Err(("B2", format!("{asker:?} is superseded under join = \"connection\"")));
+    }
+    Ok(())
+}
+
+/// Nobody gets a timeout of its own after its deadline (B2, B5).
+pub(crate) fn b5_nobody_is_answered_too_late(world: &World, asker: AskerId) -> Check {
+    let asked = world.reference.asked(asker);
+    let state = &asked.packet.ask.state;
+    let has_twin = state.is_some() && world.reference.login_of(asker).is_some_and(|known| {
+        known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
+    });
+    if world.now > last_moment(world, asker) && !has_twin {
+        return Err(("B5", format!("{asker:?} is answered at {:?}, its deadline was {:?}", world.now, asked.until)));
+    }
+    Ok(())
+}
+
+/// What the store says of a release is awaited, because its record may be durable already (F2): it takes of the margin
+/// that lies between our deadline and the client's own, which is at least a second (B5).
+fn last_moment(world: &World, asker: AskerId) -> Tick {
+    const MARGIN_MS: u64 = 1000;
+    let releasing = world.reference.login_of(asker).is_some_and(|known| known.releases > 0);
+    Tick(world.reference.asked(asker).until.0 + if releasing { MARGIN_MS } else { 0 })
+}
+
+/// At its deadline each request is answered, unless a newer one took its place (B5).
+pub(crate) fn overdue(world: &World, asker: AskerId) -> Check {
+    let asked = world.reference.asked(asker);
+    let settled = asked.answer.is_some() || asked.superseded || world.reference.is_superseded(asker);
+    if settled || asked.epoch != world.epoch || world.now <= last_moment(world, asker) {
+        return Ok(());
+    }
+    Err(("B5", format!("{asker:?} has no answer at its deadline: {:?}", asked.packet.ask)))
+}
+
+/// Only who is not the newest gets nothing (B2).
+pub(crate) fn superseded(world: &World, asker: AskerId) -> Check {
+    b1_one_answer(world, asker)?;
+    if world.reference.is_superseded(asker) {
+        return Ok(());
+    }
+    Err(("B5", format!("{asker:?} is the newest asker, and gets nothing")))
+}
+
+/// The claim is durable before the phone rings, and it rings once, over crashes too (B3).
+pub(crate) fn b3_claimed_before_it_rings_and_rings_once(world: &World, claim: &PromptClaim) -> Check {
+    if !world.store.durable.prompts.contains_key(&claim.prompt) {
+        return Err(("B3", format!("{} rings before its claim is durable", claim.prompt)));
+    }
+    if world.reference.rung.contains_key(&claim.prompt) {
+        return Err(("B3", format!("{} rings twice", claim.prompt)));
+    }
+    Ok(())
+}
+
+/// One prompt of a user at a time, so one for each L (B2, B3, D2).
+pub(crate) fn b2_one_prompt_of_a_user(world: &World, claim: &PromptClaim) -> Check {
+    let rows = &world.store.current.prompts;
+    let open = world.reference.rung.keys().find(|id| {
+        rows.get(id).is_some_and(|row| row.user == claim.user.as_str() && row.state.is_open() && **id != claim.prompt)
+    });
+    open.map_or(Ok(()), |open| Err(("B3", format!("{} rings while {open} is out", claim.prompt))))
+}
+
+/// A prompt's end is absolute (B5).
+pub(crate) fn b5_a_prompt_ends(world: &World, claim: &PromptClaim) -> Check {
+    let latest = world.wall().0 + PROMPT_MS;
+    if !world.stepped && claim.ends_at.0 > latest {
+        return Err(("B5", format!("{} ends at {:?}, later than {latest}", claim.prompt, claim.ends_at)));
+    }
+    Ok(())
+}
+
+/// Each request that this life took in got its answer, or was superseded (B5, E6).
+pub(crate) fn nobody_is_left_without_an_answer(world: &World) -> Check {
+    for (id, asked) in world.reference.asked.iter().enumerate().filter(|(_, asked)| asked.epoch == world.epoch) {
+        if asked.answer.is_none() && !asked.superseded {
+            return Err(("E6", format!("request {id} was never answered nor superseded: {:?}", asked.packet.ask)));
+        }
+    }
+    Ok(())
+}
+
+/// All sessions are gone at the end (G1).
+pub(crate) fn no_session_is_left(world: &World) -> Check {
+    let left = world.engine.sessions.len();
+    if left > 0 { Err(("G1", format!("{left} sessions are left: {:?}", world.engine.sessions))) } else { Ok(()) }
+}
+
+fn ask_of(world: &World, asker: AskerId) -> &Ask {
+    &world.reference.asked(asker).packet.ask
+}

@@ -1,0 +1,228 @@
+//! Effects performed: the primary answers, the store commits and syncs, phones ring. Before and after each, the power may fail.
+
+use std::sync::Arc;
+
+use login::event::{Effect, Event, LoginEvent};
+use login::{LoginId, LoginKey, PrimaryAnswer, ResolvedUser, Unavailable};
+
+use crate::engine::{KINDS, kind_of, push_failure, unsettled};
+use crate::phone;
+use crate::reference::Rung;
+use crate::scene::{PRIMARY_ANSWER, person_of};
+use crate::store::Typed;
+use crate::world::{Happening, World};
+
+/// How often a statement whose commit is unknown is repeated.
+const SETTLE_TRIES: u32 = 3;
+
+impl World {
+    /// Whether the power fails here.
+    pub(crate) fn crash_point(&mut self, kind: usize, after: bool) -> bool {
+        let Some((at, side, left)) = self.crash_plan else { return false };
+        if (at, side) != (kind, after) {
+            return false;
+        }
+        if left > 0 {
+            self.crash_plan = Some((at, side, left - 1));
+            return false;
+        }
+        self.crash_plan = None;
+        self.tally.crash_points[kind * 2 + usize::from(after)] += 1;
+        self.tell(|| format!("CRASH {} {}", if after { "after" } else { "before" }, KINDS[kind]));
+        self.crash();
+        true
+    }
+
+    pub(crate) fn perform(&mut self, key: LoginKey, effect: Effect, tries: u32) {
+        let kind = kind_of(&effect);
+        if self.crash_point(kind, false) {
+            return;
+        }
+        match &effect {
+            Effect::AskPrimary { .. } => self.ask_primary(key, &effect),
+            Effect::Push { login, claim } => self.push(key, *login, claim),
+            _ => self.ask_store(key, effect, tries),
+        }
+        self.crash_point(kind, true);
+    }
+
+    // --- the primary -------------------------------------------------------------------------------------------
+
+    fn ask_primary(&mut self, key: LoginKey, effect: &Effect) {
+        let Effect::AskPrimary { login, question, claimed, password, state, .. } = effect else { return };
+        if self.dice.chance(8) {
+            let user = if self.dice.chance(50) { claimed.clone() } else { ResolvedUser::new("alice") };
+            self.forge(key, *login, *question, &user);
+        }
+        let typed = String::from_utf8_lossy(password.expose()).into_owned();
+        let answer = self.primary_says(*login, claimed.as_str(), &typed, state.as_ref().map(|(state, _)| &**state));
+        let event = |answer| Box::new(Event::Login(*login, LoginEvent::Primary(*question, answer)));
+        let epoch = self.epoch;
+        let deliver = |answer| Happening::Deliver { epoch, key, event: event(answer), genuine: true };
+        if self.dice.chance(3) {
+            let away = PrimaryAnswer::Unavailable(Unavailable::seen("the primary is silent"));
+            return self.later(9000, deliver(away));
+        }
+        let late = self.dice.chance(3);
+        let delay = if late { self.dice.between(9000, 40_000) } else { self.dice.between(2, 600) };
+        if self.dice.chance(5) {
+            let again = self.dice.between(0, 2000);
+            self.later(delay + again, deliver(answer.clone()));
+        }
+        self.later(delay, deliver(answer));
+    }
+
+    /// The truth about a password.
+    fn primary_says(&mut self, login: LoginId, claimed: &str, typed: &str, state: Option<&[u8]>) -> PrimaryAnswer {
+        let attributes = |code| Arc::new(wire::HeldAttributes::none(code));
+        let no = || PrimaryAnswer::Reject { attributes: attributes(wire::Code::AccessReject), why: "no".into() };
+        let Some(person) = person_of(claimed) else { return no() };
+        let expected = if state.is_some() { PRIMARY_ANSWER } else { person.password };
+        if typed != expected {
+            return no();
+        }
+        if person.asked_by_primary && state.is_none() {
+            let fresh = self.dice.sixteen().to_vec();
+            self.reference.logins.entry(login).and_modify(|known| known.primary_state = Some(fresh.clone()));
+            let attributes = attributes(wire::Code::AccessChallenge);
+            return PrimaryAnswer::Challenge { attributes, state: Some(fresh.into()), server: 0 };
+        }
+        PrimaryAnswer::Accept { user: ResolvedUser::new(person.name), attributes: attributes(wire::Code::AccessAccept) }
+    }
+
+    // --- phones ------------------------------------------------------------------------------------------------
+
+    fn push(&mut self, key: LoginKey, login: LoginId, claim: &login::PromptClaim) {
+        let failure = match self.dice.below(100) {
+            0..=1 => Some(push_failure(Some(true))),
+            2..=3 => Some(push_failure(Some(false))),
+            4 => Some(push_failure(None)),
+            _ => None,
+        };
+        let prompt = claim.prompt;
+        if failure.is_none() {
+            self.tally.prompts += 1;
+            let check = crate::invariants::rings(self, claim, login);
+            self.expect(check);
+            if let Some(ask) = self.reference.logins.get(&login).map(|known| known.begun_by) {
+                let ask = self.reference.asked(ask).packet.ask.clone();
+                self.reference.rung.insert(prompt, Rung { ask });
+            }
+            for (after, answer) in phone::says(&mut self.dice) {
+                self.later(after, Happening::Phone { prompt, answer });
+            }
+        } else if matches!(&failure, Some(login::event::PushFailure::Unavailable(away)) if away.confirmed) {
+            self.reference.outages.insert(key);
+        }
+        let (epoch, delay) = (self.epoch, self.dice.between(20, 400));
+        let event = Event::Login(login, LoginEvent::Pushed(prompt, failure.map_or(Ok(()), Err)));
+        self.later(delay, Happening::Deliver { epoch, key, event: Box::new(event), genuine: true });
+    }
+
+    /// A phone answers: committed first, then told.
+    pub(crate) fn phone_says(&mut self, prompt: login::PromptId, said: &login::PhoneAnswer) {
+        if self.now < self.down_until {
+            return;
+        }
+        let device = login::DeviceId("phone".into());
+        let now = self.wall();
+        let answered = self.store.answer(prompt, &device, said, now);
+        self.tell(|| format!("phone says {said:?} to {prompt}: {answered:?}"));
+        let Some(delay) = self.synced() else { return };
+        if let crate::store::Answered::Counts(answer) = answered {
+            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer }));
+            self.later(delay, Happening::Tell { epoch, prompt, event });
+        }
+    }
+
+    // --- the store ---------------------------------------------------------------------------------------------
+
+    /// A statement, its commit, and its answer; sometimes nobody can say whether it was committed, then it is repeated (C1).
+    fn ask_store(&mut self, key: LoginKey, effect: Effect, tries: u32) {
+        let unknown = self.dice.chance(3);
+        if unknown && self.dice.chance(50) {
+            return self.settle_unknown(key, effect, tries);
+        }
+        let event = self.execute(&effect);
+        let Some(delay) = self.synced() else { return };
+        if unknown {
+            return self.settle_unknown(key, effect, tries);
+        }
+        if let Some((login, event)) = event {
+            let (epoch, event) = (self.epoch, Box::new(Event::Login(login, event)));
+            self.later(delay, Happening::Deliver { epoch, key, event, genuine: true });
+        }
+    }
+
+    fn settle_unknown(&mut self, key: LoginKey, effect: Effect, tries: u32) {
+        let epoch = self.epoch;
+        // What nobody waits for is repeated until it is written.
+        if tries < SETTLE_TRIES || unsettled(&effect).is_none() {
+            return self.later(50, Happening::Perform { epoch, key, effect: Box::new(effect), tries: tries + 1 });
+        }
+        if let Some((login, event)) = unsettled(&effect) {
+            let event = Box::new(Event::Login(login, event));
+            self.later(1, Happening::Deliver { epoch, key, event, genuine: true });
+        }
+    }
+
+    fn execute(&mut self, effect: &Effect) -> Option<(LoginId, LoginEvent)> {
+        let now = self.wall();
+        let text = |station: &Option<login::Station>| {
+            station.as_ref().map(|station| String::from_utf8_lossy(station.octets()).into_owned())
+        };
+        match effect {
+            Effect::ReadUser { login, question, user, station } => {
+                let facts = self.store.facts(user.as_str(), text(station).as_deref(), now);
+                Some((*login, LoginEvent::User(*question, Ok(facts))))
+            }
+            Effect::CheckCode { login, question, user, station, code, methods, guess } => {
+                let (station, code) = (text(station), String::from_utf8_lossy(code.expose()));
+                let typed = Typed { login: *login, user: user.as_str(), station: station.as_deref(), code: &code, methods };
+                let check = crate::invariants::guesses(self, &typed);
+                self.expect(check);
+                let outcome = self.store.check_code(*guess, &typed, now);
+                let check = crate::invariants::guessed(self, &typed, &outcome);
+                self.expect(check);
+                Some((*login, LoginEvent::Code(*question, Ok(outcome))))
+            }
+            Effect::ClaimPrompt { login, question, claim } => {
+                let repeated = self.store.current.prompts.contains_key(&claim.prompt);
+                let claimed = self.store.claim(claim, now);
+                if !repeated && matches!(claimed, login::Claim::Claimed { .. }) {
+                    let check = crate::invariants::claimed(self, claim);
+                    self.expect(check);
+                }
+                Some((*login, LoginEvent::Claim(*question, Ok(claimed))))
+            }
+            Effect::Release { login, question, check, record } => {
+                let repeated = self.store.current.records.contains_key(login);
+                let outcome = self.store.release(record.login, check);
+                if !repeated {
+                    let right = crate::invariants::releases(self, record.login, check, &outcome);
+                    self.expect(right);
+                }
+                Some((*login, LoginEvent::Release(*question, Ok(outcome))))
+            }
+            Effect::ExtendPrompt { prompt, askers_until } => {
+                self.store.extend(*prompt, *askers_until);
+                None
+            }
+            Effect::ClosePrompt { prompt, why } => {
+                self.store.close(*prompt, *why, now);
+                None
+            }
+            Effect::Record(record) => {
+                self.store.record(record.login, record.answer);
+                None
+            }
+            Effect::AskPrimary { .. }
+            | Effect::Push { .. }
+            | Effect::Reply { .. }
+            | Effect::Supersede(_)
+            | Effect::IndexState(_)
+            | Effect::Joined { .. }
+            | Effect::TellDisplaced(_) => None,
+        }
+    }
+}

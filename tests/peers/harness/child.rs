@@ -1,0 +1,58 @@
+//! A program that a test starts: its output is kept line by line, and it always ends with the test, by its own id.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::Command;
+
+use super::{GENEROUS, until};
+
+pub(crate) struct Child {
+    child: tokio::process::Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Child {
+    pub(crate) fn start(command: &mut Command, package: &str) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; install {package}"));
+        let lines = Arc::default();
+        tokio::spawn(keep(child.stdout.take().unwrap(), Arc::clone(&lines)));
+        tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&lines)));
+        Self { child, lines }
+    }
+
+    pub(crate) fn output(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// The first line with this text, once it is there.
+    pub(crate) async fn says(&mut self, text: &str) -> String {
+        let lines = Arc::clone(&self.lines);
+        let found = until(text, async || {
+            let line = lines.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
+            let over = line.is_none() && self.child.try_wait().unwrap().is_some();
+            over.then_some(None).or(line.map(Some))
+        });
+        found.await.unwrap_or_else(|| panic!("it ended before it said {text:?}:\n{}", self.output()))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it still runs");
+        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+    }
+
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(GENEROUS, self.child.wait()).await.expect("it never ended").unwrap()
+    }
+}
+
+async fn keep(pipe: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>) {
+    let mut reader = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = reader.next_line().await {
+        lines.lock().unwrap().push(line);
+    }
+}

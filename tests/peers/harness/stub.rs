@@ -1,0 +1,56 @@
+//! A primary of a few lines: quick, and it remembers each password that reached it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use tokio::net::UdpSocket;
+
+use super::radius::{ACCEPT, REJECT, STATUS_SERVER, USER_NAME, USER_PASSWORD, attributes, reveal, signed_answer};
+use super::{PRIMARY_SECRET, address};
+
+pub(crate) struct Stub {
+    pub(crate) at: SocketAddr,
+    heard: Arc<Mutex<Vec<(String, String)>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Stub {
+    /// Accepts whoever sends this password.
+    pub(crate) async fn accepting(password: &str) -> Self {
+        Self::on(address(), password).await
+    }
+
+    async fn on(own: IpAddr, password: &str) -> Self {
+        let socket = UdpSocket::bind((own, 0)).await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let heard = Arc::default();
+        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard)));
+        Self { at, heard, task }
+    }
+
+    /// Name and password of every request, in their order.
+    pub(crate) fn heard(&self) -> Vec<(String, String)> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, String)>>>) {
+    let mut octets = [0; 4096];
+    while let Ok((length, peer)) = socket.recv_from(&mut octets).await {
+        let request = &octets[..length];
+        let found = attributes(&request[20..]);
+        let value = |kind: u8| found.iter().find(|(k, _)| *k == kind).map(|(_, value)| value.clone());
+        let hidden = value(USER_PASSWORD).unwrap_or_default();
+        let password = String::from_utf8_lossy(&reveal(&hidden, PRIMARY_SECRET, &request[4..20])).into_owned();
+        let code = if request[0] == STATUS_SERVER || password == right { ACCEPT } else { REJECT };
+        let user = String::from_utf8_lossy(&value(USER_NAME).unwrap_or_default()).into_owned();
+        heard.lock().unwrap().push((user, password));
+        let _ = socket.send_to(&signed_answer(code, request, &[], PRIMARY_SECRET), peer).await;
+    }
+}

@@ -1,0 +1,8 @@
+//! Logins through real peers: FreeRADIUS before the house and behind it, phones, a notifier, and the program itself under
+//! signals. Each test is a promise. A peer that is missing fails its test and says what to install; nothing is skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+
+mod freeradius_before;
+mod freeradius_behind;
+mod harness;
+mod holding;
