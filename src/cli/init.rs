@@ -318,10 +318,8 @@ fn write_new(file: &Path, octets: &[u8]) -> Outcome {
 }
 
 fn cannot(done: &str, path: &Path, why: &io::Error) -> Failure {
-    let help = match why.kind() {
-        io::ErrorKind::PermissionDenied => "; run this as root or as the user that will run vestibule",
-        _ => "",
-    };
+    let is_forbidden = why.kind() == io::ErrorKind::PermissionDenied;
+    let help = if is_forbidden { "; run this as root or as the user that will run vestibule" } else { "" };
     Failure::Refused(format!("{} can't be {done}: {why}{help}", path.display()))
 }
 
@@ -371,7 +369,8 @@ fn tell(
     steps.push(format!("A second factor: {command} token add alice totp"));
     steps.push(format!("Start it:        {command} serve"));
     steps.push(format!(
-        "Try it here:     {command} radtest 127.0.0.1 alice --secret-file {}\n     (with a [client.NAME] for 127.0.0.1; the file shows how)",
+        "Try it from here, as the appliance would; first add [client.here] with address = \"127.0.0.1\" and\n     \
+         secret_file = \"secrets/client.{client}\":\n     {command} radtest 127.0.0.1 alice --secret-file {}",
         secret.display()
     ));
     out::say("\nNext:");

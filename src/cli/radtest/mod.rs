@@ -233,8 +233,20 @@ fn read(octets: &[u8], request: &request::Request, secret: &SharedSecret) -> Res
     let next = match reply.code() {
         Code::AccessAccept => Next::Accepted,
         Code::AccessChallenge => Next::Challenged { state: reply.state().map(Into::into), text: message(octets) },
-        // `verify_reply` lets nothing else answer an Access-Request but Protocol-Error, which is a no too.
-        _ => Next::Rejected,
+        // `verify_reply` lets nothing else answer an Access-Request; Protocol-Error (RFC 7930) is a no too.
+        Code::AccessReject
+        | Code::ProtocolError
+        | Code::AccessRequest
+        | Code::AccountingRequest
+        | Code::AccountingResponse
+        | Code::StatusServer
+        | Code::StatusClient
+        | Code::DisconnectRequest
+        | Code::DisconnectAck
+        | Code::DisconnectNak
+        | Code::CoaRequest
+        | Code::CoaAck
+        | Code::CoaNak => Next::Rejected,
     };
     Ok((next, Round { code: Some(reply.code().name()), ms: 0, sent: 0, attributes, error: None }))
 }
