@@ -386,10 +386,17 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) async fn ready(&mut self) {
         until("readiness", async || {
-            let over = !self.site.is_ready().await;
-            (!over).then_some(())
+            let over = self.child.is_over();
+            assert!(!over, "it ended: {}", self.child.output());
+            self.site.is_ready().await.then_some(())
         })
         .await;
+    }
+
+    /// Waits for its end, and keeps the files.
+    pub(crate) async fn dies(mut self) -> Site {
+        self.child.ended().await;
+        self.site
     }
 
     pub(crate) async fn appliance(&self) -> Appliance {
