@@ -16,7 +16,7 @@ const LOCAL: &str = "canary-of-a-local-password";
 async fn no_log_metric_audit_line_error_or_page_of_the_store_shows_what_is_secret() {
     let nps = Stub::accepting(RIGHT).await;
     let plan = vestibule::guarding(&nps).client("append = \",\"").hotp("alice").hotp("bob").password("bob", LOCAL);
-    let mut house = plan.limits("code_failures = 100").start_program().await;
+    let mut house = plan.limits("code_failures = 25").start_program().await;
     let vpn = house.appliance().await;
     let (right, wrong) = ("canary,".to_owned() + &hotp(&seed("alice"), 1), "770077".to_owned());
     drop(right);
