@@ -23,9 +23,9 @@ async fn log_in(at: std::net::SocketAddr, ask: Ask) -> Option<Answer> {
 async fn a_code_that_opened_a_door_before_kill_9_opens_none_after_it_over_a_thousand_logins() {
     let nps = Stub::accepting("hello").await;
     let names: Vec<String> = (0..LOGINS).map(|number| format!("user{number}")).collect();
-    let plan = vestibule::guarding(&nps).client("append = \",\"").rules(
-        "[[rule]]\nname = \"all\"\nsecond_factor = \"totp\"\n",
-    );
+    let plan = vestibule::guarding(&nps)
+        .client("append = \",\"")
+        .rules("[[rule]]\nname = \"all\"\nsecond_factor = \"totp\"\n");
     let site = names.iter().fold(plan, |plan, name| plan.totp(name)).built().await;
     let mut opened: BTreeSet<(String, String)> = BTreeSet::new();
     let mut site = Some(site);

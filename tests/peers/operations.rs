@@ -35,7 +35,8 @@ async fn a_stopping_server_gives_held_logins_their_time_and_then_a_reject() {
     let nps = Stub::accepting("hello").await;
     let webhook = "[method.push]\nwebhook = { url = \"https://127.0.0.1:1/x\", allow_private = true }\n";
     let plan = vestibule::guarding(&nps).limits("drain_within = \"1s\"\n").and(webhook);
-    let mut house = plan.secret("method.push.webhook", "the notifier's key of a test").totp("alice").start_program().await;
+    let mut house =
+        plan.secret("method.push.webhook", "the notifier's key of a test").totp("alice").start_program().await;
     let vpn = house.appliance().await;
     let slow = Stub::silent().await;
     let policy = house.site.policy().replace(&nps.at.to_string(), &slow.at.to_string());
@@ -57,7 +58,11 @@ async fn the_second_server_is_asked_while_the_first_is_dead_and_with_none_there_
     let vpn = house.appliance().await;
     assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, ACCEPT);
     drop(house);
-    let mut house = vestibule::guarding(&vec![dead, at(18129)]).rules(EXEMPT).client("gives_up_after = \"10s\"").start_program().await;
+    let mut house = vestibule::guarding(&vec![dead, at(18129)])
+        .rules(EXEMPT)
+        .client("gives_up_after = \"10s\"")
+        .start_program()
+        .await;
     let vpn = house.appliance().await;
     assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, REJECT);
     house.child.says("primary_unavailable").await;

@@ -5,7 +5,6 @@ use crate::harness::oath::{hotp, seed};
 use crate::harness::radius::{ACCEPT, Ask, CHALLENGE, REJECT};
 use crate::harness::stub::Stub;
 use crate::harness::vestibule;
-use ::vestibule::store::Users;
 use login::ResolvedUser;
 
 const PARALLEL: usize = 500;

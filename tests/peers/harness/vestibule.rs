@@ -14,8 +14,8 @@ use ::vestibule::factor::push::{PushChannel, PushHint};
 use ::vestibule::primary::hash_password;
 use ::vestibule::serve::{Extras, Server};
 use ::vestibule::store::{
-    Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey,
-    TokenKind, Tokens, Users,
+    Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey, TokenKind,
+    Tokens, Users,
 };
 use login::{GroupName, PhoneAnswer, ResolvedUser};
 use serde_json::Value;
@@ -298,7 +298,8 @@ impl Site {
     /// The sum of all samples of a metric whose labels hold these words.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let page = self.page("/metrics").await.unwrap_or_default();
-        let samples = page.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
+        let samples =
+            page.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
         let ours = samples.filter(|line| labels.iter().all(|label| line.contains(label)));
         ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
@@ -403,4 +404,3 @@ impl Program {
         self.site.appliance().await
     }
 }
-

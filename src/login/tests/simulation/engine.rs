@@ -7,7 +7,8 @@ use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent, PushFailure, Question};
 use login::session::{Admission, Session};
 use login::{
-    Appended, Asker, AskerId, Attempt, ClientName, Credential, LoginId, LoginKey, LoginKeyParts, Proof, ProofKey, StateHash, Station, Tick, Unavailable, UserName,
+    Appended, Asker, AskerId, Attempt, ClientName, Credential, LoginId, LoginKey, LoginKeyParts, Proof, ProofKey,
+    StateHash, Station, Tick, Unavailable, UserName,
 };
 use wire::Secret;
 
@@ -56,8 +57,20 @@ impl Engine {
 
 /// The kinds of effects, in the order of their declaration.
 pub(crate) const KINDS: [&str; 14] = [
-    "AskPrimary", "ReadUser", "CheckCode", "ClaimPrompt", "Push", "ExtendPrompt", "ClosePrompt", "Release", "Record",
-    "Reply", "Supersede", "IndexState", "Joined", "TellDisplaced",
+    "AskPrimary",
+    "ReadUser",
+    "CheckCode",
+    "ClaimPrompt",
+    "Push",
+    "ExtendPrompt",
+    "ClosePrompt",
+    "Release",
+    "Record",
+    "Reply",
+    "Supersede",
+    "IndexState",
+    "Joined",
+    "TellDisplaced",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -295,7 +308,11 @@ impl World {
     fn want(&mut self, key: LoginKey, effect: Effect) {
         let kind = kind_of(&effect);
         match effect {
-            Effect::Reply { .. } | Effect::Supersede(_) | Effect::IndexState(_) | Effect::Joined { .. } | Effect::TellDisplaced(_) => {
+            Effect::Reply { .. }
+            | Effect::Supersede(_)
+            | Effect::IndexState(_)
+            | Effect::Joined { .. }
+            | Effect::TellDisplaced(_) => {
                 if !self.crash_point(kind, false) {
                     self.at_once(effect);
                     self.crash_point(kind, true);
@@ -345,12 +362,7 @@ impl World {
             Answer::Accept(_) | Answer::Reject(_) => None,
         };
         let Some(state) = state else { return };
-        let issued = Issued {
-            to: ask.clone(),
-            epoch: self.epoch,
-            until: Tick(self.now.0 + STATE_MS),
-            spent_by: None,
-        };
+        let issued = Issued { to: ask.clone(), epoch: self.epoch, until: Tick(self.now.0 + STATE_MS), spent_by: None };
         self.reference.states.entry(StateHash::of(&state)).or_insert(issued);
     }
 
@@ -367,7 +379,10 @@ impl World {
             _ => LoginEvent::Claim(other, Ok(login::Claim::Claimed { displaced: None })),
         };
         let (epoch, delay) = (self.epoch, self.dice.between(1, 900));
-        self.later(delay, Happening::Deliver { epoch, key, event: Box::new(Event::Login(login, forged)), genuine: false });
+        self.later(
+            delay,
+            Happening::Deliver { epoch, key, event: Box::new(Event::Login(login, forged)), genuine: false },
+        );
     }
 }
 

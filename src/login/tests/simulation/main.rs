@@ -109,7 +109,9 @@ mod saboteurs {
         let mut missed = Vec::new();
         for sabotage in Mutant::ALL {
             match caught(sabotage) {
-                Some((rule, what, logins)) => say(&format!("{sabotage:?} is caught by {rule} within {logins} logins: {what}")),
+                Some((rule, what, logins)) => {
+                    say(&format!("{sabotage:?} is caught by {rule} within {logins} logins: {what}"))
+                }
                 None => missed.push(sabotage),
             }
         }

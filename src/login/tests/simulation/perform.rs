@@ -178,7 +178,8 @@ impl World {
             }
             Effect::CheckCode { login, question, user, station, code, methods, guess } => {
                 let (station, code) = (text(station), String::from_utf8_lossy(code.expose()));
-                let typed = Typed { login: *login, user: user.as_str(), station: station.as_deref(), code: &code, methods };
+                let typed =
+                    Typed { login: *login, user: user.as_str(), station: station.as_deref(), code: &code, methods };
                 let check = crate::invariants::guesses(self, &typed);
                 self.expect(check);
                 let outcome = self.store.check_code(*guess, &typed, now);

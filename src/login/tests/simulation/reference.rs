@@ -105,8 +105,7 @@ impl Reference {
     pub(crate) fn asks(&mut self, packet: Datagram, epoch: u32, at: Tick, until: Tick) -> AskerId {
         let id = AskerId(self.asked.len() as u64);
         let (doomed, twin_of) = self.fate_of_state(&packet.ask, id, epoch, at);
-        let asked =
-            Asked { packet, epoch, until, login: None, doomed, twin_of, answer: None, superseded: false };
+        let asked = Asked { packet, epoch, until, login: None, doomed, twin_of, answer: None, superseded: false };
         self.asked.push(asked);
         id
     }

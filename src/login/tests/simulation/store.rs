@@ -155,7 +155,8 @@ impl Store {
             return UserFacts::default();
         };
         let token = |method| self.durable.tokens.values().any(|t| t.owner == user && t.active && t.method == method);
-        let methods = [(Method::Push, row.phone), (Method::Totp, token(Method::Totp)), (Method::Hotp, token(Method::Hotp))];
+        let methods =
+            [(Method::Push, row.phone), (Method::Totp, token(Method::Totp)), (Method::Hotp, token(Method::Hotp))];
         let bucket = self.durable.bucket_key(person, station, now, &self.limits);
         UserFacts {
             known: true,
@@ -318,21 +319,23 @@ impl Rows {
         if let Some(until) = bucket.lock(now) {
             return CodeOutcome::Locked { until };
         }
-        let tokens = self.tokens.iter().filter(|(_, token)| {
-            token.owner == person.name && token.active && typed.methods.contains(&token.method)
-        });
+        let tokens = self
+            .tokens
+            .iter()
+            .filter(|(_, token)| token.owner == person.name && token.active && typed.methods.contains(&token.method));
         let tokens: Vec<_> = tokens.map(|(id, token)| (*id, token.clone())).collect();
         if tokens.is_empty() {
             return CodeOutcome::NoToken;
         }
-        let (right, outcome) = match tokens.iter().map(|(id, token)| matches(id, token, typed.code, now)).fold(Match::None, better) {
-            Match::Spent => return CodeOutcome::Spent,
-            Match::None => (None, CodeOutcome::Wrong),
-            Match::Right(id, moving) => {
-                let method = self.spend(id, moving);
-                (Some((id, moving)), CodeOutcome::Right { method, token: TokenId(id.into()) })
-            }
-        };
+        let (right, outcome) =
+            match tokens.iter().map(|(id, token)| matches(id, token, typed.code, now)).fold(Match::None, better) {
+                Match::Spent => return CodeOutcome::Spent,
+                Match::None => (None, CodeOutcome::Wrong),
+                Match::Right(id, moving) => {
+                    let method = self.spend(id, moving);
+                    (Some((id, moving)), CodeOutcome::Right { method, token: TokenId(id.into()) })
+                }
+            };
         let Some(user) = self.users.get_mut(person.name) else { return outcome };
         user.codes.push((key.clone(), right.is_some(), now));
         match right {
@@ -384,7 +387,9 @@ impl Rows {
             Means::Token(TokenId(id)) => self.tokens.get(&**id).is_some_and(|token| token.active),
             Means::Prompt { .. } => user.is_some_and(|user| user.phone),
         };
-        let refused = |id: &PromptId| self.prompts.get(id).is_some_and(|p| matches!(p.state, PromptState::Denied | PromptState::Fraud));
+        let refused = |id: &PromptId| {
+            self.prompts.get(id).is_some_and(|p| matches!(p.state, PromptState::Denied | PromptState::Fraud))
+        };
         if !stands || check.open_prompt.as_ref().is_some_and(refused) {
             return Some("changed");
         }
@@ -397,7 +402,8 @@ impl Rows {
             row.state = PromptState::Released;
             row.log.push(Happened::Released(login));
         }
-        let other = check.open_prompt.filter(|open| !matches!(&check.means, Means::Prompt { prompt, .. } if prompt == open));
+        let other =
+            check.open_prompt.filter(|open| !matches!(&check.means, Means::Prompt { prompt, .. } if prompt == open));
         if let Some(row) = other.and_then(|id| self.prompts.get_mut(&id)).filter(|row| row.state.is_open()) {
             row.end(PromptState::Withdrawn);
         }

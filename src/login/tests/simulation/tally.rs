@@ -62,7 +62,13 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} logins in {} requests, {} retransmits absorbed or repeated", self.logins, self.requests, self.absorbed + self.repeated)?;
+        writeln!(
+            f,
+            "{} logins in {} requests, {} retransmits absorbed or repeated",
+            self.logins,
+            self.requests,
+            self.absorbed + self.repeated
+        )?;
         writeln!(
             f,
             "answers: {} accepts, {} rejects, {} challenges; {} superseded; {} joins; {} prompts",
@@ -70,6 +76,12 @@ impl std::fmt::Display for Tally {
         )?;
         writeln!(f, "refusals: {:?}", self.reasons)?;
         let missed = self.crash_points_missed();
-        write!(f, "{} crashes; crash points reached: {} of {} {missed:?}", self.crashes, self.crash_points_reached(), self.crash_points.len())
+        write!(
+            f,
+            "{} crashes; crash points reached: {} of {} {missed:?}",
+            self.crashes,
+            self.crash_points_reached(),
+            self.crash_points.len()
+        )
     }
 }

@@ -5,9 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use login::event::{Effect, Event, LoginEvent};
-use login::{
-    AskerId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall,
-};
+use login::{AskerId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall};
 
 use crate::appliance::{Act, Script};
 use crate::dice::Dice;
@@ -178,7 +176,9 @@ impl World {
             Happening::Act(script, act) => self.act(script, act),
             Happening::Arrive(packet) => self.arrive(packet),
             Happening::Hear { script, packet, heard } => self.hear(script, &packet, heard),
-            Happening::Perform { epoch, key, effect, tries } if epoch == self.epoch => self.perform(key, *effect, tries),
+            Happening::Perform { epoch, key, effect, tries } if epoch == self.epoch => {
+                self.perform(key, *effect, tries)
+            }
             Happening::Deliver { epoch, key, event, genuine } if epoch == self.epoch => {
                 if genuine {
                     self.learn(&event);
@@ -217,7 +217,9 @@ impl World {
 
     /// What the primary really said, if it answers the question that is open.
     fn learn(&mut self, event: &Event) {
-        let Event::Login(login, LoginEvent::Primary(question, PrimaryAnswer::Accept { user, .. })) = event else { return };
+        let Event::Login(login, LoginEvent::Primary(question, PrimaryAnswer::Accept { user, .. })) = event else {
+            return;
+        };
         let known = self.reference.logins.get_mut(login).filter(|known| known.question == Some(*question));
         if let Some(known) = known {
             known.accepted = Some(user.as_str().to_owned());

@@ -12,8 +12,8 @@ use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, Policy, Rule, 
 use login::session::{Admission, Session};
 use login::{
     Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginId, LoginKey, LoginKeyParts,
-    Method, Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, Proof, ProofKey, PromptId, Reason, Record,
-    RecordedAnswer, ReleaseOutcome, RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
+    Method, Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, Record, RecordedAnswer,
+    ReleaseOutcome, RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 

@@ -95,7 +95,8 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
 /// Under `connection` every live asker of the login is let in (B2).
 pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker: AskerId, reject: &Reject) -> Check {
     let strict = appliance_of(ask_of(world, asker).client).join == Join::Connection;
-    let same = |known: &crate::reference::Known| known.askers.len() > 1 && world.reference.asked(asker).twin_of.is_none();
+    let same =
+        |known: &crate::reference::Known| known.askers.len() > 1 && world.reference.asked(asker).twin_of.is_none();
     let elsewhere = world.reference.login_of(asker).is_some_and(same);
     if strict && reject.reason == Reason::Superseded && elsewhere {
         return Err(("B2", format!("{asker:?} is superseded under join = \"connection\"")));
@@ -107,9 +108,10 @@ pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker
 pub(crate) fn b5_nobody_is_answered_too_late(world: &World, asker: AskerId) -> Check {
     let asked = world.reference.asked(asker);
     let state = &asked.packet.ask.state;
-    let has_twin = state.is_some() && world.reference.login_of(asker).is_some_and(|known| {
-        known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
-    });
+    let has_twin = state.is_some()
+        && world.reference.login_of(asker).is_some_and(|known| {
+            known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
+        });
     if world.now > last_moment(world, asker) && !has_twin {
         return Err(("B5", format!("{asker:?} is answered at {:?}, its deadline was {:?}", world.now, asked.until)));
     }
