@@ -1,77 +1,123 @@
-//! `check`: every mistake in the policy at once, before it goes live.
+//! `vestibule check`: reads the configuration as `serve` would, and what it names, without touching anything.
 
-use std::path::Path;
+use serde::Serialize;
 
-use serde_json::json;
-
-use super::Done;
-use super::out::{self, Failure};
-use crate::config::{Config, Loaded, render};
+use super::out::{self, Failure, Outcome, count, is_error_coloured};
+use super::site::Global;
+use crate::config::{Config, FlatFinding, Loaded, Severity, render};
 use crate::store::StoreKey;
 
-#[derive(Debug, clap::Args)]
+/// What `check` is asked.
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  vestibule check                                the site's policy
-  vestibule -c new.toml check --strict           doubtful settings count as mistakes
-  vestibule --json check                         a list for an editor or a pipeline")]
+  vestibule check                              /etc/vestibule/vestibule.toml
+  vestibule -c ./vestibule.toml check --strict
+  vestibule check --json                       a list of findings with file, line and column
+
+Nothing is written and no server is asked. Exit code 2 if anything is wrong.")]
 pub(super) struct Args {
-    /// Doubtful settings are mistakes.
+    /// Take warnings for errors.
     #[arg(long)]
     strict: bool,
 }
 
-pub(super) fn run(path: &Path, args: &Args, json: bool) -> Done {
-    let loaded = match Config::load(path) {
+/// Something outside of the file that keeps `serve` from starting.
+#[derive(Serialize)]
+struct Obstacle {
+    severity: Severity,
+    message: String,
+}
+
+/// One line of `--json`'s list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    InFile(FlatFinding<'a>),
+    Around(&'a Obstacle),
+}
+
+/// Checks.
+pub(super) fn run(args: &Args, global: &Global) -> Outcome {
+    let loaded = match Config::load(&global.config) {
         Ok(loaded) => loaded,
         Err(mistakes) => {
-            if json {
-                out::json(
-                    &json!({ "ok": false, "findings": mistakes.findings().iter().map(|f| f.flat()).collect::<Vec<_>>() }),
-                );
-            } else {
-                out::note(mistakes.render(out::colour_on_stderr()));
-            }
-            return Err(Failure::silent(2));
+            let told: Vec<Told<'_>> = mistakes.findings().iter().map(|found| Told::InFile(found.flat())).collect();
+            return refuse(global, &told, &mistakes.render(is_error_coloured()));
         }
     };
-    let beyond = beyond_the_file(&loaded.config);
-    tell(&loaded, &beyond, json);
-    let doubtful = args.strict && !loaded.warnings.is_empty();
-    if beyond.is_empty() && !doubtful { Ok(()) } else { Err(Failure::silent(2)) }
+    let obstacles = obstacles(&loaded.config);
+    if !obstacles.is_empty() || args.strict && !loaded.warnings.is_empty() {
+        let drawn = loaded.warnings.first().map(|_| render(&loaded.warnings, is_error_coloured()));
+        let lines = obstacles.iter().map(|obstacle| format!("error: {}", obstacle.message));
+        let drawn: Vec<String> = drawn.into_iter().chain(lines).collect();
+        return refuse(global, &told(&loaded, &obstacles), &drawn.join("\n\n"));
+    }
+    accept(global, &loaded)
 }
 
-/// What the file names and must be usable: the store's key, the notifier's certificates.
-fn beyond_the_file(config: &Config) -> Vec<String> {
-    let key = StoreKey::open(&config.store.key_file).err().map(|error| error.to_string());
-    let webhook = config.push.webhook.as_ref().and_then(|webhook| crate::serve::webhook(webhook).err());
-    key.into_iter().chain(webhook.map(|error| error.to_string())).collect()
+/// The same without a word if all is well: `init` asks it about what it wrote.
+pub(super) fn quietly(global: &Global) -> Outcome {
+    let loaded =
+        Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
+    match obstacles(&loaded.config).first() {
+        Some(obstacle) => Err(Failure::Refused(obstacle.message.clone())),
+        None => Ok(()),
+    }
 }
 
-fn tell(loaded: &Loaded, beyond: &[String], json: bool) {
-    let config = &loaded.config;
-    if json {
-        let findings: Vec<_> = loaded.warnings.iter().map(|finding| finding.flat()).collect();
-        return out::json(&json!({ "ok": beyond.is_empty(), "findings": findings, "errors": beyond }));
+fn refuse(global: &Global, told: &[Told<'_>], drawn: &str) -> Outcome {
+    if global.json {
+        out::json(&told)?;
+        return Err(Failure::SaidMistakes);
+    }
+    out::note(drawn);
+    out::note(format!("\n{}: {}", global.config.display(), count(told.len(), "finding", "findings")));
+    Err(Failure::SaidMistakes)
+}
+
+fn accept(global: &Global, loaded: &Loaded) -> Outcome {
+    if global.json {
+        return out::json(&told(loaded, &[]));
     }
     if !loaded.warnings.is_empty() {
-        out::note(render(&loaded.warnings, out::colour_on_stderr()));
+        out::note(render(&loaded.warnings, is_error_coloured()));
+        out::note("");
     }
-    beyond.iter().for_each(|error| out::note(format!("error: {error}")));
-    if beyond.is_empty() {
-        out::line(format!(
-            "The policy is in order: {}, {}, {}.",
-            counted(config.clients.len(), "client"),
-            counted(config.primaries.len(), "RADIUS primary"),
-            counted(config.policy.rules.len(), "rule")
-        ));
-    }
+    let config = &loaded.config;
+    // The primary `local` is always there.
+    out::say(format!(
+        "{} is in order: {}, {}, {}{}",
+        global.config.display(),
+        count(config.clients.len(), "client", "clients"),
+        count(config.primaries.len() + 1, "primary", "primaries"),
+        count(config.policy.rules.len(), "rule", "rules"),
+        match loaded.warnings.len() {
+            0 => String::new(),
+            warnings => format!(", {}", count(warnings, "warning", "warnings")),
+        }
+    ));
+    Ok(())
 }
 
-fn counted(count: usize, what: &str) -> String {
-    match (count, what.strip_suffix('y')) {
-        (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        (_, None) => format!("{count} {what}s"),
-    }
+fn told<'a>(loaded: &'a Loaded, obstacles: &'a [Obstacle]) -> Vec<Told<'a>> {
+    let warnings = loaded.warnings.iter().map(|found| Told::InFile(found.flat()));
+    warnings.chain(obstacles.iter().map(Told::Around)).collect()
+}
+
+/// What `serve` would stumble over: the key, the store's directory, the webhook's certificates.
+fn obstacles(config: &Config) -> Vec<Obstacle> {
+    let key = StoreKey::open(&config.store.key_file).err().map(|error| error.to_string());
+    let webhook = config.push.webhook.as_ref().and_then(|webhook| crate::serve::webhook(webhook).err());
+    let directory = |key: &str, file: &std::path::Path| match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Some(format!(
+            "{key}: there is no directory {}; make it, owned by the user that runs vestibule",
+            parent.display()
+        )),
+        Some(_) | None => None,
+    };
+    let store = directory("[store] url", &config.store.file);
+    let audit = config.audit_file.as_ref().and_then(|file| directory("[audit] file", file));
+    let all = [key, store, audit, webhook.map(|error| error.to_string())];
+    all.into_iter().flatten().map(|message| Obstacle { severity: Severity::Error, message }).collect()
 }

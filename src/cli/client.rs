@@ -1,43 +1,45 @@
-//! `client`: what is remembered of an appliance across restarts.
-
-use std::path::Path;
+//! `vestibule client`: what was learned of appliances (rules E2).
 
 use login::ClientName;
-use serde_json::json;
 
-use super::Done;
-use super::out::{self, Failure};
-use super::site::Site;
+use super::out::{self, Outcome};
+use super::site::{Global, Site, wait};
+use crate::cli::out::Failure;
+use crate::store::Stances;
 
-#[derive(Debug, clap::Subcommand)]
-#[command(after_help = "\
-Examples:
-  vestibule client forget hq-asa        an appliance with require_message_authenticator = \"auto\" was replaced by an older one")]
+/// What can be asked.
+#[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Forget that an appliance with `require_message_authenticator = "auto"` signs its packets (it learns again).
+    /// Forget that a client has learned to sign its requests.
+    ///
+    /// A client with `require_message_authenticator = "auto"` must send Message-Authenticator once it has done so for a
+    /// while. If it was replaced by one that can't, this begins the learning anew; the server takes it up within seconds.
+    #[command(after_help = "\
+Example:
+  vestibule client forget old-gateway")]
     Forget {
-        /// NAME of its [client.NAME].
+        /// NAME of [client.NAME].
         name: String,
     },
 }
 
-pub(super) fn run(config: &Path, command: Command, json: bool) -> Done {
+/// Does it.
+pub(super) fn run(command: Command, global: &Global) -> Outcome {
     let Command::Forget { name } = command;
-    let site = Site::open(config)?;
+    let site = Site::open(global)?;
     let client = ClientName::new(name.as_str());
-    let known = site.config.client(&client).is_some();
-    let forgotten = site.ask(site.store.forget_stance(&client))?;
-    if json {
-        out::json(&json!({ "client": name, "forgotten": forgotten }));
-    } else if forgotten {
-        out::line(format!("Forgotten. The running server notices within seconds and learns {name} again."));
-    } else if known {
-        out::line(format!("Nothing was learned of {name}; there is nothing to forget."));
-    } else {
-        return Err(Failure::refused(format!(
-            "there is no [client.{name}] in {}, and nothing was learned of it",
-            config.display()
-        )));
+    let had = wait(site.store.forget_stance(&client))?.map_err(Failure::of)?;
+    if !had && site.config.client(&client).is_none() {
+        let known: Vec<&str> = site.config.clients.iter().map(|client| client.name.as_str()).collect();
+        return Err(Failure::Refused(format!("there is no client {name:?}; there are: {}", known.join(", "))));
     }
+    if global.json {
+        return out::json(&serde_json::json!({ "client": name, "forgotten": had }));
+    }
+    out::say(if had {
+        format!("Forgotten: {name} may send requests without Message-Authenticator again, until it has learned anew.")
+    } else {
+        format!("Nothing was learned of {name} yet; nothing is changed.")
+    });
     Ok(())
 }

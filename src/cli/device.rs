@@ -1,104 +1,122 @@
-//! `device`: the devices that pushes go to.
+//! `vestibule device`: what is told when somebody logs in. A webhook device is told and proves nothing (rules B4).
 
-use std::path::Path;
-
+use login::DeviceId;
 use serde_json::{Value, json};
 
-use super::Done;
-use super::out::{self, Failure};
-use super::site::{Site, shown_time};
-use crate::enrolment;
-use crate::store::{Channel, Device};
+use super::out::{self, Failure, Outcome, rfc3339, time};
+use super::site::{Global, Site, wait};
+use crate::enrolment::add_device;
+use crate::store::{Channel, Device, Devices, Users};
 
-#[derive(Debug, clap::Subcommand)]
-#[command(after_help = "\
-Examples:
-  vestibule device add alice --channel webhook       the site's own notifier is told of alice's logins
-  vestibule device list alice
-  vestibule device remove DEVICE                     open prompts are withdrawn")]
+/// What can be asked.
+#[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Give a user a device.
+    #[command(after_help = "\
+Examples:
+  vestibule device add alice --channel webhook            the site's own notifier is told ([method.push] webhook)
+  vestibule --json device add alice --channel webhook     {\"device\",\"url\"}; a webhook device has no url")]
     Add {
-        /// The user's name.
-        name: String,
-        /// How it is reached: webhook.
+        /// The user.
+        user: String,
+        /// How it is reached.
         #[arg(long)]
-        channel: String,
+        channel: Way,
         /// What the user calls it.
-        #[arg(long)]
+        #[arg(long, value_name = "TEXT")]
         label: Option<String>,
     },
     /// List a user's devices.
+    #[command(after_help = "\
+Example:
+  vestibule device list alice")]
     List {
-        /// The user's name.
-        name: String,
+        /// The user.
+        user: String,
     },
-    /// Remove a device.
+    /// Remove a device; the user's open prompts are withdrawn.
+    #[command(after_help = "\
+Example:
+  vestibule device remove d-abcd1234          the id is in: vestibule device list alice")]
     Remove {
-        /// The device's id, as `device list` shows it.
+        /// The device's id.
         device: String,
     },
 }
 
-pub(super) fn run(config: &Path, command: Command, json: bool) -> Done {
-    let site = Site::open(config)?;
+/// The channels that an admin can give.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Way {
+    /// The site's own notifier.
+    Webhook,
+}
+
+/// Does it.
+pub(super) fn run(command: Command, global: &Global) -> Outcome {
+    let site = Site::open(global)?;
     match command {
-        Command::Add { name, channel, label } => add(&site, &name, &channel, label, json),
-        Command::List { name } => list(&site, &name, json),
-        Command::Remove { device } => {
-            site.ask(site.store.remove_device(&login::DeviceId(device.as_str().into()), site.now()))?;
-            if json {
-                out::json(&json!({ "device": device, "done": "removed" }));
-            } else {
-                out::line(format!("Device {device} is removed; its open prompts are withdrawn."));
-            }
-            Ok(())
-        }
+        Command::Add { user, channel: Way::Webhook, label } => add(&site, global, &user, Channel::Webhook, label),
+        Command::List { user } => list(&site, global, &user),
+        Command::Remove { device } => remove(&site, global, &device),
     }
 }
 
-fn add(site: &Site, name: &str, channel: &str, label: Option<String>, json: bool) -> Done {
-    let user = site.user(name)?;
-    // The loopback phone exists in the demo only (rules F5).
-    let Some(channel) = Channel::of_word(channel).filter(|channel| *channel == Channel::Webhook) else {
-        return Err(Failure::usage(format!("--channel {channel:?}: there is \"webhook\"")));
+fn add(site: &Site, global: &Global, user: &str, channel: Channel, label: Option<String>) -> Outcome {
+    let user = site.user(user)?;
+    if channel == Channel::Webhook && site.config.push.webhook.is_none() {
+        out::note("Note: the configuration has no [method.push] webhook, so nothing is told until it has one.");
+    }
+    let new = wait(add_device(&site.store, &user, channel, label, site.now))?.map_err(Failure::of)?;
+    if global.json {
+        return out::json(&json!({ "device": &*new.device.0, "url": new.url }));
+    }
+    out::say(format!("Device {} ({}) is active for {user}.", new.device.0, channel.as_str()));
+    if let Some(url) = new.url {
+        out::say(format!("Its user goes on at {url}"));
+    }
+    Ok(())
+}
+
+fn list(site: &Site, global: &Global, user: &str) -> Outcome {
+    let user = site.user(user)?;
+    let found = wait(site.store.show_user(&user))?.map_err(Failure::of)?;
+    let Some(found) = found else {
+        let help = "`vestibule user list` shows all, `vestibule user add` adds one";
+        return Err(Failure::Refused(format!("there is no user \"{user}\"; {help}")));
     };
-    let new =
-        site.wait(enrolment::add_device(&*site.store, &user, channel, label, site.now())).map_err(Failure::refused)?;
-    if json {
-        out::json(&json!({ "device": &*new.device.0, "url": new.url }));
-        return Ok(());
+    if global.json {
+        return out::json(&found.devices.iter().map(facts).collect::<Vec<_>>());
     }
-    out::line(format!("Device {} of {user}: the site's notifier is told of each push.", &*new.device.0));
-    if site.config.push.webhook.is_none() {
-        out::note("warning: [method.push] webhook is not configured, so nobody is told yet");
+    if found.devices.is_empty() {
+        out::say(format!("{user} has no device yet: vestibule device add {user} --channel webhook"));
     }
+    found.devices.iter().for_each(|device| out::say(line(device)));
     Ok(())
 }
 
-fn list(site: &Site, name: &str, json: bool) -> Done {
-    let user = site.user(name)?;
-    let devices = site.ask(site.store.list_devices(&user))?;
-    if devices.is_empty() && !json {
-        out::line(format!("{user} has no device; `vestibule device add` gives one."));
+fn remove(site: &Site, global: &Global, device: &str) -> Outcome {
+    let id = DeviceId(device.into());
+    wait(site.store.remove_device(&id, site.now))?.map_err(Failure::of)?;
+    if global.json {
+        return out::json(&json!({ "device": device, "done": "removed" }));
     }
-    for device in &devices {
-        if json { out::json(&facts(device)) } else { out::line(summary(device)) }
-    }
+    out::say(format!("Device {device} is removed; what was open on it is withdrawn."));
     Ok(())
 }
 
+/// A device on one line.
+pub(super) fn line(device: &Device) -> String {
+    let label = device.label.as_ref().map(|label| format!("  \"{label}\"")).unwrap_or_default();
+    let told = if device.channel.can_answer() { "" } else { " (told only)" };
+    format!("{}  {}{told}, since {}{label}", device.id.0, device.channel.as_str(), time(device.added_at))
+}
+
+/// A device for scripts.
 pub(super) fn facts(device: &Device) -> Value {
     json!({
         "device": &*device.id.0,
-        "user": device.user.as_str(),
         "channel": device.channel.as_str(),
         "label": device.label.as_deref(),
-        "added": shown_time(device.added_at),
+        "added": rfc3339(device.added_at),
     })
-}
-
-pub(super) fn summary(device: &Device) -> String {
-    let label = device.label.as_deref().map_or_else(String::new, |label| format!("  {label:?}"));
-    format!("{}  {}  added {}{label}", &*device.id.0, device.channel.as_str(), shown_time(device.added_at))
 }

@@ -1,233 +1,441 @@
-//! `init`: a commented config, the store's key and secrets, readable by their owner only. It replaces nothing.
+//! `vestibule init`: a first configuration with the store's key and random secrets, readable by their owner only.
+//!
+//! Guarantees: nothing that exists is overwritten; what is written passes `check` as it stands and `serve` starts with it.
+//! `init` alone makes the store's key (rules F1). The configuration is written last: without it nothing else counts.
 
-use std::fmt::Write as _;
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE32_NOPAD;
-use serde_json::json;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use zeroize::Zeroizing;
 
-use super::Done;
-use super::out::{self, Failure};
+use super::out::{self, Failure, Outcome};
+use super::site::{Global, give_to_owner};
+use super::{check, input};
 use crate::config::{TEMPLATE_SECRETS, template};
 use crate::store::StoreKey;
 
-/// Where a site of the whole machine lives; its state is elsewhere.
-const SYSTEM: &str = "/etc/vestibule";
-const SYSTEM_STATE: [&str; 2] = ["/var/lib/vestibule", "/var/log/vestibule"];
-/// Octets of a random shared secret: 160 bits, 32 characters that every appliance's form takes.
-const SECRET_OCTETS: usize = 20;
-
-#[derive(Debug, clap::Args)]
+/// What `init` is asked.
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  vestibule init                                        a few questions, then /etc/vestibule
-  vestibule -c ./site/vestibule.toml init --yes         no questions; everything beside that file")]
+  vestibule init                                       asks six questions
+  vestibule -c ./try/vestibule.toml init --yes         asks nothing; everything lands in ./try
+  sudo -u vestibule vestibule init                     for the service in deploy/systemd
+
+Writes the configuration to the path of -c, store.key and secrets/ beside it. With -c in /etc/vestibule the store
+goes to /var/lib/vestibule and the audit to /var/log/vestibule, else beside the configuration too.")]
 pub(super) struct Args {
-    /// Ask nothing: the commented template as it stands.
+    /// Ask nothing: take the example values, to be changed in the file.
     #[arg(long)]
     yes: bool,
 }
 
-/// What the questions found out; the template's own values where nothing was said.
-#[derive(Default)]
+/// What a first configuration is made of.
 struct Answers {
-    address: Option<String>,
-    gives_up_after: Option<String>,
-    radius: Vec<String>,
-    account_name: Option<String>,
-    append: bool,
+    client: String,
+    address: String,
+    gives_up_after_s: u32,
+    challenge: bool,
+    /// Addresses of RADIUS servers; none: local users.
+    primary: Vec<String>,
+    account_name: String,
 }
 
-pub(super) fn run(path: &Path, args: &Args, json: bool) -> Done {
-    if path.exists() {
-        return Err(Failure::refused(format!(
-            "{} exists already and is not replaced; `vestibule check` reads it",
-            path.display()
-        )));
+/// Where the rest goes.
+struct Places {
+    home: PathBuf,
+    /// As the file says it.
+    store: String,
+    audit: String,
+    /// To be made.
+    directories: Vec<PathBuf>,
+}
+
+/// Writes a first configuration.
+pub(super) fn run(args: &Args, global: &Global) -> Outcome {
+    let config = &global.config;
+    if config.symlink_metadata().is_ok() {
+        let help = "change that file, or give another one with -c FILE";
+        return Err(Failure::Refused(format!("{} exists already and is not overwritten; {help}", config.display())));
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let answers = if args.yes { Answers::default() } else { ask()? };
-    let system = directory == Path::new(SYSTEM);
-    make_directory(directory)?;
-    if system {
-        SYSTEM_STATE.iter().try_for_each(|state| make_directory(Path::new(state)))?;
+    let answers = if args.yes { None } else { Some(ask_all()?) };
+    let places = Places::of(config);
+    for directory in &places.directories {
+        make_directory(directory)?;
     }
-    let secrets = directory.join("secrets");
-    make_directory(&secrets)?;
-    let key = directory.join("store.key");
-    StoreKey::generate(&key).map_err(Failure::refused)?;
-    let mut written = vec![key];
-    for name in secret_names(&answers) {
-        let file = secrets.join(name);
-        write_new(&file, format!("{}\n", random_secret()).as_bytes())?;
-        written.push(file);
+    let key = places.home.join("store.key");
+    let key_is_new = make_key(&key)?;
+    let mut secrets: Vec<(PathBuf, bool)> = Vec::new();
+    for name in secret_names(answers.as_ref()) {
+        let file = places.home.join("secrets").join(&name);
+        secrets.push((file.clone(), make_secret(&file)?));
     }
-    write_new(path, text(&answers, system).as_bytes())?;
-    written.insert(0, path.to_owned());
-    tell(path, &written, &answers, json);
+    let text = configuration(answers.as_ref(), &places);
+    write_new(config, text.as_bytes())?;
+    tell(global, answers.as_ref(), &places, (&key, key_is_new), &secrets)?;
+    // It must be right as it stands; if it is not, that is ours to say now, not `serve`'s later.
+    check::quietly(global)
+}
+
+impl Places {
+    fn of(config: &Path) -> Self {
+        let home = config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut directories = vec![home.to_owned(), home.join("secrets")];
+        let (store, audit) = if home == Path::new("/etc/vestibule") {
+            directories.extend(["/var/lib/vestibule".into(), "/var/log/vestibule".into()]);
+            ("sqlite:/var/lib/vestibule/vestibule.db", "/var/log/vestibule/audit.jsonl")
+        } else {
+            ("sqlite:vestibule.db", "audit.jsonl")
+        };
+        Self { home: home.to_owned(), store: store.to_owned(), audit: audit.to_owned(), directories }
+    }
+}
+
+/// The six questions.
+fn ask_all() -> Result<Answers, Failure> {
+    if !io::stdin().is_terminal() {
+        let help = "run `vestibule init --yes` for a configuration to be changed by hand";
+        return Err(Failure::Usage(format!("there is no terminal to ask questions; {help}")));
+    }
+    out::note("Six questions; Enter takes what stands in brackets. Everything can be changed in the file later.\n");
+    let client = question("1. What do you call the VPN appliance? [vpn] ", "vpn", name)?;
+    let address = question("2. From which address do its RADIUS packets come? ", "", address)?;
+    let patience =
+        question("3. After how many seconds does it give up on RADIUS, all retries together? [30] ", "30", seconds)?;
+    let challenge =
+        question("4. Can it show a second question (Access-Challenge), for the code? [yes] ", "yes", yes_or_no)?;
+    let primary = question(
+        "5. Who checks the password: `local` users of Vestibule, or RADIUS servers (NPS) at which addresses? [local] ",
+        "local",
+        servers,
+    )?;
+    let account_name = question("6. What should the phone's app call the account? [VPN] ", "VPN", account_name)?;
+    Ok(Answers { client, address, gives_up_after_s: patience, challenge, primary, account_name })
+}
+
+/// Asks until the answer makes sense.
+fn question<T>(text: &str, usual: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Result<T, Failure> {
+    loop {
+        let typed = input::ask(text)?;
+        match read(if typed.is_empty() { usual } else { &typed }) {
+            Ok(answer) => return Ok(answer),
+            Err(why) => out::note(format!("   {why}")),
+        }
+    }
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_plain = !text.is_empty() && text.len() <= 32 && text.chars().all(plain) && !text.starts_with('-');
+    if is_plain { Ok(text.to_owned()) } else { Err("A short name of a-z, 0-9 and -, please, such as hq-vpn.") }
+}
+
+fn address(text: &str) -> Result<String, &'static str> {
+    let is_right = text.parse::<IpAddr>().is_ok() || text.parse::<ipnet::IpNet>().is_ok();
+    if is_right { Ok(text.to_owned()) } else { Err("An address such as 192.0.2.10 or 2001:db8::10, please.") }
+}
+
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    let number = text.trim_end_matches('s').trim().parse().ok().filter(|number| (5..=300).contains(number));
+    number.ok_or("A number of seconds from 5 to 300, please.")
+}
+
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(true),
+        "n" | "no" => Ok(false),
+        _ => Err("yes or no, please."),
+    }
+}
+
+fn servers(text: &str) -> Result<Vec<String>, &'static str> {
+    if text.eq_ignore_ascii_case("local") {
+        return Ok(Vec::new());
+    }
+    let is_host = |host: &str| {
+        let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'));
+        host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok() || is_name
+    };
+    let list: Vec<String> = text.split([',', ' ']).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
+    if !list.is_empty() && list.iter().all(|host| is_host(host)) {
+        Ok(list)
+    } else {
+        Err("`local`, or addresses such as 10.0.0.5, 10.0.0.6, please.")
+    }
+}
+
+fn account_name(text: &str) -> Result<String, &'static str> {
+    let is_right =
+        !text.trim().is_empty() && text.chars().count() <= 64 && !text.contains(|c: char| c == ':' || c.is_control());
+    if is_right { Ok(text.to_owned()) } else { Err("1 to 64 characters without a colon, please.") }
+}
+
+fn secret_names(answers: Option<&Answers>) -> Vec<String> {
+    match answers {
+        None => TEMPLATE_SECRETS.iter().map(|name| (*name).to_owned()).collect(),
+        Some(answers) => {
+            let primary = (!answers.primary.is_empty()).then(|| format!("primary.{PRIMARY}"));
+            std::iter::once(format!("client.{}", answers.client)).chain(primary).collect()
+        }
+    }
+}
+
+/// What the RADIUS servers of the sixth question are called.
+const PRIMARY: &str = "nps";
+
+fn configuration(answers: Option<&Answers>, places: &Places) -> String {
+    let kept = format!(
+        "\n# --- Where things are kept --------------------------------------------------------------------\n\n\
+         [store]\nurl = {}\nkey_file = \"store.key\"             # seals the seeds; keep a copy apart from backups of the store\n\n\
+         [audit]\nfile = {}               # one line for each login, beside what the store keeps\n",
+        quoted(&places.store),
+        quoted(&places.audit)
+    );
+    match answers {
+        None => format!("{}{kept}", template()),
+        Some(answers) => format!("{}{kept}", answered(answers)),
+    }
+}
+
+fn answered(answers: &Answers) -> String {
+    let Answers { client, address, gives_up_after_s, challenge, primary, account_name } = answers;
+    let (account_name, address) = (quoted(account_name), quoted(address));
+    let mode = if *challenge {
+        "# append = \",\"                     # also accept password,123456 and password,push".to_owned()
+    } else {
+        "challenge = false                  # it can't show a second question,\n\
+         append = \",\"                       # so people type password,123456"
+            .to_owned()
+    };
+    let (named, section) = if primary.is_empty() {
+        let local = "# Without a [primary.NAME] it is \"local\": the users of `vestibule user add`.\n\n\
+             # [primary.nps]                    # its secret: secrets/primary.nps\n\
+             # radius = [\"10.0.0.5\", \"10.0.0.6\"]        # asked in this order; port 1812 unless said\n";
+        (String::new(), local.to_owned())
+    } else {
+        let list: Vec<String> = primary.iter().map(|server| quoted(server)).collect();
+        let section = format!(
+            "\n[primary.{PRIMARY}]                      # its secret: secrets/primary.{PRIMARY}\n\
+             radius = [{}]        # asked in this order; port 1812 unless said\n",
+            list.join(", ")
+        );
+        (format!("primary = \"{PRIMARY}\"\n"), section)
+    };
+    format!(
+        "# Vestibule's whole policy. `vestibule check` reads it and says what is wrong, all at once.\n\
+         # Every duration has its unit: \"500ms\", \"30s\", \"5m\", \"8h\", \"30d\". Paths are relative to this file.\n\n\
+         # --- The appliances that ask ------------------------------------------------------------------\n\
+         # One section for each. Its shared secret is in secrets/client.NAME, readable by its owner only.\n\n\
+         [client.{client}]\n\
+         address = {address}\n{named}\
+         gives_up_after = \"{gives_up_after_s}s\"             # the RADIUS timeout on the appliance's own screen, all retries together\n\
+         {mode}\n\
+         # require_message_authenticator = \"auto\"   # where it does not send Message-Authenticator yet\n\n\
+         # --- Who checks the password ------------------------------------------------------------------\n\
+         {section}\n\
+         # --- What the person sees ---------------------------------------------------------------------\n\n\
+         [portal]\n\
+         account_name = {account_name}         # what the phone's app shows for this account\n\n\
+         # --- Who gets in ------------------------------------------------------------------------------\n\
+         # The first rule that matches decides; no match is denied.\n\n\
+         [[rule]]\n\
+         name = \"everybody\"\n\
+         second_factor = [\"totp\", \"hotp\"]   # a typed code of any listed kind is taken\n\
+         unenrolled = \"deny\"                # who has no token yet stays outside\n"
+    )
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A directory that exists stays as it is.
+fn make_directory(directory: &Path) -> Outcome {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|why| cannot("made", directory, &why))?;
+    match service_user().filter(|_| directory.starts_with("/etc") || directory.starts_with("/var")) {
+        // The service's own user, where the system has one and root writes for it.
+        Some((uid, gid)) => {
+            let _ = std::os::unix::fs::chown(directory, Some(uid), Some(gid));
+        }
+        None => give_to_owner(directory),
+    }
     Ok(())
 }
 
-fn secret_names(answers: &Answers) -> Vec<&'static str> {
-    let primary = (!answers.radius.is_empty()).then_some("primary.nps");
-    TEMPLATE_SECRETS.into_iter().chain(primary).collect()
+fn service_user() -> Option<(u32, u32)> {
+    let user = nix::unistd::User::from_name("vestibule").ok().flatten()?;
+    nix::unistd::geteuid().is_root().then(|| (user.uid.as_raw(), user.gid.as_raw()))
 }
 
-/// The template with the answers in their places. The state stands beside the file, unless it is the machine's own site.
-fn text(answers: &Answers, system: bool) -> String {
-    let mut text = template().to_owned();
-    let mut put = |from: &str, to: &str| text = text.replacen(from, to, 1);
-    if let Some(address) = &answers.address {
-        put("address = \"192.0.2.10\"             # CHANGE THIS:", &format!("address = {address:?}             #"));
+/// A key that is there is never replaced: without it the seeds in the store are lost.
+fn make_key(file: &Path) -> Result<bool, Failure> {
+    if file.symlink_metadata().is_ok() {
+        StoreKey::open(file).map_err(Failure::of)?;
+        return Ok(false);
     }
-    if let Some(patience) = &answers.gives_up_after {
-        put("gives_up_after = \"30s\"", &format!("gives_up_after = {patience:?}"));
+    StoreKey::generate(file).map_err(Failure::of)?;
+    give_to_owner(file);
+    Ok(true)
+}
+
+/// A secret that is there stays: the other end may have it already.
+fn make_secret(file: &Path) -> Result<bool, Failure> {
+    if file.symlink_metadata().is_ok() {
+        return Ok(false);
     }
-    if answers.append {
-        put("# append = \",\" ", "append = \",\"   ");
+    // 160 bits in 32 characters that every appliance's form takes and nobody mistakes for others.
+    let mut octets = Zeroizing::new([0; 20]);
+    SysRng
+        .try_fill_bytes(&mut *octets)
+        .map_err(|_| Failure::Refused("the operating system gives no randomness".into()))?;
+    let mut text = Zeroizing::new(BASE32_NOPAD.encode(&*octets));
+    text.make_ascii_lowercase();
+    text.push('\n');
+    write_new(file, text.as_bytes())?;
+    Ok(true)
+}
+
+fn write_new(file: &Path, octets: &[u8]) -> Outcome {
+    let mut opened = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|why| cannot("written", file, &why))?;
+    opened.write_all(octets).and_then(|()| opened.sync_all()).map_err(|why| cannot("written", file, &why))?;
+    give_to_owner(file);
+    Ok(())
+}
+
+fn cannot(done: &str, path: &Path, why: &io::Error) -> Failure {
+    let is_forbidden = why.kind() == io::ErrorKind::PermissionDenied;
+    let help = if is_forbidden { "; run this as root or as the user that will run vestibule" } else { "" };
+    Failure::Refused(format!("{} can't be {done}: {why}{help}", path.display()))
+}
+
+fn tell(
+    global: &Global,
+    answers: Option<&Answers>,
+    places: &Places,
+    (key, key_is_new): (&Path, bool),
+    secrets: &[(PathBuf, bool)],
+) -> Outcome {
+    let config = global.config.display();
+    if global.json {
+        let secrets: Vec<String> = secrets.iter().map(|(file, _)| file.display().to_string()).collect();
+        let told = serde_json::json!({ "config": config.to_string(), "key": key, "secrets": secrets });
+        return out::json(&told);
     }
-    if !answers.radius.is_empty() {
-        put("# [primary.nps] ", "[primary.nps]   ");
-        put("# radius = [\"10.0.0.5\", \"10.0.0.6\"]", &format!("radius = {:?}", answers.radius));
+    out::say(format!("Written, readable by their owner only:\n  {config}"));
+    let kept = |is_new: bool| if is_new { "" } else { "   (was there, and stays)" };
+    out::say(format!("  {}{}", key.display(), kept(key_is_new)));
+    for (file, is_new) in secrets {
+        out::say(format!("  {}{}", file.display(), kept(*is_new)));
     }
-    if let Some(name) = &answers.account_name {
-        put("account_name = \"Vestibule\"", &format!("account_name = {name:?}"));
-    }
-    let (store, audit) = if system {
-        ("sqlite:/var/lib/vestibule/vestibule.db", "/var/log/vestibule/audit.jsonl")
-    } else {
-        ("sqlite:vestibule.db", "audit.jsonl")
+    let command = match global.config.to_str() {
+        Some("/etc/vestibule/vestibule.toml") => "vestibule".to_owned(),
+        _ => format!("vestibule -c {config}"),
     };
-    let _ = write!(
-        text,
-        "\n# --- What lasts --------------------------------------------------------------------------------\n\n\
-         [store]\nurl = \"{store}\"\nkey_file = \"store.key\"             # seals the seeds; keep a copy, apart from the backups\n\n\
-         [audit]\nfile = \"{audit}\"               # one JSON line a login, beside what the store keeps\n"
-    );
-    text
-}
-
-fn tell(path: &Path, written: &[PathBuf], answers: &Answers, json: bool) {
-    if json {
-        let files: Vec<String> = written.iter().map(|file| file.display().to_string()).collect();
-        return out::json(&json!({ "written": files }));
+    let client = answers.map_or("vpn", |answers| answers.client.as_str());
+    let secret = places.home.join("secrets").join(format!("client.{client}"));
+    let mut steps = Vec::new();
+    if answers.is_none() {
+        steps.push(format!(
+            "In {config}, set `address` under [client.{client}] to where the appliance's packets come from."
+        ));
     }
-    out::line("Written, readable by their owner only:");
-    written.iter().for_each(|file| out::line(format!("  {}", file.display())));
-    let config = path.display();
-    let secret = path.with_file_name("secrets").join(TEMPLATE_SECRETS[0]);
-    out::line("\nNext:");
-    if answers.address.is_none() {
-        out::line(format!("  1. In {config}: the appliance's address, where it says CHANGE THIS."));
+    steps.push(format!(
+        "On the appliance, add a RADIUS server: this host's address, UDP port 1812 for authentication,\n     PAP, the secret in {}{}.",
+        secret.display(),
+        answers.map_or_else(String::new, |answers| format!(", and a timeout of {} s", answers.gives_up_after_s))
+    ));
+    if answers.is_some_and(|answers| !answers.primary.is_empty()) {
+        let file = places.home.join("secrets").join(format!("primary.{PRIMARY}"));
+        steps.push(format!("On each NPS, add this host as a RADIUS client, with the secret in {}.", file.display()));
+        steps.push(format!("A user, whose password stays where it is:   {command} user add alice"));
+    } else {
+        steps.push(format!("A user:          {command} user add alice --password-file -"));
     }
-    out::line(format!(
-        "  2. On the appliance: a RADIUS server at this host, port 1812, with the secret that is in {}",
+    steps.push(format!("A second factor: {command} token add alice totp"));
+    steps.push(format!("Start it:        {command} serve"));
+    steps.push(format!(
+        "Try it from here, as the appliance would; first add [client.here] with address = \"127.0.0.1\" and\n     \
+         secret_file = \"secrets/client.{client}\":\n     {command} radtest 127.0.0.1 alice --secret-file {}",
         secret.display()
     ));
-    out::line("     and a timeout (all retries together) as long as a person needs, 60 seconds if it can be set.");
-    if !answers.radius.is_empty() {
-        out::line("  3. On the RADIUS server behind: this host as a client, with the secret in secrets/primary.nps.");
+    out::say("\nNext:");
+    for (number, step) in steps.iter().enumerate() {
+        out::say(format!("  {}. {step}", number + 1));
     }
-    out::line(format!("\n  vestibule -c {config} check"));
-    out::line(format!("  vestibule -c {config} user add alice --password-file -"));
-    out::line(format!("  vestibule -c {config} token add alice totp"));
-    out::line(format!("  vestibule -c {config} serve"));
-}
-
-// --- questions -------------------------------------------------------------------------------------------------
-
-fn ask() -> Result<Answers, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("there is no terminal to ask at; `init --yes` writes the commented template"));
-    }
-    out::line("A few questions; an empty answer takes what stands in brackets.\n");
-    let address = answer("1. The VPN appliance's address, from which its requests come", "192.0.2.10")?;
-    let gives_up_after = answer("2. How long the appliance waits for an answer, all retries together", "30s")?;
-    let radius = answer("3. RADIUS servers that check the password (NPS …), in order; none: our own users", "none")?;
-    let append = answer("4. May people type password,123456 in one field", "no")?;
-    let account_name = answer("5. What the phone shows for the account", "Vestibule")?;
-    let servers = radius.split([',', ' ']).filter(|server| !server.is_empty() && *server != "none").map(str::to_owned);
-    Ok(Answers {
-        address: Some(address),
-        gives_up_after: Some(gives_up_after),
-        radius: servers.collect(),
-        account_name: Some(account_name),
-        append: append.to_lowercase().starts_with('y'),
-    })
-}
-
-fn answer(question: &str, default: &str) -> Result<String, Failure> {
-    let mut out = std::io::stdout().lock();
-    let asked = write!(out, "{question} [{default}]: ").and_then(|()| out.flush());
-    asked.map_err(Failure::refused)?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(Failure::refused)?;
-    let line = line.trim();
-    Ok(if line.is_empty() { default.to_owned() } else { line.to_owned() })
-}
-
-// --- files -----------------------------------------------------------------------------------------------------
-
-fn make_directory(path: &Path) -> Done {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::refused(format!("the directory {} can't be made: {error}", path.display())))
-}
-
-/// A new file that only its owner can read; an existing one is never replaced.
-fn write_new(path: &Path, octets: &[u8]) -> Done {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| {
-        file.write_all(octets)?;
-        file.sync_all()
-    });
-    written.map_err(|error| Failure::refused(format!("{} can't be written: {error}", path.display())))
-}
-
-fn random_secret() -> String {
-    BASE32_NOPAD.encode(&rand::random::<[u8; SECRET_OCTETS]>()).to_lowercase()
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, NoFiles};
 
-    #[test]
-    fn answers_stand_in_their_places() {
-        let answers = Answers {
-            address: Some("198.51.100.7".into()),
-            gives_up_after: Some("60s".into()),
-            radius: vec!["10.1.1.1".into()],
-            account_name: Some("Example \"Corp\"".into()),
-            append: true,
-        };
-        let text = text(&answers, false);
-        for line in [
-            "address = \"198.51.100.7\"",
-            "gives_up_after = \"60s\"",
-            "\n[primary.nps]",
-            "\nradius = [\"10.1.1.1\"]",
-            "\nappend = \",\"",
-        ] {
-            assert!(text.contains(line), "{line} is missing from\n{text}");
-        }
-        assert!(text.contains(r#"account_name = "Example \"Corp\"""#));
-        // Only the secret files are missing here.
-        let mistakes = Config::parse("vestibule.toml", &text, &NoFiles, []).unwrap_err();
-        assert!(mistakes.findings().iter().all(|finding| finding.render(false).contains("secret")), "{mistakes}");
+    fn init(directory: &Path) -> Global {
+        let global = Global { config: directory.join("vestibule.toml"), json: true };
+        run(&Args { yes: true }, &global).unwrap();
+        global
     }
 
     #[test]
-    fn a_random_secret_is_32_characters_that_every_form_takes() {
-        let secret = random_secret();
-        assert_eq!(secret.len(), 32);
-        assert!(secret.bytes().all(|octet| octet.is_ascii_alphanumeric()));
-        assert_ne!(secret, random_secret());
+    fn what_init_writes_is_in_order_and_its_owners_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        init(directory.path());
+        for (file, mode) in
+            [("vestibule.toml", 0o600), ("store.key", 0o600), ("secrets", 0o700), ("secrets/client.vpn", 0o600)]
+        {
+            let found = std::fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "{file}");
+        }
+        let secret = std::fs::read_to_string(directory.path().join("secrets/client.vpn")).unwrap();
+        assert_eq!(secret.trim_end().len(), 32);
+    }
+
+    #[test]
+    fn nothing_that_exists_is_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let global = init(directory.path());
+        let key = std::fs::read(directory.path().join("store.key")).unwrap();
+        assert!(
+            matches!(run(&Args { yes: true }, &global), Err(Failure::Refused(why)) if why.contains("not overwritten"))
+        );
+        std::fs::remove_file(&global.config).unwrap();
+        run(&Args { yes: true }, &global).unwrap();
+        assert_eq!(std::fs::read(directory.path().join("store.key")).unwrap(), key);
+    }
+
+    #[test]
+    fn answers_become_a_configuration_that_is_in_order() {
+        use crate::config::{Config, NoFiles};
+        let places = Places::of(Path::new("x/vestibule.toml"));
+        for (challenge, primary) in [(true, vec![]), (false, vec!["10.0.0.5".to_owned(), "nps.example.com".to_owned()])]
+        {
+            let answers = Answers {
+                client: "hq-vpn".to_owned(),
+                address: "192.0.2.10".to_owned(),
+                gives_up_after_s: 60,
+                challenge,
+                primary,
+                account_name: "Example \"Corp\"".to_owned(),
+            };
+            let text = configuration(Some(&answers), &places);
+            let loaded = Config::parse("vestibule.toml", &text, &NoFiles, [])
+                .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+            assert_eq!(&*loaded.config.account_name, "Example \"Corp\"");
+        }
     }
 }

@@ -1,65 +1,94 @@
-//! `serve`: the server's life, from the policy to the drain.
+//! `vestibule serve`: runs the server until it is told to stop; SIGHUP takes a new configuration, whole or not at all.
+//!
+//! Nothing of its memory reaches a disk: no core dumps, by limit and by the process's own mark (rules F1).
 
 use std::path::Path;
 
 use nix::sys::resource::{Resource, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Done;
-use super::out::{self, Failure};
-use crate::config::Config;
+use super::out::{Failure, Outcome, is_error_coloured};
+use super::site::Global;
+use crate::config::{Config, Finding};
 use crate::serve::{Extras, Server};
 use crate::telemetry::{self, LogStyle};
 
-pub(super) fn run(path: &Path) -> Done {
-    no_core_dumps();
-    let loaded = Config::load(path).map_err(|mistakes| {
-        out::note(mistakes.render(out::colour_on_stderr()));
-        Failure::silent(2)
-    })?;
-    telemetry::init(LogStyle::of_stderr());
-    for warning in &loaded.warnings {
-        tracing::warn!("{}", warning.render(false).trim_end());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::refused)?;
-    runtime.block_on(live(path, loaded.config))
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  vestibule serve                                  logs on standard error: for people on a terminal, JSON elsewhere
+  vestibule -c ./vestibule.toml serve
+  VESTIBULE_LOG=debug vestibule serve              says more
+  curl http://127.0.0.1:18190/readyz               200 once sockets, store and policy stand";
+
+/// Runs the server.
+pub(super) fn run(global: &Global) -> Outcome {
+    forbid_cores();
+    telemetry::init(if global.json { LogStyle::Json } else { LogStyle::of_stderr() });
+    let loaded =
+        Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
+    loaded.warnings.iter().for_each(warn);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| Failure::Refused(format!("the runtime can't start: {why}")))?;
+    runtime.block_on(serve(loaded.config, &global.config))
 }
 
-/// Reads, serves, reloads on SIGHUP, drains on SIGTERM and SIGINT.
-async fn live(path: &Path, config: Config) -> Done {
-    let listen = |kind| signal(kind).map_err(|error| Failure::refused(format!("signals can't be caught: {error}")));
-    let (mut hangup, mut terminate, mut interrupt) =
-        (listen(SignalKind::hangup())?, listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut server = Server::start(config, Extras::default()).await.map_err(Failure::refused)?;
+async fn serve(config: Config, path: &Path) -> Outcome {
+    // Before the start, so that a signal in between is not lost, nor ends the process.
+    let mut hang_up = listen_for(SignalKind::hangup())?;
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let mut server = Server::start(config, Extras::default()).await.map_err(Failure::of)?;
     loop {
         tokio::select! {
-            _ = hangup.recv() => server.reload(read_again(path)).await,
+            _ = hang_up.recv() => server.reload(read_again(path)).await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
-    server.stop().await;
+    // Who asks twice does not want to wait for held logins.
+    tokio::select! {
+        () = server.stop() => {}
+        _ = interrupt.recv() => {}
+    }
     Ok(())
 }
 
-/// The policy as it stands now, or each mistake in it as the log tells it.
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|why| Failure::Refused(format!("signals can't be listened for: {why}")))
+}
+
+/// Rules G2: whole, or refused with all its mistakes.
 fn read_again(path: &Path) -> Result<Config, Vec<String>> {
     match Config::load(path) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!("{}", warning.render(false).trim_end());
-            }
+            loaded.warnings.iter().for_each(warn);
             Ok(loaded.config)
         }
-        Err(mistakes) => {
-            Err(mistakes.findings().iter().map(|finding| finding.render(false).trim_end().to_owned()).collect())
-        }
+        Err(mistakes) => Err(mistakes.findings().iter().map(one_line).collect()),
     }
 }
 
-/// Rules F1: what is in memory never reaches a disk by a crash.
-fn no_core_dumps() {
-    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
-        out::note(format!("vestibule: core dumps can't be turned off: {error}"));
-    }
+fn warn(finding: &Finding) {
+    tracing::warn!("configuration: {}", one_line(finding));
+}
+
+/// `FILE:LINE:COLUMN: what is wrong; what to do`.
+pub(super) fn one_line(finding: &Finding) -> String {
+    let flat = finding.flat();
+    let place = match (flat.file, flat.line, flat.column, flat.variable) {
+        (Some(file), Some(line), Some(column), _) => format!("{file}:{line}:{column}: "),
+        (Some(file), _, _, _) => format!("{file}: "),
+        (None, _, _, Some(variable)) => format!("environment {variable}: "),
+        (None, _, _, None) => String::new(),
+    };
+    let help = flat.help.map(|help| format!("; {help}")).unwrap_or_default();
+    format!("{place}{}{help}", flat.message)
+}
+
+/// The limit alone is not heeded where cores go to a program (core_pattern with a pipe); the mark is.
+fn forbid_cores() {
+    // Neither can fail for a limit that is lowered or a mark that is taken away; if it did, the server is no less sound.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
 }

@@ -1,129 +1,196 @@
-//! `token`: OATH tokens of users, new ones with their QR code.
+//! `vestibule token`: OATH tokens. A new one's seed is shown once, as QR code and URI, to whoever hands it on.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
+use login::TokenId;
 use serde_json::{Value, json};
 
-use super::Done;
-use super::out::{self, Failure};
-use super::site::{Site, shown_time};
-use crate::enrolment::{self, Account, QrLook, Seed, TokenWish};
-use crate::store::{Algorithm, Token, TokenKind};
+use super::input;
+use super::out::{self, Failure, Outcome, is_coloured, rfc3339, time};
+use super::site::{Global, Site, wait};
+use crate::enrolment::{Account, EnrolmentError, NewToken, QrLook, Seed, TokenWish, add_token};
+use crate::store::{Algorithm, Token, TokenKind, Tokens, Users};
 
-#[derive(Debug, clap::Subcommand)]
-#[command(after_help = "\
-Examples:
-  vestibule token add alice totp                               a QR code for any authenticator app
-  vestibule token add alice hotp --secret-file seed.txt        a hardware token whose seed is known, in base32
-  vestibule --json token add alice totp                        {\"token\",\"secret\",\"uri\"}
-  vestibule token remove TOKEN                                 for good")]
+/// What can be asked.
+#[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Give a user a token.
-    Add(Add),
-    /// List a user's tokens.
-    List {
-        /// The user's name.
-        name: String,
+    /// Give a user a token, and show its QR code.
+    ///
+    /// Without --secret-file a random seed is made. With it the seed of a token that exists already is taken, in base32.
+    #[command(after_help = "\
+Examples:
+  vestibule token add alice totp                                 scan the QR code with any authenticator app
+  vestibule token add bob hotp --secret-file seed.txt --digits 6
+  vestibule token add bob totp --secret-file - --algorithm sha256 --period 60
+  vestibule --json token add alice totp                          {\"token\",\"secret\",\"uri\"}")]
+    Add {
+        /// The user.
+        user: String,
+        /// Time-based (RFC 6238) or counter-based (RFC 4226).
+        kind: Kind,
+        /// Where the seed is, in base32; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// 6 or 8.
+        #[arg(long, default_value_t = 6)]
+        digits: u8,
+        /// Seconds that a code lasts, for totp: 30 or 60.
+        #[arg(long, default_value_t = 30)]
+        period: u32,
+        /// sha1, sha256 or sha512; many apps know sha1 only.
+        #[arg(long, default_value = "sha1", value_parser = algorithm)]
+        algorithm: Algorithm,
+        /// What the user calls it.
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
     },
-    /// Remove a token for good.
+    /// List a user's tokens.
+    #[command(after_help = "\
+Example:
+  vestibule token list alice")]
+    List {
+        /// The user.
+        user: String,
+    },
+    /// Remove a token for good: its seed is erased.
+    #[command(after_help = "\
+Example:
+  vestibule token remove t-abcd1234           the id is in: vestibule token list alice")]
     Remove {
-        /// The token's id, as `token list` shows it.
+        /// The token's id.
         token: String,
     },
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Kind {
-    /// Time-based (RFC 6238).
+/// Which kind of token.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    /// Time-based.
     Totp,
-    /// Counter-based (RFC 4226).
+    /// Counter-based.
     Hotp,
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Add {
-    /// The user's name.
-    name: String,
-    /// What kind of token.
-    kind: Kind,
-    /// A seed that is known already, in base32; `-` is standard input. Without, a random one is made.
-    #[arg(long, value_name = "FILE")]
-    secret_file: Option<PathBuf>,
-    /// Digits of a code: 6 or 8.
-    #[arg(long, default_value_t = 6)]
-    digits: u8,
-    /// Seconds a code lasts: 30 or 60 (TOTP).
-    #[arg(long, default_value_t = 30)]
-    period: u32,
-    /// sha1, sha256 or sha512. Many apps know sha1 only.
-    #[arg(long, default_value = "sha1")]
-    algorithm: String,
-    /// What the user calls it.
-    #[arg(long)]
-    label: Option<String>,
+fn algorithm(word: &str) -> Result<Algorithm, String> {
+    Algorithm::of_word(word).ok_or_else(|| {
+        let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+        format!("it is one of {}", known.join(", "))
+    })
 }
 
-pub(super) fn run(config: &Path, command: Command, json: bool) -> Done {
-    let site = Site::open(config)?;
+/// Does it.
+pub(super) fn run(command: Command, global: &Global) -> Outcome {
+    let site = Site::open(global)?;
     match command {
-        Command::Add(wanted) => add(&site, wanted, json),
-        Command::List { name } => list(&site, &name, json),
-        Command::Remove { token } => {
-            site.ask(site.store.remove_token(&login::TokenId(token.as_str().into()), site.now()))?;
-            if json {
-                out::json(&json!({ "token": token, "done": "removed" }));
-            } else {
-                out::line(format!("Token {token} is removed; its codes work no more."));
-            }
-            Ok(())
+        Command::Add { user, kind, secret_file, digits, period, algorithm, label } => {
+            let seed = match secret_file {
+                Some(file) => Seed::Base32(input::secret(&file, "the token's secret")?),
+                None => Seed::Random,
+            };
+            let kind = match kind {
+                Kind::Totp => TokenKind::Totp { period_s: period },
+                Kind::Hotp => TokenKind::Hotp,
+            };
+            add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label })
         }
+        Command::List { user } => list(&site, global, &user),
+        Command::Remove { token } => remove(&site, global, &token),
     }
 }
 
-fn add(site: &Site, wanted: Add, json: bool) -> Done {
-    let user = site.user(&wanted.name)?;
-    let algorithm = Algorithm::of_word(&wanted.algorithm)
-        .ok_or_else(|| Failure::usage(format!("--algorithm {:?}: sha1, sha256 or sha512", wanted.algorithm)))?;
-    let kind = match wanted.kind {
-        Kind::Totp => TokenKind::Totp { period_s: wanted.period },
-        Kind::Hotp => TokenKind::Hotp,
-    };
-    let seed = match &wanted.secret_file {
-        Some(file) => Seed::Base32(out::secret(file, "seed")?),
-        None => Seed::Random,
-    };
-    let wish = TokenWish { kind, digits: wanted.digits, algorithm, seed, label: wanted.label };
+fn add(site: &Site, global: &Global, user: &str, wish: TokenWish) -> Outcome {
+    let user = site.user(user)?;
     let account = Account { issuer: &site.config.account_name, user: &user };
-    let new = site.wait(enrolment::add_token(&*site.store, account, wish, site.now())).map_err(Failure::refused)?;
-    let text = |secret: &wire::Secret| String::from_utf8_lossy(secret.expose()).into_owned();
-    if json {
-        out::json(&json!({ "token": &*new.token.0, "secret": text(&new.secret), "uri": text(&new.uri) }));
-        return Ok(());
+    let kind = wish.kind;
+    let new = wait(add_token(&site.store, account, wish, site.now))?.map_err(failure)?;
+    for warning in &new.warnings {
+        out::note(format!("Note: {warning}."));
     }
-    new.warnings.iter().for_each(|warning| out::note(format!("warning: {warning}")));
+    if global.json {
+        return show_json(&new);
+    }
     if let Some(qr) = &new.qr {
-        let look = if out::is_terminal() { QrLook::Colour } else { QrLook::Plain };
-        out::line(text(&qr.terminal(look)));
+        let look = if is_coloured() { QrLook::Colour } else { QrLook::Plain };
+        out::show_secret("", &qr.terminal(look));
     }
-    out::line(format!("Token {} of {user}. Scan the code with an authenticator app, or type it in:", &*new.token.0));
-    out::line(format!("  secret  {}", text(&new.secret)));
-    out::line(format!("  address {}", text(&new.uri)));
-    out::line("This is shown once. Whoever has it has the second factor of this account.");
-    Ok(())
-}
-
-fn list(site: &Site, name: &str, json: bool) -> Done {
-    let user = site.user(name)?;
-    let tokens = site.ask(site.store.list_tokens(&user))?;
-    if tokens.is_empty() && !json {
-        out::line(format!("{user} has no token; `vestibule token add` gives one."));
-    }
-    for token in &tokens {
-        if json { out::json(&facts(token)) } else { out::line(summary(token)) }
+    out::show_secret("", &new.uri);
+    out::show_secret("Secret, to be typed where no camera is: ", &new.secret);
+    out::say(format!("Token {} ({}) is active for {user}.", new.token.0, kind.method().as_str()));
+    if io::stdout().is_terminal() {
+        out::note("Shown this once. Whoever has seen it can make the codes: clear the screen when the phone has it.");
     }
     Ok(())
 }
 
+/// Bad shapes and seeds are bad usage, the rest is refused or failed.
+fn failure(error: EnrolmentError) -> Failure {
+    match error {
+        EnrolmentError::Seed(_) | EnrolmentError::Digits(_) | EnrolmentError::Period(_) => {
+            Failure::Usage(error.to_string())
+        }
+        EnrolmentError::NoRandomness | EnrolmentError::Store(_) => Failure::of(error),
+    }
+}
+
+/// By hand, so that no copy of the seed is left behind in a tree of JSON values; neither base32 nor a percent-encoded URI
+/// has a character that JSON escapes.
+fn show_json(new: &NewToken) -> Outcome {
+    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(1024));
+    line.extend_from_slice(format!("{{\"token\":{},\"secret\":\"", Value::from(&*new.token.0)).as_bytes());
+    line.extend_from_slice(new.secret.expose());
+    line.extend_from_slice(b"\",\"uri\":\"");
+    line.extend_from_slice(new.uri.expose());
+    line.extend_from_slice(b"\"}");
+    out::show_secret("", &wire::Secret::new(line.as_slice()));
+    Ok(())
+}
+
+fn list(site: &Site, global: &Global, user: &str) -> Outcome {
+    let user = site.user(user)?;
+    let found = wait(site.store.show_user(&user))?.map_err(Failure::of)?;
+    let Some(found) = found else {
+        let help = "`vestibule user list` shows all, `vestibule user add` adds one";
+        return Err(Failure::Refused(format!("there is no user \"{user}\"; {help}")));
+    };
+    if global.json {
+        return out::json(&found.tokens.iter().map(facts).collect::<Vec<_>>());
+    }
+    if found.tokens.is_empty() {
+        out::say(format!("{user} has no token yet: vestibule token add {user} totp"));
+    }
+    found.tokens.iter().for_each(|token| out::say(line(token)));
+    Ok(())
+}
+
+fn remove(site: &Site, global: &Global, token: &str) -> Outcome {
+    let id = TokenId(token.into());
+    wait(site.store.remove_token(&id, site.now))?.map_err(Failure::of)?;
+    if global.json {
+        return out::json(&json!({ "token": token, "done": "removed" }));
+    }
+    out::say(format!("Token {token} is removed and its seed erased."));
+    Ok(())
+}
+
+/// A token on one line.
+pub(super) fn line(token: &Token) -> String {
+    let period = match token.kind {
+        TokenKind::Totp { period_s } => format!(", {period_s} s"),
+        TokenKind::Hotp => String::new(),
+    };
+    let label = token.label.as_ref().map(|label| format!("  \"{label}\"")).unwrap_or_default();
+    format!(
+        "{}  {} ({} digits{period}, {}), since {}{label}",
+        token.id.0,
+        token.kind.method().as_str(),
+        token.digits,
+        token.algorithm.as_str(),
+        time(token.added_at)
+    )
+}
+
+/// A token for scripts, without its seed.
 pub(super) fn facts(token: &Token) -> Value {
     let period = match token.kind {
         TokenKind::Totp { period_s } => Some(period_s),
@@ -131,24 +198,11 @@ pub(super) fn facts(token: &Token) -> Value {
     };
     json!({
         "token": &*token.id.0,
-        "user": token.user.as_str(),
         "kind": token.kind.method().as_str(),
         "digits": token.digits,
         "period": period,
         "algorithm": token.algorithm.as_str(),
         "label": token.label.as_deref(),
-        "added": shown_time(token.added_at),
+        "added": rfc3339(token.added_at),
     })
-}
-
-pub(super) fn summary(token: &Token) -> String {
-    let label = token.label.as_deref().map_or_else(String::new, |label| format!("  {label:?}"));
-    format!(
-        "{}  {} {} digits {}  added {}{label}",
-        &*token.id.0,
-        token.kind.method().as_str(),
-        token.digits,
-        token.algorithm.as_str(),
-        shown_time(token.added_at)
-    )
 }

@@ -1,229 +1,372 @@
-//! `user`: who may log in, and why somebody may not.
+//! `vestibule user`: who may log in, what each has, and what became of their last logins.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use login::{GroupName, Wall};
+use login::{GroupName, ResolvedUser, Wall};
 use serde_json::{Value, json};
+use wire::Secret;
 
-use super::Done;
-use super::out::{self, Failure};
-use super::site::{Site, shown_time};
+use super::out::{self, Failure, Outcome, count, rfc3339, time};
+use super::site::{Global, Site, wait};
+use super::{device, input, token};
 use crate::primary::hash_password;
-use crate::store::{NewUser, StoredRecord, User};
+use crate::store::{NewUser, Records, User, Users};
 
-/// Users that are read at once for a list.
-const PAGE: usize = 500;
-/// Logins that `show` tells of.
-const LOGINS_SHOWN: usize = 10;
-
-#[derive(Debug, clap::Subcommand)]
-#[command(after_help = "\
-Examples:
-  vestibule user add alice --password-file - --group vpn        the password from standard input
-  vestibule user add bob                                        known here, the password stays with the primary
-  vestibule user show alice                                     methods, limits, latest logins and why they ended so
-  vestibule user block alice --reason \"laptop stolen\"")]
+/// What can be asked.
+#[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Add a user.
-    Add(Add),
+    ///
+    /// With --password-file the user's password is kept here (as an argon2id hash), for clients whose primary is "local".
+    /// Without it the password stays where it is: at the RADIUS server of [primary.NAME].
+    #[command(after_help = "\
+Examples:
+  vestibule user add alice --password-file -                     asks for the password without echo
+  vestibule user add bob --password-file bob.pw --group Staff --mail bob@example.com
+  vestibule user add carol                                       her password stays with the primary")]
+    Add {
+        /// As the user logs in; DOMAIN\user and user@realm by [realms].
+        name: String,
+        /// Where the password is; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// A local group; may be repeated.
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Where mail goes.
+        #[arg(long, value_name = "ADDRESS")]
+        mail: Option<String>,
+    },
+    /// Give a user a new password, kept here.
+    #[command(after_help = "\
+Example:
+  vestibule user password alice --password-file -")]
+    Password {
+        /// The user.
+        name: String,
+        /// Where the password is; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        password_file: PathBuf,
+    },
     /// List all users.
+    #[command(after_help = "\
+Examples:
+  vestibule user list
+  vestibule user list --json | jq -r '.[] | select(.blocked) | .user'")]
     List,
-    /// Show one user: methods, limits, latest logins.
+    /// Show a user: methods, limits, and the last logins with their reasons.
+    #[command(after_help = "\
+Example:
+  vestibule user show alice")]
     Show {
-        /// The user's name.
+        /// The user.
         name: String,
     },
-    /// Let a user in no more, at once.
+    /// Block a user: from this moment no login of theirs is accepted, also none that is held.
+    #[command(after_help = "\
+Example:
+  vestibule user block alice --reason \"laptop stolen, ticket 4711\"")]
     Block {
-        /// The user's name.
+        /// The user.
         name: String,
-        /// Why, for whoever asks later.
-        #[arg(long, default_value = "blocked by an admin")]
-        reason: String,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
-    /// End a block and a fraud report, and forget failures.
+    /// End a block, a fraud report and all pauses after wrong codes or unanswered pushes.
+    #[command(after_help = "\
+Example:
+  vestibule user unblock alice")]
     Unblock {
-        /// The user's name.
+        /// The user.
         name: String,
     },
-    /// Remove a user with all tokens and devices.
+    /// Remove a user with all tokens and devices, for good.
+    #[command(after_help = "\
+Example:
+  vestibule user remove alice")]
     Remove {
-        /// The user's name.
+        /// The user.
         name: String,
     },
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Add {
-    /// The user's name.
-    name: String,
-    /// The password, for `primary = "local"`; `-` is standard input.
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// A group; may be given several times.
-    #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
-    /// Where mail goes.
-    #[arg(long, value_name = "ADDRESS")]
-    mail: Option<String>,
-}
-
-pub(super) fn run(config: &Path, command: Command, json: bool) -> Done {
-    let site = Site::open(config)?;
+/// Does it.
+pub(super) fn run(command: Command, global: &Global) -> Outcome {
+    let site = Site::open(global)?;
     match command {
-        Command::Add(add_) => add(&site, add_, json),
-        Command::List => list(&site, json),
-        Command::Show { name } => show(&site, &name, json),
+        Command::Add { name, password_file, groups, mail } => add(&site, global, &name, password_file, &groups, mail),
+        Command::Password { name, password_file } => set_password(&site, global, &name, &password_file),
+        Command::List => list(&site, global),
+        Command::Show { name } => show(&site, global, &name),
         Command::Block { name, reason } => {
             let user = site.user(&name)?;
-            site.ask(site.store.block_user(&user, reason))?;
-            said(json, &user, "blocked", "is blocked; held logins end, open prompts are withdrawn")
+            let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
+            wait(site.store.block_user(&user, reason))?.map_err(Failure::of)?;
+            done(
+                global,
+                &user,
+                "blocked",
+                "Blocked: no login of theirs is accepted from now on, also none that is held.",
+            )
         }
         Command::Unblock { name } => {
             let user = site.user(&name)?;
-            site.ask(site.store.unblock_user(&user))?;
-            said(json, &user, "unblocked", "may log in again; failures are forgotten")
+            wait(site.store.unblock_user(&user))?.map_err(Failure::of)?;
+            done(global, &user, "unblocked", "Unblocked; pauses after wrong codes and unanswered pushes are over too.")
         }
         Command::Remove { name } => {
             let user = site.user(&name)?;
-            site.ask(site.store.remove_user(&user, site.now()))?;
-            said(json, &user, "removed", "is removed, with all tokens and devices")
+            wait(site.store.remove_user(&user, site.now))?.map_err(Failure::of)?;
+            done(global, &user, "removed", "Removed, with all tokens and devices.")
         }
     }
 }
 
-fn said(json: bool, user: &login::ResolvedUser, done: &str, sentence: &str) -> Done {
-    if json {
-        out::json(&json!({ "user": user.as_str(), "done": done }));
-    } else {
-        out::line(format!("{user} {sentence}."));
+fn done(global: &Global, user: &ResolvedUser, word: &str, sentence: &str) -> Outcome {
+    if global.json {
+        return out::json(&json!({ "user": user.as_str(), "done": word }));
     }
+    out::say(format!("{user}: {sentence}"));
     Ok(())
 }
 
-fn add(site: &Site, add: Add, json: bool) -> Done {
-    let name = site.user(&add.name)?;
-    let password_hash = match &add.password_file {
-        Some(file) => Some(hash_password(&out::secret(file, "password")?).map_err(Failure::refused)?.into_bytes()),
-        None => None,
-    };
-    let groups = add.groups.iter().map(|group| GroupName::folded(group)).collect();
-    let new =
-        NewUser { name: name.clone(), groups, mail: add.mail, password_hash: password_hash.map(wire::Secret::new) };
-    site.ask(site.store.add_user(new, site.now()))?;
-    said(json, &name, "added", "is added. Next: `vestibule token add` gives a second factor")
+fn add(
+    site: &Site,
+    global: &Global,
+    name: &str,
+    password_file: Option<PathBuf>,
+    groups: &[String],
+    mail: Option<String>,
+) -> Outcome {
+    let user = site.user(name)?;
+    if groups.iter().any(|group| group.trim().is_empty()) {
+        return Err(Failure::Usage("--group takes a group's name, which is not empty".to_owned()));
+    }
+    if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
+        return Err(Failure::Usage("--mail takes an address such as alice@example.com".to_owned()));
+    }
+    let password_hash = password_file.map(|file| hash_of(&file)).transpose()?;
+    let has_password = password_hash.is_some();
+    let groups = groups.iter().map(|group| GroupName::folded(group)).collect();
+    let new = NewUser { name: user.clone(), groups, mail, password_hash };
+    wait(site.store.add_user(new, site.now))?.map_err(Failure::of)?;
+    if !has_password && site.config.primaries.is_empty() && !global.json {
+        out::note("No password is set, and no [primary.NAME] could check one: `vestibule user password` sets it.");
+    }
+    done(global, &user, "added", &format!("Added. Next: vestibule token add {user} totp"))
 }
 
-fn list(site: &Site, json: bool) -> Done {
-    let mut after = None;
+fn is_mail(text: &str) -> bool {
+    let plain = !text.contains(|c: char| c.is_control() || c.is_whitespace());
+    plain && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+}
+
+fn set_password(site: &Site, global: &Global, name: &str, file: &std::path::Path) -> Outcome {
+    let user = site.user(name)?;
+    let hash = hash_of(file)?;
+    wait(site.store.set_password(&user, Some(hash)))?.map_err(Failure::of)?;
+    done(global, &user, "password set", "The new password counts from now on.")
+}
+
+fn hash_of(file: &std::path::Path) -> Result<Secret, Failure> {
+    let password = input::secret(file, "the password")?;
+    hash_password(&password).map(Secret::new).map_err(Failure::of)
+}
+
+/// Users at most in one answer of the store.
+const PAGE: usize = 500;
+
+fn list(site: &Site, global: &Global) -> Outcome {
+    let mut users: Vec<User> = Vec::new();
     loop {
-        let page = site.ask(site.store.list_users(after.as_ref(), PAGE))?;
-        for user in &page {
-            if json { out::json(&facts(user)) } else { out::line(summary(user)) }
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.name.clone()),
-            Some(_) | None => return Ok(()),
+        let after = users.last().map(|user| user.name.clone());
+        let page = wait(site.store.list_users(after.as_ref(), PAGE))?.map_err(Failure::of)?;
+        let is_last = page.len() < PAGE;
+        users.extend(page);
+        if is_last {
+            break;
         }
     }
-}
-
-fn summary(user: &User) -> String {
-    let groups: Vec<&str> = user.groups.iter().map(GroupName::as_str).collect();
-    let state = if user.blocked.is_some() || user.fraud_reported.is_some() { "  BLOCKED" } else { "" };
-    format!(
-        "{:<32} {} tokens, {} devices  {}{state}",
-        user.name.to_string(),
-        user.tokens.len(),
-        user.devices.len(),
-        groups.join(", ")
-    )
-}
-
-fn show(site: &Site, name: &str, json: bool) -> Done {
-    let name = site.user(name)?;
-    let Some(user) = site.ask(site.store.show_user(&name))? else {
-        return Err(Failure::refused(format!("there is no user {:?}; `vestibule user list` shows all", name.as_str())));
+    if global.json {
+        return out::json(&users.iter().map(|user| facts(user, site.now)).collect::<Vec<_>>());
+    }
+    if users.is_empty() {
+        out::say("There is no user yet: vestibule user add NAME");
+        return Ok(());
+    }
+    let row = |user: &User| {
+        let groups: Vec<&str> = user.groups.iter().map(GroupName::as_str).collect();
+        vec![user.name.to_string(), methods(user).join(", "), groups.join(", "), state(user, site.now)]
     };
-    let logins = site.ask(site.store.recent_records(&name, LOGINS_SHOWN))?;
-    if json {
-        let mut whole = facts(&user);
-        let parsed: Vec<Value> = logins.iter().filter_map(|record| serde_json::from_str(&record.json).ok()).collect();
-        whole["logins"] = Value::Array(parsed);
-        out::json(&whole);
-    } else {
-        tell(&user, &logins, site.now());
-    }
+    out::table(&["USER", "METHODS", "GROUPS", "STATE"], &users.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
-fn facts(user: &User) -> Value {
+/// `2 totp`, `1 webhook`; a dash for none.
+fn methods(user: &User) -> Vec<String> {
+    let tokens = user.tokens.iter().map(|token| token.kind.method().as_str());
+    let devices = user.devices.iter().map(|device| device.channel.as_str());
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for word in tokens.chain(devices) {
+        match counted.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, number)) => *number += 1,
+            None => counted.push((word, 1)),
+        }
+    }
+    if counted.is_empty() {
+        return vec!["-".to_owned()];
+    }
+    counted
+        .into_iter()
+        .map(|(word, number)| if number == 1 { word.to_owned() } else { format!("{number} {word}") })
+        .collect()
+}
+
+fn state(user: &User, now: Wall) -> String {
+    if user.blocked.is_some() {
+        "blocked".to_owned()
+    } else if user.fraud_reported.is_some() {
+        "fraud reported".to_owned()
+    } else if user.codes.lock(now).is_some() {
+        "codes paused".to_owned()
+    } else if user.pushes.quiet(now).is_some() {
+        "pushes paused".to_owned()
+    } else if user.tokens.is_empty() && user.devices.is_empty() {
+        "no method".to_owned()
+    } else {
+        "active".to_owned()
+    }
+}
+
+fn facts(user: &User, now: Wall) -> Value {
     json!({
         "user": user.name.as_str(),
         "groups": user.groups.iter().map(GroupName::as_str).collect::<Vec<_>>(),
         "mail": user.mail,
-        "local_password": user.has_password,
+        "password": user.has_password,
         "blocked": user.blocked.as_deref(),
-        "fraud_reported": user.fraud_reported.map(shown_time),
-        "ever_enrolled": user.ever_enrolled,
-        "added": shown_time(user.added_at),
-        "tokens": user.tokens.iter().map(super::token::facts).collect::<Vec<_>>(),
-        "devices": user.devices.iter().map(super::device::facts).collect::<Vec<_>>(),
-        "code_failures": user.codes.failures,
-        "codes_off_until": user.codes.locked_until.map(until),
-        "known_stations": user.stations,
-        "pushes_unanswered": user.pushes.unanswered,
-        "pushes_quiet_until": user.pushes.quiet_until.map(until),
+        "fraud_reported": user.fraud_reported.and_then(rfc3339),
+        "added": rfc3339(user.added_at),
+        "tokens": user.tokens.iter().map(token::facts).collect::<Vec<_>>(),
+        "devices": user.devices.iter().map(device::facts).collect::<Vec<_>>(),
+        "codes": {
+            "failures": user.codes.failures,
+            "locked": user.codes.lock(now).is_some(),
+            "locked_until": user.codes.lock(now).and_then(rfc3339),
+        },
+        "stations_known": user.stations,
+        "pushes": { "unanswered": user.pushes.unanswered, "quiet_until": user.pushes.quiet(now).and_then(rfc3339) },
+        "state": state(user, now),
     })
 }
 
-fn tell(user: &User, logins: &[StoredRecord], now: Wall) {
+/// So many of the last logins are shown.
+const RECORDS: usize = 10;
+
+fn show(site: &Site, global: &Global, name: &str) -> Outcome {
+    let name = site.user(name)?;
+    let user = wait(site.store.show_user(&name))?.map_err(Failure::of)?;
+    let Some(user) = user else {
+        let help = "`vestibule user list` shows all, `vestibule user add` adds one";
+        return Err(Failure::Refused(format!("there is no user \"{name}\"; {help}")));
+    };
+    let records = wait(site.store.recent_records(&name, RECORDS))?.map_err(Failure::of)?;
+    let records: Vec<Value> = records.iter().filter_map(|record| serde_json::from_str(&record.json).ok()).collect();
+    if global.json {
+        let mut told = facts(&user, site.now);
+        told["logins"] = Value::Array(records);
+        return out::json(&told);
+    }
+    tell(&user, site);
+    tell_records(&records);
+    Ok(())
+}
+
+fn tell(user: &User, site: &Site) {
+    let line = |name: &str, value: String| out::say(format!("{name:<10} {value}"));
     let groups: Vec<&str> = user.groups.iter().map(GroupName::as_str).collect();
-    let row = |key: &str, value: String| out::line(format!("  {key:<10} {value}"));
-    out::line(&user.name);
-    row("groups", if groups.is_empty() { "none".to_owned() } else { groups.join(", ") });
-    row("password", if user.has_password { "kept here".to_owned() } else { "kept by the primary, or none".to_owned() });
-    if let Some(why) = &user.blocked {
-        row("BLOCKED", why.to_string());
+    let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    out::say(format!("{}: {}", user.name, state(user, site.now)));
+    if let Some(reason) = &user.blocked {
+        line("  blocked", format!("{reason}   (vestibule user unblock {})", user.name));
     }
     if let Some(at) = user.fraud_reported {
-        row("FRAUD", format!("reported by the phone at {}; `vestibule user unblock` ends it", shown_time(at)));
+        line("  fraud", format!("reported on {}: \"it wasn't me\"   (vestibule user unblock {})", time(at), user.name));
     }
-    user.tokens.iter().for_each(|token| row("token", super::token::summary(token)));
-    user.devices.iter().for_each(|device| row("device", super::device::summary(device)));
+    line("  added", time(user.added_at));
+    line("  groups", dash(groups.join(", ")));
+    line("  mail", dash(user.mail.clone().unwrap_or_default()));
+    line("  password", if user.has_password { "kept here" } else { "not kept here" }.to_owned());
+    for token in &user.tokens {
+        line("  token", token::line(token));
+    }
+    for device in &user.devices {
+        line("  device", device::line(device));
+    }
     if user.tokens.is_empty() && user.devices.is_empty() {
-        row("methods", "none; `vestibule token add` or `vestibule device add` gives one".to_owned());
+        line("  methods", format!("none yet   (vestibule token add {} totp)", user.name));
     }
-    let codes = user.codes.lock(now).map_or_else(String::new, |lock| format!(", off until {}", until(lock)));
-    row(
-        "codes",
-        format!("{} failures from unknown stations{codes}; {} known stations", user.codes.failures, user.stations),
+    line("  codes", codes(user, site));
+    line("  pushes", pushes(user, site));
+    line("  stations", format!("{} known by a success", user.stations));
+}
+
+/// Rules D1.
+fn codes(user: &User, site: &Site) -> String {
+    let limits = &site.config.policy.limits;
+    let failures = format!(
+        "{} in a row (paused from {} on)",
+        count(user.codes.failures as usize, "failure", "failures"),
+        limits.code_failures
     );
-    let pushes = user.pushes.quiet(now).map_or_else(String::new, |quiet| format!(", quiet until {}", until(quiet)));
-    row("pushes", format!("{} unanswered in a row{pushes}", user.pushes.unanswered));
-    out::line("  latest logins");
-    if logins.is_empty() {
-        out::line("    none");
+    match user.codes.lock(site.now) {
+        None => failures,
+        Some(until) if rfc3339(until).is_none_or(|_| until == Wall::NEVER) => {
+            format!("{failures}; OFF until a push is approved, or: vestibule user unblock {}", user.name)
+        }
+        Some(until) => format!("{failures}; paused until {}, or: vestibule user unblock {}", time(until), user.name),
     }
-    logins.iter().for_each(|record| out::line(format!("    {}", login_line(record))));
 }
 
-/// One login in one line: when, through which client, what was answered and why.
-fn login_line(record: &StoredRecord) -> String {
-    let Ok(parsed) = serde_json::from_str::<Value>(&record.json) else { return record.json.clone() };
-    let text = |key: &str| parsed.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
-    format!(
-        "{}  {:<12} {:<7} {:<16} rule {:?}, factor {}, from {}",
-        text("time"),
-        text("client"),
-        text("answer"),
-        text("reason"),
-        text("rule"),
-        text("factor"),
-        text("station")
-    )
+/// Rules D2.
+fn pushes(user: &User, site: &Site) -> String {
+    let limits = &site.config.policy.limits;
+    let unanswered =
+        format!("{} unanswered in a row (quiet from {} on)", user.pushes.unanswered, limits.pushes_unanswered);
+    match user.pushes.quiet(site.now) {
+        None => unanswered,
+        Some(until) => format!("{unanswered}; quiet until {}, or: vestibule user unblock {}", time(until), user.name),
+    }
 }
 
-fn until(at: Wall) -> String {
-    if at == Wall::NEVER { "an admin or another factor ends it".to_owned() } else { shown_time(at) }
+fn tell_records(records: &[Value]) {
+    if records.is_empty() {
+        return out::say("\nNo login was recorded yet.");
+    }
+    out::say("\nLast logins, newest first:");
+    let text = |record: &Value, key: &str| record[key].as_str().unwrap_or("-").to_owned();
+    let row = |record: &Value| {
+        let reason = match record["detail"].as_str() {
+            Some(detail) => format!("{}: {detail}", text(record, "reason")),
+            None => text(record, "reason"),
+        };
+        let mut cells: Vec<String> =
+            ["time", "client", "station", "rule", "factor", "answer"].iter().map(|key| text(record, key)).collect();
+        cells.push(reason);
+        cells
+    };
+    let rows: Vec<Vec<String>> = records.iter().map(row).collect();
+    out::table(&["TIME", "CLIENT", "STATION", "RULE", "FACTOR", "ANSWER", "REASON"], &rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_address_has_two_sides() {
+        assert!(is_mail("alice@example.com"));
+        assert!(!is_mail("alice") && !is_mail("@example.com") && !is_mail("a b@c"));
+    }
 }
