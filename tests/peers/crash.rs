@@ -48,6 +48,15 @@ async fn a_code_that_opened_a_door_before_kill_9_opens_none_after_it_over_a_thou
     for answer in together(program.site.radius, again).await {
         assert_ne!(answer.expect("a running server answers").code, ACCEPT, "a code worked twice");
     }
+    let records = vestibule::records(&program.site.open_store()).await;
+    let count = |field: &str, word: &str, name: &str| {
+        records.iter().filter(|record| record[field] == word && record["user"] == name).count()
+    };
+    for (name, _) in &opened {
+        assert_eq!(count("answer", "accept", name), 1, "rules F2: {name}'s record was durable before the Accept left");
+    }
+    assert!(names.iter().all(|name| count("answer", "accept", name) <= 1), "nobody's code opened twice");
+    assert!(records.iter().any(|record| record["reason"] == "spent_code"), "refused because it was used");
     let challenge = program.appliance().await.ask(&Ask::login("user0", "hello")).await;
     assert_eq!(challenge.code, CHALLENGE, "and the house still works");
 }
