@@ -2,7 +2,13 @@
 //! signals. Each test is a promise. A peer that is missing fails its test and says what to install; nothing is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
+mod canary;
+mod commands;
+mod crash;
 mod freeradius_before;
 mod freeradius_behind;
 mod harness;
 mod holding;
+mod operations;
+mod races;
+mod stance;

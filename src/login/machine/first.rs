@@ -34,7 +34,7 @@ impl Case {
             // Rules A3: many a directory takes an empty password for an anonymous bind.
             return self.reject(Refusal::because(Reason::EmptyPassword), step);
         }
-        if !self.authentic && password.expose().iter().any(u8::is_ascii_control) {
+        if self.is_suspect(&password) {
             return self.reject(Refusal::because(Reason::SuspectSecret), step);
         }
         self.note_for_saboteur(&password, appended.as_ref());

@@ -22,7 +22,7 @@ use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
-use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, Station, UserName};
+use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
 use crate::prompt::{DeviceId, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
@@ -109,12 +109,6 @@ impl Inside {
     fn has_codes(&self) -> bool {
         self.usable.iter().any(|method| method.is_code())
     }
-
-    /// The session's prompt is approved, and this login's own rule lets a push open the door: another login of the same
-    /// L may have begun under another law (A1, G2).
-    fn may_use_approval(&self, step: &Step<'_, '_>) -> bool {
-        self.methods.contains(&Method::Push) && step.approved().is_some()
-    }
 }
 
 /// A challenge of ours, or of the primary's, that is out.
@@ -154,7 +148,7 @@ enum Stage {
     /// The last look before the Accept.
     Releasing { question: Question, inside: Inside, second: SecondDoor, record: Arc<Record> },
     /// The refusal waits its delay (D6).
-    Rejecting { at: Tick, reject: Reject },
+    Rejecting { at: Tick, reject: Reject, repeats_until: Option<Tick> },
     /// Answered; kept while the same question gets the same answer.
     Ended { answer: Answer, until: Tick },
     /// Nothing more to say.
@@ -165,6 +159,7 @@ enum Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct OpenPrompt {
     pub(crate) id: PromptId,
+    pub(crate) user: ResolvedUser,
     pub(crate) ends: Tick,
     pub(crate) approved: Option<(DeviceId, Tick)>,
 }
@@ -180,8 +175,12 @@ impl Step<'_, '_> {
         self.cx.at.tick
     }
 
-    fn approved(&self) -> Option<(PromptId, DeviceId)> {
+    /// The approval that opens this door: of this user's prompt, where the rule takes a push at all (A1, A2).
+    fn approved(&self, inside: &Inside) -> Option<(PromptId, DeviceId)> {
         let prompt = self.prompt.as_ref()?;
+        if prompt.user != *inside.first.user() || !inside.methods.contains(&Method::Push) {
+            return None;
+        }
         prompt.approved.as_ref().map(|(device, _)| (prompt.id, device.clone()))
     }
 }
@@ -244,6 +243,10 @@ impl Login {
         let answer = attempt.answer();
         let proof = attempt.proof;
         let stage = match stage {
+            Stage::AnsweringPrimary { open, .. } if case.is_suspect(&answer) => {
+                case.spend(&open, proof, &attempt, step);
+                case.reject(Refusal::because(Reason::SuspectSecret), step)
+            }
             Stage::AnsweringPrimary { open, state, server } => {
                 case.spend(&open, proof, &attempt, step);
                 case.ask_primary(answer, Some((state, server)), step)
@@ -374,6 +377,35 @@ impl Login {
         }
     }
 
+    /// The State that may be answered at this moment: one past its time is no State, even before anybody woke (C3).
+    pub(crate) fn open_state_at(&self, now: Tick) -> Option<StateHash> {
+        match &self.stage {
+            Stage::AnsweringPrimary { open, .. } | Stage::AwaitingAnswer { open, .. } => {
+                (open.until > now).then_some(open.state)
+            }
+            Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone => None,
+        }
+    }
+
+    /// It began with a verified Message-Authenticator (D5).
+    pub(crate) fn is_authentic(&self) -> bool {
+        self.case.authentic
+    }
+
+    /// A prompt is being claimed.
+    pub(crate) fn is_claiming(&self) -> bool {
+        matches!(self.stage, Stage::Claiming { .. })
+    }
+
     /// What became of a State that was answered with this before: `None` if it never was.
     pub(crate) fn spent_state(&self, state: StateHash) -> Option<(Proof, Option<&Answer>)> {
         self.case.spent.iter().find(|spent| spent.state == state).map(|spent| (spent.answer, spent.result.as_ref()))
@@ -434,24 +466,6 @@ impl Login {
     /// It waits for the phone and for nothing else: without a prompt that is no state to be in.
     pub(crate) fn needs_prompt(&self) -> bool {
         matches!(self.stage, Stage::AwaitingPhone { .. } | Stage::Lingering { .. })
-    }
-
-    /// How long a challenge of ours may still be answered.
-    pub(crate) fn answerable_until(&self) -> Option<Tick> {
-        match &self.stage {
-            Stage::AwaitingAnswer { open, .. } => Some(open.until),
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::ReadingUser { .. }
-            | Stage::CheckingCode { .. }
-            | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. }
-            | Stage::Lingering { .. }
-            | Stage::Releasing { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => None,
-        }
     }
 
     /// It waits for a person: counted as held.
@@ -541,6 +555,11 @@ impl Case {
         self.policy.clients.get(&self.client)
     }
 
+    /// Control octets in a bare packet's password: the shared secret is wrong, and nothing of it is sent on (D5).
+    fn is_suspect(&self, password: &Secret) -> bool {
+        !self.authentic && password.expose().iter().any(u8::is_ascii_control)
+    }
+
     fn can_challenge(&self) -> bool {
         self.client_policy().is_some_and(|client| client.challenge)
     }
@@ -580,6 +599,14 @@ impl Case {
 }
 
 impl Attempt {
+    /// It brings a User-Password: nothing else answers a challenge.
+    pub(crate) fn has_password(&self) -> bool {
+        match &self.credential {
+            Credential::Pap { .. } => true,
+            Credential::Unsupported { .. } => false,
+        }
+    }
+
     /// What was typed in answer to a challenge, whole: it is never split (C4).
     fn answer(&self) -> Secret {
         match &self.credential {

@@ -49,7 +49,7 @@ impl Ask {
         self
     }
 
-    pub(crate) fn from_station(self, station: &str) -> Self {
+    pub(crate) fn stationed(self, station: &str) -> Self {
         self.with(CALLING_STATION_ID, station.as_bytes())
     }
 

@@ -1,0 +1,73 @@
+//! The view allocates nothing: parsing a packet, verifying it and asking it everything that borrows. A heap profiler that is
+//! the allocator of this whole test binary counts, and so the binary holds one test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
+
+use std::hint::black_box;
+
+use wire::{Attribute, Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, Secret, SharedSecret, kind};
+
+#[global_allocator]
+static HEAP: dhat::Alloc = dhat::Alloc;
+
+#[test]
+fn a_request_of_150_octets_is_parsed_verified_and_read_without_an_allocation() {
+    let secret = SharedSecret::new(Secret::new("shared with the appliance"));
+    let request = request_of_150_octets(&secret);
+    let reply = reply(&request, &secret);
+    let sent = sent(&secret);
+    let profiler = dhat::Profiler::builder().testing().build();
+    let before = dhat::HeapStats::get();
+    for _ in 0..100 {
+        read(&request, &secret);
+        assert!(PacketView::parse(&request[..149]).is_err());
+        black_box(PacketView::parse(&reply).unwrap().verify_reply(&secret, &sent, Demand::Required)).ok();
+    }
+    let after = dhat::HeapStats::get();
+    assert_eq!(after.total_blocks - before.total_blocks, 0);
+    // The counter counts: a password is owned, because it is wiped.
+    let view = PacketView::parse(&request).unwrap().verify(&secret, Demand::Required).unwrap();
+    black_box(view.password(&secret).unwrap());
+    assert!(dhat::HeapStats::get().total_blocks > after.total_blocks);
+    drop(profiler);
+}
+
+/// Parse, verify, and every accessor that borrows.
+fn read(octets: &[u8], secret: &SharedSecret) {
+    let view = PacketView::parse(octets).unwrap();
+    let request = view.verify(secret, Demand::Required).unwrap();
+    black_box((view.code(), view.identifier(), view.authenticator(), view.as_bytes(), view.attribute_count()));
+    black_box((view.user_name(), view.user_password(), view.chap_password(), view.state(), view.eap_len()));
+    black_box((view.message_authenticator(), view.proxy_state_count(), view.attribute(kind::CALLING_STATION_ID)));
+    view.attributes().for_each(|attribute| drop(black_box(attribute)));
+    view.proxy_states().for_each(|value| drop(black_box(value)));
+    view.vendor_attributes().for_each(|inner| drop(black_box(inner)));
+    black_box(view.vendor(9, 1));
+    black_box((request.chap(), request.mschap().is_some(), request.mschap2().is_some())).0.ok();
+}
+
+fn request_of_150_octets(secret: &SharedSecret) -> Vec<u8> {
+    let mut buffer = Datagram::new();
+    let mut writer = RequestWriter::new(Code::AccessRequest, 7, [0x5a; 16], &mut buffer);
+    writer.push(Attribute::new(kind::USER_NAME, b"alice")).unwrap();
+    writer.push_password(&Secret::new("hunter2"), secret).unwrap();
+    writer.push(Attribute::new(kind::NAS_IP_ADDRESS, &[192, 0, 2, 10])).unwrap();
+    writer.push(Attribute::new(kind::CALLING_STATION_ID, b"198.51.100.23")).unwrap();
+    writer.push(Attribute::new(kind::NAS_IDENTIFIER, b"vpn")).unwrap();
+    writer.push_vendor(9, 1, b"ip:source-ip=198.51.100.23").unwrap();
+    writer.push(Attribute::new(kind::PROXY_STATE, b"a-hop-before")).unwrap();
+    let octets = writer.sign(secret).as_bytes().to_vec();
+    assert_eq!(octets.len(), 150, "mend the lengths above");
+    octets
+}
+
+fn sent(secret: &SharedSecret) -> wire::SentRequest {
+    let mut buffer = Datagram::new();
+    RequestWriter::new(Code::AccessRequest, 7, [0x5a; 16], &mut buffer).sign(secret)
+}
+
+fn reply(request: &[u8], secret: &SharedSecret) -> Vec<u8> {
+    let context = PacketView::parse(request).unwrap().verify(secret, Demand::Required).unwrap().context();
+    let mut buffer = Datagram::new();
+    context.reply(ReplyCode::Accept, &mut buffer).sign(secret).unwrap().as_bytes().to_vec()
+}
