@@ -2,7 +2,7 @@
 
 use login::Method::{Push, Totp};
 use login::PhoneAnswer::Approve;
-use login::{CodeOutcome, Reason};
+use login::{Claim, CodeOutcome, Reason, UserFacts, Wall};
 
 use crate::house::{Ask, Told, carol, house, right_code};
 
@@ -154,4 +154,38 @@ fn nothing_is_left_of_a_login_ten_seconds_after_its_end() {
     house.granted();
     house.pass(11);
     assert_eq!(house.sessions(), 0);
+}
+
+#[test]
+fn an_unknown_state_is_refused_and_what_came_with_it_is_never_a_password() {
+    let mut house = house(&[Totp]);
+    let asks = house.ask(&carol().to([1; 16]));
+    house.pass(2);
+    assert_eq!((house.told(asks), house.asked_primary()), (Told::Reject(Reason::State), 0));
+}
+
+#[test]
+fn an_appended_word_chooses_the_method() {
+    let mut house = house(&[Totp, Push]);
+    house.ask(&carol().typing("right,push"));
+    assert_eq!(house.primary_saw(), "right");
+    house.primary_says(true);
+    house.user_has(&[Totp, Push]);
+    house.claim_is(&Claim::Claimed { displaced: None });
+    assert_eq!(house.pushes(), 1);
+}
+
+#[test]
+fn where_pushes_are_quiet_a_code_still_works() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.ask(&carol());
+    house.primary_says(true);
+    house.user_is(&UserFacts {
+        known: true,
+        ever_enrolled: true,
+        methods: vec![Push, Totp],
+        pushes_quiet_until: Some(Wall::NEVER),
+        ..UserFacts::default()
+    });
+    assert!(matches!(house.told(asks), Told::Challenge(_)));
 }

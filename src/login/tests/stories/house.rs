@@ -200,6 +200,29 @@ impl House {
         });
     }
 
+    /// The store tells more than the methods.
+    pub(crate) fn user_is(&mut self, facts: &UserFacts) {
+        self.answer_newest(|effect| {
+            let Effect::ReadUser { login, question, .. } = effect else { return None };
+            Some(Event::Login(*login, LoginEvent::User(*question, Ok(facts.clone()))))
+        });
+    }
+
+    /// Another login's prompt took the place of the newest one.
+    pub(crate) fn displaced(&mut self) {
+        self.answer_newest(|effect| match effect {
+            Effect::Push { claim, .. } => Some(Event::Displaced(claim.prompt)),
+            _ => None,
+        });
+    }
+
+    /// The server stops.
+    pub(crate) fn drain(&mut self) {
+        for key in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.deliver(key, Event::Drained);
+        }
+    }
+
     pub(crate) fn code_is(&mut self, outcome: &CodeOutcome) {
         self.answer_newest(|effect| {
             let Effect::CheckCode { login, question, .. } = effect else { return None };

@@ -5,7 +5,7 @@ use login::PhoneAnswer::{Approve, Deny};
 use login::event::{Effect, PushFailure};
 use login::{Claim, PromptStatus, Reason, Unavailable, Wall};
 
-use crate::house::{Ask, Told, carol, house, old_prompt};
+use crate::house::{Ask, Told, carol, house, old_prompt, right_code};
 
 #[test]
 fn a_reask_with_the_same_password_joins_and_the_newest_gets_the_accept() {
@@ -165,4 +165,56 @@ fn at_the_askers_deadline_a_challenge_is_shown_and_the_push_stays_open() {
     let any_answer = house.ask(&carol().to(state).typing("done"));
     house.granted();
     assert_eq!(house.told(any_answer), Told::Accept);
+}
+
+#[test]
+fn the_push_leaves_only_when_its_prompt_is_claimed() {
+    let mut house = house(&[Push]);
+    house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    assert_eq!(house.pushes(), 0);
+    house.claim_is(&Claim::Claimed { displaced: None });
+    assert_eq!(house.pushes(), 1);
+}
+
+#[test]
+fn a_displaced_prompt_leaves_its_login_the_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.displaced();
+    let answers = house.ask(&carol().to(house.state_of(asks)).typing("123456"));
+    house.code_is(&right_code());
+    house.granted();
+    assert_eq!(house.told(answers), Told::Accept);
+}
+
+#[test]
+fn another_login_that_has_no_codes_is_told_that_the_phone_is_taken() {
+    let mut house = house(&[Push]);
+    let asks = house.ask(&carol().from("192.0.2.99"));
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    house.claim_is(&Claim::Busy);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Busy));
+}
+
+#[test]
+fn nobody_waits_for_a_silent_primary_longer_than_its_client_does() {
+    let mut house = house(&[Push]);
+    let asks = house.ask(&carol());
+    house.pass(27);
+    assert_eq!(house.told(asks), Told::Reject(Reason::PrimaryUnavailable));
+}
+
+#[test]
+fn a_stopping_server_leaves_nobody_without_an_answer() {
+    let mut house = house(&[Push]);
+    let held = house.carols_phone_rings(&carol(), &[Push]);
+    let at_the_primary = house.ask(&carol().from("192.0.2.99"));
+    house.drain();
+    assert_eq!(house.told(held), Told::Reject(Reason::Draining));
+    assert_eq!(house.told(at_the_primary), Told::Reject(Reason::Draining));
+    assert_eq!(house.sessions(), 2, "both remember their Reject for ten seconds");
 }

@@ -108,7 +108,7 @@ pub(crate) fn c4_no_prompt_after_an_appended_code(world: &World, login: LoginId)
     }
 }
 
-fn appended_code(world: &World, asker: AskerId) -> bool {
+pub(super) fn appended_code(world: &World, asker: AskerId) -> bool {
     let tail = split(&world.reference.asked(asker).packet.ask).1;
     tail.is_some_and(|tail| tail.bytes().all(|octet| octet.is_ascii_digit()))
 }

@@ -4,6 +4,7 @@ use login::answer::Accept;
 use login::prompt::PromptState;
 use login::{AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, ReleaseCheck, TokenId};
 
+use super::codes::appended_code;
 use crate::appliance::person_named;
 use crate::network::Ask;
 use crate::reference::{Known, same_login, split};
@@ -28,6 +29,10 @@ fn second_door(world: &World, asker: AskerId, known: &Known, who: &Person, law: 
     let first = &world.reference.asked(known.begun_by).packet.ask;
     let says = law_says(law, who, first.client, first.station);
     let login = world.reference.asked(asker).login.unwrap();
+    // Rules C4: an appended code opens the door or nothing does, whatever a phone says to another login.
+    if says != Says::Excused && appended_code(world, known.begun_by) && !by_code(world, login, who, &Method::ALL) {
+        return Err(("C4", format!("{} got in though the appended code was wrong", who.name)));
+    }
     let opened = match says {
         Says::Excused => true,
         Says::No => {
