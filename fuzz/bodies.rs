@@ -8,8 +8,8 @@ use radius::core::code::Code as TheirCode;
 use radius::core::packet::Packet as Theirs;
 use wire::{
     ATTRIBUTE_COUNT_MAX, Attribute, Code, Datagram, Demand, Dictionary, Full, Malformed, PacketView, ReplyAttributes,
-    ReplyCode, RequestWriter, Secret, SharedSecret, chap_response, eap_join, hide_password, hide_salted, kind, log_safe,
-    reveal_password, reveal_salted,
+    ReplyCode, RequestWriter, Secret, SharedSecret, chap_response, eap_join, hide_password, hide_salted, kind,
+    log_safe, reveal_password, reveal_salted,
 };
 
 /// The secret of RFC 2865 §7, so that the corpus holds packets that verify.
