@@ -15,8 +15,11 @@ use wire::{
 /// The secret of RFC 2865 §7, so that the corpus holds packets that verify.
 const SECRET: &str = "xyzzy5461";
 
+/// What a target does with its octets.
+pub type Body = fn(&[u8]);
+
 /// Each target by its name, which is the name of its corpus directory too.
-pub const ALL: &[(&str, fn(&[u8]))] =
+pub const ALL: &[(&str, Body)] =
     &[("view", view), ("roundtrip", roundtrip), ("codecs", codecs), ("differential", differential)];
 
 /// Any octets parse or don't, and what parses can be read by everything that reads packets.
