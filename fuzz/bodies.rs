@@ -8,15 +8,18 @@ use radius::core::code::Code as TheirCode;
 use radius::core::packet::Packet as Theirs;
 use wire::{
     ATTRIBUTE_COUNT_MAX, Attribute, Code, Datagram, Demand, Dictionary, Full, Malformed, PacketView, ReplyAttributes,
-    ReplyCode, RequestWriter, Secret, SharedSecret, chap_response, eap_join, hide_password, hide_salted, kind, log_safe,
-    reveal_password, reveal_salted,
+    ReplyCode, RequestWriter, Secret, SharedSecret, chap_response, eap_join, hide_password, hide_salted, kind,
+    log_safe, reveal_password, reveal_salted,
 };
 
 /// The secret of RFC 2865 §7, so that the corpus holds packets that verify.
 const SECRET: &str = "xyzzy5461";
 
+/// What a target does with its octets.
+pub type Body = fn(&[u8]);
+
 /// Each target by its name, which is the name of its corpus directory too.
-pub const ALL: &[(&str, fn(&[u8]))] =
+pub const ALL: &[(&str, Body)] =
     &[("view", view), ("roundtrip", roundtrip), ("codecs", codecs), ("differential", differential)];
 
 /// Any octets parse or don't, and what parses can be read by everything that reads packets.

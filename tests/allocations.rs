@@ -5,15 +5,19 @@
 
 use std::hint::black_box;
 
-use wire::{Attribute, Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, Secret, SharedSecret, kind};
+use wire::{Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, SharedSecret, kind};
+
+#[path = "../benches/request.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the benches use the rest")]
+mod request;
 
 #[global_allocator]
 static HEAP: dhat::Alloc = dhat::Alloc;
 
 #[test]
 fn a_request_of_150_octets_is_parsed_verified_and_read_without_an_allocation() {
-    let secret = SharedSecret::new(Secret::new("shared with the appliance"));
-    let request = request_of_150_octets(&secret);
+    let secret = request::secret();
+    let request = request::request(&secret).as_bytes().to_vec();
     let reply = reply(&request, &secret);
     let sent = sent(&secret);
     let profiler = dhat::Profiler::builder().testing().build();
@@ -39,26 +43,17 @@ fn read(octets: &[u8], secret: &SharedSecret) {
     black_box((view.code(), view.identifier(), view.authenticator(), view.as_bytes(), view.attribute_count()));
     black_box((view.user_name(), view.user_password(), view.chap_password(), view.state(), view.eap_len()));
     black_box((view.message_authenticator(), view.proxy_state_count(), view.attribute(kind::CALLING_STATION_ID)));
-    view.attributes().for_each(|attribute| drop(black_box(attribute)));
-    view.proxy_states().for_each(|value| drop(black_box(value)));
-    view.vendor_attributes().for_each(|inner| drop(black_box(inner)));
+    view.attributes().for_each(|attribute| {
+        black_box(attribute);
+    });
+    view.proxy_states().for_each(|value| {
+        black_box(value);
+    });
+    view.vendor_attributes().for_each(|inner| {
+        black_box(inner);
+    });
     black_box(view.vendor(9, 1));
     black_box((request.chap(), request.mschap().is_some(), request.mschap2().is_some())).0.ok();
-}
-
-fn request_of_150_octets(secret: &SharedSecret) -> Vec<u8> {
-    let mut buffer = Datagram::new();
-    let mut writer = RequestWriter::new(Code::AccessRequest, 7, [0x5a; 16], &mut buffer);
-    writer.push(Attribute::new(kind::USER_NAME, b"alice")).unwrap();
-    writer.push_password(&Secret::new("hunter2"), secret).unwrap();
-    writer.push(Attribute::new(kind::NAS_IP_ADDRESS, &[192, 0, 2, 10])).unwrap();
-    writer.push(Attribute::new(kind::CALLING_STATION_ID, b"198.51.100.23")).unwrap();
-    writer.push(Attribute::new(kind::NAS_IDENTIFIER, b"vpn")).unwrap();
-    writer.push_vendor(9, 1, b"ip:source-ip=198.51.100.23").unwrap();
-    writer.push(Attribute::new(kind::PROXY_STATE, b"a-hop-before")).unwrap();
-    let octets = writer.sign(secret).as_bytes().to_vec();
-    assert_eq!(octets.len(), 150, "mend the lengths above");
-    octets
 }
 
 fn sent(secret: &SharedSecret) -> wire::SentRequest {

@@ -7,7 +7,8 @@ use crate::{attributes, bodies, packet};
 
 /// Octets that look like a packet often enough to get past the header, and break each rule of the list now and then.
 fn datagrams() -> impl Strategy<Value = Vec<u8>> {
-    let kind = prop_oneof![any::<u8>(), prop::sample::select(vec![0_u8, 1, 2, 3, 24, 26, 33, 69, 70, 79, 80, 241, 245])];
+    let kind =
+        prop_oneof![any::<u8>(), prop::sample::select(vec![0_u8, 1, 2, 3, 24, 26, 33, 69, 70, 79, 80, 241, 245])];
     let length = prop_oneof![0..40_usize, Just(16_usize), Just(0_usize)];
     let value = length.prop_flat_map(|length| vec(any::<u8>(), length));
     let list = prop_oneof![9 => vec((kind, value), 0..12), 1 => vec((any::<u8>(), Just(Vec::new())), 190..210)];
@@ -16,13 +17,14 @@ fn datagrams() -> impl Strategy<Value = Vec<u8>> {
         let list: Vec<(u8, &[u8])> = list.iter().map(|(kind, value)| (*kind, &value[..])).collect();
         packet(code, &attributes(&list))
     });
-    let changed = (whole.clone(), vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)).prop_map(|(mut bytes, list)| {
-        for (at, octet) in list {
-            let at = at.index(bytes.len());
-            bytes[at] = octet;
-        }
-        bytes
-    });
+    let changed =
+        (whole.clone(), vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)).prop_map(|(mut bytes, list)| {
+            for (at, octet) in list {
+                let at = at.index(bytes.len());
+                bytes[at] = octet;
+            }
+            bytes
+        });
     let padded = (whole.clone(), vec(any::<u8>(), 1..9)).prop_map(|(bytes, padding)| [bytes, padding].concat());
     prop_oneof![1 => vec(any::<u8>(), 0..200), 4 => whole, 3 => changed, 1 => padded]
 }
