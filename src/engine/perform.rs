@@ -172,6 +172,12 @@ impl Engine {
         }
     }
 
+    /// Whether a session holds the prompt and the store still has it open, at the last moment before it rings.
+    async fn is_out(&self, prompt: PromptId) -> bool {
+        let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
+        self.session_of_prompt(prompt).is_some() && matches!(status, Ok(PromptStatus::Pending))
+    }
+
     /// What a claim means beside its own login: a displaced prompt's session learns of it, also where the claimer has
     /// ended meanwhile; and an answer that crossed with the joining is not lost.
     async fn after_claim(&self, key: LoginKey, outcome: Result<Claim, Unavailable>) {
@@ -202,8 +208,8 @@ impl Engine {
         let devices = self.0.store.list_devices(&claim.user).await;
         let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
         self.0.rung.insert(claim.prompt, claim.clone());
-        // It may have ended while devices were read: nobody's phone rings for a prompt that is over.
-        if self.session_of_prompt(claim.prompt).is_none() {
+        // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
+        if !self.is_out(claim.prompt).await {
             self.0.rung.remove(&claim.prompt);
             return Err(PushFailure::Refused("the prompt ended before it rang".into()));
         }

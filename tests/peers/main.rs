@@ -5,10 +5,12 @@
 mod canary;
 mod commands;
 mod crash;
+mod demo;
 mod freeradius_before;
 mod freeradius_behind;
 mod harness;
 mod holding;
+mod notifier;
 mod operations;
 mod races;
 mod stance;

@@ -143,6 +143,11 @@ impl Plan {
         self.person(name, |person| person.hotp = true)
     }
 
+    /// A person of whose logins the site's notifier is told.
+    pub(crate) fn told(self, name: &str) -> Self {
+        self.person(name, |person| person.device = Some(Channel::Webhook))
+    }
+
     /// A person whose phone this is.
     pub(crate) fn calling(mut self, name: &str, phone: &Arc<Phone>) -> Self {
         self.phone = Some(Arc::clone(phone));
