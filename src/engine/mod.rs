@@ -13,6 +13,7 @@ mod perform;
 mod repeats;
 mod reply;
 mod return_path;
+mod strangers;
 mod timers;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub use return_path::ReturnPath;
 use ask::{Arrival, Keys};
 use held::{Action, Held};
 use repeats::Repeats;
+use strangers::Strangers;
 use timers::Timers;
 
 /// Sessions woken in one go before others get their turn.
@@ -92,6 +94,7 @@ struct Inner {
     rung: DashMap<PromptId, PromptClaim>,
     timers: Timers,
     repeats: Repeats,
+    strangers: Strangers,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
     telemetry: Telemetry,
@@ -122,6 +125,7 @@ impl Engine {
             rung: DashMap::with_shard_amount(16),
             timers: Timers::default(),
             repeats: Repeats::new(ProofKey::new(rand::random())),
+            strangers: Strangers::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
             telemetry: parts.telemetry,

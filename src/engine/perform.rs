@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PhoneAnswer, PrimaryAnswer, PromptClaim, PromptClose,
-    PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
+    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptClaim,
+    PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -54,8 +54,8 @@ impl Engine {
                 self.0.telemetry.emit(Superseded { client: &request.meters });
                 request.path.supersede();
             }
-            Action::AskPrimary { effect, forwarded, deadline, on_reject } => {
-                self.ask_primary(key, *effect, forwarded, deadline, on_reject)
+            Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
+                self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }
             Action::Ended { effect, meters } => self.ended(key, *effect, meters),
             Action::Other(effect) => self.other(key, *effect),
@@ -75,6 +75,7 @@ impl Engine {
         effect: Effect,
         forwarded: crate::primary::Forwarded,
         deadline: Tick,
+        meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
         let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else {
@@ -84,23 +85,40 @@ impl Engine {
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let Some(server) = engine.law().primaries.get(&primary).cloned() else {
-                let gone = Unavailable::seen(format!("the primary {primary} is no longer configured"));
-                return engine.deliver_login(
-                    key,
-                    login,
-                    LoginEvent::Primary(question, PrimaryAnswer::Unavailable(gone)),
-                );
-            };
-            let limit = deadline.since(engine.0.clock.tick()) + PRIMARY_GRACE;
-            let answer = timeout(limit, server.ask(request)).await.unwrap_or_else(|_| {
-                PrimaryAnswer::Unavailable(Unavailable::seen(format!("the primary {primary} did not answer in time")))
-            });
+            let answer = engine.answer_of(&primary, request, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();
             }
             engine.deliver_login(key, login, LoginEvent::Primary(question, answer));
         });
+    }
+
+    /// The primary's answer, by the asker's deadline; a client that sprays names which nobody knows asks it in vain (D3).
+    async fn answer_of(&self, primary: &PrimaryName, request: PrimaryRequest, client: Option<&str>) -> PrimaryAnswer {
+        let away = |why: String| PrimaryAnswer::Unavailable(Unavailable::seen(why));
+        let Some(server) = self.law().primaries.get(primary).cloned() else {
+            return away(format!("the primary {primary} is no longer configured"));
+        };
+        let (claimed, client) = (request.claimed.clone(), client.unwrap_or_default());
+        let per_minute = self.0.law.load().policy.limits.unknown_names_per_minute;
+        if self.0.strangers.exhausted(client, per_minute, self.0.clock.tick()) && !self.knows(&claimed).await {
+            return away(
+                "too many unknown names were rejected through this client; known users still get in".to_owned(),
+            );
+        }
+        let limit = request.deadline.since(self.0.clock.tick()) + PRIMARY_GRACE;
+        let answer = timeout(limit, server.ask(request)).await;
+        let answer = answer.unwrap_or_else(|_| away(format!("the primary {primary} did not answer in time")));
+        if matches!(answer, PrimaryAnswer::Reject { .. }) && !self.knows(&claimed).await {
+            self.0.strangers.rejected(client, per_minute, self.0.clock.tick());
+        }
+        answer
+    }
+
+    /// Whether the store has such a user; one that can't be read counts as known, so that an outage throttles nobody.
+    async fn knows(&self, user: &ResolvedUser) -> bool {
+        let at = self.0.clock.moment().wall;
+        self.0.store.user_facts(user, None, at, &self.limits()).await.map_or(true, |facts| facts.known)
     }
 
     // --- the second door ---------------------------------------------------------------------------------------
