@@ -13,4 +13,5 @@ mod holding;
 mod notifier;
 mod operations;
 mod races;
+mod refusals;
 mod stance;

@@ -35,6 +35,11 @@ impl Ask {
         Self { password: Some(password.to_owned()), ..Self::new(1) }.with(USER_NAME, user.as_bytes())
     }
 
+    /// A request whose credential the test adds itself.
+    pub(crate) fn without_password(user: &str) -> Self {
+        Self::new(1).with(USER_NAME, user.as_bytes())
+    }
+
     pub(crate) fn status() -> Self {
         Self::new(STATUS_SERVER)
     }
