@@ -89,3 +89,21 @@ async fn under_connection_the_same_connection_gets_the_same_accept_again_and_ano
     assert_eq!(vpn.ask(&other).await.code, ACCEPT);
     assert_eq!(nps.heard().len(), 2, "another connection is another login");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_an_unknown_name_and_a_wrong_code_are_told_the_same() {
+    let nps = Stub::accepting("hello").await;
+    let house = vestibule::guarding(&nps).client("append = \",\"").totp("alice").start().await;
+    let vpn = house.appliance().await;
+    let mut told = Vec::new();
+    for (user, password) in
+        [("alice", "guess"), ("nobody", "guess"), ("alice", "hello,000000"), ("alice", "guess,000000")]
+    {
+        let answer = vpn.ask(&Ask::login(user, password)).await;
+        let kinds: Vec<u8> = answer.attributes.iter().map(|(kind, _)| *kind).collect();
+        told.push((answer.code, answer.text(), kinds));
+    }
+    assert_eq!(told[0].0, REJECT);
+    assert!(told.iter().all(|each| *each == told[0]), "rules D6: {told:?}");
+    assert_eq!(reasons(&house.records(4).await), ["primary", "primary", "wrong_code", "primary"]);
+}
