@@ -165,7 +165,7 @@ impl Case {
         step.cx.emit(if live { Effect::Reply { asker, answer } } else { Effect::Supersede(asker) });
     }
 
-    fn plain(reason: Reason) -> Reject {
+    pub(super) fn plain(reason: Reason) -> Reject {
         Reject { reason, text: Some(words::refusal(reason).into()), attributes: None }
     }
 

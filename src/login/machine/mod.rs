@@ -17,7 +17,7 @@ use wire::{HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, Attempt, Credential};
-use crate::event::{Context, LoginEvent, Question};
+use crate::event::{Context, Effect, LoginEvent, Question};
 use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
@@ -77,6 +77,8 @@ pub(crate) struct Case {
     primary_since: Option<Tick>,
     waited_primary: Duration,
     factor_since: Option<Tick>,
+    /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
+    room: usize,
 }
 
 /// A State that was answered: who answers it again with the same gets the same (C3).
@@ -239,6 +241,9 @@ impl Login {
 
     /// The answer to a challenge: its State is spent before the answer is looked at (C3).
     pub(crate) fn resume(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        if self.case.turns_away(&attempt, step) {
+            return self;
+        }
         let Self { mut case, stage } = self;
         let answer = attempt.answer();
         let proof = attempt.proof;
@@ -275,6 +280,9 @@ impl Login {
 
     /// The same answer to the same State under another Identifier: one use, two answers (C3).
     pub(crate) fn twin_of(mut self, attempt: &Attempt, state: StateHash, step: &mut Step<'_, '_>) -> Self {
+        if self.case.turns_away(attempt, step) {
+            return self;
+        }
         if let Some(spent) = self.case.spent.iter().find(|spent| spent.state == state) {
             self.case.askers.join_group(attempt.asker, spent.group, step.cx);
         }
@@ -283,6 +291,9 @@ impl Login {
 
     /// The same login asks again (B2).
     pub(crate) fn join(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        if self.case.turns_away(&attempt, step) {
+            return self;
+        }
         let Self { mut case, stage } = self;
         let stage = case.rejoined(stage, attempt, step);
         Self { case, stage }
@@ -547,12 +558,23 @@ impl Case {
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
+            room: first::PACKET_MAX,
         };
         (case, attempt.credential)
     }
 
     fn client_policy(&self) -> Option<&ClientPolicy> {
         self.policy.clients.get(&self.client)
+    }
+
+    /// An asker whose Proxy-States leave no room for the Accept is refused by itself; the login waits on (E3).
+    fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
+        let too_large = attempt.asker.overhead > self.room;
+        if too_large {
+            let answer = Answer::Reject(Self::plain(Reason::TooLarge));
+            step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
+        }
+        too_large
     }
 
     /// Control octets in a bare packet's password: the shared secret is wrong, and nothing of it is sent on (D5).

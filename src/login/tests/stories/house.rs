@@ -47,12 +47,14 @@ pub(crate) struct Ask {
     pub(crate) client: &'static str,
     pub(crate) state: Option<[u8; 16]>,
     pub(crate) authentic: bool,
+    /// Octets of the answer that are the asker's own: header, Message-Authenticator, Proxy-States.
+    pub(crate) overhead: usize,
 }
 
 /// Carol asks with her password.
 pub(crate) fn carol() -> Ask {
     let (user, typed) = ("carol", "right".to_owned());
-    Ask { user, typed, station: "198.51.100.7", client: "vpn", state: None, authentic: true }
+    Ask { user, typed, station: "198.51.100.7", client: "vpn", state: None, authentic: true, overhead: 60 }
 }
 
 impl Ask {
@@ -151,7 +153,7 @@ impl House {
                 id: AskerId(self.askers),
                 since: now,
                 until: now.plus(patience(Duration::from_secs(30))),
-                overhead: 60,
+                overhead: ask.overhead,
             },
             client: ClientName::new(ask.client),
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),

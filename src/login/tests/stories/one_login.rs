@@ -218,3 +218,25 @@ fn a_stopping_server_leaves_nobody_without_an_answer() {
     assert_eq!(house.told(at_the_primary), Told::Reject(Reason::Draining));
     assert_eq!(house.sessions(), 2, "both remember their Reject for ten seconds");
 }
+
+#[test]
+fn an_answer_that_would_not_fit_is_refused_before_anybody_is_prompted() {
+    let mut house = house(&[Push]);
+    let asker = house.ask(&Ask { overhead: 4097, ..carol() });
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    assert_eq!(house.pushes(), 0);
+    house.pass(2);
+    assert_eq!(house.told(asker), Told::Reject(Reason::TooLarge));
+}
+
+#[test]
+fn a_later_asker_for_whom_the_answer_would_not_fit_is_refused_alone() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    let second = house.ask(&Ask { overhead: 4097, ..carol() });
+    assert_eq!(house.told(second), Told::Reject(Reason::TooLarge));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(first), Told::Accept, "the login that is held goes on");
+}
