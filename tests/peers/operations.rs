@@ -103,3 +103,14 @@ async fn a_wrong_open_or_missing_store_key_keeps_the_server_from_starting_and_sa
     std::fs::remove_file(&key).unwrap();
     refused("no key").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_dumps_no_core_and_knows_no_phone_of_the_demos() {
+    let nps = Stub::accepting("hello").await;
+    let program = vestibule::guarding(&nps).totp("alice").start_program().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.child.id())).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert!(cores.split_whitespace().filter(|word| *word == "0").count() == 2, "rules F1: {cores}");
+    let refused = program.site.run(&["device", "add", "alice", "--channel", "loopback"]).await;
+    assert_eq!(refused.status.code(), Some(2), "rules F5: a phone that approves by a link is the demo's alone");
+}

@@ -80,3 +80,18 @@ async fn what_is_no_radius_gets_silence_and_is_counted() {
     vpn.send_octets(&[&good[..], &[0; 7]].concat()).await;
     assert_eq!(vpn.next(&[ask]).await.code, ACCEPT);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_password_under_a_wrong_secret_is_not_sent_on() {
+    let nps = Stub::accepting("hello").await;
+    let house =
+        vestibule::guarding(&nps).client("require_message_authenticator = \"no\"").rules(EXEMPT).start_program().await;
+    let other = Appliance::at([127, 0, 0, 1].into(), house.site.radius, "not the secret of this client").await;
+    // What a wrong secret reveals is noise: of 16 octets at least one is a control octet in nearly every packet.
+    for _ in 0..20 {
+        other.send(&Ask::login("alice", "hello").bare()).await;
+    }
+    house.site.counts("vestibule_suspect_secret_total", &["client=\"vpn\""], 10.0).await;
+    assert!(nps.heard().len() <= 10, "rules D5: what is noise reaches no primary");
+    assert!(nps.heard().iter().all(|(_, password)| !password.bytes().any(|octet| octet.is_ascii_control())));
+}
