@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that can't go on should stop")]
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -205,11 +205,12 @@ async fn house(home: &Path, primary: SocketAddr, held: usize, phone: Phone) -> S
         private(&home.join("secrets").join(name), SECRET);
     }
     StoreKey::generate(&home.join("store.key")).unwrap();
+    let at = address();
     let policy = format!(
         r#"[radius]
-listen = "127.0.0.1:0"
+listen = "{at}:18120"
 [metrics]
-listen = "127.0.0.1:0"
+listen = "{at}:18190"
 [store]
 url = "sqlite:vestibule.db"
 key_file = "store.key"
@@ -233,6 +234,11 @@ second_factor = ["push"]
     enrol(home, held).await;
     let config = Config::load(&home.join("vestibule.toml")).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
     Server::start(config.config, Extras { channels: vec![Arc::new(phone)] }).await.unwrap()
+}
+
+/// An address that nobody else has: the whole of 127/8 is this host, so the server needs no luck with ports.
+fn address() -> Ipv4Addr {
+    Ipv4Addr::from(0x7f10_0000 | (std::process::id() % 0x00e0_0000))
 }
 
 async fn enrol(home: &Path, held: usize) {

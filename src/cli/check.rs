@@ -58,8 +58,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
 
 /// The same without a word if all is well: `init` asks it about what it wrote.
 pub(super) fn quietly(global: &Global) -> Outcome {
-    let loaded = Config::load(&global.config)
-        .map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
+    let loaded =
+        Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
     match obstacles(&loaded.config).first() {
         Some(obstacle) => Err(Failure::Refused(obstacle.message.clone())),
         None => Ok(()),
@@ -110,9 +110,10 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     let key = StoreKey::open(&config.store.key_file).err().map(|error| error.to_string());
     let webhook = config.push.webhook.as_ref().and_then(|webhook| crate::serve::webhook(webhook).err());
     let directory = |key: &str, file: &std::path::Path| match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            Some(format!("{key}: there is no directory {}; make it, owned by the user that runs vestibule", parent.display()))
-        }
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Some(format!(
+            "{key}: there is no directory {}; make it, owned by the user that runs vestibule",
+            parent.display()
+        )),
         Some(_) | None => None,
     };
     let store = directory("[store] url", &config.store.file);

@@ -106,12 +106,10 @@ fn ask_all() -> Result<Answers, Failure> {
     out::note("Six questions; Enter takes what stands in brackets. Everything can be changed in the file later.\n");
     let client = question("1. What do you call the VPN appliance? [vpn] ", "vpn", name)?;
     let address = question("2. From which address do its RADIUS packets come? ", "", address)?;
-    let patience = question(
-        "3. After how many seconds does it give up on RADIUS, all retries together? [30] ",
-        "30",
-        seconds,
-    )?;
-    let challenge = question("4. Can it show a second question (Access-Challenge), for the code? [yes] ", "yes", yes_or_no)?;
+    let patience =
+        question("3. After how many seconds does it give up on RADIUS, all retries together? [30] ", "30", seconds)?;
+    let challenge =
+        question("4. Can it show a second question (Access-Challenge), for the code? [yes] ", "yes", yes_or_no)?;
     let primary = question(
         "5. Who checks the password: `local` users of Vestibule, or RADIUS servers (NPS) at which addresses? [local] ",
         "local",
@@ -164,8 +162,7 @@ fn servers(text: &str) -> Result<Vec<String>, &'static str> {
         let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'));
         host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok() || is_name
     };
-    let list: Vec<String> =
-        text.split([',', ' ']).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
+    let list: Vec<String> = text.split([',', ' ']).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
     if !list.is_empty() && list.iter().all(|host| is_host(host)) {
         Ok(list)
     } else {
@@ -174,7 +171,8 @@ fn servers(text: &str) -> Result<Vec<String>, &'static str> {
 }
 
 fn account_name(text: &str) -> Result<String, &'static str> {
-    let is_right = !text.trim().is_empty() && text.chars().count() <= 64 && !text.contains(|c: char| c == ':' || c.is_control());
+    let is_right =
+        !text.trim().is_empty() && text.chars().count() <= 64 && !text.contains(|c: char| c == ':' || c.is_control());
     if is_right { Ok(text.to_owned()) } else { Err("1 to 64 characters without a colon, please.") }
 }
 
@@ -297,7 +295,9 @@ fn make_secret(file: &Path) -> Result<bool, Failure> {
     }
     // 160 bits in 32 characters that every appliance's form takes and nobody mistakes for others.
     let mut octets = Zeroizing::new([0; 20]);
-    SysRng.try_fill_bytes(&mut *octets).map_err(|_| Failure::Refused("the operating system gives no randomness".into()))?;
+    SysRng
+        .try_fill_bytes(&mut *octets)
+        .map_err(|_| Failure::Refused("the operating system gives no randomness".into()))?;
     let mut text = Zeroizing::new(BASE32_NOPAD.encode(&*octets));
     text.make_ascii_lowercase();
     text.push('\n');
@@ -318,10 +318,8 @@ fn write_new(file: &Path, octets: &[u8]) -> Outcome {
 }
 
 fn cannot(done: &str, path: &Path, why: &io::Error) -> Failure {
-    let help = match why.kind() {
-        io::ErrorKind::PermissionDenied => "; run this as root or as the user that will run vestibule",
-        _ => "",
-    };
+    let is_forbidden = why.kind() == io::ErrorKind::PermissionDenied;
+    let help = if is_forbidden { "; run this as root or as the user that will run vestibule" } else { "" };
     Failure::Refused(format!("{} can't be {done}: {why}{help}", path.display()))
 }
 
@@ -352,7 +350,9 @@ fn tell(
     let secret = places.home.join("secrets").join(format!("client.{client}"));
     let mut steps = Vec::new();
     if answers.is_none() {
-        steps.push(format!("In {config}, set `address` under [client.{client}] to where the appliance's packets come from."));
+        steps.push(format!(
+            "In {config}, set `address` under [client.{client}] to where the appliance's packets come from."
+        ));
     }
     steps.push(format!(
         "On the appliance, add a RADIUS server: this host's address, UDP port 1812 for authentication,\n     PAP, the secret in {}{}.",
@@ -369,7 +369,8 @@ fn tell(
     steps.push(format!("A second factor: {command} token add alice totp"));
     steps.push(format!("Start it:        {command} serve"));
     steps.push(format!(
-        "Try it here:     {command} radtest 127.0.0.1 alice --secret-file {}\n     (with a [client.NAME] for 127.0.0.1; the file shows how)",
+        "Try it from here, as the appliance would; first add [client.here] with address = \"127.0.0.1\" and\n     \
+         secret_file = \"secrets/client.{client}\":\n     {command} radtest 127.0.0.1 alice --secret-file {}",
         secret.display()
     ));
     out::say("\nNext:");
@@ -394,7 +395,9 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         init(directory.path());
-        for (file, mode) in [("vestibule.toml", 0o600), ("store.key", 0o600), ("secrets", 0o700), ("secrets/client.vpn", 0o600)] {
+        for (file, mode) in
+            [("vestibule.toml", 0o600), ("store.key", 0o600), ("secrets", 0o700), ("secrets/client.vpn", 0o600)]
+        {
             let found = std::fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
             assert_eq!(found & 0o777, mode, "{file}");
         }
@@ -407,7 +410,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let global = init(directory.path());
         let key = std::fs::read(directory.path().join("store.key")).unwrap();
-        assert!(matches!(run(&Args { yes: true }, &global), Err(Failure::Refused(why)) if why.contains("not overwritten")));
+        assert!(
+            matches!(run(&Args { yes: true }, &global), Err(Failure::Refused(why)) if why.contains("not overwritten"))
+        );
         std::fs::remove_file(&global.config).unwrap();
         run(&Args { yes: true }, &global).unwrap();
         assert_eq!(std::fs::read(directory.path().join("store.key")).unwrap(), key);
@@ -417,7 +422,8 @@ mod tests {
     fn answers_become_a_configuration_that_is_in_order() {
         use crate::config::{Config, NoFiles};
         let places = Places::of(Path::new("x/vestibule.toml"));
-        for (challenge, primary) in [(true, vec![]), (false, vec!["10.0.0.5".to_owned(), "nps.example.com".to_owned()])] {
+        for (challenge, primary) in [(true, vec![]), (false, vec!["10.0.0.5".to_owned(), "nps.example.com".to_owned()])]
+        {
             let answers = Answers {
                 client: "hq-vpn".to_owned(),
                 address: "192.0.2.10".to_owned(),
@@ -427,7 +433,8 @@ mod tests {
                 account_name: "Example \"Corp\"".to_owned(),
             };
             let text = configuration(Some(&answers), &places);
-            let loaded = Config::parse("vestibule.toml", &text, &NoFiles, []).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+            let loaded = Config::parse("vestibule.toml", &text, &NoFiles, [])
+                .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
             assert_eq!(&*loaded.config.account_name, "Example \"Corp\"");
         }
     }

@@ -24,8 +24,8 @@ Examples:
 pub(super) fn run(global: &Global) -> Outcome {
     forbid_cores();
     telemetry::init(if global.json { LogStyle::Json } else { LogStyle::of_stderr() });
-    let loaded = Config::load(&global.config)
-        .map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
+    let loaded =
+        Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
     loaded.warnings.iter().for_each(warn);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Failure::Refused(format!("the runtime can't start: {why}")))?;

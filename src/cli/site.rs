@@ -107,6 +107,8 @@ mod tests {
     fn a_name_is_folded_as_a_logins_name_is() {
         let realms = Realms::new([("EXAMPLE".to_owned(), "example.com".to_owned())]);
         assert_eq!(user_name("EXAMPLE\\Alice", &realms).unwrap().as_str(), "alice@example.com");
-        assert!(matches!(user_name("alice@other.org", &realms), Err(Failure::Refused(why)) if why.contains("[realms]")));
+        assert!(
+            matches!(user_name("alice@other.org", &realms), Err(Failure::Refused(why)) if why.contains("[realms]"))
+        );
     }
 }

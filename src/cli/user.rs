@@ -103,7 +103,12 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
             let user = site.user(&name)?;
             let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
             wait(site.store.block_user(&user, reason))?.map_err(Failure::of)?;
-            done(global, &user, "blocked", "Blocked: no login of theirs is accepted from now on, also none that is held.")
+            done(
+                global,
+                &user,
+                "blocked",
+                "Blocked: no login of theirs is accepted from now on, also none that is held.",
+            )
         }
         Command::Unblock { name } => {
             let user = site.user(&name)?;
@@ -212,7 +217,10 @@ fn methods(user: &User) -> Vec<String> {
     if counted.is_empty() {
         return vec!["-".to_owned()];
     }
-    counted.into_iter().map(|(word, number)| if number == 1 { word.to_owned() } else { format!("{number} {word}") }).collect()
+    counted
+        .into_iter()
+        .map(|(word, number)| if number == 1 { word.to_owned() } else { format!("{number} {word}") })
+        .collect()
 }
 
 fn state(user: &User, now: Wall) -> String {
@@ -307,7 +315,11 @@ fn tell(user: &User, site: &Site) {
 /// Rules D1.
 fn codes(user: &User, site: &Site) -> String {
     let limits = &site.config.policy.limits;
-    let failures = format!("{} in a row (paused from {} on)", count(user.codes.failures as usize, "failure", "failures"), limits.code_failures);
+    let failures = format!(
+        "{} in a row (paused from {} on)",
+        count(user.codes.failures as usize, "failure", "failures"),
+        limits.code_failures
+    );
     match user.codes.lock(site.now) {
         None => failures,
         Some(until) if rfc3339(until).is_none_or(|_| until == Wall::NEVER) => {
@@ -320,7 +332,8 @@ fn codes(user: &User, site: &Site) -> String {
 /// Rules D2.
 fn pushes(user: &User, site: &Site) -> String {
     let limits = &site.config.policy.limits;
-    let unanswered = format!("{} unanswered in a row (quiet from {} on)", user.pushes.unanswered, limits.pushes_unanswered);
+    let unanswered =
+        format!("{} unanswered in a row (quiet from {} on)", user.pushes.unanswered, limits.pushes_unanswered);
     match user.pushes.quiet(site.now) {
         None => unanswered,
         Some(until) => format!("{unanswered}; quiet until {}, or: vestibule user unblock {}", time(until), user.name),

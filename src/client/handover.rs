@@ -24,10 +24,10 @@ impl Admitted<'_> {
         });
     }
 
-    /// A place in the budget, where one is needed; `None` outside when there is none left. An answer to a challenge
-    /// goes to no primary.
+    /// A place in the budget, where one is needed; `None` outside when there is none left. An answer to a challenge may
+    /// reach the primary too, if the challenge is the primary's own; a place that met no rejection is given back.
     pub(super) fn trial(&self, at: Tick) -> Option<Option<Trial>> {
-        if self.authentic || self.request.state().is_some() {
+        if self.authentic {
             return Some(None);
         }
         self.client.budget().begin_try(at).map(Some)

@@ -8,7 +8,7 @@ use wire::SignedReply;
 use super::duplicates::{Duplicates, Key};
 use super::{Client, Outlet, Way};
 use crate::engine::ReturnPath;
-use crate::telemetry::{DropReason, Dropped, Telemetry};
+use crate::telemetry::{AnswerCode, Answered, DropReason, Dropped, Telemetry};
 
 /// The way back to one request. While it lives, retransmits are absorbed; dropped without an answer, as by a panic, it
 /// frees its key, and the next retransmit begins anew.
@@ -40,6 +40,9 @@ impl Ticket {
         self.settled = true;
         if self.table.answered(&self.key, self.id, reply.as_bytes()) {
             self.outlet.send(reply.as_bytes(), self.key.way);
+            if let Some(code) = code_of(reply.as_bytes()) {
+                self.telemetry.emit(Answered { client: self.client.meters(), code });
+            }
         } else {
             self.tell_silence(DropReason::Superseded);
         }
@@ -86,6 +89,16 @@ impl Ticket {
             detail: None,
             help: None,
         });
+    }
+}
+
+/// What left, by its Code (RFC 2865 §3).
+fn code_of(reply: &[u8]) -> Option<AnswerCode> {
+    match reply.first()? {
+        2 => Some(AnswerCode::Accept),
+        3 => Some(AnswerCode::Reject),
+        11 => Some(AnswerCode::Challenge),
+        _ => None,
     }
 }
 

@@ -43,18 +43,21 @@ fn webhook(node: &Node<'_>) -> Option<WebhookConfig> {
     Some(WebhookConfig { url: url?, ca: ca?, allow_private: allow_private?, secret: secret? })
 }
 
-/// Rules F6: https, and no private address unless that is allowed. Names are looked at once they are resolved.
+/// Rules F6: https (plain http only inside, where that is allowed), and no private address unless that is allowed. Names are looked at once they are resolved.
 fn url(node: &Node<'_>, allow_private: Option<bool>) -> Option<reqwest::Url> {
     let text = node.text()?;
     let https = "https and a host, as in \"https://notify.example.com/vestibule\"";
     let Ok(url) = reqwest::Url::parse(text) else { return node.expected("a URL", Some(https.to_owned())) };
-    if url.scheme() != "https" {
+    let literal = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    // A notifier on this host or inside may speak plain http: the hint is signed and holds no secret. Where a name leads
+    // is looked at once it is resolved.
+    let inside = allow_private == Some(true) && url.scheme() == "http" && literal.is_none_or(is_private);
+    if url.scheme() != "https" && !inside {
         return node.expected("an https URL", Some(https.to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return node.refuse("this URL holds more than a place", "no user, password or fragment here", None);
     }
-    let literal = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
     if allow_private == Some(false) && literal.is_some_and(is_private) {
         return node.refuse(
             "this address is private",

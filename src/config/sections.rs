@@ -95,7 +95,7 @@ pub(super) fn audit(root: &Table<'_>) -> Option<Option<PathBuf>> {
     }
 }
 
-const LIMITS: [&str; 17] = [
+const LIMITS: [&str; 18] = [
     "code_failures",
     "code_pause",
     "code_pause_max",
@@ -110,6 +110,7 @@ const LIMITS: [&str; 17] = [
     "state_lasts",
     "reject_delay",
     "bare_failures_per_minute",
+    "unknown_names_per_minute",
     "held_sessions",
     "held_bytes",
     "drain_within",
@@ -141,6 +142,7 @@ pub(super) fn limits(root: &Table<'_>) -> Option<Limits> {
     // Rules D6: 5 s at most.
     let reject_delay = time("reject_delay", Duration::ZERO, 5 * SECOND);
     let bare_failures_per_minute = small("bare_failures_per_minute", 1, 100_000);
+    let unknown_names_per_minute = small("unknown_names_per_minute", 1, 1_000_000);
     let held_sessions = size("held_sessions", 1, 10_000_000);
     let held_bytes = size("held_bytes", 1 << 20, 1 << 40);
     let drain_within = time("drain_within", Duration::ZERO, 600 * SECOND);
@@ -160,6 +162,7 @@ pub(super) fn limits(root: &Table<'_>) -> Option<Limits> {
         state_lasts: state_lasts?,
         reject_delay: reject_delay?,
         bare_failures_per_minute: bare_failures_per_minute?,
+        unknown_names_per_minute: unknown_names_per_minute?,
         held_sessions: held_sessions?,
         held_bytes: held_bytes?,
         drain_within: drain_within?,

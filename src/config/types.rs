@@ -60,7 +60,7 @@ pub struct PushConfig {
 /// `[method.push] webhook`: a signed hint to the site's own notifier; it never approves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookConfig {
-    /// Always https (rules F6).
+    /// https; plain http only inside, with `allow_private` (rules F6).
     pub url: reqwest::Url,
     /// Certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,

@@ -39,6 +39,7 @@ pub(super) enum Action {
         effect: Box<Effect>,
         forwarded: Forwarded,
         deadline: Tick,
+        meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     },
     /// A login ended; its client's counters go along.
@@ -97,7 +98,8 @@ impl Held {
             effect @ Effect::AskPrimary { .. } => {
                 let (forwarded, deadline) = asked.take().unwrap_or_default();
                 let on_reject = self.requests.last_mut().and_then(|(_, request)| request.on_primary_reject.take());
-                Some(Action::AskPrimary { effect: Box::new(effect), forwarded, deadline, on_reject })
+                let meters = meters.cloned();
+                Some(Action::AskPrimary { effect: Box::new(effect), forwarded, deadline, meters, on_reject })
             }
             effect @ (Effect::Record(_) | Effect::Release { .. } | Effect::Joined { .. }) => {
                 Some(Action::Ended { effect: Box::new(effect), meters: meters.cloned() })

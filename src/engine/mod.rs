@@ -13,10 +13,12 @@ mod perform;
 mod repeats;
 mod reply;
 mod return_path;
+mod strangers;
 mod timers;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub use return_path::ReturnPath;
 use ask::{Arrival, Keys};
 use held::{Action, Held};
 use repeats::Repeats;
+use strangers::Strangers;
 use timers::Timers;
 
 /// Sessions woken in one go before others get their turn.
@@ -91,6 +94,7 @@ struct Inner {
     rung: DashMap<PromptId, PromptClaim>,
     timers: Timers,
     repeats: Repeats,
+    strangers: Strangers,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
     telemetry: Telemetry,
@@ -121,6 +125,7 @@ impl Engine {
             rung: DashMap::with_shard_amount(16),
             timers: Timers::default(),
             repeats: Repeats::new(ProofKey::new(rand::random())),
+            strangers: Strangers::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
             telemetry: parts.telemetry,
@@ -195,11 +200,12 @@ impl Engine {
             Answered::Stands(standing) => Some(standing.clone()),
             Answered::TooLate => None,
         };
-        if counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve) {
-            self.0.rung.remove(&prompt);
-        }
+        let ended = counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve);
         if let (Some(answer), Some(key)) = (counts, self.session_of_prompt(prompt)) {
             self.deliver(key, Event::Phone { prompt, device, answer });
+        }
+        if ended {
+            self.silence(prompt).await;
         }
         Ok(answered)
     }
@@ -338,7 +344,7 @@ impl Engine {
                 let placeholder = Held::empty();
                 let mut slot = Some(std::mem::replace(entry.get_mut(), placeholder));
                 let before = slot.as_ref().map(Held::mark).unwrap_or_default();
-                let actions = change(self, &mut slot);
+                let actions = caught(|| change(self, &mut slot));
                 match slot.filter(|held| !held.is_over()) {
                     Some(mut held) => {
                         self.settle(key, &before, &mut held, at);
@@ -353,7 +359,7 @@ impl Engine {
             }
             Entry::Vacant(entry) => {
                 let mut slot = None;
-                let actions = change(self, &mut slot);
+                let actions = caught(|| change(self, &mut slot));
                 if let Some(mut held) = slot.filter(|held| !held.is_over()) {
                     self.settle(key, &held::Mark::default(), &mut held, at);
                     entry.insert(held);
@@ -367,7 +373,7 @@ impl Engine {
         let after = held.refresh();
         self.0.timers.moved(key, before.wake, after.wake);
         for state in before.states.iter().filter(|state| !after.states.contains(state)) {
-            self.0.states.remove(state);
+            self.0.states.remove_if(state, |_, owner| *owner == key);
         }
         for state in after.states.iter().filter(|state| !before.states.contains(state)) {
             self.0.states.insert(*state, key);
@@ -379,7 +385,7 @@ impl Engine {
     fn settle_gone(&self, key: LoginKey, before: &held::Mark) {
         self.0.timers.moved(key, before.wake, None);
         for state in &before.states {
-            self.0.states.remove(state);
+            self.0.states.remove_if(state, |_, owner| *owner == key);
         }
         self.settle_prompt(key, before.prompt, None);
         self.count(before, &held::Mark::default());
@@ -390,7 +396,7 @@ impl Engine {
             return;
         }
         if let Some(before) = before {
-            self.0.prompts.remove(&before);
+            self.0.prompts.remove_if(&before, |_, owner| *owner == key);
         }
         if let Some(after) = after {
             self.0.prompts.insert(after, key);
@@ -441,7 +447,8 @@ impl Engine {
     }
 
     fn waiting(&self) -> bool {
-        self.0.sessions.iter().any(|entry| !entry.requests.is_empty())
+        let held = |held: &Held| held.session.as_ref().is_some_and(Session::is_held);
+        self.0.sessions.iter().any(|entry| !entry.requests.is_empty() || held(entry.value()))
     }
 
     fn keys(&self) -> Vec<LoginKey> {
@@ -453,4 +460,13 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Engine({} sessions, {} held)", self.sessions(), self.held())
     }
+}
+
+/// A panic in a step ends that session: its entry comes out without one, and is settled as gone (design: a panic ends
+/// that login, not the service).
+fn caught(step: impl FnOnce() -> Vec<Action>) -> Vec<Action> {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
+        tracing::error!("a login met a mistake of ours and ended; please report it with the lines above");
+        Vec::new()
+    })
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PrimaryAnswer, PromptClaim, PromptClose, PromptId, Record,
-    ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
+    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptClaim,
+    PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -26,6 +26,9 @@ use crate::telemetry::{
 /// How often a call whose commit is unknown is repeated, and how long in between at first.
 const SETTLE_TRIES: u32 = 20;
 const SETTLE_WAIT: Duration = Duration::from_millis(50);
+/// How often, and with what growing pause, a record is offered to a store that can't take it: some three minutes.
+const RECORD_TRIES: u32 = 18;
+const RECORD_WAIT: Duration = Duration::from_secs(1);
 /// How long a primary may take beyond the asker's deadline before its task is given up.
 const PRIMARY_GRACE: Duration = Duration::from_secs(5);
 
@@ -51,8 +54,8 @@ impl Engine {
                 self.0.telemetry.emit(Superseded { client: &request.meters });
                 request.path.supersede();
             }
-            Action::AskPrimary { effect, forwarded, deadline, on_reject } => {
-                self.ask_primary(key, *effect, forwarded, deadline, on_reject)
+            Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
+                self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }
             Action::Ended { effect, meters } => self.ended(key, *effect, meters),
             Action::Other(effect) => self.other(key, *effect),
@@ -72,6 +75,7 @@ impl Engine {
         effect: Effect,
         forwarded: crate::primary::Forwarded,
         deadline: Tick,
+        meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
         let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else {
@@ -81,23 +85,40 @@ impl Engine {
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let Some(server) = engine.law().primaries.get(&primary).cloned() else {
-                let gone = Unavailable::seen(format!("the primary {primary} is no longer configured"));
-                return engine.deliver_login(
-                    key,
-                    login,
-                    LoginEvent::Primary(question, PrimaryAnswer::Unavailable(gone)),
-                );
-            };
-            let limit = deadline.since(engine.0.clock.tick()) + PRIMARY_GRACE;
-            let answer = timeout(limit, server.ask(request)).await.unwrap_or_else(|_| {
-                PrimaryAnswer::Unavailable(Unavailable::seen(format!("the primary {primary} did not answer in time")))
-            });
+            let answer = engine.answer_of(&primary, request, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();
             }
             engine.deliver_login(key, login, LoginEvent::Primary(question, answer));
         });
+    }
+
+    /// The primary's answer, by the asker's deadline; a client that sprays names which nobody knows asks it in vain (D3).
+    async fn answer_of(&self, primary: &PrimaryName, request: PrimaryRequest, client: Option<&str>) -> PrimaryAnswer {
+        let away = |why: String| PrimaryAnswer::Unavailable(Unavailable::seen(why));
+        let Some(server) = self.law().primaries.get(primary).cloned() else {
+            return away(format!("the primary {primary} is no longer configured"));
+        };
+        let (claimed, client) = (request.claimed.clone(), client.unwrap_or_default());
+        let per_minute = self.0.law.load().policy.limits.unknown_names_per_minute;
+        if self.0.strangers.exhausted(client, per_minute, self.0.clock.tick()) && !self.knows(&claimed).await {
+            return away(
+                "too many unknown names were rejected through this client; known users still get in".to_owned(),
+            );
+        }
+        let limit = request.deadline.since(self.0.clock.tick()) + PRIMARY_GRACE;
+        let answer = timeout(limit, server.ask(request)).await;
+        let answer = answer.unwrap_or_else(|_| away(format!("the primary {primary} did not answer in time")));
+        if matches!(answer, PrimaryAnswer::Reject { .. }) && !self.knows(&claimed).await {
+            self.0.strangers.rejected(client, per_minute, self.0.clock.tick());
+        }
+        answer
+    }
+
+    /// Whether the store has such a user; one that can't be read counts as known, so that an outage throttles nobody.
+    async fn knows(&self, user: &ResolvedUser) -> bool {
+        let at = self.0.clock.moment().wall;
+        self.0.store.user_facts(user, None, at, &self.limits()).await.map_or(true, |facts| facts.known)
     }
 
     // --- the second door ---------------------------------------------------------------------------------------
@@ -133,8 +154,10 @@ impl Engine {
                         engine.0.store.claim_prompt(claim.clone(), engine.0.clock.moment().wall, &limits)
                     })
                     .await;
+                let outcome = claimed.clone();
                 let ours = matches!(claimed, Ok(Claim::Claimed { .. }));
                 engine.deliver_login(key, login, LoginEvent::Claim(question, claimed));
+                engine.after_claim(key, outcome).await;
                 // The login may have ended meanwhile: then nobody waits for this prompt, and it never rang.
                 if ours && engine.session_of_prompt(claim.prompt).is_none() {
                     engine.close_prompt(claim.prompt, PromptClose::Withdrawn).await;
@@ -155,11 +178,8 @@ impl Engine {
                 }
             }),
             Effect::ClosePrompt { prompt, why } => self.spawn(async move { engine.close_prompt(prompt, why).await }),
-            Effect::TellDisplaced(prompt) => {
-                if let Some(other) = self.session_of_prompt(prompt) {
-                    self.deliver(other, Event::Displaced(prompt));
-                }
-            }
+            // Told when the claim came back, also where its login has ended meanwhile.
+            Effect::TellDisplaced(_) => {}
             Effect::AskPrimary { .. }
             | Effect::Release { .. }
             | Effect::Record(_)
@@ -170,10 +190,47 @@ impl Engine {
         }
     }
 
+    /// Whether a session holds the prompt and the store still has it open, at the last moment before it rings.
+    async fn is_out(&self, prompt: PromptId) -> bool {
+        let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
+        self.session_of_prompt(prompt).is_some() && matches!(status, Ok(PromptStatus::Pending))
+    }
+
+    /// What a claim means beside its own login: a displaced prompt's session learns of it, also where the claimer has
+    /// ended meanwhile; and an answer that crossed with the joining is not lost.
+    async fn after_claim(&self, key: LoginKey, outcome: Result<Claim, Unavailable>) {
+        match outcome {
+            Ok(Claim::Claimed { displaced: Some(displaced) }) => self.tell_displaced(displaced).await,
+            Ok(Claim::Joined { prompt, .. }) => {
+                let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
+                match status {
+                    Ok(PromptStatus::Approved { device, .. }) => {
+                        self.deliver(key, Event::Phone { prompt, device, answer: PhoneAnswer::Approve });
+                    }
+                    Ok(PromptStatus::Ended) => self.deliver(key, Event::Displaced(prompt)),
+                    Ok(PromptStatus::Pending) | Err(_) => {}
+                }
+            }
+            Ok(Claim::Claimed { displaced: None } | Claim::Busy | Claim::Quiet { .. }) | Err(_) => {}
+        }
+    }
+
+    async fn tell_displaced(&self, prompt: PromptId) {
+        if let Some(other) = self.session_of_prompt(prompt) {
+            self.deliver(other, Event::Displaced(prompt));
+        }
+        self.silence(prompt).await;
+    }
+
     async fn ring(&self, claim: &PromptClaim) -> Result<(), PushFailure> {
         let devices = self.0.store.list_devices(&claim.user).await;
         let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
         self.0.rung.insert(claim.prompt, claim.clone());
+        // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
+        if !self.is_out(claim.prompt).await {
+            self.0.rung.remove(&claim.prompt);
+            return Err(PushFailure::Refused("the prompt ended before it rang".into()));
+        }
         let push = Arc::clone(&self.law().push);
         push.ring(claim, self.0.clock.moment(), &devices).await.map(|_| ())
     }
@@ -184,6 +241,11 @@ impl Engine {
         let _: Result<(), Unavailable> = self
             .settled("ending a prompt", || self.0.store.close_prompt(prompt, why, self.0.clock.moment().wall, &limits))
             .await;
+        self.silence(prompt).await;
+    }
+
+    /// Tells the phones of a prompt that nobody waits any more.
+    pub(super) async fn silence(&self, prompt: PromptId) {
         let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
         if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
             let push = Arc::clone(&self.law().push);
@@ -233,7 +295,7 @@ impl Engine {
             Effect::Release { login, question, check, record } => self.spawn(async move {
                 let outcome = engine.release(&check, &record).await;
                 if outcome == Ok(ReleaseOutcome::Granted) {
-                    engine.forget_prompt(&check.means);
+                    engine.silence_released(&check.means).await;
                     engine.tell_ended(&record, meters, record.user.as_ref());
                     (engine.0.on_record)();
                 }
@@ -265,9 +327,13 @@ impl Engine {
     async fn write_down(&self, record: Arc<Record>, meters: Option<ClientMeters>) {
         let shown = self.shown_name(&record).await;
         self.tell_ended(&record, meters, &shown);
-        let written = self.settled("writing a login down", || self.0.store.record(Record::clone(&record))).await;
-        if written.is_ok() {
-            (self.0.on_record)();
+        for again in 1..=RECORD_TRIES {
+            let written = self.settled("writing a login down", || self.0.store.record(Record::clone(&record))).await;
+            if written.is_ok() {
+                return (self.0.on_record)();
+            }
+            // The answer has left or is about to; its record is worth a patience of its own (F2).
+            self.0.clock.wait(RECORD_WAIT.saturating_mul(again)).await;
         }
     }
 
@@ -294,9 +360,10 @@ impl Engine {
         self.0.telemetry.emit(LoginEnded { client: &meters, record, user });
     }
 
-    fn forget_prompt(&self, means: &Means) {
+    /// The other phones of a prompt that was approved on one.
+    async fn silence_released(&self, means: &Means) {
         if let Means::Prompt { prompt, .. } = means {
-            self.0.rung.remove(prompt);
+            self.silence(*prompt).await;
         }
     }
 
@@ -316,12 +383,13 @@ impl Engine {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let mut tries = 0;
+        let (mut tries, mut unknown) = (0, false);
         loop {
             match call().await {
                 Ok(done) => return Ok(done),
-                Err(StoreError::Unknown(_)) if tries < SETTLE_TRIES => {
-                    tries += 1;
+                // Once a commit is unknown, every failure to ask again leaves it so: it may be durable all the while.
+                Err(error) if tries < SETTLE_TRIES && (unknown || matches!(error, StoreError::Unknown(_))) => {
+                    (tries, unknown) = (tries + 1, true);
                     self.0.clock.wait(SETTLE_WAIT.saturating_mul(tries)).await;
                 }
                 Err(error) => return Err(self.away(doing, &error)),

@@ -18,9 +18,7 @@ pub(super) struct Timers {
 impl Timers {
     /// Moves a session's deadline from `before` to `now`; either may be none.
     pub(super) fn moved(&self, key: LoginKey, before: Option<Tick>, now: Option<Tick>) {
-        if before == now {
-            return;
-        }
+        // A deadline that came was taken out; the same moment may be the next one, so it is put in whatever it was.
         let mut due = self.lock();
         let head = due.first().map(|(tick, _)| *tick);
         if let Some(before) = before {

@@ -38,6 +38,8 @@ pub struct Limits {
     pub reject_delay: Duration,
     /// Primary failures a minute that a client may cause without Message-Authenticator (D5).
     pub bare_failures_per_minute: u32,
+    /// Primary failures a minute under names that the store doesn't know, for each client (D3).
+    pub unknown_names_per_minute: u32,
     /// Held sessions at most, over all clients (G1).
     pub held_sessions: usize,
     /// Octets that all held sessions may take (G1).
@@ -64,6 +66,7 @@ impl Default for Limits {
             state_lasts: MINUTE * 2,
             reject_delay: Duration::from_secs(1),
             bare_failures_per_minute: 60,
+            unknown_names_per_minute: 300,
             held_sessions: 200_000,
             held_bytes: 512 * 1024 * 1024,
             drain_within: Duration::from_secs(10),

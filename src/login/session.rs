@@ -51,9 +51,10 @@ pub struct Session {
 impl Session {
     /// Routes a request. `held` is the session of its State if it has one, else of its L; `None` if there is none.
     #[must_use]
-    pub fn admit(held: Option<&Self>, attempt: &Attempt, _at: Moment) -> Admission {
+    pub fn admit(held: Option<&Self>, attempt: &Attempt, at: Moment) -> Admission {
         match (attempt.state, held) {
-            (Some(state), Some(session)) => session.admit_answer(state, attempt),
+            (Some(_), Some(_)) if !attempt.has_password() => Admission::Refuse(Reason::Credential),
+            (Some(state), Some(session)) => session.admit_answer(state, attempt, at),
             // Rules C3: an unknown State is rejected; what came with it is never sent to the primary.
             (Some(_), None) => Admission::Refuse(Reason::State),
             (None, Some(session)) => session.admit_asker(attempt),
@@ -61,9 +62,13 @@ impl Session {
         }
     }
 
-    fn admit_answer(&self, state: StateHash, attempt: &Attempt) -> Admission {
-        let bound = |login: &&Login| login.is_of(attempt) || mutant::is(Mutant::StateUnbound);
-        if let Some(login) = self.logins.iter().filter(bound).find(|login| login.open_state() == Some(state)) {
+    fn admit_answer(&self, state: StateHash, attempt: &Attempt, at: Moment) -> Admission {
+        // Rules D5: a bare packet may answer the State of a bare login, and never spends a signed one's.
+        let bound = |login: &&Login| {
+            (login.is_of(attempt) || mutant::is(Mutant::StateUnbound)) && (attempt.authentic || !login.is_authentic())
+        };
+        if let Some(login) = self.logins.iter().filter(bound).find(|login| login.open_state_at(at.tick) == Some(state))
+        {
             return Admission::Resume(login.id());
         }
         let spent = self.logins.iter().filter(bound).find_map(|login| Some((login, login.spent_state(state)?)));
@@ -104,8 +109,10 @@ impl Session {
         }
     }
 
+    /// Ended ones, which only repeat their answer, keep nobody out.
     fn room_for_another(&self) -> Admission {
-        if self.logins.len() < LOGINS_MAX { Admission::Begin } else { Admission::Refuse(Reason::Overload) }
+        let live = self.logins.iter().filter(|login| login.ended().is_none()).count();
+        if live < LOGINS_MAX { Admission::Begin } else { Admission::Refuse(Reason::Overload) }
     }
 
     /// A session of this request's L, with nothing in it yet.
@@ -120,6 +127,7 @@ impl Session {
     pub fn take(mut self, admission: Admission, attempt: Attempt, cx: &mut Context<'_>) -> Self {
         match admission {
             Admission::Begin => {
+                self.forget_oldest_answer();
                 let login = Login::begin(attempt, &mut self.step(cx));
                 self.logins.push(login);
             }
@@ -199,7 +207,7 @@ impl Session {
         // A push that left late, or rang nowhere, matters to whoever waits for that prompt now.
         if let LoginEvent::Pushed(prompt, _) = &event
             && self.prompt.as_ref().is_some_and(|open| open.id == *prompt)
-            && !self.logins.iter().any(|login| login.id() == id)
+            && !self.logins.iter().any(|login| login.id() == id && login.at_prompt())
             && let Some(heir) = self.logins.iter().find(|login| login.at_prompt()).map(Login::id)
         {
             return self.with(heir, cx, |login, step| login.handle(event, step));
@@ -224,21 +232,13 @@ impl Session {
     /// that is out may still be answered, or the same login asks again within ten seconds (A8).
     fn approved(&mut self, cx: &mut Context<'_>) {
         let newest = self.logins.iter().filter_map(|login| Some((login.newest_at_phone()?, login.id()))).max();
-        let Some((_, winner)) = newest else { return self.keep_for_answer(cx) };
+        // Nobody waits: a challenge that is out may still be answered, and the store keeps the approval as long.
+        let Some((_, winner)) = newest else { return };
         self.with(winner, cx, Login::approve);
         for loser in self.waiting_at_phone() {
             if loser != winner {
                 self.with(loser, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
             }
-        }
-    }
-
-    /// Nobody waits, but a challenge can still be answered: the approval stands as long (B5).
-    fn keep_for_answer(&self, cx: &mut Context<'_>) {
-        let until = self.logins.iter().filter_map(Login::answerable_until).max();
-        if let (Some(until), Some(open)) = (until, &self.prompt) {
-            let askers_until = cx.at.wall.plus(until.since(cx.at.tick));
-            cx.emit(Effect::ExtendPrompt { prompt: open.id, askers_until });
         }
     }
 
@@ -297,12 +297,23 @@ impl Session {
         for id in all {
             self.with(id, cx, Login::drain);
         }
-        if let Some(open) = self.prompt.take() {
+        // A release that is under way may need it: what the store says of that decides.
+        let releasing = self.logins.iter().any(Login::is_releasing);
+        if !releasing && let Some(open) = self.prompt.take() {
             cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
         }
     }
 
     // --- helpers -----------------------------------------------------------------------------------------------
+
+    /// Room for one more: the oldest answer is no longer repeated.
+    fn forget_oldest_answer(&mut self) {
+        if self.logins.len() >= 2 * LOGINS_MAX
+            && let Some(oldest) = self.logins.iter().position(|login| login.ended().is_some())
+        {
+            self.logins.remove(oldest);
+        }
+    }
 
     fn step<'a, 'b>(&'a mut self, cx: &'a mut Context<'b>) -> Step<'a, 'b> {
         Step { cx, prompt: &mut self.prompt }
@@ -330,9 +341,12 @@ impl Session {
             }
         }
         self.logins.retain(|login| !login.is_gone());
-        let wanted = self.logins.iter().any(|login| login.at_prompt() || login.is_releasing());
+        let wanted = self.logins.iter().any(|login| login.at_prompt() || login.is_releasing() || login.is_claiming());
         if !wanted && let Some(open) = self.prompt.take() {
-            cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+            // Rules D2: a prompt that rang and got no answer counts, whatever else became of its login; else three
+            // wrong answers to the challenge would ring the phone again and again, uncounted.
+            let why = if open.approved.is_some() { PromptClose::Withdrawn } else { PromptClose::Unanswered };
+            cx.emit(Effect::ClosePrompt { prompt: open.id, why });
         }
         self
     }

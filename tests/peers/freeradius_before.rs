@@ -43,7 +43,12 @@ async fn radclient_logs_in_is_refused_answers_a_challenge_and_asks_for_the_statu
     for octets in answers {
         assert_eq!(octets[20], MESSAGE_AUTHENTICATOR, "rules E1: it stands first in every answer: {octets:?}");
     }
+    for (code, count) in [("accept", 2.0), ("reject", 1.0), ("challenge", 1.0), ("status", 1.0)] {
+        let counted = house.site.metric("vestibule_answers_total", &[&format!("code=\"{code}\"")]).await;
+        assert_eq!(counted, count, "{code}");
+    }
     let users = house.records(3).await;
     let told: Vec<_> = users.iter().map(|record| (record["answer"].as_str(), record["reason"].as_str())).collect();
-    assert_eq!(told.len(), 3, "{told:?}");
+    let expected = [("accept", "accepted"), ("reject", "primary"), ("accept", "accepted")];
+    assert_eq!(told, expected.map(|(answer, reason)| (Some(answer), Some(reason))));
 }

@@ -5,9 +5,7 @@ use login::PhoneAnswer;
 use crate::harness::freeradius::FreeRadius;
 use crate::harness::oath::{hotp, seed};
 use crate::harness::phone::Phone;
-use crate::harness::radius::{
-    ACCEPT, Answer, Ask, CHALLENGE, CLASS, REJECT, STATE, TUNNEL_PASSWORD, reveal_salted,
-};
+use crate::harness::radius::{ACCEPT, Answer, Ask, CHALLENGE, CLASS, REJECT, STATE, TUNNEL_PASSWORD, reveal_salted};
 use crate::harness::{APPLIANCE_SECRET, vestibule};
 
 const MICROSOFT: u32 = 311;
@@ -57,8 +55,7 @@ fn has_all_attributes(answer: &Answer, ask: &Ask) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attribute_of_the_primary_arrives_unchanged_after_a_code_as_after_a_push() {
     let (nps, phone) = (FreeRadius::with_users(USERS).await, Phone::new());
-    let house =
-        vestibule::guarding(&nps).client("append = \",\"").hotp("alice").calling("bob", &phone).start().await;
+    let house = vestibule::guarding(&nps).client("append = \",\"").hotp("alice").calling("bob", &phone).start().await;
     let vpn = house.appliance().await;
 
     let first = Ask::login("alice", "hello");

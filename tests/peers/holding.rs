@@ -14,7 +14,7 @@ async fn twenty_retransmits_and_re_asks_make_one_prompt_and_the_newest_asker_get
     let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
     let house = vestibule::guarding(&nps).calling("carol", &phone).start().await;
     let vpn = house.appliance().await;
-    let first = Ask::login("carol", "hello").from_station(STATION).numbered(1);
+    let first = Ask::login("carol", "hello").stationed(STATION).numbered(1);
     for _ in 0..21 {
         vpn.send(&first).await;
     }
@@ -45,10 +45,10 @@ async fn a_wrong_password_beside_a_held_login_is_rejected_and_the_hold_goes_on()
     let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
     let house = vestibule::guarding(&nps).calling("carol", &phone).start().await;
     let vpn = house.appliance().await;
-    let held = Ask::login("carol", "hello").from_station(STATION).numbered(1);
+    let held = Ask::login("carol", "hello").stationed(STATION).numbered(1);
     vpn.send(&held).await;
     let hint = phone.rings().await;
-    let wrong = Ask::login("carol", "hallo").from_station(STATION).numbered(2);
+    let wrong = Ask::login("carol", "hallo").stationed(STATION).numbered(2);
     assert_eq!(vpn.ask(&wrong).await.code, REJECT);
     house.presses(&hint, PhoneAnswer::Approve).await;
     assert_eq!(vpn.next(&[held]).await.code, ACCEPT);
@@ -60,7 +60,7 @@ async fn a_denial_ends_the_login_and_a_retransmit_gets_the_very_same_octets() {
     let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
     let house = vestibule::guarding(&nps).calling("dave", &phone).start().await;
     let vpn = house.appliance().await;
-    let ask = Ask::login("dave", "hello").from_station(STATION);
+    let ask = Ask::login("dave", "hello").stationed(STATION);
     vpn.send(&ask).await;
     let hint = phone.rings().await;
     house.presses(&hint, PhoneAnswer::Deny).await;
@@ -97,7 +97,7 @@ async fn a_push_that_nobody_answers_ends_by_its_time_in_a_challenge_or_in_a_reje
         let client = format!("gives_up_after = \"3s\"\nchallenge = {challenge}");
         let house = vestibule::guarding(&nps).client(&client).calling("carol", &phone).start().await;
         let vpn = house.appliance().await;
-        let ask = Ask::login("carol", "hello").from_station(STATION);
+        let ask = Ask::login("carol", "hello").stationed(STATION);
         vpn.send(&ask).await;
         let hint = phone.rings().await;
         let answer = vpn.next(std::slice::from_ref(&ask)).await;

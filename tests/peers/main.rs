@@ -2,7 +2,16 @@
 //! signals. Each test is a promise. A peer that is missing fails its test and says what to install; nothing is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
+mod canary;
+mod commands;
+mod crash;
+mod demo;
 mod freeradius_before;
 mod freeradius_behind;
 mod harness;
 mod holding;
+mod notifier;
+mod operations;
+mod races;
+mod refusals;
+mod stance;

@@ -19,6 +19,7 @@ mod scenes;
 mod tell;
 mod try_it;
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -64,30 +65,34 @@ async fn until_stopped(args: &Args, json: bool) -> Result<bool, DemoError> {
         .teller()
         .say(&board.teller().bold("Vestibule: the login waits inside until the second factor opens the door"));
     let house = House::start(Arc::clone(&board), args.radius_port).await?;
-    let stopped = async {
+    let mut stopped = std::pin::pin!(async {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminated.recv() => {}
         }
+    });
+    let performed = tokio::select! {
+        result = scenes::perform(&house) => Some(result),
+        () = &mut stopped => None,
     };
-    let result = tokio::select! {
-        result = perform(&house, args) => result,
-        () = stopped => Ok(true),
+    let visited = match performed {
+        Some(Ok(_)) if !args.once => tokio::select! {
+            Err(error) = receive_visitors(&house, args) => Err(error),
+            () = stopped => Ok(()),
+        },
+        Some(_) | None => Ok(()),
     };
     house.stop().await;
-    result
+    visited?;
+    // Where a signal came first, not all was seen, so it can't be vouched for.
+    performed.unwrap_or(Ok(false))
 }
 
-/// The logins; then, unless once is enough, what a visitor needs, until a signal comes.
-async fn perform(house: &House, args: &Args) -> Result<bool, DemoError> {
-    let all_as_they_must = scenes::perform(house).await?;
-    if args.once {
-        return Ok(all_as_they_must);
-    }
+/// What a visitor needs, for as long as the house stands.
+async fn receive_visitors(house: &House, args: &Args) -> Result<Infallible, DemoError> {
     let page = page::open(house, args.page_port).await?;
     try_it::print(house, &page).await;
-    try_it::keep_codes_fresh(house).await;
-    Ok(all_as_they_must)
+    try_it::keep_codes_fresh(house).await
 }
 
 fn failed(error: &DemoError) -> ExitCode {

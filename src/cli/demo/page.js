@@ -4,6 +4,9 @@ const $ = (id) => document.getElementById(id);
 const make = (tag, text, style) => Object.assign(document.createElement(tag), { textContent: text, className: style || "" });
 const post = (path, body) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
+// What the screen shows, and the number of the login that was begun here: the first one after the button was pressed.
+let before = null, own = null, latest = 0, shown = { user: "" };
+
 const SCREENS = { idle: "Nobody logs in.", asking: "Connecting…", accepted: "Connected.", rejected: "Refused.", silent: "No answer.", challenge: "" };
 
 function showScreen(screen) {
@@ -11,14 +14,10 @@ function showScreen(screen) {
   const said = screen.phase === "accepted" ? SCREENS.accepted : screen.message || SCREENS[screen.phase];
   if ($("screen").textContent !== who + said) $("screen").textContent = who + said;
   $("screen").className = "screen " + screen.phase;
-  const asked = screen.phase === "challenge" && screen.number === mine();
+  const asked = screen.phase === "challenge" && screen.number === own;
   if (asked && $("challenge").hidden) { $("challenge").hidden = false; $("code").value = ""; $("code").focus(); }
   if (!asked) $("challenge").hidden = true;
 }
-
-// The number of the login that was begun here: the first one after the button was pressed.
-let before = null, own = null, latest = 0;
-const mine = () => own;
 
 function showPhone(view) {
   const known = new Set(view.ringing.map((ring) => ring.prompt));
@@ -64,9 +63,10 @@ async function follow() {
       const view = await (await fetch("view?after=" + version)).json();
       version = view.version;
       failures = 0;
-      latest = view.screen.number;
+      shown = view.screen;
+      latest = shown.number;
       if (before !== null && latest > before) { own = latest; before = null; }
-      showScreen(view.screen);
+      showScreen(shown);
       showPhone(view);
       showLog(view);
     } catch {
@@ -84,7 +84,7 @@ $("login").addEventListener("submit", (event) => {
 });
 $("challenge").addEventListener("submit", (event) => {
   event.preventDefault();
-  post("login", { user: $("screen").textContent.split(" at ")[0], password: "", code: $("code").value });
+  post("login", { user: shown.user, password: "", code: $("code").value });
 });
 for (const button of document.querySelectorAll("button.who")) {
   button.addEventListener("click", () => { $("user").value = button.dataset.user; $("password").value = button.dataset.password; });

@@ -42,7 +42,7 @@ pub(super) async fn print(house: &House, page: &str) {
 }
 
 /// Keeps `alice.code` and the others fresh until the house stops.
-pub(super) async fn keep_codes_fresh(house: &House) {
+pub(super) async fn keep_codes_fresh(house: &House) -> ! {
     loop {
         write_codes(house).await;
         house.clock().wait(FRESH_EVERY).await;

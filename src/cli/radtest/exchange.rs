@@ -139,7 +139,9 @@ impl Exchange {
         self.socket.set_read_timeout(Some(wait))?;
         match self.socket.recv(buffer) {
             Ok(count) => Ok(buffer.get(..count)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(error),

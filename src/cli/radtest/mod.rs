@@ -20,9 +20,9 @@ use wire::{Code, Dictionary, PacketView, Secret, SharedSecret, VerifiedReply, lo
 
 use self::exchange::Exchange;
 use self::request::{Credential, Method, Template, attribute};
+use super::input;
 use super::out::{self, Failure, Outcome, is_coloured, paint};
 use super::site::Global;
-use super::input;
 
 /// What `radtest` is asked.
 #[derive(clap::Args)]
@@ -77,7 +77,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
     input::one_stdin(&files)?;
     let server = resolve(&args.server)?;
     let attributes = args.attributes.iter().map(|text| attribute(text)).collect::<Result<Vec<_>, _>>()?;
-    let secret = input::secret_or_ask(args.secret_file.as_deref(), "the secret shared with the server", "--secret-file")?;
+    let secret =
+        input::secret_or_ask(args.secret_file.as_deref(), "the secret shared with the server", "--secret-file")?;
     let secret = SharedSecret::new(secret);
     let password = input::secret_or_ask(args.password_file.as_deref(), "the password", "--password-file")?;
     let answers = match &args.code_file {
@@ -232,8 +233,20 @@ fn read(octets: &[u8], request: &request::Request, secret: &SharedSecret) -> Res
     let next = match reply.code() {
         Code::AccessAccept => Next::Accepted,
         Code::AccessChallenge => Next::Challenged { state: reply.state().map(Into::into), text: message(octets) },
-        // `verify_reply` lets nothing else answer an Access-Request but Protocol-Error, which is a no too.
-        _ => Next::Rejected,
+        // `verify_reply` lets nothing else answer an Access-Request; Protocol-Error (RFC 7930) is a no too.
+        Code::AccessReject
+        | Code::ProtocolError
+        | Code::AccessRequest
+        | Code::AccountingRequest
+        | Code::AccountingResponse
+        | Code::StatusServer
+        | Code::StatusClient
+        | Code::DisconnectRequest
+        | Code::DisconnectAck
+        | Code::DisconnectNak
+        | Code::CoaRequest
+        | Code::CoaAck
+        | Code::CoaNak => Next::Rejected,
     };
     Ok((next, Round { code: Some(reply.code().name()), ms: 0, sent: 0, attributes, error: None }))
 }
@@ -243,7 +256,9 @@ fn message(octets: &[u8]) -> String {
     let messages: Vec<String> = Packet::decode(octets, b"")
         .ok()
         .filter(|packet| packet.get_code() == RadiusCode::AccessChallenge)
-        .map(|packet| packet.lookup_all(rfc2865::REPLY_MESSAGE_TYPE).iter().map(|avp| log_safe(&avp.encode_bytes())).collect())
+        .map(|packet| {
+            packet.lookup_all(rfc2865::REPLY_MESSAGE_TYPE).iter().map(|avp| log_safe(&avp.encode_bytes())).collect()
+        })
         .unwrap_or_default();
     if messages.is_empty() { "The server asks for an answer.".to_owned() } else { messages.join(" ") }
 }
@@ -255,7 +270,9 @@ fn remarks(reply: &VerifiedReply<'_>, request: &request::Request, secret: &Share
         lines.push("(Message-Authenticator is right, but not the first attribute)".to_owned());
     }
     if wire::HeldAttributes::decode(reply, secret).is_err() {
-        lines.push("(a hidden attribute does not decode with this secret: keys or Tunnel-Password are garbage)".to_owned());
+        lines.push(
+            "(a hidden attribute does not decode with this secret: keys or Tunnel-Password are garbage)".to_owned(),
+        );
     }
     if let Some(expected) = &request.success {
         match reply.vendor(wire::kind::MICROSOFT, wire::kind::MS_CHAP2_SUCCESS) {

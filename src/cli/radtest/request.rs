@@ -71,7 +71,8 @@ pub(super) fn attribute(text: &str) -> Result<Vec<u8>, Failure> {
 
 fn nearest(name: &str) -> Option<&'static str> {
     let folded = name.to_ascii_lowercase();
-    let scored = Dictionary::embedded().names().map(|known| (strsim::jaro_winkler(&folded, &known.to_ascii_lowercase()), known));
+    let scored =
+        Dictionary::embedded().names().map(|known| (strsim::jaro_winkler(&folded, &known.to_ascii_lowercase()), known));
     scored.filter(|(score, _)| *score > 0.85).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, known)| known)
 }
 
@@ -231,7 +232,9 @@ mod tests {
 
     #[test]
     fn a_misspelt_attribute_gets_its_nearest_name() {
-        assert!(matches!(attribute("Caling-Station-Id=x"), Err(Failure::Usage(why)) if why.contains("Calling-Station-Id")));
+        assert!(
+            matches!(attribute("Caling-Station-Id=x"), Err(Failure::Usage(why)) if why.contains("Calling-Station-Id"))
+        );
         assert!(matches!(attribute("NAS-Port=x"), Err(Failure::Usage(why)) if why.contains("number")));
         assert!(matches!(attribute("State=0x00"), Err(Failure::Usage(_))));
     }

@@ -32,10 +32,14 @@ pub(super) fn explain(no_reply: &NoReply, exchange: &Exchange) -> Vec<String> {
 
 fn reasons(local: &str, timeout_s: u64) -> [String; 5] {
     [
-        format!("  - The server has no [client.NAME] with the address {local} (as the server sees this host).\n      Its log: \"unknown_client\", or a drop from {local}."),
-        "  - The secrets differ. The server's log: \"bad_message_authenticator\" for this client.".to_owned(),
-        "  - A firewall between here and there drops UDP. The server's log shows nothing at all of this.".to_owned(),
-        format!("  - The login is still held: a phone has not answered, or a first-factor server is slow.\n      gives_up_after of the client is longer than --timeout {timeout_s}; give radtest more time."),
+        format!(
+            "  - The server has no [client.NAME] with the address {local} (as the server sees this host).\n      Its log: a packet dropped (unknown_client), with {local} or another address."
+        ),
+        "  - The secrets differ. Its log: \"the Message-Authenticator does not fit the shared secret\".".to_owned(),
+        "  - A firewall between here and there drops UDP. Its log shows nothing at all of this.".to_owned(),
+        format!(
+            "  - The login is still held: a phone has not answered, or a first-factor server is slow.\n      gives_up_after of the client is longer than --timeout {timeout_s}; give radtest more time."
+        ),
         "  - The server is overloaded or stopping. Its log: \"overload\"; its /readyz does not answer 200.".to_owned(),
     ]
 }

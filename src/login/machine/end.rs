@@ -11,6 +11,7 @@ use crate::attempt::Attempt;
 use crate::event::Effect;
 use crate::facts::{ReleaseCheck, ReleaseOutcome, Unavailable};
 use crate::limits;
+use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::policy::{Join, Outcome, Verdict};
 use crate::prompt::PromptClose;
@@ -164,7 +165,7 @@ impl Case {
         step.cx.emit(if live { Effect::Reply { asker, answer } } else { Effect::Supersede(asker) });
     }
 
-    fn plain(reason: Reason) -> Reject {
+    pub(super) fn plain(reason: Reason) -> Reject {
         Reject { reason, text: Some(words::refusal(reason).into()), attributes: None }
     }
 
@@ -175,18 +176,19 @@ impl Case {
         let Refusal { reason, text, attributes, detail } = refusal;
         let record = self.record(RecordedAnswer::Reject, reason, detail, step);
         step.cx.emit(Effect::Record(Arc::new(record)));
-        self.delay(Reject { reason, text, attributes }, step)
+        self.delay(Reject { reason, text, attributes }, None, step)
     }
 
-    fn delay(&mut self, reject: Reject, step: &mut Step<'_, '_>) -> Stage {
+    /// `repeats_until`: a repetition doesn't lengthen the ten seconds in which there are any (B2).
+    fn delay(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
         let now = step.now();
         let dice = (step.cx.dice)().to_be_bytes()[0];
         let delayed = now.plus(limits::reject_delay(&self.policy.limits, dice));
         let at = self.askers.newest().map_or(now, |asker| delayed.min(asker.until.max(now)));
-        Stage::Rejecting { at, reject }
+        Stage::Rejecting { at, reject, repeats_until }
     }
 
-    fn send_reject(&mut self, reject: Reject, step: &mut Step<'_, '_>) -> Stage {
+    fn send_reject(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
         let now = step.now();
         let answer = Answer::Reject(reject);
         let newest = self.askers.newest_group();
@@ -198,7 +200,8 @@ impl Case {
                 step.cx.emit(Effect::Supersede(waiting.asker.id));
             }
         }
-        if self.repeats { Stage::Ended { answer, until: now.plus(REPEATS_FOR) } } else { Stage::Gone }
+        let until = repeats_until.unwrap_or_else(|| now.plus(REPEATS_FOR));
+        if self.repeats && until > now { Stage::Ended { answer, until } } else { Stage::Gone }
     }
 
     // --- time --------------------------------------------------------------------------------------------------
@@ -208,10 +211,12 @@ impl Case {
         let now = step.now();
         let out_of_patience = self.askers.newest().is_some_and(|asker| asker.until <= now);
         match stage {
-            Stage::Rejecting { at, reject } if at <= now => self.send_reject(reject, step),
+            Stage::Rejecting { at, reject, repeats_until } if at <= now => {
+                self.send_reject(reject, repeats_until, step)
+            }
             Stage::Ended { until, .. } if until <= now => Stage::Gone,
             Stage::AnsweringPrimary { open, .. } if open.until <= now => self.expire(Reason::Expired, step),
-            Stage::AwaitingAnswer { open, .. } if open.until <= now => self.expire_answer(step),
+            Stage::AwaitingAnswer { inside, open } if open.until <= now => self.expire_answer(&inside, step),
             Stage::AwaitingPhone { inside } if out_of_patience => self.phone_too_slow(inside, step),
             Stage::AskingPrimary { .. } if out_of_patience => self.reject(
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
@@ -246,7 +251,7 @@ impl Case {
         }
         let record = self.record(RecordedAnswer::Reject, Reason::Unanswered, None, step);
         step.cx.emit(Effect::Record(Arc::new(record)));
-        let ended = self.send_reject(Self::plain(Reason::Unanswered), step);
+        let ended = self.send_reject(Self::plain(Reason::Unanswered), None, step);
         if step.prompt.is_some() { Stage::Lingering { inside } } else { ended }
     }
 
@@ -260,8 +265,8 @@ impl Case {
         Stage::Gone
     }
 
-    fn expire_answer(&mut self, step: &mut Step<'_, '_>) -> Stage {
-        let reason = if step.approved().is_some() { Reason::ApprovedTooLate } else { Reason::Expired };
+    fn expire_answer(&mut self, inside: &Inside, step: &mut Step<'_, '_>) -> Stage {
+        let reason = if step.approved(inside).is_some() { Reason::ApprovedTooLate } else { Reason::Expired };
         self.expire(reason, step)
     }
 
@@ -302,7 +307,7 @@ impl Case {
     /// The server stops: nobody is left without an answer (G3).
     pub(super) fn drained(&mut self, stage: Stage, step: &mut Step<'_, '_>) -> Stage {
         match stage {
-            Stage::Rejecting { reject, .. } => self.send_reject(reject, step),
+            Stage::Rejecting { reject, repeats_until, .. } => self.send_reject(reject, repeats_until, step),
             Stage::Ended { .. } | Stage::Gone | Stage::Lingering { .. } => Stage::Gone,
             // Its record may be durable already: what the store says of it is what leaves (F2).
             releasing @ Stage::Releasing { .. } => releasing,
@@ -313,7 +318,7 @@ impl Case {
             | Stage::AwaitingPhone { .. } => {
                 let record = self.record(RecordedAnswer::Reject, Reason::Draining, None, step);
                 step.cx.emit(Effect::Record(Arc::new(record)));
-                self.send_reject(Self::plain(Reason::Draining), step)
+                self.send_reject(Self::plain(Reason::Draining), None, step)
             }
             Stage::AnsweringPrimary { .. } | Stage::AwaitingAnswer { .. } => self.expire(Reason::Draining, step),
         }
@@ -324,7 +329,7 @@ impl Case {
     /// L and P equal: the asker joins; no primary, no prompt (B2).
     pub(super) fn rejoined(&mut self, stage: Stage, attempt: Attempt, step: &mut Step<'_, '_>) -> Stage {
         match stage {
-            Stage::AwaitingAnswer { inside, open } => match step.approved() {
+            Stage::AwaitingAnswer { inside, open } => match step.approved(&inside) {
                 Some(_) => {
                     self.add(&attempt, step);
                     self.release_by_phone(inside, step)
@@ -351,10 +356,10 @@ impl Case {
                 }
                 self.wait_for_phone(inside, step)
             }
-            Stage::Ended { answer: Answer::Reject(reject), .. } => {
+            Stage::Ended { answer: Answer::Reject(reject), until } => {
                 // The same question within ten seconds gets the same Reject, after the same delay (B2, D6).
                 self.add(&attempt, step);
-                self.delay(reject, step)
+                self.delay(reject, Some(until), step)
             }
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
@@ -371,7 +376,7 @@ impl Case {
     }
 
     fn wait_for_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
-        if step.approved().is_some() {
+        if step.approved(&inside).is_some() {
             return self.release_by_phone(inside, step);
         }
         self.extend_prompt(step);

@@ -16,7 +16,7 @@ use crate::policy::{Decision, Facts, FirstLook, Outcome, Verdict};
 use crate::record::{Reason, RecordedFactor};
 
 /// The most that one packet holds (RFC 2865 §3).
-const PACKET_MAX: usize = 4096;
+pub(super) const PACKET_MAX: usize = 4096;
 
 impl Case {
     /// What may be refused before anybody is asked, then the primary.
@@ -34,7 +34,7 @@ impl Case {
             // Rules A3: many a directory takes an empty password for an anonymous bind.
             return self.reject(Refusal::because(Reason::EmptyPassword), step);
         }
-        if !self.authentic && password.expose().iter().any(u8::is_ascii_control) {
+        if self.is_suspect(&password) {
             return self.reject(Refusal::because(Reason::SuspectSecret), step);
         }
         self.note_for_saboteur(&password, appended.as_ref());
@@ -225,10 +225,11 @@ impl Case {
     }
 
     /// The final answer is sized, and its Service-Type looked at, before anyone is prompted (E3).
-    fn undeliverable(&self, inside: &Inside) -> Option<Refusal> {
+    fn undeliverable(&mut self, inside: &Inside) -> Option<Refusal> {
         let attributes = inside.first.attributes();
         let overhead = self.askers.newest().map_or(0, |asker| asker.overhead);
         let size = overhead + attributes.encoded_len_with(&inside.rule.reply);
+        self.room = PACKET_MAX.saturating_sub(size - overhead);
         if size > PACKET_MAX {
             return Some(
                 Refusal::because(Reason::TooLarge)

@@ -17,12 +17,12 @@ use wire::{HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, Attempt, Credential};
-use crate::event::{Context, LoginEvent, Question};
+use crate::event::{Context, Effect, LoginEvent, Question};
 use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
-use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, Station, UserName};
+use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
 use crate::prompt::{DeviceId, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
@@ -77,6 +77,8 @@ pub(crate) struct Case {
     primary_since: Option<Tick>,
     waited_primary: Duration,
     factor_since: Option<Tick>,
+    /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
+    room: usize,
 }
 
 /// A State that was answered: who answers it again with the same gets the same (C3).
@@ -148,7 +150,7 @@ enum Stage {
     /// The last look before the Accept.
     Releasing { question: Question, inside: Inside, second: SecondDoor, record: Arc<Record> },
     /// The refusal waits its delay (D6).
-    Rejecting { at: Tick, reject: Reject },
+    Rejecting { at: Tick, reject: Reject, repeats_until: Option<Tick> },
     /// Answered; kept while the same question gets the same answer.
     Ended { answer: Answer, until: Tick },
     /// Nothing more to say.
@@ -159,6 +161,7 @@ enum Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct OpenPrompt {
     pub(crate) id: PromptId,
+    pub(crate) user: ResolvedUser,
     pub(crate) ends: Tick,
     pub(crate) approved: Option<(DeviceId, Tick)>,
 }
@@ -174,8 +177,12 @@ impl Step<'_, '_> {
         self.cx.at.tick
     }
 
-    fn approved(&self) -> Option<(PromptId, DeviceId)> {
+    /// The approval that opens this door: of this user's prompt, where the rule takes a push at all (A1, A2).
+    fn approved(&self, inside: &Inside) -> Option<(PromptId, DeviceId)> {
         let prompt = self.prompt.as_ref()?;
+        if prompt.user != *inside.first.user() || !inside.methods.contains(&Method::Push) {
+            return None;
+        }
         prompt.approved.as_ref().map(|(device, _)| (prompt.id, device.clone()))
     }
 }
@@ -234,10 +241,17 @@ impl Login {
 
     /// The answer to a challenge: its State is spent before the answer is looked at (C3).
     pub(crate) fn resume(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        if self.case.turns_away(&attempt, step) {
+            return self;
+        }
         let Self { mut case, stage } = self;
         let answer = attempt.answer();
         let proof = attempt.proof;
         let stage = match stage {
+            Stage::AnsweringPrimary { open, .. } if case.is_suspect(&answer) => {
+                case.spend(&open, proof, &attempt, step);
+                case.reject(Refusal::because(Reason::SuspectSecret), step)
+            }
             Stage::AnsweringPrimary { open, state, server } => {
                 case.spend(&open, proof, &attempt, step);
                 case.ask_primary(answer, Some((state, server)), step)
@@ -266,6 +280,9 @@ impl Login {
 
     /// The same answer to the same State under another Identifier: one use, two answers (C3).
     pub(crate) fn twin_of(mut self, attempt: &Attempt, state: StateHash, step: &mut Step<'_, '_>) -> Self {
+        if self.case.turns_away(attempt, step) {
+            return self;
+        }
         if let Some(spent) = self.case.spent.iter().find(|spent| spent.state == state) {
             self.case.askers.join_group(attempt.asker, spent.group, step.cx);
         }
@@ -274,6 +291,9 @@ impl Login {
 
     /// The same login asks again (B2).
     pub(crate) fn join(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        if self.case.turns_away(&attempt, step) {
+            return self;
+        }
         let Self { mut case, stage } = self;
         let stage = case.rejoined(stage, attempt, step);
         Self { case, stage }
@@ -368,6 +388,35 @@ impl Login {
         }
     }
 
+    /// The State that may be answered at this moment: one past its time is no State, even before anybody woke (C3).
+    pub(crate) fn open_state_at(&self, now: Tick) -> Option<StateHash> {
+        match &self.stage {
+            Stage::AnsweringPrimary { open, .. } | Stage::AwaitingAnswer { open, .. } => {
+                (open.until > now).then_some(open.state)
+            }
+            Stage::AskingPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone => None,
+        }
+    }
+
+    /// It began with a verified Message-Authenticator (D5).
+    pub(crate) fn is_authentic(&self) -> bool {
+        self.case.authentic
+    }
+
+    /// A prompt is being claimed.
+    pub(crate) fn is_claiming(&self) -> bool {
+        matches!(self.stage, Stage::Claiming { .. })
+    }
+
     /// What became of a State that was answered with this before: `None` if it never was.
     pub(crate) fn spent_state(&self, state: StateHash) -> Option<(Proof, Option<&Answer>)> {
         self.case.spent.iter().find(|spent| spent.state == state).map(|spent| (spent.answer, spent.result.as_ref()))
@@ -428,24 +477,6 @@ impl Login {
     /// It waits for the phone and for nothing else: without a prompt that is no state to be in.
     pub(crate) fn needs_prompt(&self) -> bool {
         matches!(self.stage, Stage::AwaitingPhone { .. } | Stage::Lingering { .. })
-    }
-
-    /// How long a challenge of ours may still be answered.
-    pub(crate) fn answerable_until(&self) -> Option<Tick> {
-        match &self.stage {
-            Stage::AwaitingAnswer { open, .. } => Some(open.until),
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::ReadingUser { .. }
-            | Stage::CheckingCode { .. }
-            | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. }
-            | Stage::Lingering { .. }
-            | Stage::Releasing { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => None,
-        }
     }
 
     /// It waits for a person: counted as held.
@@ -527,12 +558,28 @@ impl Case {
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
+            room: first::PACKET_MAX,
         };
         (case, attempt.credential)
     }
 
     fn client_policy(&self) -> Option<&ClientPolicy> {
         self.policy.clients.get(&self.client)
+    }
+
+    /// An asker whose Proxy-States leave no room for the Accept is refused by itself; the login waits on (E3).
+    fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
+        let too_large = attempt.asker.overhead > self.room;
+        if too_large {
+            let answer = Answer::Reject(Self::plain(Reason::TooLarge));
+            step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
+        }
+        too_large
+    }
+
+    /// Control octets in a bare packet's password: the shared secret is wrong, and nothing of it is sent on (D5).
+    fn is_suspect(&self, password: &Secret) -> bool {
+        !self.authentic && password.expose().iter().any(u8::is_ascii_control)
     }
 
     fn can_challenge(&self) -> bool {
@@ -574,6 +621,14 @@ impl Case {
 }
 
 impl Attempt {
+    /// It brings a User-Password: nothing else answers a challenge.
+    pub(crate) fn has_password(&self) -> bool {
+        match &self.credential {
+            Credential::Pap { .. } => true,
+            Credential::Unsupported { .. } => false,
+        }
+    }
+
     /// What was typed in answer to a challenge, whole: it is never split (C4).
     fn answer(&self) -> Secret {
         match &self.credential {

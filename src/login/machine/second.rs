@@ -104,7 +104,8 @@ impl Case {
             let second = SecondDoor::Proved(FactorProved::witness(self.id, method, Means::Token(token)));
             return self.release(inside, second, step);
         }
-        if step.approved().is_some() {
+        // Rules C4: a wrong appended code stays a Reject, whatever the phone says to another login.
+        if answer.is_some() && step.approved(&inside).is_some() {
             return self.release_by_phone(inside, step);
         }
         let (reason, detail) = match outcome {
@@ -145,7 +146,7 @@ impl Case {
 
     /// The answer to our challenge; its State is spent already.
     pub(super) fn answered(&mut self, inside: Inside, answer: Secret, proof: Proof, step: &mut Step<'_, '_>) -> Stage {
-        if step.approved().is_some() {
+        if step.approved(&inside).is_some() {
             // Rules B5: once approved, any answer with that State passes.
             return self.release_by_phone(inside, step);
         }
@@ -172,6 +173,11 @@ impl Case {
         let challenge = OpenChallenge::Ours { round: self.rounds, text: text.into() };
         let open = Open { state: StateHash::of(&state), until, challenge };
         self.pose(&open, step);
+        // Whoever reads "approve on your phone" waits for that very prompt: nobody else's takes its place meanwhile (B2, B5).
+        if let Some(prompt) = step.prompt.as_ref() {
+            let askers_until = step.cx.at.wall.plus(self.policy.limits.state_lasts);
+            step.cx.emit(Effect::ExtendPrompt { prompt: prompt.id, askers_until });
+        }
         Stage::AwaitingAnswer { inside, open }
     }
 
@@ -223,7 +229,8 @@ impl Case {
                     step.cx.emit(Effect::TellDisplaced(displaced));
                 }
                 let ends = step.now().plus(self.policy.limits.prompt_lasts);
-                *step.prompt = Some(OpenPrompt { id: claim.prompt, ends, approved: None });
+                let user = claim.user.clone();
+                *step.prompt = Some(OpenPrompt { id: claim.prompt, user, ends, approved: None });
                 if !mutant::is(Mutant::PromptUnclaimed) {
                     step.cx.emit(Effect::Push { login: self.id, claim });
                 }
@@ -253,10 +260,11 @@ impl Case {
         };
         let known = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_some());
         if !known {
-            *step.prompt = Some(OpenPrompt { id: prompt, ends, approved });
+            let user = inside.first.user().clone();
+            *step.prompt = Some(OpenPrompt { id: prompt, user, ends, approved });
         }
         step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: true });
-        if step.approved().is_some() {
+        if step.approved(&inside).is_some() {
             return self.release_by_phone(inside, step);
         }
         Stage::AwaitingPhone { inside }
@@ -319,7 +327,7 @@ impl Case {
 
     /// The phone said yes, and this login is the one that gets in.
     pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
-        let Some((prompt, device)) = step.approved() else { return Stage::AwaitingPhone { inside } };
+        let Some((prompt, device)) = step.approved(&inside) else { return Stage::AwaitingPhone { inside } };
         self.factor = RecordedFactor::Method(Method::Push);
         let means = Means::Prompt { prompt, device };
         let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));

@@ -115,3 +115,45 @@ fn look(rule: &Rule, facts: &Facts<'_>) -> Tried {
     let truth = rule.when.holds(facts);
     Tried { rule: name, truth, because: rule.when.blame(facts) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::Wall;
+    use crate::name::ClientName;
+    use crate::policy::{Condition, IfUnavailable, Unenrolled};
+    use wire::ReplyAttributes;
+
+    fn rule(name: &str, until: Option<Wall>, verdict: Verdict) -> Arc<Rule> {
+        Arc::new(Rule {
+            name: RuleName::new(name),
+            when: Condition::All(Vec::new()),
+            until,
+            verdict,
+            reply: ReplyAttributes::default(),
+            unenrolled: Unenrolled::Deny,
+            if_unavailable: IfUnavailable::default(),
+        })
+    }
+
+    fn decided_at(now: Wall, kind: NameKind) -> Option<String> {
+        let excused = rule("excused", Some(Wall(1000)), Verdict::Exempt);
+        let rest = rule("rest", None, Verdict::Deny("no".into()));
+        let policy = Policy { rules: vec![excused, rest], ..Policy::default() };
+        let client = ClientName::new("vpn");
+        let facts = Facts { client: &client, user: "alice", kind, address: None, groups: Some(&[]), now };
+        policy.second_look(&facts).rule.map(|rule| rule.name.to_string())
+    }
+
+    #[test]
+    fn a_rule_past_its_until_matches_nobody() {
+        assert_eq!(decided_at(Wall(999), NameKind::Person).as_deref(), Some("excused"));
+        assert_eq!(decided_at(Wall(1000), NameKind::Person).as_deref(), Some("rest"));
+    }
+
+    #[test]
+    fn machines_and_mac_addresses_match_no_rule_for_people() {
+        assert_eq!(decided_at(Wall(0), NameKind::Machine), None);
+        assert_eq!(decided_at(Wall(0), NameKind::Mab), None);
+    }
+}

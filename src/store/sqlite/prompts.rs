@@ -180,7 +180,7 @@ pub(super) fn answer(
         return Ok(Answered::Taken);
     }
     let stands = said(row.state);
-    if stands.is_none() && *answer == PhoneAnswer::Fraud {
+    if *answer == PhoneAnswer::Fraud && row.state != PromptState::Fraud {
         // Too late to stop this login, but not too late to know that somebody has the password.
         report_fraud(tx, &mut owner, at)?;
     }

@@ -1,6 +1,7 @@
 //! An appliance: one UDP socket, many Identifiers, and answers that are checked before they are believed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
@@ -9,6 +10,8 @@ use super::radius::{Answer, Ask};
 use super::{APPLIANCE_SECRET, GENEROUS};
 
 const OCTETS_MAX: usize = 4096;
+/// An appliance sends its question again so often.
+const RETRANSMIT_EVERY: Duration = Duration::from_secs(2);
 
 pub(crate) struct Appliance {
     socket: UdpSocket,
@@ -46,6 +49,23 @@ impl Appliance {
     pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
         self.send(ask).await;
         self.next(std::slice::from_ref(ask)).await
+    }
+
+    /// The answer, or `None` once nobody listens there any more (the host says so by ICMP).
+    pub(crate) async fn try_ask(&self, ask: &Ask) -> Option<Answer> {
+        let octets = ask.octets(&self.secret);
+        let mut again = tokio::time::interval(RETRANSMIT_EVERY);
+        let mut answer = [0; OCTETS_MAX];
+        let asking = async {
+            loop {
+                tokio::select! {
+                    _ = again.tick() => { self.socket.send(&octets).await.ok()?; }
+                    heard = self.socket.recv(&mut answer) => return heard.ok(),
+                }
+            }
+        };
+        let length = timeout(GENEROUS, asking).await.expect("neither an answer nor a refusal")?;
+        Some(Answer::to(ask, &self.secret, &answer[..length]))
     }
 
     /// What was sent before is dropped without a word: packets of one socket are taken in their order, so once a status

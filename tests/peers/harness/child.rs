@@ -40,9 +40,16 @@ impl Child {
         found.await.unwrap_or_else(|| panic!("it ended before it said {text:?}:\n{}", self.output()))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it still runs")
+    }
+
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("it still runs");
-        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
     }
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {

@@ -6,6 +6,7 @@
 pub(crate) mod appliance;
 pub(crate) mod child;
 pub(crate) mod freeradius;
+pub(crate) mod notifier;
 pub(crate) mod oath;
 pub(crate) mod phone;
 pub(crate) mod radclient;

@@ -22,12 +22,6 @@ pub(crate) fn totp(seed: &[u8]) -> String {
     hotp(seed, now.as_secs() / 30)
 }
 
-/// A code that no step near now has.
-pub(crate) fn wrong(seed: &[u8]) -> String {
-    let now: u32 = totp(seed).parse().unwrap();
-    format!("{:06}", (now + 499_979) % 1_000_000)
-}
-
 /// A seed of one's own for each name.
 pub(crate) fn seed(name: &str) -> Vec<u8> {
     format!("{name:*<20.20}").into_bytes()

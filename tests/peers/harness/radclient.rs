@@ -35,7 +35,8 @@ pub(crate) async fn radclient(server: SocketAddr, kind: &str, attributes: &str) 
         command.spawn().unwrap_or_else(|error| panic!("radclient: {error}; install Debian's freeradius-utils"));
     let request = format!("{attributes}, Message-Authenticator=0x00\n");
     child.stdin.take().unwrap().write_all(request.as_bytes()).await.unwrap();
-    let output = tokio::time::timeout(GENEROUS, child.wait_with_output()).await.expect("radclient never ended").unwrap();
+    let output =
+        tokio::time::timeout(GENEROUS, child.wait_with_output()).await.expect("radclient never ended").unwrap();
     let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     Printed(text(&output.stdout) + &text(&output.stderr))
 }

@@ -35,6 +35,11 @@ impl Ask {
         Self { password: Some(password.to_owned()), ..Self::new(1) }.with(USER_NAME, user.as_bytes())
     }
 
+    /// A request whose credential the test adds itself.
+    pub(crate) fn without_password(user: &str) -> Self {
+        Self::new(1).with(USER_NAME, user.as_bytes())
+    }
+
     pub(crate) fn status() -> Self {
         Self::new(STATUS_SERVER)
     }
@@ -49,7 +54,7 @@ impl Ask {
         self
     }
 
-    pub(crate) fn from_station(self, station: &str) -> Self {
+    pub(crate) fn stationed(self, station: &str) -> Self {
         self.with(CALLING_STATION_ID, station.as_bytes())
     }
 

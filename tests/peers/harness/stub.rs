@@ -20,6 +20,17 @@ impl Stub {
         Self::on(address(), password).await
     }
 
+    /// Hears everything and answers nothing.
+    pub(crate) async fn silent() -> Self {
+        let socket = UdpSocket::bind((address(), 0)).await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            let mut octets = [0; 4096];
+            while socket.recv_from(&mut octets).await.is_ok() {}
+        });
+        Self { at, heard: Arc::default(), task }
+    }
+
     async fn on(own: IpAddr, password: &str) -> Self {
         let socket = UdpSocket::bind((own, 0)).await.unwrap();
         let at = socket.local_addr().unwrap();

@@ -14,10 +14,10 @@ use ::vestibule::factor::push::{PushChannel, PushHint};
 use ::vestibule::primary::hash_password;
 use ::vestibule::serve::{Extras, Server};
 use ::vestibule::store::{
-    Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey,
-    TokenKind, Tokens, Users,
+    Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey, TokenKind,
+    Tokens, Users,
 };
-use login::{GroupName, PhoneAnswer, ResolvedUser};
+use login::{PhoneAnswer, ResolvedUser};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,11 +67,6 @@ pub(crate) fn guarding(primary: &impl Guarded) -> Plan {
     Plan { primary, ..Plan::new("nps") }.secret("primary.nps", PRIMARY_SECRET)
 }
 
-/// A house that checks passwords itself.
-pub(crate) fn guarding_itself() -> Plan {
-    Plan::new("local")
-}
-
 /// A house that is not built yet.
 pub(crate) struct Plan {
     primary: String,
@@ -87,7 +82,6 @@ pub(crate) struct Plan {
 struct Person {
     name: String,
     password: Option<String>,
-    group: Option<String>,
     totp: bool,
     hotp: bool,
     device: Option<Channel>,
@@ -149,23 +143,19 @@ impl Plan {
         self.person(name, |person| person.hotp = true)
     }
 
+    /// A person of whose logins the site's notifier is told.
+    pub(crate) fn told(self, name: &str) -> Self {
+        self.person(name, |person| person.device = Some(Channel::Webhook))
+    }
+
     /// A person whose phone this is.
     pub(crate) fn calling(mut self, name: &str, phone: &Arc<Phone>) -> Self {
         self.phone = Some(Arc::clone(phone));
         self.person(name, |person| person.device = Some(Channel::Loopback))
     }
 
-    /// A person whose device is told by the site's notifier.
-    pub(crate) fn told_by_webhook(self, name: &str) -> Self {
-        self.person(name, |person| person.device = Some(Channel::Webhook))
-    }
-
     pub(crate) fn password(self, name: &str, password: &str) -> Self {
         self.person(name, |person| person.password = Some(password.to_owned()))
-    }
-
-    pub(crate) fn group(self, name: &str, group: &str) -> Self {
-        self.person(name, |person| person.group = Some(group.to_owned()))
     }
 
     fn person(mut self, name: &str, change: impl FnOnce(&mut Person)) -> Self {
@@ -173,7 +163,7 @@ impl Plan {
         let at = known.unwrap_or(self.people.len());
         if known.is_none() {
             let name = name.to_owned();
-            self.people.push(Person { name, password: None, group: None, totp: false, hotp: false, device: None });
+            self.people.push(Person { name, password: None, totp: false, hotp: false, device: None });
         }
         change(&mut self.people[at]);
         self
@@ -225,9 +215,8 @@ impl Plan {
 
 async fn enrol(store: &Sqlite, person: &Person) {
     let (name, now) = (ResolvedUser::new(person.name.as_str()), Clock::begin().moment().wall);
-    let groups = person.group.iter().map(|group| GroupName::new(group.as_str())).collect();
     let hash = person.password.as_ref().map(|password| hash_password(&Secret::new(password.as_str())).unwrap());
-    let user = NewUser { name: name.clone(), groups, mail: None, password_hash: hash.map(Secret::new) };
+    let user = NewUser { name: name.clone(), groups: Vec::new(), mail: None, password_hash: hash.map(Secret::new) };
     store.add_user(user, now).await.unwrap();
     let kinds = [(person.totp, TokenKind::Totp { period_s: 30 }), (person.hotp, TokenKind::Hotp)];
     for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
@@ -238,6 +227,11 @@ async fn enrol(store: &Sqlite, person: &Person) {
     if let Some(channel) = person.device {
         store.add_device(&name, channel, None, now).await.unwrap();
     }
+}
+
+/// A directory with nothing in it but an address: what `init` and the other commands make of it is the test's.
+pub(crate) fn empty() -> Site {
+    Site { radius: at(RADIUS_PORT), metrics: at(METRICS_PORT), home: tempfile::tempdir().unwrap() }
 }
 
 /// A house's files, whether anybody is at home or not.
@@ -268,7 +262,15 @@ impl Site {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn write_private(&self, name: &str, text: &str) {
+    /// Gives a policy that names no addresses of its own those of this site, and this host as the appliance.
+    pub(crate) fn settle(&self) {
+        let policy = self.policy().replace("192.0.2.10", "127.0.0.1");
+        let (radius, metrics) = (self.radius, self.metrics);
+        let listen = format!("[radius]\nlisten = \"{radius}\"\n[metrics]\nlisten = \"{metrics}\"\n");
+        self.write("vestibule.toml", &format!("{listen}{policy}"));
+    }
+
+    pub(crate) fn write_private(&self, name: &str, text: &str) {
         use std::io::Write as _;
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(self.path(name)).unwrap();
@@ -298,7 +300,8 @@ impl Site {
     /// The sum of all samples of a metric whose labels hold these words.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let page = self.page("/metrics").await.unwrap_or_default();
-        let samples = page.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
+        let samples =
+            page.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
         let ours = samples.filter(|line| labels.iter().all(|label| line.contains(label)));
         ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
@@ -386,14 +389,20 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) async fn ready(&mut self) {
         until("readiness", async || {
-            let over = !self.site.is_ready().await;
-            (!over).then_some(())
+            let over = self.child.is_over();
+            assert!(!over, "it ended: {}", self.child.output());
+            self.site.is_ready().await.then_some(())
         })
         .await;
+    }
+
+    /// Waits for its end, and keeps the files.
+    pub(crate) async fn dies(mut self) -> Site {
+        self.child.ended().await;
+        self.site
     }
 
     pub(crate) async fn appliance(&self) -> Appliance {
         self.site.appliance().await
     }
 }
-

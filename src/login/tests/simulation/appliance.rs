@@ -59,7 +59,14 @@ impl World {
             let beside = number > 0 && self.dice.chance(45);
             at += if beside { self.dice.between(0, 9000) } else { self.dice.between(1000, 45_000) };
             let (ask, person) = if beside { self.beside(number - 1) } else { self.fresh() };
-            self.scripts.push(Script { ask: ask.clone(), person, packets: 0, answered: Vec::new(), retries: 0, rounds: 0 });
+            self.scripts.push(Script {
+                ask: ask.clone(),
+                person,
+                packets: 0,
+                answered: Vec::new(),
+                retries: 0,
+                rounds: 0,
+            });
             self.later(at, Happening::Act(number, Act::Ask(ask)));
         }
     }
@@ -188,7 +195,9 @@ impl World {
         let heard = match answer {
             Answer::Accept(_) => Heard::Accept,
             Answer::Reject(_) => Heard::Reject,
-            Answer::Challenge(Challenge::Ours { state, .. }) => Heard::Challenge { state: state.to_vec(), primary: false },
+            Answer::Challenge(Challenge::Ours { state, .. }) => {
+                Heard::Challenge { state: state.to_vec(), primary: false }
+            }
             Answer::Challenge(Challenge::Primary(_)) => {
                 let known = login.and_then(|login| self.reference.logins.get(&login));
                 let Some(state) = known.and_then(|known| known.primary_state.clone()) else { return };

@@ -5,16 +5,12 @@ use std::collections::BTreeMap;
 
 use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent, PushFailure, Question};
-use login::session::{Admission, Session};
-use login::{
-    Appended, Asker, AskerId, Attempt, ClientName, Credential, LoginId, LoginKey, LoginKeyParts, Proof, ProofKey, StateHash, Station, Tick, Unavailable, UserName,
-};
-use wire::Secret;
+use login::session::Session;
+use login::{LoginId, LoginKey, ProofKey, StateHash, Tick, Unavailable};
 
 use crate::dice::Dice;
-use crate::network::{Ask, Datagram, Duplicates, Seen};
+use crate::network::{Ask, Duplicates};
 use crate::reference::{Given, Issued};
-use crate::scene::appliance_of;
 use crate::world::{Happening, World};
 
 /// How long a State can be answered (C3).
@@ -24,15 +20,22 @@ const STATE_MS: u64 = 120_000;
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) sessions: BTreeMap<LoginKey, Session>,
-    states: BTreeMap<StateHash, LoginKey>,
+    pub(crate) states: BTreeMap<StateHash, LoginKey>,
     prompts: BTreeMap<login::PromptId, LoginKey>,
     wakes: BTreeMap<LoginKey, Tick>,
-    duplicates: Duplicates,
-    proof: ProofKey,
+    pub(crate) duplicates: Duplicates,
+    pub(crate) proof: ProofKey,
     shown: ProofKey,
+    /// It stops: what would begin is refused (G3).
+    pub(crate) draining: bool,
 }
 
 impl Engine {
+    /// Whether a session has this prompt out.
+    pub(crate) fn holds(&self, prompt: login::PromptId) -> bool {
+        self.prompts.contains_key(&prompt)
+    }
+
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let mut key = || {
             let (low, high) = (dice.sixteen(), dice.sixteen());
@@ -50,14 +53,27 @@ impl Engine {
             duplicates: Duplicates::default(),
             proof,
             shown,
+            draining: false,
         }
     }
 }
 
 /// The kinds of effects, in the order of their declaration.
 pub(crate) const KINDS: [&str; 14] = [
-    "AskPrimary", "ReadUser", "CheckCode", "ClaimPrompt", "Push", "ExtendPrompt", "ClosePrompt", "Release", "Record",
-    "Reply", "Supersede", "IndexState", "Joined", "TellDisplaced",
+    "AskPrimary",
+    "ReadUser",
+    "CheckCode",
+    "ClaimPrompt",
+    "Push",
+    "ExtendPrompt",
+    "ClosePrompt",
+    "Release",
+    "Record",
+    "Reply",
+    "Supersede",
+    "IndexState",
+    "Joined",
+    "TellDisplaced",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -80,122 +96,6 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
 }
 
 impl World {
-    /// A packet reaches the server.
-    pub(crate) fn arrive(&mut self, packet: Datagram) {
-        if self.now < self.down_until {
-            return;
-        }
-        let next = AskerId(self.reference.asked.len() as u64);
-        match self.engine.duplicates.see(&packet, next, self.now) {
-            Seen::InFlight => self.tally.absorbed += 1,
-            Seen::Again(answer) => {
-                self.tally.repeated += 1;
-                self.send_answer(&packet, &answer, None);
-            }
-            Seen::New => {
-                let patience = std::time::Duration::from_secs(appliance_of(packet.ask.client).gives_up_s);
-                let until = self.now.plus(login::limits::patience(patience));
-                let asker = self.reference.asks(packet.clone(), self.epoch, self.now, until);
-                self.tally.requests += 1;
-                self.later(until.0 - self.now.0 + 1, Happening::Overdue(asker));
-                self.later(until.0 - self.now.0 + 1001, Happening::Overdue(asker));
-                let attempt = self.attempt(&packet.ask, asker, until);
-                self.route(attempt);
-            }
-        }
-    }
-
-    fn attempt(&mut self, ask: &Ask, asker: AskerId, until: Tick) -> Attempt {
-        let appliance = appliance_of(ask.client);
-        let whole = Secret::new(ask.typed.as_bytes());
-        let proof = Proof::of(&self.engine.proof, "pap", &[whole.expose()]);
-        let (password, appended): (Secret, Option<Appended>) = if appliance.append && ask.state.is_none() {
-            login::attempt::split_appended(&whole, ",")
-        } else {
-            (whole, None)
-        };
-        let station = ask.station.map(str::as_bytes);
-        let connection = ask.connection.map(u64::to_be_bytes);
-        let named = |facts: &[Option<&[u8]>]| {
-            LoginKey::of(&self.site_key, &LoginKeyParts { client: ask.client, user: ask.user.as_bytes(), facts })
-        };
-        let twin = named(&[station]);
-        let login = match appliance.join {
-            _ if !ask.authentic => None,
-            login::policy::Join::Connection => connection.map(|connection| named(&[station, Some(&connection)])),
-            login::policy::Join::Station => station.map(|_| twin),
-            login::policy::Join::Weak => Some(twin),
-        };
-        let login = login.unwrap_or_else(|| LoginKey::alone(self.dice.sixteen()));
-        Attempt {
-            asker: Asker { id: asker, since: self.now, until, overhead: 60 },
-            client: ClientName::new(ask.client),
-            user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
-            user_octets: ask.user.as_bytes().into(),
-            credential: Credential::Pap { password, appended },
-            station: station.map(Station::new),
-            login,
-            twin,
-            proof,
-            state: ask.state.as_deref().map(StateHash::of),
-            authentic: ask.authentic,
-        }
-    }
-
-    /// By its State if it has one, else by its L; what is refused gets a session of its own.
-    fn route(&mut self, mut attempt: Attempt) {
-        let found = match attempt.state {
-            Some(state) => self.engine.states.get(&state).copied(),
-            None => Some(attempt.login),
-        };
-        let held = found.and_then(|key| self.engine.sessions.get(&key));
-        let admission = Session::admit(held, &attempt, self.moment());
-        self.expect(crate::invariants::admitted(self, &attempt, &admission));
-        let key = match (&admission, found) {
-            (Admission::Refuse(_), _) | (_, None) => {
-                attempt.login = LoginKey::alone(self.dice.sixteen());
-                attempt.login
-            }
-            (_, Some(key)) => key,
-        };
-        let session = self.engine.sessions.remove(&key).unwrap_or_else(|| Session::of(&attempt));
-        let asker = attempt.asker.id;
-        let (session, out) = self.step(session, |session, cx| session.take(admission.clone(), attempt, cx));
-        self.note_entry(asker, key, &admission, &out);
-        self.settle(key, session, out);
-    }
-
-    /// Which login the request is part of now, as the effects tell it.
-    fn note_entry(&mut self, asker: AskerId, key: LoginKey, admission: &Admission, out: &[Effect]) {
-        let told = out.iter().find_map(|effect| match effect {
-            Effect::AskPrimary { login, .. } | Effect::Joined { login, .. } => Some(*login),
-            Effect::Record(record) => Some(record.login),
-            _ => None,
-        });
-        let login = match admission {
-            Admission::Begin | Admission::Refuse(_) => told,
-            Admission::Join(old) => {
-                // A login that goes on under a new name tells it when it is joined.
-                let new = out.iter().find_map(|effect| match effect {
-                    Effect::Joined { login, .. } => Some(*login),
-                    _ => None,
-                });
-                if let Some(new) = new.filter(|new| new != old) {
-                    self.reference.goes_on(*old, new, asker);
-                }
-                new.or(Some(*old))
-            }
-            Admission::Resume(login) | Admission::Twin(login, _) => Some(*login),
-            Admission::Repeat(_) => crate::invariants::repeated_from(self, asker),
-        };
-        self.tally.joins += u64::from(matches!(admission, Admission::Join(_)));
-        if let Some(login) = login {
-            let law = self.law;
-            self.reference.enters(asker, login, key, law);
-        }
-        self.expect(crate::invariants::entered(self, asker, out));
-    }
-
     /// Brings an event to its session, if that still exists.
     pub(crate) fn deliver(&mut self, key: LoginKey, event: Event) {
         let Some(session) = self.engine.sessions.remove(&key) else { return };
@@ -209,7 +109,7 @@ impl World {
         }
     }
 
-    fn step<F>(&mut self, session: Session, change: F) -> (Session, Vec<Effect>)
+    pub(crate) fn step<F>(&mut self, session: Session, change: F) -> (Session, Vec<Effect>)
     where
         F: FnOnce(Session, &mut Context<'_>) -> Session,
     {
@@ -224,7 +124,7 @@ impl World {
     }
 
     /// Puts the session back with all that hangs on it, then performs what it wants.
-    fn settle(&mut self, key: LoginKey, session: Session, out: Vec<Effect>) {
+    pub(crate) fn settle(&mut self, key: LoginKey, session: Session, out: Vec<Effect>) {
         self.engine.states.retain(|_, of| *of != key);
         self.engine.prompts.retain(|_, of| *of != key);
         self.engine.states.extend(session.states().map(|state| (state, key)));
@@ -271,12 +171,15 @@ impl World {
         self.expect(Err(("B5", format!("a deadline has passed and stays after its wakes: {session:?}"))));
     }
 
-    fn note_want(&mut self, effect: &Effect) {
+    pub(crate) fn note_want(&mut self, effect: &Effect) {
         let law = self.law;
         let logins = &mut self.reference.logins;
         match effect {
             Effect::AskPrimary { login, question, .. } => {
                 logins.entry(*login).and_modify(|known| known.question = Some(*question));
+            }
+            Effect::ClaimPrompt { login, question, claim } => {
+                logins.entry(*login).and_modify(|known| known.claim = (Some(*question), Some(claim.prompt)));
             }
             Effect::Release { login, .. } => {
                 logins.entry(*login).and_modify(|known| {
@@ -292,10 +195,14 @@ impl World {
     }
 
     /// Now, what needs nobody else; after a while, what does. A crash may come before or after.
-    fn want(&mut self, key: LoginKey, effect: Effect) {
+    pub(crate) fn want(&mut self, key: LoginKey, effect: Effect) {
         let kind = kind_of(&effect);
         match effect {
-            Effect::Reply { .. } | Effect::Supersede(_) | Effect::IndexState(_) | Effect::Joined { .. } | Effect::TellDisplaced(_) => {
+            Effect::Reply { .. }
+            | Effect::Supersede(_)
+            | Effect::IndexState(_)
+            | Effect::Joined { .. }
+            | Effect::TellDisplaced(_) => {
                 if !self.crash_point(kind, false) {
                     self.at_once(effect);
                     self.crash_point(kind, true);
@@ -345,12 +252,7 @@ impl World {
             Answer::Accept(_) | Answer::Reject(_) => None,
         };
         let Some(state) = state else { return };
-        let issued = Issued {
-            to: ask.clone(),
-            epoch: self.epoch,
-            until: Tick(self.now.0 + STATE_MS),
-            spent_by: None,
-        };
+        let issued = Issued { to: ask.clone(), epoch: self.epoch, until: Tick(self.now.0 + STATE_MS), spent_by: None };
         self.reference.states.entry(StateHash::of(&state)).or_insert(issued);
     }
 
@@ -367,7 +269,10 @@ impl World {
             _ => LoginEvent::Claim(other, Ok(login::Claim::Claimed { displaced: None })),
         };
         let (epoch, delay) = (self.epoch, self.dice.between(1, 900));
-        self.later(delay, Happening::Deliver { epoch, key, event: Box::new(Event::Login(login, forged)), genuine: false });
+        self.later(
+            delay,
+            Happening::Deliver { epoch, key, event: Box::new(Event::Login(login, forged)), genuine: false },
+        );
     }
 }
 

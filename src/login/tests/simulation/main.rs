@@ -5,6 +5,14 @@
 //! Every answer is judged against a reference model that keeps its own books. A broken rule prints its number and the
 //! seed; `VESTIBULE_SEED=n cargo test -p vestibule-login --test simulation` replays that very life, with its trace.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that can't go on should stop"
+)]
+
 mod appliance;
 mod dice;
 mod engine;
@@ -13,6 +21,8 @@ mod network;
 mod perform;
 mod phone;
 mod reference;
+mod routing;
+mod rows;
 mod scene;
 mod store;
 mod tally;
@@ -72,6 +82,28 @@ fn no_rule_is_broken_in_a_hundred_thousand_random_logins() {
     say(&tally.to_string());
     let told: String = broken.iter().map(|(rule, (lives, seed, what))| told(rule, *lives, *seed, what)).collect();
     assert!(told.is_empty(), "{told}");
+    if logins_wanted() >= 100_000 {
+        assert_eq!(tally.crash_points_missed(), Vec::<String>::new(), "crash points that nothing reached");
+    }
+}
+
+#[test]
+fn the_same_seed_lives_the_same_life() {
+    let policies = policies();
+    for seed in [1, 77, 4711] {
+        let (one, other) = (live(seed, &policies, true), live(seed, &policies, true));
+        assert!(one.trace.as_ref().is_some_and(|trace| trace.len() > 100));
+        assert_eq!(one.trace, other.trace, "seed {seed}");
+    }
+}
+
+#[test]
+fn people_who_do_all_right_get_in() {
+    let policies = policies();
+    let mut tally = Tally::default();
+    (0..100).for_each(|seed| tally.add(&live(seed, &policies, false).tally));
+    // A machine that refuses everybody breaks no other rule.
+    assert!(tally.accepts * 4 > tally.logins, "{tally}");
 }
 
 fn told(rule: &str, lives: u64, seed: u64, what: &str) -> String {
@@ -109,7 +141,9 @@ mod saboteurs {
         let mut missed = Vec::new();
         for sabotage in Mutant::ALL {
             match caught(sabotage) {
-                Some((rule, what, logins)) => say(&format!("{sabotage:?} is caught by {rule} within {logins} logins: {what}")),
+                Some((rule, what, logins)) => {
+                    say(&format!("{sabotage:?} is caught by {rule} within {logins} logins: {what}"))
+                }
                 None => missed.push(sabotage),
             }
         }

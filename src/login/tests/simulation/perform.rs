@@ -93,7 +93,10 @@ impl World {
     // --- phones ------------------------------------------------------------------------------------------------
 
     fn push(&mut self, key: LoginKey, login: LoginId, claim: &login::PromptClaim) {
+        // Another login may have displaced it since its claim: then no phone rings for it (B2). Asked at the last moment.
+        let open = self.store.current.prompts.get(&claim.prompt).is_none_or(|row| row.state.is_open());
         let failure = match self.dice.below(100) {
+            _ if !open => Some(push_failure(None)),
             0..=1 => Some(push_failure(Some(true))),
             2..=3 => Some(push_failure(Some(false))),
             4 => Some(push_failure(None)),
@@ -178,7 +181,8 @@ impl World {
             }
             Effect::CheckCode { login, question, user, station, code, methods, guess } => {
                 let (station, code) = (text(station), String::from_utf8_lossy(code.expose()));
-                let typed = Typed { login: *login, user: user.as_str(), station: station.as_deref(), code: &code, methods };
+                let typed =
+                    Typed { login: *login, user: user.as_str(), station: station.as_deref(), code: &code, methods };
                 let check = crate::invariants::guesses(self, &typed);
                 self.expect(check);
                 let outcome = self.store.check_code(*guess, &typed, now);

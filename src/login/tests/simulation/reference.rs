@@ -62,6 +62,8 @@ pub(crate) struct Known {
     pub(crate) begun_by: AskerId,
     pub(crate) askers: Vec<AskerId>,
     pub(crate) question: Option<Question>,
+    /// The question of its claim, and the prompt that it would be.
+    pub(crate) claim: (Option<Question>, Option<PromptId>),
     /// The primary's State that is out.
     pub(crate) primary_state: Option<Vec<u8>>,
     /// Whom the primary really accepted.
@@ -71,6 +73,8 @@ pub(crate) struct Known {
     pub(crate) law_at_release: Option<Law>,
     pub(crate) records: u32,
     pub(crate) releases: u32,
+    /// The prompts that it claimed or joined, and whether its session heard of an approval.
+    pub(crate) prompts: BTreeMap<PromptId, bool>,
 }
 
 /// A State that was shown.
@@ -105,8 +109,7 @@ impl Reference {
     pub(crate) fn asks(&mut self, packet: Datagram, epoch: u32, at: Tick, until: Tick) -> AskerId {
         let id = AskerId(self.asked.len() as u64);
         let (doomed, twin_of) = self.fate_of_state(&packet.ask, id, epoch, at);
-        let asked =
-            Asked { packet, epoch, until, login: None, doomed, twin_of, answer: None, superseded: false };
+        let asked = Asked { packet, epoch, until, login: None, doomed, twin_of, answer: None, superseded: false };
         self.asked.push(asked);
         id
     }
@@ -173,12 +176,14 @@ impl Known {
             begun_by: by,
             askers: Vec::new(),
             question: None,
+            claim: (None, None),
             primary_state: None,
             accepted: None,
             law,
             law_at_release: None,
             records: 0,
             releases: 0,
+            prompts: BTreeMap::new(),
         }
     }
 }

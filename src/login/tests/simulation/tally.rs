@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     pub(crate) prompts: u64,
     pub(crate) crashes: u64,
     pub(crate) superseded: u64,
-    accepts: u64,
+    pub(crate) accepts: u64,
     rejects: u64,
     challenges: u64,
     reasons: std::collections::BTreeMap<&'static str, u64>,
@@ -62,7 +62,13 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} logins in {} requests, {} retransmits absorbed or repeated", self.logins, self.requests, self.absorbed + self.repeated)?;
+        writeln!(
+            f,
+            "{} logins in {} requests, {} retransmits absorbed or repeated",
+            self.logins,
+            self.requests,
+            self.absorbed + self.repeated
+        )?;
         writeln!(
             f,
             "answers: {} accepts, {} rejects, {} challenges; {} superseded; {} joins; {} prompts",
@@ -70,6 +76,12 @@ impl std::fmt::Display for Tally {
         )?;
         writeln!(f, "refusals: {:?}", self.reasons)?;
         let missed = self.crash_points_missed();
-        write!(f, "{} crashes; crash points reached: {} of {} {missed:?}", self.crashes, self.crash_points_reached(), self.crash_points.len())
+        write!(
+            f,
+            "{} crashes; crash points reached: {} of {} {missed:?}",
+            self.crashes,
+            self.crash_points_reached(),
+            self.crash_points.len()
+        )
     }
 }

@@ -5,9 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use login::event::{Effect, Event, LoginEvent};
-use login::{
-    AskerId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall,
-};
+use login::{AskerId, Claim, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall};
 
 use crate::appliance::{Act, Script};
 use crate::dice::Dice;
@@ -41,6 +39,8 @@ pub(crate) enum Happening {
     Remove(&'static str),
     Law(Law),
     ClockStep(i64),
+    Drain,
+    Stop { epoch: u32 },
 }
 
 #[derive(Debug)]
@@ -161,6 +161,7 @@ impl World {
                 world.later(when, what);
             }
         };
+        at(self, 15, |_| Happening::Drain);
         for _ in 0..3 {
             at(self, 12, |dice| Happening::Block(dice.pick(&PEOPLE).name, true));
             at(self, 6, |dice| Happening::Remove(dice.pick(&PEOPLE).name));
@@ -178,14 +179,23 @@ impl World {
             Happening::Act(script, act) => self.act(script, act),
             Happening::Arrive(packet) => self.arrive(packet),
             Happening::Hear { script, packet, heard } => self.hear(script, &packet, heard),
-            Happening::Perform { epoch, key, effect, tries } if epoch == self.epoch => self.perform(key, *effect, tries),
+            Happening::Perform { epoch, key, effect, tries } if epoch == self.epoch => {
+                self.perform(key, *effect, tries)
+            }
             Happening::Deliver { epoch, key, event, genuine } if epoch == self.epoch => {
                 if genuine {
                     self.learn(&event);
                 }
                 self.deliver(key, *event);
             }
-            Happening::Tell { epoch, prompt, event } if epoch == self.epoch => self.deliver_to_prompt(prompt, *event),
+            Happening::Tell { epoch, prompt, event } if epoch == self.epoch => {
+                self.learn_approval(prompt, &event);
+                self.deliver_to_prompt(prompt, *event);
+            }
+            Happening::Stop { epoch } if epoch == self.epoch => {
+                self.store.sync();
+                self.begin_anew();
+            }
             Happening::Sync { epoch } if epoch == self.epoch => {
                 self.sync_at = None;
                 self.store.sync();
@@ -195,7 +205,9 @@ impl World {
             | Happening::Deliver { .. }
             | Happening::Tell { .. }
             | Happening::Sync { .. }
+            | Happening::Stop { .. }
             | Happening::Wake { .. } => {}
+            Happening::Drain => self.drain(),
             Happening::Phone { prompt, answer } => self.phone_says(prompt, &answer),
             Happening::Overdue(asker) => self.expect(crate::invariants::overdue(self, asker)),
             Happening::Block(user, barred) => {
@@ -215,23 +227,57 @@ impl World {
         }
     }
 
-    /// What the primary really said, if it answers the question that is open.
+    /// What is really told to a login, if it answers the question that is open.
     fn learn(&mut self, event: &Event) {
-        let Event::Login(login, LoginEvent::Primary(question, PrimaryAnswer::Accept { user, .. })) = event else { return };
-        let known = self.reference.logins.get_mut(login).filter(|known| known.question == Some(*question));
-        if let Some(known) = known {
-            known.accepted = Some(user.as_str().to_owned());
+        let Event::Login(login, event) = event else { return };
+        let Some(known) = self.reference.logins.get_mut(login) else { return };
+        match event {
+            LoginEvent::Primary(question, PrimaryAnswer::Accept { user, .. }) if known.question == Some(*question) => {
+                known.accepted = Some(user.as_str().to_owned());
+            }
+            LoginEvent::Claim(question, Ok(Claim::Joined { prompt, .. })) if known.claim.0 == Some(*question) => {
+                known.prompts.insert(*prompt, false);
+            }
+            LoginEvent::Claim(question, Ok(Claim::Claimed { .. })) if known.claim.0 == Some(*question) => {
+                known.prompts.extend(known.claim.1.map(|prompt| (prompt, false)));
+            }
+            _ => {}
         }
+    }
+
+    /// A session hears of an approval.
+    fn learn_approval(&mut self, prompt: PromptId, event: &Event) {
+        if matches!(event, Event::Phone { answer: PhoneAnswer::Approve, .. }) && self.engine.holds(prompt) {
+            let there = self.reference.logins.values_mut().filter_map(|known| known.prompts.get_mut(&prompt));
+            there.for_each(|told| *told = true);
+        }
+    }
+
+    /// The server stops in order: everybody who waits is answered now, and then a new life begins (G3).
+    fn drain(&mut self) {
+        self.engine.draining = true;
+        for key in self.engine.sessions.keys().copied().collect::<Vec<_>>() {
+            self.deliver(key, Event::Drained);
+        }
+        let check = crate::invariants::drained(self);
+        self.expect(check);
+        let epoch = self.epoch;
+        self.later(3000, Happening::Stop { epoch });
     }
 
     /// The server dies. What was not synced may be lost, the sessions are.
     pub(crate) fn crash(&mut self) {
         self.tally.crashes += 1;
-        self.epoch += 1;
         if self.dice.chance(60) {
             self.store.lose_unsynced();
         }
         self.store.sync();
+        self.begin_anew();
+    }
+
+    /// Another life of the server: nothing is left but the store and the key of L.
+    fn begin_anew(&mut self) {
+        self.epoch += 1;
         self.sync_at = None;
         self.down_until = self.now.plus(std::time::Duration::from_millis(self.dice.between(10, 4000)));
         self.engine = Engine::new(&mut self.dice);

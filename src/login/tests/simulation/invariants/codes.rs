@@ -29,7 +29,10 @@ pub(crate) fn c3_a_state_is_bound_and_spent_once(world: &World, asker: AskerId, 
 /// What came with a refused State reaches neither primary nor store, and rings nowhere (C3).
 pub(crate) fn c3_a_refused_state_reaches_nobody(world: &World, asker: AskerId, out: &[Effect]) -> Check {
     let asks = |effect: &Effect| {
-        matches!(effect, Effect::AskPrimary { .. } | Effect::CheckCode { .. } | Effect::ClaimPrompt { .. } | Effect::Release { .. })
+        matches!(
+            effect,
+            Effect::AskPrimary { .. } | Effect::CheckCode { .. } | Effect::ClaimPrompt { .. } | Effect::Release { .. }
+        )
     };
     match world.reference.asked(asker).doomed {
         Some(why) if out.iter().any(asks) => Err(("C3", format!("{why}, and yet {out:?}"))),
@@ -54,24 +57,35 @@ pub(crate) fn c3_twins_get_the_same(world: &World, asker: AskerId, answer: &Answ
     let superseded = [theirs, mine].contains(&Given::Reject(Reason::Superseded));
     // A challenge whose login has ended since is answered by nobody.
     let over = world.reference.login_of(first).is_none_or(|known| known.records > 0);
-    let same = over && theirs == Given::Challenge || matches!(
-        (theirs, mine),
-        (Given::Accept, Given::Accept) | (Given::Reject(_), Given::Reject(_)) | (Given::Challenge, Given::Challenge)
-    );
-    if same || superseded || world.now.0 > at.0 + REMEMBERED_MS {
+    let same = over && theirs == Given::Challenge
+        || matches!(
+            (theirs, mine),
+            (Given::Accept, Given::Accept)
+                | (Given::Reject(_), Given::Reject(_))
+                | (Given::Challenge, Given::Challenge)
+        );
+    // A server that has drained remembers nobody any more (G3).
+    if same || superseded || world.engine.draining || world.now.0 > at.0 + REMEMBERED_MS {
         return Ok(());
     }
     Err(("C3", format!("{first:?} got {theirs:?}, its twin {asker:?} gets {mine:?}")))
 }
 
 /// The primary sees the first request's password, split once, or the answer to its own question (C4, C3).
-pub(crate) fn c4_split_once_and_never_unsplit(world: &World, login: LoginId, typed: &str, state: Option<&[u8]>) -> Check {
+pub(crate) fn c4_split_once_and_never_unsplit(
+    world: &World,
+    login: LoginId,
+    typed: &str,
+    state: Option<&[u8]>,
+) -> Check {
     let Some(known) = world.reference.logins.get(&login) else { return Ok(()) };
     let first = &world.reference.asked(known.begun_by).packet.ask;
     match state {
         Some(state) if known.primary_state.as_deref() == Some(state) => Ok(()),
         Some(_) => Err(("C3", "a State that the primary did not give goes to the primary".to_owned())),
-        None if first.state.is_some() => Err(("C3", "an answer to a State goes to the primary as a password".to_owned())),
+        None if first.state.is_some() => {
+            Err(("C3", "an answer to a State goes to the primary as a password".to_owned()))
+        }
         None if split(first).0 == typed => Ok(()),
         None => Err(("C4", format!("the primary gets {typed:?} of {:?}", first.typed))),
     }
@@ -94,7 +108,7 @@ pub(crate) fn c4_no_prompt_after_an_appended_code(world: &World, login: LoginId)
     }
 }
 
-fn appended_code(world: &World, asker: AskerId) -> bool {
+pub(super) fn appended_code(world: &World, asker: AskerId) -> bool {
     let tail = split(&world.reference.asked(asker).packet.ask).1;
     tail.is_some_and(|tail| tail.bytes().all(|octet| octet.is_ascii_digit()))
 }
@@ -103,7 +117,8 @@ fn appended_code(world: &World, asker: AskerId) -> bool {
 pub(crate) fn c1_a_code_works_once(world: &World, typed: &Typed<'_>, outcome: &CodeOutcome) -> Check {
     let CodeOutcome::Right { token, .. } = outcome else { return Ok(()) };
     let uses = &world.store.current.uses;
-    let Some((at, (_, id, moving))) = uses.iter().enumerate().rev().find(|(_, (login, ..))| *login == typed.login) else {
+    let Some((at, (_, id, moving))) = uses.iter().enumerate().rev().find(|(_, (login, ..))| *login == typed.login)
+    else {
         return Err(("C1", format!("{:?} is right without a use", token)));
     };
     if code_of(id, *moving) != typed.code {
@@ -121,6 +136,14 @@ pub(crate) fn c1_an_identical_wrong_code_counts_once(world: &World, typed: &Type
     let same = |(login, code): &&(LoginId, String)| *login == typed.login && code == typed.code;
     let count = world.store.current.failures.iter().filter(same).count();
     if count > 1 { Err(("C1", format!("{} counted {count} times in one login", typed.code))) } else { Ok(()) }
+}
+
+/// A login has three tries (C3).
+pub(crate) fn c3_three_tries(world: &World, typed: &Typed<'_>) -> Check {
+    let rows = &world.store.current;
+    let used = rows.uses.iter().filter(|(login, ..)| *login == typed.login).count();
+    let failed = rows.failures.iter().filter(|(login, _)| *login == typed.login).count();
+    if used + failed > 3 { Err(("C3", format!("{} has {failed} failures and goes on", typed.login))) } else { Ok(()) }
 }
 
 /// Codes are looked at, and failures counted, only after the primary accepted this very user (D1).

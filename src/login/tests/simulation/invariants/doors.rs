@@ -4,6 +4,7 @@ use login::answer::Accept;
 use login::prompt::PromptState;
 use login::{AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, ReleaseCheck, TokenId};
 
+use super::codes::appended_code;
 use crate::appliance::person_named;
 use crate::network::Ask;
 use crate::reference::{Known, same_login, split};
@@ -28,6 +29,10 @@ fn second_door(world: &World, asker: AskerId, known: &Known, who: &Person, law: 
     let first = &world.reference.asked(known.begun_by).packet.ask;
     let says = law_says(law, who, first.client, first.station);
     let login = world.reference.asked(asker).login.unwrap();
+    // Rules C4: an appended code opens the door or nothing does, whatever a phone says to another login.
+    if says != Says::Excused && appended_code(world, known.begun_by) && !by_code(world, login, who, &Method::ALL) {
+        return Err(("C4", format!("{} got in though the appended code was wrong", who.name)));
+    }
     let opened = match says {
         Says::Excused => true,
         Says::No => {
@@ -132,6 +137,33 @@ pub(crate) fn a6_all_still_stands(world: &World, login: LoginId, check: &Release
         return Err(("A8", format!("{login} was released though its prompt was denied")));
     }
     Ok(())
+}
+
+/// A denial of a prompt that this login waited for ends it, whichever way it would get in (A8).
+pub(crate) fn a8_a_denial_ends_the_login(world: &World, login: LoginId) -> Check {
+    let Some(known) = world.reference.logins.get(&login) else { return Ok(()) };
+    let denied = |row: &PromptRow| {
+        let while_out = row.log.iter().take_while(|said| matches!(said, Happened::Said(_)));
+        while_out.into_iter().any(|said| *said != Happened::Said(PhoneAnswer::Approve))
+    };
+    let rows = &world.store.current.prompts;
+    match known.prompts.keys().find(|id| rows.get(id).is_some_and(denied)) {
+        Some(id) => Err(("A8", format!("{login} was released though {id}, for which it waited, was denied"))),
+        None => Ok(()),
+    }
+}
+
+/// Where an approval stands and the session heard of it, nobody is asked anything more (A8, B5).
+pub(crate) fn a8_an_approval_is_heard(world: &World, asker: AskerId) -> Check {
+    let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
+    let stands =
+        |id: &PromptId| world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved);
+    // A twin gets what the first got, though the phone has spoken since (C3).
+    let twin = world.reference.asked(asker).twin_of.is_some();
+    match known.prompts.iter().find(|(id, told)| **told && stands(id)) {
+        Some((id, _)) if !twin => Err(("A8", format!("{asker:?} is challenged though {id} is approved"))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// One record for each login, ever (F2).

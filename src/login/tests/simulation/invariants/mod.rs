@@ -12,12 +12,13 @@ use login::{AskerId, Attempt, CodeOutcome, LoginId, PromptClaim, ReleaseCheck, R
 use crate::store::Typed;
 use crate::world::{Check, World};
 
-pub(crate) use one_login::{overdue, repeated_from, superseded};
+pub(crate) use one_login::{g3_nobody_waits_after_a_drain as drained, overdue, repeated_from, superseded};
 
 /// How the machine routes a request.
 pub(crate) fn admitted(world: &World, attempt: &Attempt, admission: &Admission) -> Check {
     codes::c3_a_state_is_bound_and_spent_once(world, attempt.asker.id, admission)?;
     one_login::b2_only_the_same_login_joins(world, attempt.asker.id, admission)?;
+    one_login::b2_equal_l_and_p_join(world, attempt.asker.id, admission)?;
     one_login::b2_an_accept_repeats_only_under_connection(world, attempt.asker.id, admission)
 }
 
@@ -63,8 +64,14 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
             doors::f2_the_record_is_durable(world, asker)?;
             one_login::b2_the_newest_gets_the_accept(world, asker)?;
         }
-        Answer::Challenge(_) => codes::c4_a_wrong_appended_code_never_prompts(world, asker)?,
-        Answer::Reject(reject) => one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?,
+        Answer::Challenge(_) => {
+            codes::c4_a_wrong_appended_code_never_prompts(world, asker)?;
+            doors::a8_an_approval_is_heard(world, asker)?;
+        }
+        Answer::Reject(reject) => {
+            one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?;
+            one_login::b5_who_can_be_challenged_is(world, asker, reject)?;
+        }
     }
     one_login::b5_nobody_is_answered_too_late(world, asker)?;
     codes::c3_twins_get_the_same(world, asker, answer)
@@ -85,6 +92,7 @@ pub(crate) fn claimed(world: &World, claim: &PromptClaim) -> Check {
 
 /// A code is about to be looked at.
 pub(crate) fn guesses(world: &World, typed: &Typed<'_>) -> Check {
+    codes::c3_three_tries(world, typed)?;
     codes::d1_codes_only_after_the_primary(world, typed)
 }
 
@@ -97,7 +105,11 @@ pub(crate) fn guessed(world: &World, typed: &Typed<'_>, outcome: &CodeOutcome) -
 
 /// The store granted a release, or not.
 pub(crate) fn releases(world: &World, login: LoginId, check: &ReleaseCheck, outcome: &ReleaseOutcome) -> Check {
-    if *outcome == ReleaseOutcome::Granted { doors::a6_all_still_stands(world, login, check) } else { Ok(()) }
+    if *outcome != ReleaseOutcome::Granted {
+        return Ok(());
+    }
+    doors::a6_all_still_stands(world, login, check)?;
+    doors::a8_a_denial_ends_the_login(world, login)
 }
 
 /// Nothing more will happen.

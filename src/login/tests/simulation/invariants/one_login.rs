@@ -3,11 +3,11 @@
 use login::answer::{Answer, Reject};
 use login::policy::Join;
 use login::session::Admission;
-use login::{AskerId, LoginId, PromptClaim, Reason, Tick};
+use login::{AskerId, LoginId, PromptClaim, PromptId, Reason, Tick};
 
 use crate::appliance::passed;
 use crate::network::Ask;
-use crate::reference::{Asked, Given, same_login};
+use crate::reference::{Asked, Given, Known, same_login};
 use crate::scene::appliance_of;
 use crate::world::{Check, World};
 
@@ -38,6 +38,23 @@ pub(crate) fn b2_only_the_same_login_joins(world: &World, asker: AskerId, admiss
         return Err(("B2", format!("{ask:?} joins with another credential than {first:?}")));
     }
     Ok(())
+}
+
+/// L and P equal to a login that runs: the asker joins it; no primary, no prompt (B2).
+pub(crate) fn b2_equal_l_and_p_join(world: &World, asker: AskerId, admission: &Admission) -> Check {
+    let ask = ask_of(world, asker);
+    if !matches!(admission, Admission::Begin) || ask.state.is_some() {
+        return Ok(());
+    }
+    let runs = |known: &&Known| {
+        let first = world.reference.asked(known.begun_by);
+        let equal = same_login(ask, &first.packet.ask) && ask.typed == first.packet.ask.typed;
+        equal && first.epoch == world.epoch && known.records == 0 && known.releases == 0
+    };
+    match world.reference.logins.values().find(runs) {
+        Some(known) => Err(("B2", format!("{asker:?} begins anew though {:?} has the same L and P", known.begun_by))),
+        None => Ok(()),
+    }
 }
 
 /// An Accept is repeated only under `join = "connection"`, for ten seconds, to equal L and P; or to a twin (B2, C3).
@@ -95,10 +112,37 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
 /// Under `connection` every live asker of the login is let in (B2).
 pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker: AskerId, reject: &Reject) -> Check {
     let strict = appliance_of(ask_of(world, asker).client).join == Join::Connection;
-    let same = |known: &crate::reference::Known| known.askers.len() > 1 && world.reference.asked(asker).twin_of.is_none();
+    let same = |known: &Known| known.askers.len() > 1 && world.reference.asked(asker).twin_of.is_none();
     let elsewhere = world.reference.login_of(asker).is_some_and(same);
     if strict && reject.reason == Reason::Superseded && elsewhere {
         return Err(("B2", format!("{asker:?} is superseded under join = \"connection\"")));
+    }
+    Ok(())
+}
+
+/// While the prompt is out, who runs out of time is challenged where the client can show it, not refused (B5).
+pub(crate) fn b5_who_can_be_challenged_is(world: &World, asker: AskerId, reject: &Reject) -> Check {
+    let can = appliance_of(ask_of(world, asker).client).challenge;
+    if reject.reason != Reason::Unanswered || !can || world.stepped {
+        return Ok(());
+    }
+    let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
+    let rows = &world.store.current.prompts;
+    let out = |id: &&PromptId| rows.get(id).is_some_and(|row| row.state.is_open() && row.ends_at > world.wall());
+    match known.prompts.keys().find(out) {
+        Some(id) => Err(("B5", format!("{asker:?} is refused though {id} is out and its client can show a challenge"))),
+        None => Ok(()),
+    }
+}
+
+/// A server that stops leaves nobody waiting, but for what the store is asked to release (G3).
+pub(crate) fn g3_nobody_waits_after_a_drain(world: &World) -> Check {
+    for (id, asked) in world.reference.asked.iter().enumerate().filter(|(_, asked)| asked.epoch == world.epoch) {
+        let releasing =
+            asked.login.and_then(|login| world.reference.logins.get(&login)).is_some_and(|known| known.releases > 0);
+        if asked.answer.is_none() && !asked.superseded && !releasing {
+            return Err(("G3", format!("request {id} waits after the drain: {:?}", asked.packet.ask)));
+        }
     }
     Ok(())
 }
@@ -107,9 +151,10 @@ pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker
 pub(crate) fn b5_nobody_is_answered_too_late(world: &World, asker: AskerId) -> Check {
     let asked = world.reference.asked(asker);
     let state = &asked.packet.ask.state;
-    let has_twin = state.is_some() && world.reference.login_of(asker).is_some_and(|known| {
-        known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
-    });
+    let has_twin = state.is_some()
+        && world.reference.login_of(asker).is_some_and(|known| {
+            known.askers.iter().any(|other| *other != asker && ask_of(world, *other).state == *state)
+        });
     if world.now > last_moment(world, asker) && !has_twin {
         return Err(("B5", format!("{asker:?} is answered at {:?}, its deadline was {:?}", world.now, asked.until)));
     }

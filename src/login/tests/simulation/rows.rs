@@ -1,0 +1,312 @@
+//! The store model's rows, and how they change: guesses, prompts, pushes, and what speaks against a release.
+//!
+//! Beside each row stands its ledger: what really happened, in order. The invariants read the ledger.
+
+use std::collections::BTreeMap;
+
+use login::codes::{fresh_counter, fresh_step};
+use login::limits::{Bucket, Limits, PushCounts};
+use login::prompt::PromptState;
+use login::{
+    CodeOutcome, DeviceId, LoginId, LoginKey, Means, Method, PhoneAnswer, PromptClaim, PromptId, PromptStatus,
+    RecordedAnswer, ReleaseCheck, TokenId, Wall,
+};
+
+use crate::scene::{Person, STEP_MS, code_of, person_of};
+
+/// How long an approval without a live asker waits (A8).
+const APPROVED_WAITS: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) users: BTreeMap<&'static str, UserRow>,
+    pub(crate) tokens: BTreeMap<&'static str, TokenRow>,
+    pub(crate) prompts: BTreeMap<PromptId, PromptRow>,
+    pub(crate) guesses: BTreeMap<[u8; 16], CodeOutcome>,
+    pub(crate) records: BTreeMap<LoginId, RecordedAnswer>,
+    /// The ledger: which login used which step or counter.
+    pub(crate) uses: Vec<(LoginId, &'static str, u64)>,
+    /// The ledger: which login failed with which code.
+    pub(crate) failures: Vec<(LoginId, String)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UserRow {
+    pub(crate) barred: bool,
+    pub(crate) phone: bool,
+    pub(crate) buckets: BTreeMap<Option<String>, Bucket>,
+    pub(crate) known: BTreeMap<String, Wall>,
+    pub(crate) pushes: PushCounts,
+    /// The ledger: how this user's prompts ended (D2).
+    pub(crate) ends: Vec<(PromptEnd, Wall)>,
+    /// The ledger: how codes went, by the bucket that counted (D1); true is a success.
+    pub(crate) codes: Vec<(Option<String>, bool, Wall)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PromptEnd {
+    Approved,
+    Denied,
+    Unanswered,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TokenRow {
+    pub(crate) owner: &'static str,
+    pub(crate) method: Method,
+    pub(crate) last_step: Option<u64>,
+    pub(crate) counter: u64,
+    pub(crate) active: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PromptRow {
+    pub(crate) user: String,
+    pub(crate) login: LoginKey,
+    pub(crate) ends_at: Wall,
+    pub(crate) askers_until: Wall,
+    pub(crate) station_known: bool,
+    pub(crate) displaced: Option<PromptId>,
+    pub(crate) state: PromptState,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) answered_at: Wall,
+    /// The ledger: what happened to it, in order.
+    pub(crate) log: Vec<Happened>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    Said(PhoneAnswer),
+    Ended,
+    Released(LoginId),
+}
+
+/// What a phone learns of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Counts(PhoneAnswer),
+    TooLate,
+}
+
+impl PromptRow {
+    pub(crate) fn waited_for(&self, at: Wall) -> bool {
+        let approved_lately = self.answered_at.plus(APPROVED_WAITS) > at;
+        self.askers_until > at || (self.state == PromptState::Approved && approved_lately)
+    }
+
+    pub(crate) fn over(&self, at: Wall) -> bool {
+        match self.state {
+            PromptState::Pending => self.ends_at <= at,
+            PromptState::Approved => !self.waited_for(at),
+            PromptState::Denied
+            | PromptState::Fraud
+            | PromptState::Unanswered
+            | PromptState::Withdrawn
+            | PromptState::Released => true,
+        }
+    }
+
+    pub(crate) fn status(&self) -> PromptStatus {
+        match (self.state, &self.device) {
+            (PromptState::Pending, _) => PromptStatus::Pending,
+            (PromptState::Approved, Some(device)) => {
+                PromptStatus::Approved { device: device.clone(), at: self.answered_at }
+            }
+            _ => PromptStatus::Ended,
+        }
+    }
+}
+
+/// One typed code.
+#[derive(Debug)]
+pub(crate) struct Typed<'a> {
+    pub(crate) login: LoginId,
+    pub(crate) user: &'a str,
+    pub(crate) station: Option<&'a str>,
+    pub(crate) code: &'a str,
+    pub(crate) methods: &'a [Method],
+}
+
+enum Match {
+    Right(&'static str, u64),
+    Spent,
+    None,
+}
+
+impl Rows {
+    /// The bucket of a known station, or that of all the others together (D1).
+    pub(crate) fn bucket_key(
+        &self,
+        person: &Person,
+        station: Option<&str>,
+        now: Wall,
+        limits: &Limits,
+    ) -> Option<String> {
+        let known = &self.users.get(person.name)?.known;
+        let success = known.get(station?)?;
+        (now.since(*success) <= limits.station_known_for).then(|| station.map(str::to_owned))?
+    }
+
+    pub(crate) fn look_at(&mut self, typed: &Typed<'_>, now: Wall, limits: &Limits) -> CodeOutcome {
+        let Some(person) = person_of(typed.user) else { return CodeOutcome::NoToken };
+        let key = self.bucket_key(person, typed.station, now, limits);
+        let bucket = self.users.get(person.name).and_then(|user| user.buckets.get(&key)).copied().unwrap_or_default();
+        if let Some(until) = bucket.lock(now) {
+            return CodeOutcome::Locked { until };
+        }
+        let tokens = self
+            .tokens
+            .iter()
+            .filter(|(_, token)| token.owner == person.name && token.active && typed.methods.contains(&token.method));
+        let tokens: Vec<_> = tokens.map(|(id, token)| (*id, token.clone())).collect();
+        if tokens.is_empty() {
+            return CodeOutcome::NoToken;
+        }
+        let (right, outcome) =
+            match tokens.iter().map(|(id, token)| matches(id, token, typed.code, now)).fold(Match::None, better) {
+                Match::Spent => return CodeOutcome::Spent,
+                Match::None => (None, CodeOutcome::Wrong),
+                Match::Right(id, moving) => {
+                    let method = self.spend(id, moving);
+                    (Some((id, moving)), CodeOutcome::Right { method, token: TokenId(id.into()) })
+                }
+            };
+        let Some(user) = self.users.get_mut(person.name) else { return outcome };
+        user.codes.push((key.clone(), right.is_some(), now));
+        match right {
+            Some((id, moving)) => {
+                self.uses.push((typed.login, id, moving));
+                user.buckets.insert(key, Bucket::default());
+                if let Some(station) = typed.station {
+                    user.buckets.insert(Some(station.to_owned()), Bucket::default());
+                    user.known.insert(station.to_owned(), now);
+                }
+            }
+            None => {
+                self.failures.push((typed.login, typed.code.to_owned()));
+                user.buckets.insert(key, bucket.after_failure(limits, now));
+            }
+        }
+        outcome
+    }
+
+    fn spend(&mut self, id: &str, moving: u64) -> Method {
+        let Some(token) = self.tokens.get_mut(id) else { return Method::Totp };
+        match token.method {
+            Method::Hotp => token.counter = moving + 1,
+            Method::Totp | Method::Push => token.last_step = token.last_step.max(Some(moving)),
+        }
+        token.method
+    }
+
+    pub(crate) fn expire(&mut self, prompt: PromptId, now: Wall, limits: &Limits) {
+        let Some(row) = self.prompts.get_mut(&prompt) else { return };
+        if row.state == PromptState::Approved {
+            return row.end(PromptState::Withdrawn);
+        }
+        row.end(PromptState::Unanswered);
+        let at = now.min(row.ends_at);
+        if let Some(user) = self.users.get_mut(row.user.as_str()) {
+            user.pushes = user.pushes.after_unanswered(limits, at);
+            user.ends.push((PromptEnd::Unanswered, at));
+        }
+    }
+
+    pub(crate) fn objection(&mut self, login: LoginId, check: &ReleaseCheck) -> Option<&'static str> {
+        let user = self.users.get(check.user.as_str());
+        if user.is_some_and(|user| user.barred) {
+            return Some("blocked");
+        }
+        let stands = match &check.means {
+            Means::Excuse => true,
+            Means::Token(TokenId(id)) => self.tokens.get(&**id).is_some_and(|token| token.active),
+            Means::Prompt { .. } => user.is_some_and(|user| user.phone),
+        };
+        let refused = |id: &PromptId| {
+            self.prompts.get(id).is_some_and(|p| matches!(p.state, PromptState::Denied | PromptState::Fraud))
+        };
+        if !stands || check.open_prompt.as_ref().is_some_and(refused) {
+            return Some("changed");
+        }
+        if let Means::Prompt { prompt, device } = &check.means {
+            let approved = self.prompts.get_mut(prompt).filter(|row| row.state == PromptState::Approved);
+            let Some(row) = approved else { return Some("prompt ended") };
+            if row.device.as_ref() != Some(device) {
+                return Some("another device");
+            }
+            row.state = PromptState::Released;
+            row.log.push(Happened::Released(login));
+        }
+        let other =
+            check.open_prompt.filter(|open| !matches!(&check.means, Means::Prompt { prompt, .. } if prompt == open));
+        if let Some(row) = other.and_then(|id| self.prompts.get_mut(&id)).filter(|row| row.state.is_open()) {
+            row.end(PromptState::Withdrawn);
+        }
+        None
+    }
+}
+
+impl UserRow {
+    pub(crate) fn phone_said(&mut self, said: &PhoneAnswer, before: PromptState, now: Wall, limits: &Limits) {
+        match said {
+            PhoneAnswer::Approve => {
+                self.pushes = self.pushes.after_approval();
+                self.ends.push((PromptEnd::Approved, now));
+                for bucket in self.buckets.values_mut().filter(|bucket| bucket.locked_until == Some(Wall::NEVER)) {
+                    *bucket = Bucket::default();
+                }
+            }
+            PhoneAnswer::Deny | PhoneAnswer::Fraud => {
+                self.barred |= *said == PhoneAnswer::Fraud;
+                if before.is_open() {
+                    self.pushes = self.pushes.after_denial(limits, now);
+                    self.ends.push((PromptEnd::Denied, now));
+                }
+            }
+        }
+    }
+}
+
+impl PromptRow {
+    pub(crate) fn of(claim: &PromptClaim, displaced: Option<PromptId>) -> Self {
+        Self {
+            user: claim.user.as_str().to_owned(),
+            login: claim.login,
+            ends_at: claim.ends_at,
+            askers_until: claim.askers_until,
+            station_known: claim.station_known,
+            displaced,
+            state: PromptState::Pending,
+            device: None,
+            answered_at: Wall(0),
+            log: Vec::new(),
+        }
+    }
+
+    pub(crate) fn end(&mut self, state: PromptState) {
+        self.state = state;
+        self.log.push(Happened::Ended);
+    }
+}
+
+fn better(so_far: Match, next: Match) -> Match {
+    match (so_far, next) {
+        (right @ Match::Right(..), _) | (Match::Spent | Match::None, right @ Match::Right(..)) => right,
+        (Match::Spent, _) | (Match::None, Match::Spent) => Match::Spent,
+        (Match::None, Match::None) => Match::None,
+    }
+}
+
+fn matches(id: &'static str, token: &TokenRow, code: &str, now: Wall) -> Match {
+    let step = now.0 / STEP_MS;
+    let (first, last) = match token.method {
+        Method::Hotp => (token.counter, token.counter + 10),
+        Method::Totp | Method::Push => (step - 1, step + 1),
+    };
+    let Some(found) = (first..=last).find(|moving| code_of(id, *moving) == code) else { return Match::None };
+    let fresh = match token.method {
+        Method::Hotp => fresh_counter(token.counter, found),
+        Method::Totp | Method::Push => fresh_step(token.last_step, found),
+    };
+    if fresh { Match::Right(id, found) } else { Match::Spent }
+}

@@ -1,0 +1,242 @@
+//! One login, one prompt, one answer in time (rules B).
+
+use login::Method::{Push, Totp};
+use login::PhoneAnswer::{Approve, Deny};
+use login::event::{Effect, PushFailure};
+use login::{Claim, PromptStatus, Reason, Unavailable, Wall};
+
+use crate::house::{Ask, Told, carol, house, old_prompt, right_code};
+
+#[test]
+fn a_reask_with_the_same_password_joins_and_the_newest_gets_the_accept() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(10);
+    let second = house.ask(&carol());
+    assert_eq!((house.asked_primary(), house.pushes()), (1, 1));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(second), Told::Accept);
+    assert_eq!(house.told(first), Told::Reject(Reason::Superseded));
+}
+
+#[test]
+fn under_connection_every_live_asker_gets_the_accept() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol().at("wifi"), &[Push]);
+    let second = house.ask(&carol().at("wifi"));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!((house.told(first), house.told(second)), (Told::Accept, Told::Accept));
+    let third = house.ask(&carol().at("wifi"));
+    assert_eq!(house.told(third), Told::Accept, "and it is repeated for ten seconds");
+}
+
+#[test]
+fn an_accept_under_station_is_not_repeated() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol(), &[Push]);
+    house.phone_says(Approve);
+    house.granted();
+    let again = house.ask(&carol());
+    assert_eq!((house.told(again), house.asked_primary()), (Told::Nothing, 2));
+}
+
+#[test]
+fn a_superseded_asker_gets_nothing_after_its_own_deadline() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(20);
+    house.ask(&carol());
+    house.pass(10);
+    house.phone_says(Deny);
+    house.pass(2);
+    assert_eq!(house.told(first), Told::Nothing);
+    assert_eq!(house.count(|effect| matches!(effect, Effect::Supersede(_))), 1);
+}
+
+#[test]
+fn a_superseded_asker_gets_no_late_answer_though_the_newer_one_was_challenged() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(1);
+    let second = house.ask(&carol());
+    house.pass(28);
+    assert!(matches!(house.told(second), Told::Challenge(_)));
+    house.phone_says(Deny);
+    house.pass(2);
+    assert_eq!(house.told(first), Told::Nothing);
+}
+
+#[test]
+fn a_wrong_password_beside_a_held_login_neither_joins_nor_disturbs_it() {
+    let mut house = house(&[Push]);
+    let held = house.carols_phone_rings(&carol(), &[Push]);
+    let guess = house.ask(&carol().typing("wrong"));
+    house.primary_says(false);
+    house.pass(2);
+    assert_eq!(house.told(guess), Told::Reject(Reason::Primary));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(held), Told::Accept);
+}
+
+#[test]
+fn a_corrected_typo_works_at_once() {
+    let mut house = house(&[Totp]);
+    house.ask(&carol().typing("rihgt"));
+    house.primary_says(false);
+    let corrected = house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[Totp]);
+    assert!(matches!(house.told(corrected), Told::Challenge(_)));
+}
+
+#[test]
+fn a_reject_is_repeated_for_ten_seconds_to_the_same_password_only() {
+    let mut house = house(&[Totp]);
+    house.ask(&carol().typing("wrong"));
+    house.primary_says(false);
+    house.pass(2);
+    let same = house.ask(&carol().typing("wrong"));
+    house.pass(2);
+    assert_eq!((house.told(same), house.asked_primary()), (Told::Reject(Reason::Primary), 1));
+    house.ask(&carol());
+    assert_eq!(house.asked_primary(), 2);
+}
+
+#[test]
+fn the_same_challenge_is_shown_to_a_reask() {
+    let mut house = house(&[Totp]);
+    let (first, state) = house.carol_is_asked_for_a_code(&carol());
+    let second = house.ask(&carol());
+    assert_eq!(house.told(second), Told::Challenge(state));
+    assert_eq!(house.told(first), Told::Challenge(state));
+    assert_eq!(house.asked_primary(), 1);
+}
+
+#[test]
+fn a_bare_sender_begins_a_login_of_its_own_and_joins_nothing() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol(), &[Push]);
+    let bare = house.ask(&Ask { authentic: false, ..carol() });
+    assert_eq!((house.asked_primary(), house.told(bare)), (2, Told::Nothing));
+}
+
+#[test]
+fn another_login_of_a_user_whose_phone_is_ringing_is_asked_for_a_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.ask(&carol().from("192.0.2.99"));
+    house.primary_says(true);
+    house.user_has(&[Push, Totp]);
+    house.claim_is(&Claim::Busy);
+    assert!(matches!(house.told(asks), Told::Challenge(_)));
+    assert_eq!(house.pushes(), 0);
+}
+
+#[test]
+fn after_a_crash_the_same_login_joins_its_prompt_and_no_phone_rings_again() {
+    let mut house = house(&[Push]);
+    let asks = house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    let status = PromptStatus::Approved { device: login::DeviceId("phone".into()), at: Wall(1_800_000_000_000) };
+    let ends_at = Wall(1_800_000_060_000);
+    house.claim_is(&Claim::Joined { prompt: old_prompt(), ends_at, status });
+    house.granted();
+    assert_eq!((house.told(asks), house.pushes()), (Told::Accept, 0));
+}
+
+#[test]
+fn a_push_that_rings_nowhere_yields_to_a_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.push_fails(&PushFailure::Unavailable(Unavailable::seen("away")));
+    assert!(matches!(house.told(asks), Told::Challenge(_)));
+}
+
+#[test]
+fn at_the_askers_deadline_a_challenge_is_shown_and_the_push_stays_open() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(28);
+    let state = house.state_of(asks);
+    house.phone_says(Approve);
+    let any_answer = house.ask(&carol().to(state).typing("done"));
+    house.granted();
+    assert_eq!(house.told(any_answer), Told::Accept);
+}
+
+#[test]
+fn the_push_leaves_only_when_its_prompt_is_claimed() {
+    let mut house = house(&[Push]);
+    house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    assert_eq!(house.pushes(), 0);
+    house.claim_is(&Claim::Claimed { displaced: None });
+    assert_eq!(house.pushes(), 1);
+}
+
+#[test]
+fn a_displaced_prompt_leaves_its_login_the_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    house.displaced();
+    let answers = house.ask(&carol().to(house.state_of(asks)).typing("123456"));
+    house.code_is(&right_code());
+    house.granted();
+    assert_eq!(house.told(answers), Told::Accept);
+}
+
+#[test]
+fn another_login_that_has_no_codes_is_told_that_the_phone_is_taken() {
+    let mut house = house(&[Push]);
+    let asks = house.ask(&carol().from("192.0.2.99"));
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    house.claim_is(&Claim::Busy);
+    house.pass(2);
+    assert_eq!(house.told(asks), Told::Reject(Reason::Busy));
+}
+
+#[test]
+fn nobody_waits_for_a_silent_primary_longer_than_its_client_does() {
+    let mut house = house(&[Push]);
+    let asks = house.ask(&carol());
+    house.pass(27);
+    assert_eq!(house.told(asks), Told::Reject(Reason::PrimaryUnavailable));
+}
+
+#[test]
+fn a_stopping_server_leaves_nobody_without_an_answer() {
+    let mut house = house(&[Push]);
+    let held = house.carols_phone_rings(&carol(), &[Push]);
+    let at_the_primary = house.ask(&carol().from("192.0.2.99"));
+    house.drain();
+    assert_eq!(house.told(held), Told::Reject(Reason::Draining));
+    assert_eq!(house.told(at_the_primary), Told::Reject(Reason::Draining));
+    assert_eq!(house.sessions(), 2, "both remember their Reject for ten seconds");
+}
+
+#[test]
+fn an_answer_that_would_not_fit_is_refused_before_anybody_is_prompted() {
+    let mut house = house(&[Push]);
+    let asker = house.ask(&Ask { overhead: 4097, ..carol() });
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    assert_eq!(house.pushes(), 0);
+    house.pass(2);
+    assert_eq!(house.told(asker), Told::Reject(Reason::TooLarge));
+}
+
+#[test]
+fn a_later_asker_for_whom_the_answer_would_not_fit_is_refused_alone() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    let second = house.ask(&Ask { overhead: 4097, ..carol() });
+    assert_eq!(house.told(second), Told::Reject(Reason::TooLarge));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(first), Told::Accept, "the login that is held goes on");
+}

@@ -1,0 +1,116 @@
+//! What ops do to it: reloads, stops, broken keys, dead primaries, locked stores.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::radius::{ACCEPT, Ask, REJECT};
+use crate::harness::stub::Stub;
+use crate::harness::{at, vestibule};
+
+const EXEMPT: &str = "[[rule]]\nname = \"all\"\nsecond_factor = \"exempt\"\nuntil = 2099-01-01\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_a_file_whole_or_refuses_it_whole_and_says_so() {
+    let nps = Stub::accepting("hello").await;
+    let mut house = vestibule::guarding(&nps).rules(EXEMPT).start_program().await;
+    let vpn = house.appliance().await;
+    let policy = house.site.policy();
+    let denying = policy.replace("second_factor = \"exempt\"\nuntil = 2099-01-01", "deny = \"Closed.\"");
+    house.site.write("vestibule.toml", &format!("{denying}\nsecond_facto = \"totp\"\n"));
+    house.child.signal(Signal::SIGHUP);
+    house.site.counts("vestibule_reloads_total", &["refused"], 1.0).await;
+    let line = house.child.says("second_facto").await;
+    assert!(line.contains("vestibule.toml:"), "file, line and column: {line}");
+    assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, ACCEPT, "the old policy goes on");
+
+    house.site.write("vestibule.toml", &denying);
+    house.child.signal(Signal::SIGHUP);
+    let line = house.child.says("Closed.").await;
+    assert!(line.contains("rule"), "what changed: {line}");
+    let refused = vpn.ask(&Ask::login("alice", "hello")).await;
+    assert_eq!((refused.code, refused.text().as_str()), (REJECT, "Closed."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_server_gives_held_logins_their_time_and_then_a_reject() {
+    let nps = Stub::accepting("hello").await;
+    let webhook = "[method.push]\nwebhook = { url = \"https://127.0.0.1:1/x\", allow_private = true }\n";
+    let plan = vestibule::guarding(&nps).limits("drain_within = \"1s\"\n").and(webhook);
+    let mut house =
+        plan.secret("method.push.webhook", "the notifier's key of a test").totp("alice").start_program().await;
+    let vpn = house.appliance().await;
+    let slow = Stub::silent().await;
+    let policy = house.site.policy().replace(&nps.at.to_string(), &slow.at.to_string());
+    house.site.write("vestibule.toml", &policy);
+    house.child.signal(Signal::SIGHUP);
+    house.child.says(&slow.at.to_string()).await;
+    let held = Ask::login("alice", "hello");
+    vpn.send(&held).await;
+    vpn.hears_nothing().await;
+    house.child.signal(Signal::SIGTERM);
+    assert_eq!(vpn.next(&[held]).await.code, REJECT);
+    assert!(house.child.ended().await.success(), "{}", house.child.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_server_is_asked_while_the_first_is_dead_and_with_none_there_is_a_reject() {
+    let (dead, nps) = (at(18129), Stub::accepting("hello").await);
+    let house = vestibule::guarding(&vec![dead, nps.at]).rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, ACCEPT);
+    drop(house);
+    let mut house = vestibule::guarding(&vec![dead, at(18129)])
+        .rules(EXEMPT)
+        .client("gives_up_after = \"10s\"")
+        .start_program()
+        .await;
+    let vpn = house.appliance().await;
+    assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, REJECT);
+    house.child.says("primary_unavailable").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_another_process_locks_the_store_no_accept_leaves() {
+    let nps = Stub::accepting("hello").await;
+    let mut house = vestibule::guarding(&nps).rules(EXEMPT).client("gives_up_after = \"10s\"").start_program().await;
+    let vpn = house.appliance().await;
+    let lock = rusqlite::Connection::open(house.site.path("vestibule.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, REJECT);
+    let line = house.child.says("\"service\":\"store\"").await;
+    assert!(line.contains("vestibule.db") || line.contains("lock"), "{line}");
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(vpn.ask(&Ask::login("bob", "hello")).await.code, ACCEPT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_open_or_missing_store_key_keeps_the_server_from_starting_and_says_what_to_do() {
+    let nps = Stub::accepting("hello").await;
+    let site = vestibule::guarding(&nps).rules(EXEMPT).totp("alice").built().await;
+    let key = site.path("store.key");
+    let other = vestibule::guarding(&nps).built().await;
+    let refused = async |why: &str| {
+        let output = site.run(&["serve"]).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{why}: {said}");
+        assert!(said.contains("key_file") || said.contains("store.key"), "{why}: {said}");
+    };
+    let right = std::fs::read(&key).unwrap();
+    std::fs::copy(other.path("store.key"), &key).unwrap();
+    refused("another site's key").await;
+    std::fs::write(&key, &right).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    refused("a key that others may read").await;
+    std::fs::remove_file(&key).unwrap();
+    refused("no key").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_dumps_no_core_and_knows_no_phone_of_the_demos() {
+    let nps = Stub::accepting("hello").await;
+    let program = vestibule::guarding(&nps).totp("alice").start_program().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", program.child.id())).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert!(cores.split_whitespace().filter(|word| *word == "0").count() == 2, "rules F1: {cores}");
+    let refused = program.site.run(&["device", "add", "alice", "--channel", "loopback"]).await;
+    assert_eq!(refused.status.code(), Some(2), "rules F5: a phone that approves by a link is the demo's alone");
+}

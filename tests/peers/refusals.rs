@@ -1,0 +1,109 @@
+//! Who is refused, and how: in the request's own protocol, with one record that says why.
+
+use serde_json::Value;
+
+use crate::harness::radius::{ACCEPT, Ask, REJECT};
+use crate::harness::stub::Stub;
+use crate::harness::vestibule;
+
+const MICROSOFT: u32 = 311;
+const EAP_MESSAGE: u8 = 79;
+const REPLY_MESSAGE: u8 = 18;
+const ACCT_SESSION_ID: u8 = 44;
+const EXEMPT: &str = "[[rule]]\nname = \"all\"\nsecond_factor = \"exempt\"\nuntil = 2099-01-01\n";
+
+fn vendor(kind: u8, value: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(value.len() + 2).unwrap();
+    [&MICROSOFT.to_be_bytes()[..], &[kind, length], value].concat()
+}
+
+fn reasons(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["reason"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chap_mschap_and_eap_are_refused_in_their_own_words() {
+    let nps = Stub::accepting("hello").await;
+    let house = vestibule::guarding(&nps).rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+
+    let chap = vpn.ask(&Ask::without_password("alice").with(3, &[7; 17]).with(60, &[9; 16])).await;
+    assert_eq!(chap.code, REJECT);
+    assert!(chap.text().contains("PAP"), "{}", chap.text());
+
+    let response = [&[42, 0][..], &[1; 16], &[0; 8], &[2; 24]].concat();
+    let mschap = Ask::without_password("alice").with(26, &vendor(11, &[3; 16])).with(26, &vendor(25, &response));
+    let mschap = vpn.ask(&mschap).await;
+    assert_eq!(mschap.code, REJECT);
+    let error = mschap.vendor(MICROSOFT, 2);
+    assert_eq!(error, [[&[42][..], b"E=691 R=0 V=3"].concat()], "rules E4: and the client doesn't try again by itself");
+
+    let identity = [2, 77, 0, 10, 1, b'a', b'l', b'i', b'c', b'e'];
+    let eap = vpn.ask(&Ask::without_password("alice").with(EAP_MESSAGE, &identity)).await;
+    assert_eq!(eap.code, REJECT);
+    assert_eq!(eap.all(EAP_MESSAGE), [vec![4, 77, 0, 4]], "one EAP-Failure");
+    assert!(eap.all(REPLY_MESSAGE).is_empty(), "RFC 3579 §2.6.5");
+
+    assert_eq!(reasons(&house.records(3).await), ["credential", "credential", "credential"]);
+    assert!(nps.heard().is_empty(), "nothing of it reached the primary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_password_and_names_that_cannot_be_names_reach_no_primary() {
+    let nps = Stub::accepting("").await;
+    let house = vestibule::guarding(&nps).rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    for ask in
+        [Ask::login("alice", ""), Ask::login(" alice", "x"), Ask::login("a@b@c", "x"), Ask::login("al\nice", "x")]
+    {
+        assert_eq!(vpn.ask(&ask).await.code, REJECT);
+    }
+    assert_eq!(reasons(&house.records(4).await), ["empty_password", "name", "name", "name"]);
+    assert!(nps.heard().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spray_of_unknown_names_stops_reaching_the_primary_while_a_known_user_gets_in() {
+    let nps = Stub::accepting("hello").await;
+    let plan = vestibule::guarding(&nps).limits("unknown_names_per_minute = 5").rules(EXEMPT);
+    let house = plan.password("alice", "kept by the primary").start().await;
+    let vpn = house.appliance().await;
+    for number in 0..20 {
+        assert_eq!(vpn.ask(&Ask::login(&format!("stranger{number}"), "guess")).await.code, REJECT);
+    }
+    let reached = nps.heard().len();
+    assert!((5..=7).contains(&reached), "rules D3: {reached} of twenty reached the primary");
+    assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, ACCEPT, "whom the store knows never notices");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_connection_the_same_connection_gets_the_same_accept_again_and_another_does_not_join() {
+    let nps = Stub::accepting("hello").await;
+    let house = vestibule::guarding(&nps).client("join = \"connection\"").rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    let ask = Ask::login("alice", "hello").with(ACCT_SESSION_ID, b"connection-1");
+    assert_eq!(vpn.ask(&ask).await.code, ACCEPT);
+    assert_eq!(vpn.ask(&ask.anew()).await.code, ACCEPT);
+    assert_eq!(nps.heard().len(), 1, "rules B2: repeated, not asked again");
+    let other = Ask::login("alice", "hello").with(ACCT_SESSION_ID, b"connection-2");
+    assert_eq!(vpn.ask(&other).await.code, ACCEPT);
+    assert_eq!(nps.heard().len(), 2, "another connection is another login");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_an_unknown_name_and_a_wrong_code_are_told_the_same() {
+    let nps = Stub::accepting("hello").await;
+    let house = vestibule::guarding(&nps).client("append = \",\"").totp("alice").start().await;
+    let vpn = house.appliance().await;
+    let mut told = Vec::new();
+    for (user, password) in
+        [("alice", "guess"), ("nobody", "guess"), ("alice", "hello,000000"), ("alice", "guess,000000")]
+    {
+        let answer = vpn.ask(&Ask::login(user, password)).await;
+        let kinds: Vec<u8> = answer.attributes.iter().map(|(kind, _)| *kind).collect();
+        told.push((answer.code, answer.text(), kinds));
+    }
+    assert_eq!(told[0].0, REJECT);
+    assert!(told.iter().all(|each| *each == told[0]), "rules D6: {told:?}");
+    assert_eq!(reasons(&house.records(4).await), ["primary", "primary", "wrong_code", "primary"]);
+}

@@ -1,0 +1,97 @@
+//! Who is not heard: packets without Message-Authenticator, under a wrong secret, from strangers, or not RADIUS at all.
+
+use crate::harness::appliance::Appliance;
+use crate::harness::radius::{ACCEPT, Ask, PROXY_STATE};
+use crate::harness::stub::Stub;
+use crate::harness::vestibule;
+
+const EXEMPT: &str = "[[rule]]\nname = \"all\"\nsecond_factor = \"exempt\"\nuntil = 2099-01-01\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_signed_or_signed_with_another_secret_gets_silence_and_the_log_says_what_to_mend() {
+    let nps = Stub::accepting("hello").await;
+    let mut house = vestibule::guarding(&nps).rules(EXEMPT).start_program().await;
+    let vpn = house.appliance().await;
+    vpn.send(&Ask::login("alice", "hello").bare()).await;
+    vpn.hears_nothing().await;
+    let drops = |reason: &str| format!("reason=\"{reason}\"");
+    house.site.counts("vestibule_drops_total", &["client=\"vpn\"", &drops("missing_message_authenticator")], 1.0).await;
+    let line = house.child.says("Message-Authenticator").await;
+    assert!(line.contains("vpn") && line.contains("What to do"), "{line}");
+
+    let other = Appliance::at([127, 0, 0, 1].into(), house.site.radius, "not the secret of this client").await;
+    other.send(&Ask::login("alice", "hello")).await;
+    house.site.counts("vestibule_drops_total", &["client=\"vpn\"", &drops("bad_message_authenticator")], 1.0).await;
+    let line = house.child.says("secrets/client.vpn").await;
+    assert!(line.contains("shared secret"), "{line}");
+
+    let stranger = Appliance::at([127, 0, 0, 9].into(), house.site.radius, "whatever").await;
+    stranger.send(&Ask::login("alice", "hello")).await;
+    house.site.counts("vestibule_drops_total", &[&drops("unknown_client")], 1.0).await;
+    assert_eq!(nps.heard().len(), 0, "nothing of it reached the primary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_need_not_sign_are_served_unless_they_carry_proxy_state() {
+    for stance in ["auto", "no"] {
+        let nps = Stub::accepting("hello").await;
+        let stance = format!("require_message_authenticator = \"{stance}\"");
+        let house = vestibule::guarding(&nps).client(&stance).rules(EXEMPT).start().await;
+        let vpn = house.appliance().await;
+        assert_eq!(vpn.ask(&Ask::login("alice", "hello").bare()).await.code, ACCEPT);
+        assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, ACCEPT);
+        vpn.send(&Ask::login("alice", "hello").bare().with(PROXY_STATE, b"1")).await;
+        vpn.hears_nothing().await;
+        house.site.counts("vestibule_drops_total", &["client=\"vpn\"", "reason=\"proxy_state\""], 1.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_radius_gets_silence_and_is_counted() {
+    let nps = Stub::accepting("hello").await;
+    let house = vestibule::guarding(&nps).rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    let ask = Ask::login("alice", "hello");
+    let good = ask.octets(crate::harness::APPLIANCE_SECRET);
+    let changed = |at: usize, octet: u8| {
+        let mut octets = good.clone();
+        octets[at] = octet;
+        octets
+    };
+    let rows = [
+        good[..19].to_vec(),
+        good[..good.len() - 1].to_vec(),
+        changed(2, 0x20),
+        changed(3, 19),
+        changed(21, 0),
+        changed(21, 1),
+        changed(21, 255),
+        changed(39, 1),
+    ];
+    for row in &rows {
+        vpn.send_octets(row).await;
+    }
+    vpn.send_octets(&[]).await;
+    vpn.hears_nothing().await;
+    let malformed = ["client=\"vpn\"", "reason=\"malformed\""];
+    house.site.counts("vestibule_drops_total", &malformed, rows.len() as f64).await;
+    assert_eq!(nps.heard().len(), 0);
+    // Padding after the length is no fault (RFC 2865 §3).
+    vpn.send_octets(&[&good[..], &[0; 7]].concat()).await;
+    assert_eq!(vpn.next(&[ask]).await.code, ACCEPT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_password_under_a_wrong_secret_is_not_sent_on() {
+    let nps = Stub::accepting("hello").await;
+    let house =
+        vestibule::guarding(&nps).client("require_message_authenticator = \"no\"").rules(EXEMPT).start_program().await;
+    let other = Appliance::at([127, 0, 0, 1].into(), house.site.radius, "not the secret of this client").await;
+    // What a wrong secret reveals is noise: of 16 octets at least one is a control octet in nearly every packet.
+    for _ in 0..20 {
+        other.send(&Ask::login("alice", "hello").bare()).await;
+    }
+    house.site.counts("vestibule_suspect_secret_total", &["client=\"vpn\""], 10.0).await;
+    assert!(nps.heard().len() <= 10, "rules D5: what is noise reaches no primary");
+    assert!(nps.heard().iter().all(|(_, password)| !password.bytes().any(|octet| octet.is_ascii_control())));
+}
