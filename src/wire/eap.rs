@@ -69,28 +69,29 @@ impl std::error::Error for BadEap {}
 /// What the packet's one pass noted of its EAP-Messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EapNote {
-    octets: usize,
-    pieces: usize,
+    octets: u16,
+    pieces: u16,
     /// Positions of the first and the last piece among the attributes.
-    first: usize,
-    last: usize,
+    first: u16,
+    last: u16,
     /// The second octet of the message: EAP's Identifier.
     identifier: Option<u8>,
 }
 
 impl EapNote {
-    pub(crate) fn note(&mut self, position: usize, value: &[u8]) {
+    pub(crate) fn note(&mut self, position: u16, value: &[u8]) {
         if self.pieces == 0 {
             self.first = position;
             self.identifier = value.get(1).copied();
         }
         self.last = position;
         self.pieces = self.pieces.saturating_add(1);
-        self.octets = self.octets.saturating_add(value.len());
+        // All of them together fit into a packet, so nothing is ever saturated.
+        self.octets = self.octets.saturating_add(u16::try_from(value.len()).unwrap_or(u16::MAX));
     }
 
-    pub(crate) const fn len(&self) -> Option<usize> {
-        if self.pieces == 0 { None } else { Some(self.octets) }
+    pub(crate) fn len(&self) -> Option<usize> {
+        if self.pieces == 0 { None } else { Some(self.octets.into()) }
     }
 
     pub(crate) const fn identifier(&self) -> Option<u8> {
