@@ -69,29 +69,28 @@ impl std::error::Error for BadEap {}
 /// What the packet's one pass noted of its EAP-Messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EapNote {
-    octets: u16,
-    pieces: u16,
+    octets: usize,
+    pieces: usize,
     /// Positions of the first and the last piece among the attributes.
-    first: u16,
-    last: u16,
+    first: usize,
+    last: usize,
     /// The second octet of the message: EAP's Identifier.
     identifier: Option<u8>,
 }
 
 impl EapNote {
-    pub(crate) fn note(&mut self, position: u16, value: &[u8]) {
+    pub(crate) fn note(&mut self, position: usize, value: &[u8]) {
         if self.pieces == 0 {
             self.first = position;
             self.identifier = value.get(1).copied();
         }
         self.last = position;
         self.pieces = self.pieces.saturating_add(1);
-        // All of them together fit into a packet, so nothing is ever saturated.
-        self.octets = self.octets.saturating_add(u16::try_from(value.len()).unwrap_or(u16::MAX));
+        self.octets = self.octets.saturating_add(value.len());
     }
 
-    pub(crate) fn len(&self) -> Option<usize> {
-        if self.pieces == 0 { None } else { Some(self.octets.into()) }
+    pub(crate) const fn len(&self) -> Option<usize> {
+        if self.pieces == 0 { None } else { Some(self.octets) }
     }
 
     pub(crate) const fn identifier(&self) -> Option<u8> {

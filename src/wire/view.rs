@@ -93,10 +93,6 @@ pub struct PacketView<'a> {
     notes: Notes<'a>,
 }
 
-/// Where an attribute begins among the attributes, counted from one: zero is nowhere. A view is moved often, so it is small.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Place(u16);
-
 impl<'a> PacketView<'a> {
     /// Checks a datagram in one pass.
     ///
@@ -142,8 +138,8 @@ impl<'a> PacketView<'a> {
     }
 
     /// How many attributes there are.
-    pub fn attribute_count(&self) -> usize {
-        self.notes.count.into()
+    pub const fn attribute_count(&self) -> usize {
+        self.notes.count
     }
 
     /// The value of the first attribute of this type.
@@ -152,46 +148,46 @@ impl<'a> PacketView<'a> {
     }
 
     /// State (24): at most one (RFC 2865 §5.24).
-    pub fn state(&self) -> Option<&'a [u8]> {
-        self.value_at(self.notes.state)
+    pub const fn state(&self) -> Option<&'a [u8]> {
+        self.notes.state
     }
 
     /// User-Name (1): octets, that need not be UTF-8. At most one (RFC 2865 §5.44): with two, we and an upstream could mean
     /// different users.
-    pub fn user_name(&self) -> Option<&'a [u8]> {
-        self.value_at(self.notes.user_name)
+    pub const fn user_name(&self) -> Option<&'a [u8]> {
+        self.notes.user_name
     }
 
     /// User-Password (2), still hidden.
-    pub fn user_password(&self) -> Option<&'a [u8]> {
-        self.value_at(self.notes.user_password)
+    pub const fn user_password(&self) -> Option<&'a [u8]> {
+        self.notes.user_password
     }
 
     /// CHAP-Password (3).
-    pub fn chap_password(&self) -> Option<&'a [u8]> {
-        self.value_at(self.notes.chap_password)
+    pub const fn chap_password(&self) -> Option<&'a [u8]> {
+        self.notes.chap_password
     }
 
     /// The values of the Proxy-States (33) in order.
     pub fn proxy_states(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let count = self.proxy_state_count();
+        let count = self.notes.proxy_states;
         // Most packets have none: then nothing is walked.
         let attributes = if count == 0 { Attributes::default() } else { self.attributes() };
         attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE).take(count).map(|attribute| attribute.value)
     }
 
     /// How many Proxy-States there are.
-    pub fn proxy_state_count(&self) -> usize {
-        self.notes.proxy_states.into()
+    pub const fn proxy_state_count(&self) -> usize {
+        self.notes.proxy_states
     }
 
     /// Message-Authenticator (80) as received, wherever it stands; not verified by this call.
     pub fn message_authenticator(&self) -> Option<&'a [u8; AUTHENTICATOR_OCTETS]> {
-        self.notes.message_authenticator
+        self.notes.message_authenticator.map(|noted| noted.value)
     }
 
     /// Octets of all EAP-Messages together, or nothing if there is none. Zero is an EAP-Start (RFC 3579 §2.1).
-    pub fn eap_len(&self) -> Option<usize> {
+    pub const fn eap_len(&self) -> Option<usize> {
         self.notes.eap.len()
     }
 
@@ -203,18 +199,8 @@ impl<'a> PacketView<'a> {
         self.attributes
     }
 
-    /// Should the places not fit the value, which can't be, the digest over them is wrong and the packet is refused.
-    pub(crate) fn noted_message_authenticator(&self) -> Option<NotedAuthenticator<'a>> {
-        let value = self.notes.message_authenticator?;
-        let begins = usize::from(self.notes.authenticator_ends).saturating_sub(AUTHENTICATOR_OCTETS);
-        let before = self.attributes.get(..begins).unwrap_or_default();
-        let after = self.attributes.get(self.notes.authenticator_ends.into()..).unwrap_or_default();
-        Some(NotedAuthenticator { before, value, after })
-    }
-
-    fn value_at(&self, place: Place) -> Option<&'a [u8]> {
-        let begins = usize::from(place.0).checked_sub(1)?;
-        Attribute::split(self.attributes.get(begins..)?).ok().map(|(attribute, _)| attribute.value)
+    pub(crate) const fn noted_message_authenticator(&self) -> Option<NotedAuthenticator<'a>> {
+        self.notes.message_authenticator
     }
 
     pub(crate) const fn signed(&self, authenticator: &'a Authenticator) -> Signed<'a> {
@@ -239,48 +225,43 @@ pub(crate) struct NotedAuthenticator<'a> {
 /// What the one pass found.
 #[derive(Clone, Copy, Default)]
 struct Notes<'a> {
-    count: u16,
-    proxy_states: u16,
-    user_name: Place,
-    user_password: Place,
-    chap_password: Place,
+    count: usize,
+    proxy_states: usize,
+    user_name: Option<&'a [u8]>,
+    user_password: Option<&'a [u8]>,
+    chap_password: Option<&'a [u8]>,
     arap_password: bool,
-    state: Place,
-    message_authenticator: Option<&'a Authenticator>,
-    /// Octets of the attributes up to the end of that one.
-    authenticator_ends: u16,
+    state: Option<&'a [u8]>,
+    message_authenticator: Option<NotedAuthenticator<'a>>,
     eap: EapNote,
 }
 
 impl<'a> Notes<'a> {
     fn take(attributes: &'a [u8]) -> Result<Self, Malformed> {
         let mut notes = Self::default();
-        let (mut rest, mut begins) = (attributes, 0_u16);
+        let mut rest = attributes;
         while !rest.is_empty() {
             let (attribute, after) = Attribute::split(rest)?;
             rest = after;
-            notes.note(attribute, begins)?;
-            begins = begins.saturating_add(octets(&attribute));
+            notes.note(attribute, attributes, after)?;
         }
         notes.refuse_mixed_credentials()?;
         Ok(notes)
     }
 
-    /// `begins`: octets of the attributes before this one.
-    #[inline]
-    fn note(&mut self, attribute: Attribute<'a>, begins: u16) -> Result<(), Malformed> {
-        if usize::from(self.count) >= ATTRIBUTE_COUNT_MAX {
+    fn note(&mut self, attribute: Attribute<'a>, all: &'a [u8], after: &'a [u8]) -> Result<(), Malformed> {
+        if self.count >= ATTRIBUTE_COUNT_MAX {
             return Err(Malformed::TooManyAttributes);
         }
         match attribute.kind {
-            kind::USER_NAME => once(&mut self.user_name, attribute, begins)?,
-            kind::USER_PASSWORD => once(&mut self.user_password, attribute, begins)?,
-            kind::CHAP_PASSWORD => once(&mut self.chap_password, attribute, begins)?,
-            kind::STATE => once(&mut self.state, attribute, begins)?,
+            kind::USER_NAME => once(&mut self.user_name, attribute)?,
+            kind::USER_PASSWORD => once(&mut self.user_password, attribute)?,
+            kind::CHAP_PASSWORD => once(&mut self.chap_password, attribute)?,
+            kind::STATE => once(&mut self.state, attribute)?,
             kind::ARAP_PASSWORD => self.arap_password = true,
             kind::PROXY_STATE => self.proxy_states = self.proxy_states.saturating_add(1),
             kind::EAP_MESSAGE => self.eap.note(self.count, attribute.value),
-            kind::MESSAGE_AUTHENTICATOR => self.note_authenticator(attribute, begins)?,
+            kind::MESSAGE_AUTHENTICATOR => self.note_authenticator(attribute, all, after)?,
             _ => {}
         }
         self.count = self.count.saturating_add(1);
@@ -288,27 +269,28 @@ impl<'a> Notes<'a> {
     }
 
     /// RFC 3579 §3.2: the length is 18, and there is one.
-    fn note_authenticator(&mut self, attribute: Attribute<'a>, begins: u16) -> Result<(), Malformed> {
+    fn note_authenticator(
+        &mut self,
+        attribute: Attribute<'a>,
+        all: &'a [u8],
+        after: &'a [u8],
+    ) -> Result<(), Malformed> {
         if self.message_authenticator.is_some() {
             return Err(Malformed::DuplicateAttribute(attribute.kind));
         }
         let Ok(value) = <&Authenticator>::try_from(attribute.value) else {
             return Err(Malformed::MessageAuthenticatorLength(attribute.value.len()));
         };
-        self.message_authenticator = Some(value);
-        self.authenticator_ends = begins.saturating_add(octets(&attribute));
+        let end = all.len().saturating_sub(after.len());
+        let before = all.get(..end.saturating_sub(AUTHENTICATOR_OCTETS)).unwrap_or_default();
+        self.message_authenticator = Some(NotedAuthenticator { before, value, after });
         Ok(())
     }
 
     /// RFC 3579 §3.3 note 1: a packet must not hold more than one of these four.
     fn refuse_mixed_credentials(&self) -> Result<(), Malformed> {
-        let nowhere = Place::default();
-        let kinds = [
-            self.user_password != nowhere,
-            self.chap_password != nowhere,
-            self.arap_password,
-            self.eap.len().is_some(),
-        ];
+        let kinds =
+            [self.user_password.is_some(), self.chap_password.is_some(), self.arap_password, self.eap.len().is_some()];
         if kinds.into_iter().filter(|present| *present).count() > 1 {
             return Err(Malformed::MixedCredentials);
         }
@@ -316,17 +298,11 @@ impl<'a> Notes<'a> {
     }
 }
 
-fn once(place: &mut Place, attribute: Attribute<'_>, begins: u16) -> Result<(), Malformed> {
-    if *place != Place::default() {
-        return Err(Malformed::DuplicateAttribute(attribute.kind));
+fn once<'a>(slot: &mut Option<&'a [u8]>, attribute: Attribute<'a>) -> Result<(), Malformed> {
+    match slot.replace(attribute.value) {
+        None => Ok(()),
+        Some(_) => Err(Malformed::DuplicateAttribute(attribute.kind)),
     }
-    *place = Place(begins.saturating_add(1));
-    Ok(())
-}
-
-/// Octets of a whole attribute that was split off: its length octet once more.
-fn octets(attribute: &Attribute<'_>) -> u16 {
-    u16::try_from(attribute.encoded_len()).unwrap_or(u16::MAX)
 }
 
 /// RFC 2865 §3: octets after Length are padding, to be ignored; a datagram shorter than Length is to be discarded.
