@@ -205,11 +205,13 @@ async fn house(home: &Path, primary: SocketAddr, held: usize, phone: Phone) -> S
         private(&home.join("secrets").join(name), SECRET);
     }
     StoreKey::generate(&home.join("store.key")).unwrap();
+    // An address of its own in 127/8 for each house, so that nobody else has the ports.
+    let listen = format!("127.77.{}.{}", std::process::id() % 250, held % 250 + 1);
     let policy = format!(
         r#"[radius]
-listen = "127.0.0.1:0"
+listen = "{listen}:18120"
 [metrics]
-listen = "127.0.0.1:0"
+listen = "{listen}:18190"
 [store]
 url = "sqlite:vestibule.db"
 key_file = "store.key"
