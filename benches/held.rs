@@ -205,11 +205,12 @@ async fn house(home: &Path, primary: SocketAddr, held: usize, phone: Phone) -> S
         private(&home.join("secrets").join(name), SECRET);
     }
     StoreKey::generate(&home.join("store.key")).unwrap();
+    let (radius, metrics) = free_ports();
     let policy = format!(
         r#"[radius]
-listen = "127.0.0.1:0"
+listen = "{radius}"
 [metrics]
-listen = "127.0.0.1:0"
+listen = "{metrics}"
 [store]
 url = "sqlite:vestibule.db"
 key_file = "store.key"
@@ -246,6 +247,13 @@ async fn enrol(home: &Path, held: usize) {
         store.add_user(user, at).await.unwrap();
         store.add_device(&name, Channel::Loopback, None, at).await.unwrap();
     }
+}
+
+/// Two addresses that are free now: a policy names its ports, and 0 is none.
+fn free_ports() -> (SocketAddr, SocketAddr) {
+    let radius = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    (radius.local_addr().unwrap(), metrics.local_addr().unwrap())
 }
 
 fn private(path: &Path, text: &str) {
