@@ -205,13 +205,12 @@ async fn house(home: &Path, primary: SocketAddr, held: usize, phone: Phone) -> S
         private(&home.join("secrets").join(name), SECRET);
     }
     StoreKey::generate(&home.join("store.key")).unwrap();
-    // An address of its own in 127/8 for each house, so that nobody else has the ports.
-    let listen = format!("127.77.{}.{}", std::process::id() % 250, held % 250 + 1);
+    let (radius, metrics) = free_ports();
     let policy = format!(
         r#"[radius]
-listen = "{listen}:18120"
+listen = "{radius}"
 [metrics]
-listen = "{listen}:18190"
+listen = "{metrics}"
 [store]
 url = "sqlite:vestibule.db"
 key_file = "store.key"
@@ -248,6 +247,13 @@ async fn enrol(home: &Path, held: usize) {
         store.add_user(user, at).await.unwrap();
         store.add_device(&name, Channel::Loopback, None, at).await.unwrap();
     }
+}
+
+/// Two addresses that are free now: a policy names its ports, and 0 is none.
+fn free_ports() -> (SocketAddr, SocketAddr) {
+    let radius = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    (radius.local_addr().unwrap(), metrics.local_addr().unwrap())
 }
 
 fn private(path: &Path, text: &str) {
