@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that can't go on should stop")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -205,12 +205,12 @@ async fn house(home: &Path, primary: SocketAddr, held: usize, phone: Phone) -> S
         private(&home.join("secrets").join(name), SECRET);
     }
     StoreKey::generate(&home.join("store.key")).unwrap();
-    let at = address();
+    let (radius, metrics) = free_ports();
     let policy = format!(
         r#"[radius]
-listen = "{at}:18120"
+listen = "{radius}"
 [metrics]
-listen = "{at}:18190"
+listen = "{metrics}"
 [store]
 url = "sqlite:vestibule.db"
 key_file = "store.key"
@@ -236,11 +236,6 @@ second_factor = ["push"]
     Server::start(config.config, Extras { channels: vec![Arc::new(phone)] }).await.unwrap()
 }
 
-/// An address that nobody else has: the whole of 127/8 is this host, so the server needs no luck with ports.
-fn address() -> Ipv4Addr {
-    Ipv4Addr::from(0x7f10_0000 | (std::process::id() % 0x00e0_0000))
-}
-
 async fn enrol(home: &Path, held: usize) {
     let key = StoreKey::open(&home.join("store.key")).unwrap();
     let url = format!("sqlite:{}", home.join("vestibule.db").display());
@@ -252,6 +247,13 @@ async fn enrol(home: &Path, held: usize) {
         store.add_user(user, at).await.unwrap();
         store.add_device(&name, Channel::Loopback, None, at).await.unwrap();
     }
+}
+
+/// Two addresses that are free now: a policy names its ports, and 0 is none.
+fn free_ports() -> (SocketAddr, SocketAddr) {
+    let radius = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    (radius.local_addr().unwrap(), metrics.local_addr().unwrap())
 }
 
 fn private(path: &Path, text: &str) {

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use divan::{Bencher, black_box};
+use divan::{AllocProfiler, Bencher, black_box};
 use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent};
 use login::facts::{CodeOutcome, PrimaryAnswer, ReleaseOutcome, UserFacts};
@@ -34,6 +34,9 @@ use wire::{
 
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod request;
+
+#[global_allocator]
+static HEAP: AllocProfiler = AllocProfiler::system();
 
 const STATION: &[u8] = b"198.51.100.23";
 

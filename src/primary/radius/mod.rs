@@ -39,6 +39,9 @@ use self::server::{Outcome, Server, Shared};
 use super::observer::{PrimaryObserver, ReplyDrop};
 use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState, result_of};
 
+/// Servers of one primary whose numbers are kept apart from another's.
+const SERVERS_MAX: usize = 256;
+
 /// What `[primary.NAME]` says.
 #[derive(Clone, Debug)]
 pub struct RadiusSettings {
@@ -72,6 +75,9 @@ pub struct Radius {
     shared: Arc<Shared>,
     servers: Vec<Arc<Server>>,
     realms: Realms,
+    /// Where the numbers of this primary's servers begin: another one's after a reload, so that the answer to a
+    /// challenge never goes to whoever stands in the same place now (RFC 2865 §5.24).
+    first_number: usize,
     /// A primary that is dropped, as a reload does, takes its readers and sockets with it.
     _readers: DropGuard,
 }
@@ -98,7 +104,8 @@ impl Radius {
             });
         }
         while lookups.join_next().await.is_some() {}
-        Self { shared, servers, realms, _readers: readers }
+        let first_number = usize::try_from(rand::random::<u32>()).unwrap_or_default() / SERVERS_MAX * SERVERS_MAX;
+        Self { shared, servers, realms, first_number, _readers: readers }
     }
 
     /// How many requests wait for a server now.
@@ -154,12 +161,13 @@ impl Radius {
 
     /// The answer to a challenge goes to the server that asked, and nowhere else (RFC 2865 §5.24, checklist D11).
     async fn resume(&self, request: &PrimaryRequest, state: &UpstreamState) -> PrimaryAnswer {
-        let Some(server) = self.servers.get(state.server) else {
+        let index = state.server.checked_sub(self.first_number);
+        let Some((index, server)) = index.and_then(|index| Some((index, self.servers.get(index)?))) else {
             return self.refused("the server that sent the challenge is no longer configured");
         };
         loop {
             match server.exchange(request, true, || false).await {
-                Outcome::Heard(heard) => return self.read(heard, state.server, request),
+                Outcome::Heard(heard) => return self.read(heard, index, request),
                 Outcome::Moved => {}
                 Outcome::Dead | Outcome::Silent => return self.unavailable(),
                 Outcome::Full => return self.overloaded(server),
@@ -192,6 +200,7 @@ impl Radius {
         }
         if heard.code == Code::AccessChallenge {
             let state = attributes.state().map(Arc::from);
+            let server = self.first_number + server;
             return PrimaryAnswer::Challenge { attributes: Arc::new(attributes.for_challenge()), state, server };
         }
         // `lane` lets only Accept, Challenge and Reject through; whatever is not a yes is a no (rules A1).

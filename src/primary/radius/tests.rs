@@ -184,6 +184,11 @@ struct House {
 }
 
 impl House {
+    /// The number of its first server.
+    fn first_number(&self) -> usize {
+        self.radius.first_number
+    }
+
     async fn over(servers: &[&Upstream]) -> Self {
         Self::with(servers.iter().map(|server| server.address()).collect(), Demand::Required).await
     }
@@ -566,7 +571,7 @@ async fn a_challenge_is_answered_at_the_server_that_asked_and_nowhere_else() {
     let asking = house.ask(request("alice"));
     first.answer(CHALLENGE, b"\x18\x06abcd\x12\x05otp\x19\x03x").await;
     let PrimaryAnswer::Challenge { attributes, state, server } = asking.await.unwrap() else { panic!() };
-    assert_eq!((state.as_deref(), server), (Some(b"abcd".as_slice()), 0));
+    assert_eq!((state.as_deref(), server), (Some(b"abcd".as_slice()), house.first_number()));
     assert_eq!((attributes.attribute(18), attributes.attribute(25)), (Some(b"otp".as_slice()), None));
 
     let answer = PrimaryRequest {
@@ -632,7 +637,7 @@ async fn when_every_identifier_is_taken_new_logins_are_refused_before_answers_to
     settle().await;
     house.clock.advance(500);
     assert!(why(&refused.await.unwrap()).contains("overload"));
-    let state = UpstreamState { octets: Arc::from(b"s".as_slice()), server: 0 };
+    let state = UpstreamState { octets: Arc::from(b"s".as_slice()), server: house.first_number() };
     let further = house.ask(PrimaryRequest { upstream: Some(state), ..request("carol") });
     upstream.answer(ACCEPT, b"").await;
     assert_eq!(user_of(&further.await.unwrap()), "carol");
@@ -702,7 +707,7 @@ async fn a_name_is_resolved_at_the_start_and_one_without_an_address_is_told() {
 async fn a_stopping_service_ends_every_question_and_every_task() {
     let upstream = Upstream::start().await;
     let house = House::over(&[&upstream]).await;
-    let state = UpstreamState { octets: Arc::from(b"s".as_slice()), server: 0 };
+    let state = UpstreamState { octets: Arc::from(b"s".as_slice()), server: house.first_number() };
     let bound = house.ask(PrimaryRequest { upstream: Some(state), ..request("alice") });
     let free = house.ask(request("bob"));
     upstream.hear().await;
