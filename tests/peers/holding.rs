@@ -5,7 +5,7 @@ use login::PhoneAnswer;
 use crate::harness::phone::Phone;
 use crate::harness::radius::{ACCEPT, Ask, CHALLENGE, PROXY_STATE, REJECT};
 use crate::harness::stub::Stub;
-use crate::harness::vestibule;
+use crate::harness::{until, vestibule};
 
 const STATION: &str = "198.51.100.7";
 
@@ -109,4 +109,28 @@ async fn a_push_that_nobody_answers_ends_by_its_time_in_a_challenge_or_in_a_reje
         }
         assert_eq!(phone.rang(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_bound_new_logins_are_refused_and_counted_while_a_held_one_still_gets_in() {
+    let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
+    let house = vestibule::guarding(&nps).calling("carol", &phone).limits("held_sessions = 5").start().await;
+    let vpn = house.appliance().await;
+    let held = Ask::login("carol", "hello").stationed(STATION).numbered(1);
+    vpn.send(&held).await;
+    let hint = phone.rings().await;
+    // A refusal is kept for ten seconds too, so a flood of them fills what is left; what comes then gets not even that.
+    for number in 0..100_u8 {
+        vpn.send(&Ask::login(&format!("flood{number}"), "guess").numbered(2 + number)).await;
+    }
+    house.site.counts("vestibule_logins_total", &["reason=\"overload\""], 1.0).await;
+    house.site.counts("vestibule_drops_total", &["reason=\"overload\""], 50.0).await;
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    let code = until("carol's answer", async || {
+        let (id, code) = vpn.next_of_any().await;
+        (id == held.id).then_some(code)
+    })
+    .await;
+    assert_eq!(code, ACCEPT, "rules G1: the held login finishes");
+    assert!(nps.heard().len() <= 5, "what is refused for want of room reaches no primary");
 }

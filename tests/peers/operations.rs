@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::radius::{ACCEPT, Ask, REJECT};
 use crate::harness::stub::Stub;
-use crate::harness::{at, vestibule};
+use crate::harness::{at, until, vestibule};
 
 const EXEMPT: &str = "[[rule]]\nname = \"all\"\nsecond_factor = \"exempt\"\nuntil = 2099-01-01\n";
 
@@ -113,4 +113,50 @@ async fn a_running_server_dumps_no_core_and_knows_no_phone_of_the_demos() {
     assert!(cores.split_whitespace().filter(|word| *word == "0").count() == 2, "rules F1: {cores}");
     let refused = program.site.run(&["device", "add", "alice", "--channel", "loopback"]).await;
     assert_eq!(refused.status.code(), Some(2), "rules F5: a phone that approves by a link is the demo's alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_disk_is_full_no_accept_leaves_and_with_room_again_nothing_was_lost() {
+    let nps = Stub::accepting("hello").await;
+    let plan = vestibule::guarding(&nps).rules(EXEMPT).client("gives_up_after = \"10s\"");
+    let mut house = plan.built().await.start_program_on_a_small_disk().await;
+    let vpn = house.appliance().await;
+    let login = async |number: usize| vpn.ask(&Ask::login(&format!("user{number}"), "hello")).await.code;
+    assert_eq!(login(0).await, ACCEPT);
+    std::fs::write(house.site.path("trigger"), "fill\n").unwrap();
+    // What the file has room for already may still be written; then nobody gets in any more.
+    let mut accepted = 1_u32;
+    let mut number = 1;
+    while login(number).await == ACCEPT {
+        (accepted, number) = (accepted + 1, number + 1);
+        assert!(number < 2000, "the disk never filled");
+    }
+    assert_eq!(login(number + 1).await, REJECT);
+    let line = house.child.says("disk is full").await;
+    assert!(line.contains("make room"), "it says what to do: {line}");
+    std::fs::write(house.site.path("trigger"), "empty\n").unwrap();
+    until("an Accept with room again", async || (login(number + 2).await == ACCEPT).then_some(())).await;
+    house.site.counts("vestibule_answers_total", &["code=\"accept\""], f64::from(accepted) + 1.0).await;
+    // Every Accept has its record, and those who were refused meanwhile have theirs by and by.
+    let lines = || std::fs::read_to_string(house.site.path("audit.jsonl")).unwrap_or_default();
+    // The file is fed at least once: the cursor could not move while the disk was full.
+    let count = |answer: &str| {
+        lines().lines().filter(|line| line.contains(answer)).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let wanted = usize::try_from(accepted).unwrap() + 1;
+    until("every record", async || {
+        std::fs::write(
+            "/tmp/full.txt",
+            format!(
+                "{}
+{}",
+                lines(),
+                house.child.output()
+            ),
+        )
+        .unwrap();
+        let there = count("\"answer\":\"accept\"") == wanted && count("\"reason\":\"store_unavailable\"") >= 2;
+        there.then_some(())
+    })
+    .await;
 }

@@ -46,6 +46,13 @@ impl Appliance {
         Answer::to(ask, &self.secret, &octets[..length])
     }
 
+    /// The Identifier and the code of the next answer, whichever question it answers.
+    pub(crate) async fn next_of_any(&self) -> (u8, u8) {
+        let mut octets = [0; OCTETS_MAX];
+        timeout(GENEROUS, self.socket.recv(&mut octets)).await.expect("no answer came").unwrap();
+        (octets[1], octets[0])
+    }
+
     pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
         self.send(ask).await;
         self.next(std::slice::from_ref(ask)).await

@@ -329,6 +329,23 @@ impl Site {
         program
     }
 
+    /// Starts the server with its store on a disk of its own of one MiB, which a line into the pipe `trigger` fills, and a second
+    /// one empties again.
+    pub(crate) async fn start_program_on_a_small_disk(self) -> Program {
+        std::fs::create_dir(self.path("small")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(self.path("trigger")).status().unwrap();
+        assert!(made.success());
+        let script = "mount -t tmpfs -o size=1m,mode=700 tmpfs small && cp -p vestibule.db small/ && { \
+            (read _ < trigger; cat /dev/zero > small/fill 2>/dev/null; read _ < trigger; rm small/fill) & \
+            exec \"$0\" -c vestibule.toml serve; }";
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", script, env!("CARGO_BIN_EXE_vestibule")]).current_dir(self.home());
+        command.env("VESTIBULE__STORE__URL", "sqlite:small/vestibule.db");
+        let mut program = Program { child: Child::start(&mut command, "util-linux"), site: self };
+        program.ready().await;
+        program
+    }
+
     /// Starts the server on these files, without waiting for it.
     pub(crate) fn spawn(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
