@@ -138,9 +138,21 @@ impl Session {
             Admission::Resume(id) => self.with(id, cx, |login, step| login.resume(attempt, step)),
             Admission::Twin(id, state) => self.with(id, cx, |login, step| login.twin_of(&attempt, state, step)),
             Admission::Join(id) => self.with(id, cx, |login, step| login.join(attempt, step)),
-            Admission::Repeat(answer) => cx.emit(Effect::Reply { asker: attempt.asker.id, answer }),
+            Admission::Repeat(answer) => self.repeat(&attempt, answer, cx),
         }
         self.settled(cx)
+    }
+
+    /// An Accept is repeated only after another look at whom it lets in (A6); anything else as it stands.
+    fn repeat(&mut self, attempt: &Attempt, answer: Answer, cx: &mut Context<'_>) {
+        let asker = attempt.asker.id;
+        let Answer::Accept(accept) = &answer else { return cx.emit(Effect::Reply { asker, answer }) };
+        let user = accept.user().clone();
+        let let_in = |login: &&Login| login.is_of(attempt) && matches!(login.ended(), Some(Answer::Accept(_)));
+        match self.logins.iter().rev().find(let_in).map(Login::id) {
+            Some(id) => self.with(id, cx, |login, step| login.repeat(asker, user, step)),
+            None => cx.emit(Effect::Supersede(asker)),
+        }
     }
 
     /// Something happened.

@@ -7,12 +7,13 @@ use wire::HeldAttributes;
 use super::askers::Waiting;
 use super::{Case, Inside, REPEATS_FOR, Stage, Step};
 use crate::answer::{Accept, Answer, Reject, SecondDoor};
-use crate::attempt::Attempt;
-use crate::event::Effect;
-use crate::facts::{ReleaseCheck, ReleaseOutcome, Unavailable};
+use crate::attempt::{AskerId, Attempt};
+use crate::event::{Effect, Question};
+use crate::facts::{ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
 use crate::limits;
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
+use crate::name::ResolvedUser;
 use crate::policy::{Join, Outcome, Verdict};
 use crate::prompt::PromptClose;
 use crate::record::{LoginId, Reason, Record, RecordedAnswer};
@@ -204,6 +205,48 @@ impl Case {
         if self.repeats && until > now { Stage::Ended { answer, until } } else { Stage::Gone }
     }
 
+    // --- an Accept once more -----------------------------------------------------------------------------------
+
+    /// Reads the user again before the Accept leaves a second time (A6).
+    pub(super) fn look_again(&mut self, asker: AskerId, user: ResolvedUser, step: &mut Step<'_, '_>) {
+        const REPEATING_MAX: usize = 16;
+        if self.repeating.len() >= REPEATING_MAX {
+            return step.cx.emit(Effect::Supersede(asker));
+        }
+        let question = self.ask();
+        self.repeating.push((question, asker));
+        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station: self.station.clone() });
+    }
+
+    /// The same Accept, if nothing has changed for its user and client meanwhile; else a Reject.
+    pub(super) fn looked_again(
+        &mut self,
+        question: Question,
+        answer: &Answer,
+        facts: Result<UserFacts, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) {
+        let Some(at) = self.repeating.iter().position(|(open, _)| *open == question) else { return };
+        let (_, asker) = self.repeating.remove(at);
+        let refused = match facts {
+            Err(_) => Some(Reason::StoreUnavailable),
+            Ok(facts) if facts.blocked.is_some() => Some(Reason::Blocked),
+            Ok(facts) if facts.known != self.known => Some(Reason::Changed),
+            Ok(_) => (!step.cx.policy.clients.contains_key(&self.client)).then_some(Reason::Changed),
+        };
+        let answer = refused.map_or_else(|| answer.clone(), |reason| Answer::Reject(Self::plain(reason)));
+        step.cx.emit(Effect::Reply { asker, answer });
+    }
+
+    /// The time of repeating is over; whoever was still being looked at is refused.
+    fn forget_repeating(&mut self, step: &mut Step<'_, '_>) -> Stage {
+        for (_, asker) in std::mem::take(&mut self.repeating) {
+            let answer = Answer::Reject(Self::plain(Reason::StoreUnavailable));
+            step.cx.emit(Effect::Reply { asker, answer });
+        }
+        Stage::Gone
+    }
+
     // --- time --------------------------------------------------------------------------------------------------
 
     /// Whatever deadline this stage has, it may have come.
@@ -214,7 +257,7 @@ impl Case {
             Stage::Rejecting { at, reject, repeats_until } if at <= now => {
                 self.send_reject(reject, repeats_until, step)
             }
-            Stage::Ended { until, .. } if until <= now => Stage::Gone,
+            Stage::Ended { until, .. } if until <= now => self.forget_repeating(step),
             Stage::AnsweringPrimary { open, .. } if open.until <= now => self.expire(Reason::Expired, step),
             Stage::AwaitingAnswer { inside, open } if open.until <= now => self.expire_answer(&inside, step),
             Stage::AwaitingPhone { inside } if out_of_patience => self.phone_too_slow(inside, step),
@@ -308,7 +351,8 @@ impl Case {
     pub(super) fn drained(&mut self, stage: Stage, step: &mut Step<'_, '_>) -> Stage {
         match stage {
             Stage::Rejecting { reject, repeats_until, .. } => self.send_reject(reject, repeats_until, step),
-            Stage::Ended { .. } | Stage::Gone | Stage::Lingering { .. } => Stage::Gone,
+            Stage::Ended { .. } => self.forget_repeating(step),
+            Stage::Gone | Stage::Lingering { .. } => Stage::Gone,
             // Its record may be durable already: what the store says of it is what leaves (F2).
             releasing @ Stage::Releasing { .. } => releasing,
             Stage::AskingPrimary { .. }

@@ -145,6 +145,7 @@ impl Case {
                 return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
             }
         };
+        self.known = facts.known;
         if let Some(why) = &facts.blocked {
             return self.reject(Refusal::because(Reason::Blocked).detail(Arc::clone(why)), step);
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use wire::{HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
-use crate::attempt::{Appended, Attempt, Credential};
+use crate::attempt::{Appended, AskerId, Attempt, Credential};
 use crate::event::{Context, Effect, LoginEvent, Question};
 use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
@@ -77,6 +77,10 @@ pub(crate) struct Case {
     primary_since: Option<Tick>,
     waited_primary: Duration,
     factor_since: Option<Tick>,
+    /// Askers of an Accept that is repeated, until the user was looked at again (A6).
+    repeating: Vec<(Question, AskerId)>,
+    /// The store knew the user when this login's law spoke.
+    known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
     room: usize,
 }
@@ -226,6 +230,10 @@ impl Login {
             (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => {
                 case.pushed(inside, prompt, outcome, step)
             }
+            (Stage::Ended { answer, until }, LoginEvent::User(answers, facts)) => {
+                case.looked_again(answers, &answer, facts, step);
+                Stage::Ended { answer, until }
+            }
             (stage @ Stage::AwaitingAnswer { .. }, LoginEvent::Pushed(prompt, Err(_))) => {
                 case.pushed_in_vain(stage, prompt, step)
             }
@@ -286,6 +294,12 @@ impl Login {
         if let Some(spent) = self.case.spent.iter().find(|spent| spent.state == state) {
             self.case.askers.join_group(attempt.asker, spent.group, step.cx);
         }
+        self
+    }
+
+    /// The same connection, or the same answer to the same State, asks for the Accept once more.
+    pub(crate) fn repeat(mut self, asker: AskerId, user: ResolvedUser, step: &mut Step<'_, '_>) -> Self {
+        self.case.look_again(asker, user, step);
         self
     }
 
@@ -558,6 +572,8 @@ impl Case {
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
+            repeating: Vec::new(),
+            known: false,
             room: first::PACKET_MAX,
         };
         (case, attempt.credential)

@@ -3,7 +3,7 @@
 use login::Method::{Push, Totp};
 use login::PhoneAnswer::{Approve, Deny};
 use login::event::{Effect, PushFailure};
-use login::{Claim, PromptStatus, Reason, Unavailable, Wall};
+use login::{Claim, PromptStatus, Reason, Unavailable, UserFacts, Wall};
 
 use crate::house::{Ask, Told, carol, house, old_prompt, right_code};
 
@@ -29,7 +29,21 @@ fn under_connection_every_live_asker_gets_the_accept() {
     house.granted();
     assert_eq!((house.told(first), house.told(second)), (Told::Accept, Told::Accept));
     let third = house.ask(&carol().at("wifi"));
+    house.user_has(&[Push]);
     assert_eq!(house.told(third), Told::Accept, "and it is repeated for ten seconds");
+}
+
+#[test]
+fn an_accept_is_not_repeated_to_who_was_blocked_meanwhile() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol().at("wifi"), &[Push]);
+    house.phone_says(Approve);
+    house.granted();
+    let again = house.ask(&carol().at("wifi"));
+    let blocked = UserFacts { known: true, blocked: Some("stolen".into()), ..UserFacts::default() };
+    house.user_is(&blocked);
+    assert_eq!(house.told(again), Told::Reject(Reason::Blocked));
+    assert_eq!(house.asked_primary(), 1);
 }
 
 #[test]
