@@ -15,6 +15,7 @@ pub mod rows;
 mod seal;
 mod sqlite;
 pub mod verbs;
+pub mod web;
 
 #[cfg(test)]
 pub(crate) mod conformance;
