@@ -12,6 +12,7 @@ pub mod enrolment;
 pub mod factor;
 pub mod language;
 pub mod listen;
+pub mod mail;
 pub mod primary;
 pub mod serve;
 pub mod store;
