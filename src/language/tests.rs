@@ -83,7 +83,7 @@ fn every_text_speaks_with_its_arguments_and_falls_on_nothing() {
             let said = text_with(language, &key, &given);
             assert!(!said.is_empty() && said != key && !said.contains("{$"), "{}: {key}: {said}", language.as_tag());
             assert!(!said.contains(['\u{2068}', '\u{2069}']), "isolating marks reach the VPN prompt: {key}");
-            assert_eq!(text(language, &key).is_empty(), false, "{key}");
+            assert!(!text(language, &key).is_empty(), "{key}");
         }
     }
 }
@@ -245,7 +245,7 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 29] = [
+const REASONS: [Reason; 30] = [
     Reason::Accepted,
     Reason::Name,
     Reason::Credential,
@@ -274,5 +274,6 @@ const REASONS: [Reason; 29] = [
     Reason::Unusable,
     Reason::Overload,
     Reason::Draining,
+    Reason::Expired,
     Reason::ApprovedTooLate,
 ];

@@ -48,12 +48,12 @@ pub fn compose(letter: &Letter, house: &House) -> Text {
 <body style="font-family: sans-serif; font-size: 16px; line-height: 1.5; max-width: 36em; margin: 1em auto; padding: 0 1em">
 {% for paragraph in opening %}<p>{{ paragraph }}</p>
 {% endfor %}{% if let Some((label, code)) = code %}<p>{{ label }}<br><strong style="font-family: monospace; font-size: 22px">{{ code }}</strong></p>
-{% endif %}<table role="presentation" style="border-collapse: collapse">
+{% endif %}<table style="border-collapse: collapse">
 {% for (label, value) in facts %}<tr><th align="left" valign="top" style="padding-right: 1em">{{ label }}</th><td>{{ value }}</td></tr>
 {% endfor %}</table>
 {% for paragraph in advice %}<p>{{ paragraph }}</p>
-{% endfor %}{% if let Some((label, url)) = portal %}<p>{{ label }}: <a href="{{ url }}">{{ url }}</a></p>
-{% endif %}{% if let Some((label, desk)) = desk %}<p>{{ label }}: {{ desk }}</p>
+{% endfor %}{% if let Some((label, url)) = portal %}<p>{{ label }} <a href="{{ url }}">{{ url }}</a></p>
+{% endif %}{% if let Some((label, desk)) = desk %}<p>{{ label }} {{ desk }}</p>
 {% endif %}<hr>
 {% for paragraph in closing %}<p><small>{{ paragraph }}</small></p>
 {% endfor %}</body>
@@ -97,7 +97,7 @@ fn page(letter: &Letter, house: &House) -> Page {
 }
 
 fn plain(page: &Page) -> String {
-    let labelled = |(label, value): &(String, String)| format!("{label}: {value}");
+    let labelled = |(label, value): &(String, String)| format!("{label} {value}");
     let facts = page.facts.iter().map(labelled).collect::<Vec<_>>().join("\n");
     let code = page.code.as_ref().map(|(label, code)| format!("{label}\n\n    {code}"));
     let help = page.portal.iter().chain(&page.desk).map(labelled).collect::<Vec<_>>().join("\n");

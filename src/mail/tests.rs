@@ -127,7 +127,7 @@ fn the_code_stands_only_in_the_letters_made_for_it_and_never_in_debug() {
 fn a_house_without_portal_and_desk_still_writes_letters() {
     let house = House::new("Example Corp", None, None, Vec::new()).unwrap();
     let text = compose(&letter(Language::English, LetterKind::PinChanged), &house);
-    assert!(!text.plain.contains("Portal:") && !text.plain.contains("Service desk:"), "{}", text.plain);
+    assert!(!text.plain.contains("Portal:") && !text.plain.contains("Help:"), "{}", text.plain);
     assert!(!text.html.contains("<a "));
 }
 
