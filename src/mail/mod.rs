@@ -12,6 +12,8 @@
 mod address;
 mod compose;
 mod letter;
+mod lines;
+mod mime;
 mod outbox;
 mod smtp;
 #[cfg(test)]

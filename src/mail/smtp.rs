@@ -6,20 +6,21 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{Error, response::Code};
 use reqwest::Url;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wire::Secret;
 
-use super::{Address, BoxFuture, Courier, House, Letter, MailFailure, compose};
+use super::lines::Lines;
+use super::mime::message;
+use super::{Address, BoxFuture, Courier, House, Letter, MailFailure};
 
 /// Letters on their way at once.
 const CONNECTIONS_MAX: usize = 4;
@@ -30,9 +31,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const SEND_WITHIN: Duration = Duration::from_secs(60);
 /// For the goodbye, which nobody needs.
 const QUIT_WITHIN: Duration = Duration::from_secs(2);
-
-/// The last moment that a Date can say (RFC 5322 §3.3: four digits a year).
-const YEAR_9999_MILLIS: u64 = 253_402_300_799_000;
 
 /// How a connection is kept from being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,29 +175,20 @@ impl Smtp {
         let sending = async {
             let mut connection = self.connect().await?;
             let sent = connection.send(message.envelope(), &message.formatted()).await;
-            sent.map_err(|error| refusal(&error))?;
-            // The letter is delivered; a goodbye that fails changes nothing.
-            let _ = timeout(QUIT_WITHIN, connection.quit()).await;
-            Ok(())
+            sent.map(|_| connection).map_err(|error| refusal(&error))
         };
-        timeout(self.send_within, sending).await.unwrap_or_else(|_| {
+        let sent = timeout(self.send_within, sending).await.unwrap_or_else(|_| {
             Err(unavailable(format!("{} did not finish within {:?}", self.settings.smtp, self.send_within)))
-        })
+        });
+        // The letter is delivered; a goodbye that fails changes nothing.
+        let _ = timeout(QUIT_WITHIN, sent?.quit()).await;
+        Ok(())
     }
 
     /// A connection that is encrypted and signed in, as far as the settings say. No failure here is the letter's fault.
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailFailure> {
-        let SmtpServer { host, port, security } = &self.settings.smtp;
-        let implicit = self.tls.clone().filter(|_| *security == Security::Implicit);
-        let connecting = AsyncSmtpConnection::connect_tokio1(
-            (host.as_str(), *port),
-            Some(CONNECT_WITHIN),
-            &self.hello,
-            implicit,
-            None,
-        );
-        let mut connection = connecting.await.map_err(|error| self.trouble("connecting", &error))?;
-        if let (Security::StartTls, Some(tls)) = (security, &self.tls) {
+        let mut connection = self.open().await?;
+        if let (Security::StartTls, Some(tls)) = (self.settings.smtp.security, &self.tls) {
             // RFC 3207 §6: who takes STARTTLS away must not get the letter in the clear.
             if !connection.can_starttls() {
                 return Err(unavailable(format!("{} offers no STARTTLS", self.settings.smtp)));
@@ -207,12 +196,35 @@ impl Smtp {
             let upgraded = connection.starttls(tls.clone(), &self.hello).await;
             upgraded.map_err(|error| self.trouble("STARTTLS", &error))?;
         }
+        if self.tls.is_some() && !connection.is_encrypted() {
+            return Err(unavailable(format!("{}: the connection is not encrypted", self.settings.smtp)));
+        }
         let credentials = credentials(&self.settings).map_err(|error| unavailable(error.to_string()))?;
         if let Some(credentials) = credentials {
             let signed_in = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
             signed_in.map_err(|error| self.trouble("signing in", &error))?;
         }
         Ok(connection)
+    }
+
+    /// A connection past the greeting, encrypted only where it is so from the first octet.
+    async fn open(&self) -> Result<AsyncSmtpConnection, MailFailure> {
+        let SmtpServer { host, port, security } = &self.settings.smtp;
+        let host = (host.as_str(), *port);
+        let greeted = match security {
+            Security::Implicit => {
+                let tls = self.tls.clone();
+                AsyncSmtpConnection::connect_tokio1(host, Some(CONNECT_WITHIN), &self.hello, tls, None).await
+            }
+            Security::StartTls | Security::None => {
+                let connected = timeout(CONNECT_WITHIN, TcpStream::connect(host)).await;
+                let stream = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+                let stream =
+                    stream.map_err(|error| unavailable(format!("{}: connecting: {error}", self.settings.smtp)))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(Lines::of(stream)), &self.hello).await
+            }
+        };
+        greeted.map_err(|error| self.trouble("connecting", &error))
     }
 
     fn trouble(&self, doing: &str, error: &Error) -> MailFailure {
@@ -229,48 +241,6 @@ impl Courier for Smtp {
 impl fmt::Display for SmtpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} port {}", self.host, self.port)
-    }
-}
-
-/// The letter as it goes over the wire. Its Date and Message-ID are the letter's own, so that a second delivery is the same mail.
-fn message(letter: &Letter, house: &House, from: &Address) -> Result<Message, MailFailure> {
-    let text = compose(letter, house);
-    // Rules F6. House and Address were checked when they were made, and `compose` cleans: this is the second lock.
-    if text.subject.contains(char::is_control) || house.account_name().contains(char::is_control) {
-        return Err(MailFailure::Refused("a header field would hold a control character".into()));
-    }
-    let body = MultiPart::alternative()
-        // Part of the letter's name, so that the same letter is the same octets.
-        .boundary(format!("vestibule-{}", letter.id))
-        .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text.plain))
-        .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(text.html));
-    let message = Message::builder()
-        .from(Mailbox::new(Some(house.account_name().to_owned()), from.as_lettre().clone()))
-        .to(Mailbox::new(None, letter.to.as_lettre().clone()))
-        .subject(text.subject)
-        .date(UNIX_EPOCH + Duration::from_millis(letter.at.0.min(YEAR_9999_MILLIS)))
-        .message_id(Some(format!("<{}@{}>", letter.id, from.domain())))
-        // RFC 3834 §5: out-of-office answers don't answer it.
-        .header(AutoSubmitted)
-        .multipart(body);
-    message.map_err(|_| MailFailure::Refused("the letter can't be put into a mail".into()))
-}
-
-/// `Auto-Submitted: auto-generated` (RFC 3834 §5).
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
     }
 }
 

@@ -151,6 +151,14 @@ async fn a_server_whose_starttls_was_taken_away_gets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_that_were_slipped_in_before_tls_are_not_taken_for_the_servers() {
+    let server = MailServer::start(Speech::StartTls).await;
+    server.is(Mood::Injected);
+    unavailable(smtp(settings(&server)).send(&activation()).await);
+    assert!(server.messages().is_empty() && server.heard("MAIL") == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_answer_of_the_server_says_whether_the_letter_waits_or_is_given_up() {
     let table = [
         ("HI", "554 5.3.2 no mail today", false),

@@ -33,6 +33,8 @@ pub(crate) enum Mood {
     Hanging(&'static str),
     /// Says it all again: what it got in the message comes back in the refusal.
     Echoing,
+    /// Somebody on the way adds answers in the clear behind the answer to STARTTLS.
+    Injected,
 }
 
 #[derive(Clone)]
@@ -231,7 +233,7 @@ impl Talk {
         match mood {
             Mood::Answering(begin, line) if command.starts_with(begin) => Some(line),
             Mood::Hanging(begin) if command.starts_with(begin) => std::future::pending().await,
-            Mood::Friendly | Mood::Answering(..) | Mood::Hanging(_) | Mood::Echoing => None,
+            Mood::Friendly | Mood::Answering(..) | Mood::Hanging(_) | Mood::Echoing | Mood::Injected => None,
         }
     }
 
@@ -248,7 +250,9 @@ impl Talk {
             } else if command.starts_with("EHLO") {
                 self.ehlo().await?;
             } else if command == "STARTTLS" && self.house.speech == Speech::StartTls && !self.encrypted {
-                self.say("220 go ahead").await?;
+                let injected = matches!(*self.house.mood.lock().unwrap(), Mood::Injected);
+                let lines = if injected { "220 go ahead\r\n250 mail\r\n250 ok\r\n250 ok" } else { "220 go ahead" };
+                self.say(lines).await?;
                 self.encrypt().await?;
             } else if command.starts_with("AUTH ") {
                 self.auth(&line).await?;
