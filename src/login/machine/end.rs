@@ -272,6 +272,12 @@ impl Case {
                     Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                     step,
                 ),
+            // Rules C1: an unknown commit that is unsettled by the deadline is no Accept. Where it turns out durable after
+            // all, the refusal's record amends it (F2).
+            Stage::Releasing { .. } if out_of_patience => self.reject(
+                Refusal::because(Reason::StoreUnavailable).detail("its release was not known to be durable in time"),
+                step,
+            ),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }

@@ -546,9 +546,9 @@ impl Login {
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. } => self.case.askers.newest().map(|asker| asker.until),
-            // What the store says of the release is awaited: its record may be durable already (F2).
-            Stage::Releasing { .. } | Stage::Lingering { .. } | Stage::Gone => None,
+            | Stage::AwaitingPhone { .. }
+            | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
+            Stage::Lingering { .. } | Stage::Gone => None,
         }
     }
 

@@ -280,7 +280,8 @@ fn join(tx: Tx<'_>, owner: &UserRow, open: &PromptRow, askers_until: Wall, at: W
 /// comes from a known one. An approval gives way only to time: the person has said yes to it. To a login that began with
 /// a bare packet nothing gives way: it ends nobody else's (D5).
 fn gives_way(open: &PromptRow, claim: &PromptClaim, at: Wall) -> bool {
-    let displaces = !open.waited_for(at) || (open.state == PromptState::Pending && !open.station_known && claim.station_known);
+    let displaces =
+        !open.waited_for(at) || (open.state == PromptState::Pending && !open.station_known && claim.station_known);
     claim.authentic && displaces
 }
 
