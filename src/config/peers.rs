@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use login::policy::{ClientPolicy, Join};
+use login::policy::{ClientPolicy, Join, NumberWish};
 use login::{ClientName, PrimaryName};
 use wire::{Secret, SharedSecret};
 
@@ -115,6 +115,7 @@ fn client_policy(
         append,
         join: join?,
         allow_admin: allow_admin?,
+        number: NumberWish::Off,
     })
 }
 

@@ -77,6 +77,7 @@ fn rule(table: &Table<'_>, clients: &[Sketch]) -> Option<Rule> {
         reply: reply?,
         unenrolled: unenrolled?,
         if_unavailable: if_unavailable?,
+        number_required: false,
     };
     means_something(table, &rule).then_some(rule)
 }
