@@ -3,6 +3,7 @@
 //! Rules, clients, primaries and push channels change at once. Addresses, the store, the audit file and how
 //! pages are served are bound at the start: a change of those is named and takes effect at the next one.
 
+use super::pages::OpenDoor;
 use super::{Server, StartError};
 use crate::config::Config;
 use crate::telemetry::{ReloadRefused, Reloaded};
@@ -28,6 +29,8 @@ const AT_THE_START: [&str; 14] = [
 impl Server {
     /// Takes a new configuration, or keeps the old one and says why.
     pub async fn reload(&mut self, new: Result<Config, Vec<String>>) {
+        // Whatever is the matter with the configuration: the certificates' files may have changed.
+        [&self.portal, &self.admin].into_iter().flatten().for_each(OpenDoor::look_now);
         let outcome = match new {
             Ok(config) => self.adopt(config).await.map_err(|error| vec![error.to_string()]),
             Err(mistakes) => Err(mistakes),

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 8] = [
     &["wire"],
     &["login"],
     &["telemetry", "config", "store", "audit"],
-    &["directory", "primary", "factor", "enrolment"],
+    &["directory", "primary", "factor", "enrolment", "web"],
     &["engine"],
     &["client", "listen", "portal", "admin", "phone"],
     &["serve"],
