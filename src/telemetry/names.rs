@@ -45,8 +45,12 @@ pub enum MetricName {
     CommitSeconds,
     /// Policies that were swapped in or refused.
     Reloads,
-    /// Failures of a service beside the login's way: store, audit, webhook, mail.
+    /// Failures of a service beside the login's way: store, audit, webhook, mail, certificate.
     Troubles,
+    /// Connections to pages that were closed before a request.
+    PageRefusals,
+    /// When the certificate of pages ends.
+    CertificateEnds,
     /// Always 1; its label tells the version.
     BuildInfo,
 }
@@ -68,7 +72,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -88,6 +92,8 @@ impl MetricName {
         Self::CommitSeconds,
         Self::Reloads,
         Self::Troubles,
+        Self::PageRefusals,
+        Self::CertificateEnds,
         Self::BuildInfo,
     ];
 
@@ -114,6 +120,8 @@ impl MetricName {
             Self::CommitSeconds => "vestibule_commit_seconds",
             Self::Reloads => "vestibule_reloads_total",
             Self::Troubles => "vestibule_troubles_total",
+            Self::PageRefusals => "vestibule_page_refusals_total",
+            Self::CertificateEnds => "vestibule_certificate_ends_timestamp_seconds",
             Self::BuildInfo => "vestibule_build_info",
         }
     }
@@ -140,7 +148,11 @@ impl MetricName {
             }
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
-            Self::Troubles => "Failures of the store, the audit file, the push webhook or the mail, by service.",
+            Self::Troubles => {
+                "Failures of the store, the audit file, the push webhook, the mail or a certificate, by service."
+            }
+            Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
+            Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
             Self::BuildInfo => "Always 1, with the version as a label.",
         }
     }
@@ -159,8 +171,13 @@ impl MetricName {
             | Self::UpstreamBadReplies
             | Self::SuspectSecret
             | Self::Reloads
-            | Self::Troubles => Kind::Counter,
-            Self::HeldSessions | Self::UpstreamInFlight | Self::UpstreamDown | Self::BuildInfo => Kind::Gauge,
+            | Self::Troubles
+            | Self::PageRefusals => Kind::Counter,
+            Self::HeldSessions
+            | Self::UpstreamInFlight
+            | Self::UpstreamDown
+            | Self::CertificateEnds
+            | Self::BuildInfo => Kind::Gauge,
             Self::PrimarySeconds => Kind::Seconds(SERVER_BUCKETS),
             Self::FactorSeconds => Kind::Seconds(PERSON_BUCKETS),
             Self::CommitSeconds => Kind::Seconds(COMMIT_BUCKETS),

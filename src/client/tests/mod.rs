@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use login::policy::{ClientPolicy, Join};
+use login::policy::{ClientPolicy, Join, NumberWish};
 use login::{ClientName, Moment, PrimaryName, Tick, Wall};
 use md5::Md5;
 use wire::{Datagram, ReplyCode, Secret, SharedSecret};
@@ -43,6 +43,7 @@ pub(super) fn policy(join: Join) -> ClientPolicy {
         append: None,
         join,
         allow_admin: false,
+        number: NumberWish::Off,
     }
 }
 
