@@ -112,15 +112,13 @@ pub(super) struct Duplicates {
     all: Share,
     bounds: Bounds,
     next: AtomicU64,
-    /// The latest tick that was seen: answers are given without one.
-    clock: AtomicU64,
     hasher: RandomState,
 }
 
 impl Duplicates {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let (all, next, clock) = (Share::default(), AtomicU64::new(0), AtomicU64::new(0));
-        Self { entries: DashMap::new(), all, bounds, next, clock, hasher: RandomState::new() }
+        let (all, next) = (Share::default(), AtomicU64::new(0));
+        Self { entries: DashMap::new(), all, bounds, next, hasher: RandomState::new() }
     }
 
     pub(super) fn sameness(&self, request: &VerifiedRequest<'_>) -> Sameness {
@@ -131,7 +129,6 @@ impl Duplicates {
     /// What this request meets; it is kept as in flight if it is new. `resumes`: it answers a challenge, and is let in
     /// last.
     pub(super) fn meet(&self, key: Key, sameness: Sameness, share: &Arc<Share>, resumes: bool, at: Tick) -> Met {
-        self.advance(at);
         match self.entries.entry(key) {
             MapEntry::Occupied(held) => match held.get().repeats(sameness, at) {
                 Some(met) => met,
@@ -152,10 +149,10 @@ impl Duplicates {
         self.entries.get(key).is_some_and(|entry| entry.id == id)
     }
 
-    /// Keeps the answer for retransmits; no octets for silence. False: another request took the key, so this answer
-    /// must not leave.
-    pub(super) fn answered(&self, key: &Key, id: u64, octets: &[u8]) -> bool {
-        let until = self.now().plus(REPEAT_FOR);
+    /// Keeps the answer that is given at `at` for retransmits; no octets for silence. False: another request took the
+    /// key, so this answer must not leave.
+    pub(super) fn answered(&self, key: &Key, id: u64, octets: &[u8], at: Tick) -> bool {
+        let until = at.plus(REPEAT_FOR);
         let Some(mut entry) = self.entries.get_mut(key).filter(|entry| entry.id == id) else { return false };
         entry.stage = Stage::Answered { octets: octets.into(), until };
         // An answer is kept whatever the bounds say: it is small, and forgetting it would begin the login again.
@@ -173,7 +170,6 @@ impl Duplicates {
 
     /// Forgets what was answered long enough ago.
     pub(super) fn sweep(&self, at: Tick) {
-        self.advance(at);
         self.entries.retain(|_, entry| {
             let stays = !entry.is_over(at);
             if !stays {
@@ -222,14 +218,6 @@ impl Duplicates {
     fn release(&self, entry: &Entry) {
         entry.share.give_back(1, entry.octets());
         self.all.give_back(1, entry.octets());
-    }
-
-    fn advance(&self, at: Tick) {
-        self.clock.fetch_max(at.0, Ordering::Relaxed);
-    }
-
-    fn now(&self) -> Tick {
-        Tick(self.clock.load(Ordering::Relaxed))
     }
 }
 

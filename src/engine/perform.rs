@@ -44,7 +44,7 @@ impl Engine {
         match action {
             // The way back counts what left.
             Action::Reply(request, answer) => {
-                if reply::send(&answer, *request, rand::random()).is_err() {
+                if reply::send(&answer, *request, rand::random(), self.0.clock.tick()).is_err() {
                     tracing::error!(
                         "an answer did not fit into a packet, though it was sized before; a Reject left instead"
                     );
@@ -52,7 +52,7 @@ impl Engine {
             }
             Action::Supersede(request) => {
                 self.0.telemetry.emit(Superseded { client: &request.meters });
-                request.path.supersede();
+                request.path.supersede(self.0.clock.tick());
             }
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)

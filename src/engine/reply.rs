@@ -1,6 +1,7 @@
 //! Answers, built late: under the request that is answered, with the primary's attributes hidden anew for this hop and
 //! the rule's own in their place (rules E3), then signed. Nothing unsigned leaves (E1).
 
+use login::Tick;
 use login::answer::{Accept, Answer, Challenge, Reject};
 use wire::{
     Attribute, Datagram, Full, HeldAttributes, ReplyAttributes, ReplyCode, ReplyWriter, Salts, SignedReply,
@@ -17,7 +18,7 @@ const PROMPT_ECHO: [u8; 4] = [0, 0, 0, 1];
 const MSCHAP_DENIED: &[u8] = b"E=691 R=0 V=3";
 
 /// Writes, signs and sends one answer. One that doesn't fit becomes a bare Reject, and an error for the log.
-pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2]) -> Result<(), Full> {
+pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2], at: Tick) -> Result<(), Full> {
     let mut buffer = Datagram::new();
     let Request { context, secret, path, mschap_ident, .. } = request;
     let reply_code = match answer {
@@ -35,14 +36,14 @@ pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2]) -> Res
     .and_then(|()| writer.sign(&secret));
     match signed {
         Ok(reply) => {
-            path.answer(reply);
+            path.answer(reply, at);
             Ok(())
         }
         Err(full) => {
             // It was sized before anyone was prompted (E3); should it not fit all the same, nobody gets in by half an answer.
             let mut spare = Datagram::new();
             let reject = context.reply(ReplyCode::Reject, &mut spare).sign(&secret)?;
-            path.answer(reject);
+            path.answer(reject, at);
             Err(full)
         }
     }

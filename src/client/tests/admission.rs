@@ -152,7 +152,7 @@ fn a_reload_is_taken_at_once_and_keeps_what_is_in_flight() {
     drop(house.admits(&bare(2, 1, &[])));
     house.gate.reload(&[]);
     assert_eq!(house.settles(&datagram), Settled::Dropped(DropReason::UnknownClient));
-    let answer = reject(admitted);
+    let answer = reject(admitted, house.now());
     assert_eq!(house.sent(), [answer], "who was let in gets an answer, which the engine makes a Reject");
 }
 

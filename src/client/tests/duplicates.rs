@@ -27,7 +27,7 @@ fn a_retransmit_in_flight_is_absorbed_however_long_that_takes() {
 fn a_retransmit_after_the_answer_gets_the_same_octets_for_thirty_seconds() {
     let house = house(Stance::Yes);
     let datagram = signed(1, 1, &[]);
-    let answer = reject(house.admits(&datagram));
+    let answer = reject(house.admits(&datagram), house.now());
     assert_eq!(answer[20], 80, "Message-Authenticator first");
     house.pass(Duration::from_millis(29_999));
     assert_eq!(house.settles(&datagram), Settled::Repeated);
@@ -35,6 +35,21 @@ fn a_retransmit_after_the_answer_gets_the_same_octets_for_thirty_seconds() {
     house.pass(Duration::from_millis(1));
     assert_eq!(house.gate.kept(), Kept::default());
     drop(house.admits(&datagram));
+}
+
+#[test]
+fn thirty_seconds_count_from_the_answer_however_long_the_gate_saw_nothing_before() {
+    let house = house(Stance::Yes);
+    let datagram = signed(1, 1, &[]);
+    let admitted = house.admits(&datagram);
+    // No packet came and nobody swept for a while: the gate learns the time with the answer alone.
+    house.now.set(house.now().tick.0 + 20_000);
+    let answer = reject(admitted, house.now());
+    house.pass(Duration::from_millis(29_999));
+    assert_eq!(house.settles(&datagram), Settled::Repeated);
+    assert_eq!(house.sent(), [answer.clone(), answer]);
+    house.pass(Duration::from_millis(1));
+    assert_eq!(house.gate.kept(), Kept::default());
 }
 
 #[test]
@@ -54,7 +69,7 @@ fn another_port_address_or_identifier_is_another_request() {
     let admitted: Vec<Admitted<'_>> =
         ways.into_iter().map(|(datagram, way)| begun(house.takes_along(datagram, way))).collect();
     assert_eq!(house.gate.kept().entries, 4);
-    admitted.into_iter().for_each(|one| drop(reject(one)));
+    admitted.into_iter().for_each(|one| drop(reject(one, house.now())));
     let ways: Vec<Way> = house.sent.lock().unwrap().iter().map(|(_, way)| *way).collect();
     assert_eq!(ways, [way(1645), way(1646), there, way(1645)], "each answer goes back along its own way");
 }
@@ -66,10 +81,10 @@ fn the_same_identifier_with_another_authenticator_begins_anew_and_the_late_answe
     let late = house.admits(&old);
     let admitted = house.admits(&new);
     assert!(!late.ticket.is_awaited() && admitted.ticket.is_awaited());
-    drop(reject(late));
+    drop(reject(late, house.now()));
     assert!(house.sent().is_empty());
     assert_eq!(house.dropped("asa", "superseded"), 1);
-    let answer = reject(admitted);
+    let answer = reject(admitted, house.now());
     assert_eq!(house.sent(), [answer]);
     assert_eq!(house.settles(&new), Settled::Repeated);
     assert_eq!(house.gate.kept().entries, 1);
@@ -88,7 +103,7 @@ fn a_late_ticket_that_is_dropped_leaves_the_new_request_alone() {
 #[test]
 fn the_same_authenticator_over_other_octets_is_no_retransmit() {
     let house = house(Stance::No);
-    reject(house.admits(&bare(1, 1, &attribute(31, b"one"))));
+    reject(house.admits(&bare(1, 1, &attribute(31, b"one"))), house.now());
     drop(house.admits(&bare(1, 1, &attribute(31, b"two"))));
     assert_eq!(house.sent().len(), 1, "nobody gets the answer of another's request");
 }
@@ -103,7 +118,7 @@ fn what_the_stance_does_not_admit_never_touches_what_is_kept() {
             [sign(&bare(1, 2, &[]), b"guessed"), bare(1, 2, PROXY_STATE), bare(1, 2, &attribute(79, b"")), vec![1, 1]];
         forged.iter().for_each(|forged| assert!(matches!(house.settles(forged), Settled::Dropped(_))));
         assert!(admitted.ticket.is_awaited());
-        let answer = reject(admitted);
+        let answer = reject(admitted, house.now());
         forged.iter().for_each(|forged| assert!(matches!(house.settles(forged), Settled::Dropped(_))));
         assert_eq!(house.settles(&datagram), Settled::Repeated);
         assert_eq!(house.sent(), [answer.clone(), answer]);
@@ -118,7 +133,7 @@ fn a_bare_packet_never_takes_the_place_of_a_signed_one_in_flight() {
         let admitted = house.admits(&first);
         assert_eq!(house.settles(&bare(1, 2, &[])), Settled::Dropped(DropReason::MissingMessageAuthenticator));
         assert!(admitted.ticket.is_awaited());
-        let answer = reject(admitted);
+        let answer = reject(admitted, house.now());
         assert_eq!(house.sent(), [answer]);
         let spoofed = bare(1, 2, &[]);
         let bare = house.admits(&spoofed);
@@ -148,7 +163,7 @@ fn a_panic_leaves_no_key_behind_and_is_counted() {
 fn a_superseded_request_gets_silence_and_its_retransmits_begin_nothing() {
     let house = house(Stance::Yes);
     let datagram = signed(1, 1, &[]);
-    house.admits(&datagram).ticket.supersede();
+    house.admits(&datagram).ticket.supersede(house.now().tick);
     assert_eq!(house.settles(&datagram), Settled::Absorbed);
     assert_eq!((house.sent().len(), house.dropped("asa", "superseded")), (0, 1));
     house.pass(SECONDS(30));
@@ -226,7 +241,7 @@ proptest! {
                 Step::Answer(at) if at < held.len() => {
                     let (admitted, identifier, seed) = held.remove(at);
                     let awaited = admitted.ticket.is_awaited();
-                    drop(reject(admitted));
+                    drop(reject(admitted, house.now()));
                     if awaited {
                         sent += 1;
                         model.insert(identifier, Known { seed, answered_at: Some(now) });

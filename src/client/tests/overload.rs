@@ -88,7 +88,7 @@ fn answers_are_counted_in_octets_and_given_back() {
     let datagram = signed(1, 1, &[]);
     let admitted = house.admits(&datagram);
     let before = house.gate.kept().octets;
-    let answer = reject(admitted);
+    let answer = reject(admitted, house.now());
     assert_eq!(house.gate.kept().octets, before + answer.len());
     let kept = house.gate.client(&ClientName::new("asa")).unwrap().kept();
     assert_eq!(kept, house.gate.kept(), "one client has it all");
