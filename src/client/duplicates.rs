@@ -1,7 +1,7 @@
 //! What was asked before (rules B1; RFC 5080 §2.2.2): in flight, or answered within the last 30 seconds.
 //!
-//! Keyed by source, listening address and Identifier; equal are two requests with the same Request Authenticator and
-//! octets. Bounded in entries and octets, over all clients and for each, and new logins are refused before those that
+//! Keyed by source, listening address and Identifier, bare requests aside from signed ones, so that a bare one ends
+//! nothing (rules D5); equal are two requests with the same Request Authenticator and octets. Bounded in entries and octets, over all clients and for each, and new logins are refused before those that
 //! answer a challenge (rules G1). An in-flight entry lives as long as its ticket. The map is sharded and never locked
 //! across a wait.
 
@@ -52,11 +52,13 @@ pub struct Kept {
     pub octets: usize,
 }
 
-/// Where a request came from, and under which number.
+/// Where a request came from, under which number, and whether anybody could have sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) way: Way,
     pub(super) identifier: u8,
+    /// It came without Message-Authenticator. Such a one never "supersedes or ends another's" (rules D5): it stands aside.
+    bare: bool,
 }
 
 /// What makes a second packet the same request. The Request Authenticator alone would do (B1), but an appliance with
@@ -65,8 +67,6 @@ pub(super) struct Key {
 pub(super) struct Sameness {
     authenticator: [u8; 16],
     octets: u64,
-    /// It came with Message-Authenticator.
-    authentic: bool,
 }
 
 /// What a client or all of them keep.
@@ -85,8 +85,6 @@ pub(super) enum Met {
     InFlight,
     /// Itself, answered: these octets go out again; none where silence was the answer.
     Answered(Arc<[u8]>),
-    /// It is bare, and one with Message-Authenticator is in flight in its place.
-    Withheld,
     /// No room.
     Full,
 }
@@ -122,18 +120,15 @@ impl Duplicates {
     }
 
     pub(super) fn sameness(&self, request: &VerifiedRequest<'_>) -> Sameness {
-        let (octets, authentic) = (self.hasher.hash_one(request.as_bytes()), request.had_message_authenticator());
-        Sameness { authenticator: *request.authenticator(), octets, authentic }
+        Sameness { authenticator: *request.authenticator(), octets: self.hasher.hash_one(request.as_bytes()) }
     }
 
     /// What this request meets; it is kept as in flight if it is new. `resumes`: it answers a challenge, and is let in
     /// last.
     pub(super) fn meet(&self, key: Key, sameness: Sameness, share: &Arc<Share>, resumes: bool, at: Tick) -> Met {
-        match self.entries.entry(key) {
+        let met = match self.entries.entry(key) {
             MapEntry::Occupied(held) => match held.get().repeats(sameness, at) {
                 Some(met) => met,
-                // A bare packet never "supersedes or ends another's" (D5): anybody could have sent it.
-                None if !sameness.authentic && held.get().is_authentic_in_flight() => Met::Withheld,
                 // "Same key with another authenticator, admitted: the old entry goes, a new request begins" (B1).
                 None => self.replace(held, sameness, share, resumes),
             },
@@ -141,7 +136,11 @@ impl Duplicates {
                 Some(entry) => Met::New(place.insert(entry).id),
                 None => Met::Full,
             },
+        };
+        if matches!(met, Met::New(_)) {
+            self.end_bare_beside(&key);
         }
+        met
     }
 
     /// Whether this entry still stands for its key: no other request took its place.
@@ -181,6 +180,15 @@ impl Duplicates {
 
     pub(super) fn kept(&self) -> Kept {
         self.all.kept()
+    }
+
+    /// Admitted under the same key, a signed request ends what stood there bare (B1); its sender waits no longer.
+    fn end_bare_beside(&self, key: &Key) {
+        if !key.bare
+            && let Some((_, entry)) = self.entries.remove(&Key { bare: true, ..*key })
+        {
+            self.release(&entry);
+        }
     }
 
     fn replace(
@@ -240,10 +248,6 @@ impl Entry {
         }
     }
 
-    fn is_authentic_in_flight(&self) -> bool {
-        self.sameness.authentic && matches!(self.stage, Stage::InFlight)
-    }
-
     fn octets(&self) -> usize {
         let answer = match &self.stage {
             Stage::InFlight => 0,
@@ -283,7 +287,7 @@ impl Share {
 }
 
 impl Key {
-    pub(super) fn new(way: Way, identifier: u8) -> Self {
-        Self { way, identifier }
+    pub(super) fn of(way: Way, request: &VerifiedRequest<'_>) -> Self {
+        Self { way, identifier: request.identifier(), bare: !request.had_message_authenticator() }
     }
 }

@@ -214,7 +214,7 @@ impl Gate {
         outlet: &Arc<dyn Outlet>,
         at: Tick,
     ) -> Result<Admission<'a>, Refused> {
-        let key = Key::new(way, request.identifier());
+        let key = Key::of(way, &request);
         let (sameness, resumes) = (self.duplicates.sameness(&request), request.state().is_some());
         match self.duplicates.meet(key, sameness, &client.memory().share, resumes, at) {
             Met::New(id) => {
@@ -235,7 +235,6 @@ impl Gate {
                 self.options.telemetry.emit(Retransmitted { client: client.meters() });
                 Ok(Admission::Settled(repeat(&octets, way, outlet)))
             }
-            Met::Withheld => Err(Refused::Withheld),
             Met::Full => Err(Refused::Overload),
         }
     }

@@ -126,23 +126,39 @@ fn what_the_stance_does_not_admit_never_touches_what_is_kept() {
 }
 
 #[test]
-fn a_bare_packet_never_takes_the_place_of_a_signed_one_in_flight() {
+fn a_bare_packet_displaces_no_signed_one_in_flight_or_answered_and_both_are_answered() {
     for stance in [Stance::Auto, Stance::No] {
         let house = house(stance);
-        let (first, second) = (signed(1, 1, &[]), signed(1, 3, &[]));
-        let admitted = house.admits(&first);
-        assert_eq!(house.settles(&bare(1, 2, &[])), Settled::Dropped(DropReason::MissingMessageAuthenticator));
-        assert!(admitted.ticket.is_awaited());
-        let answer = reject(admitted, house.now());
-        assert_eq!(house.sent(), [answer]);
-        let spoofed = bare(1, 2, &[]);
-        let bare = house.admits(&spoofed);
-        let admitted = house.admits(&second);
-        assert!(
-            !bare.ticket.is_awaited() && admitted.ticket.is_awaited(),
-            "a signed one takes the place of a bare one"
-        );
+        let datagram = signed(1, 1, &[]);
+        let admitted = house.admits(&datagram);
+        let beside = bare(1, 2, &[]);
+        let begun = house.admits(&beside);
+        assert!(!begun.authentic && begun.ticket.is_awaited() && admitted.ticket.is_awaited());
+        assert_eq!((house.settles(&datagram), house.settles(&beside)), (Settled::Absorbed, Settled::Absorbed));
+        let (answer, other) = (reject(admitted, house.now()), reject(begun, house.now()));
+        assert_eq!((house.settles(&datagram), house.settles(&beside)), (Settled::Repeated, Settled::Repeated));
+        house.pass(Duration::from_millis(29_999));
+        let third = bare(1, 3, &[]);
+        let last = reject(house.admits(&third), house.now());
+        assert_eq!(house.settles(&datagram), Settled::Repeated, "rules D5: what is bare ends nothing");
+        assert_eq!(house.sent(), [answer.clone(), other.clone(), answer.clone(), other, last, answer]);
+        assert_eq!(house.gate.kept().entries, 2, "one for each that could be meant, however many bare ones come");
+        house.pass(SECONDS(30));
+        assert_eq!(house.gate.kept(), Kept::default());
     }
+}
+
+#[test]
+fn a_signed_packet_ends_what_stood_bare_under_its_key() {
+    let house = house(Stance::No);
+    let (spoofed, datagram) = (bare(1, 2, &[]), signed(1, 1, &[]));
+    let bare = house.admits(&spoofed);
+    let admitted = house.admits(&datagram);
+    assert!(!bare.ticket.is_awaited() && admitted.ticket.is_awaited());
+    drop(reject(bare, house.now()));
+    let answer = reject(admitted, house.now());
+    assert_eq!((house.sent(), house.dropped("asa", "superseded")), (vec![answer], 1));
+    assert_eq!(house.gate.kept().entries, 1);
 }
 
 #[test]
