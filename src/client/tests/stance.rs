@@ -102,7 +102,7 @@ fn a_forged_packet_neither_teaches_nor_disturbs() {
 fn what_was_learned_lasts_through_reloads_restarts_and_nodes_until_it_is_forgotten() {
     let (house, asa) = (house(Stance::Auto), BTreeSet::from([ClientName::new("asa")]));
     watch(&house, 20, MINUTE * 11);
-    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::Auto)]);
+    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::Auto)], 60, house.now().tick);
     house.gate.take_learned(&BTreeSet::new());
     assert_eq!(house.learned.lock().unwrap().len(), 2, "the store has not taken it: it is told again");
     house.gate.take_learned(&asa);
