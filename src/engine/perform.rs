@@ -20,7 +20,7 @@ use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::StoreError;
 use crate::telemetry::{
-    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, Superseded, SuspectSecret,
+    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, SuspectSecret,
 };
 
 /// How often a call whose commit is unknown is repeated, and how long in between at first.
@@ -50,10 +50,7 @@ impl Engine {
                     );
                 }
             }
-            Action::Supersede(request) => {
-                self.0.telemetry.emit(Superseded { client: &request.meters });
-                request.path.supersede(self.0.clock.tick());
-            }
+            Action::Supersede(request) => request.path.supersede(self.0.clock.tick()),
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }

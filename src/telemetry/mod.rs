@@ -32,8 +32,8 @@ use gate::{Gate, Gates};
 pub use happenings::{
     AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
     PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded,
-    Retransmitted, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, Superseded, SuspectSecret,
-    UpstreamBadReply, WebhookTrouble,
+    Retransmitted, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply,
+    WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -7,7 +7,7 @@ mod logins;
 mod packets;
 mod services;
 
-pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, Superseded};
+pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use services::{
     AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started,
