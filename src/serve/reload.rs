@@ -49,7 +49,8 @@ impl Server {
         let law = self.workshop.law(&config, &mut self.in_force).await?;
         // The law first: a client that is new to the gate is known to it already, one that is gone is refused at release (A6).
         self.engine.replace(law);
-        self.gate.reload(&config.clients);
+        let bare_failures = config.policy.limits.bare_failures_per_minute;
+        self.gate.reload(&config.clients, bare_failures, self.clock.tick());
         self.config = config;
         self.take_learned().await;
         Ok(changes)

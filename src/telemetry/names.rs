@@ -27,8 +27,6 @@ pub enum MetricName {
     Retransmits,
     /// Requests that joined a held login (rules B2).
     Joins,
-    /// Requests whose login was answered under a newer one (rules B2).
-    Superseded,
     /// Prompts that left for a phone.
     Prompts,
     /// Prompts that one login would have caused and did not.
@@ -72,7 +70,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 21] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -82,7 +80,6 @@ impl MetricName {
         Self::HeldSessions,
         Self::Retransmits,
         Self::Joins,
-        Self::Superseded,
         Self::Prompts,
         Self::PromptsAvoided,
         Self::UpstreamInFlight,
@@ -110,7 +107,6 @@ impl MetricName {
             Self::HeldSessions => "vestibule_held_sessions",
             Self::Retransmits => "vestibule_retransmits_total",
             Self::Joins => "vestibule_joins_total",
-            Self::Superseded => "vestibule_superseded_total",
             Self::Prompts => "vestibule_prompts_total",
             Self::PromptsAvoided => "vestibule_prompts_avoided_total",
             Self::UpstreamInFlight => "vestibule_upstream_in_flight",
@@ -137,7 +133,6 @@ impl MetricName {
             Self::HeldSessions => "Logins that are held now.",
             Self::Retransmits => "Retransmitted requests, absorbed or answered with the same bytes, by client.",
             Self::Joins => "Requests that joined a login already held, by client.",
-            Self::Superseded => "Requests whose login was answered under a newer request, by client.",
             Self::Prompts => "Prompts sent to phones, by method.",
             Self::PromptsAvoided => "Prompts that a login already held made needless.",
             Self::UpstreamInFlight => "Requests that wait for the first-factor server now, by primary.",
@@ -165,7 +160,6 @@ impl MetricName {
             | Self::Logins
             | Self::Retransmits
             | Self::Joins
-            | Self::Superseded
             | Self::Prompts
             | Self::PromptsAvoided
             | Self::UpstreamBadReplies

@@ -143,11 +143,11 @@ pub(super) fn way(port: u16) -> Way {
 }
 
 /// Answers a request with a Reject, and says what left.
-pub(super) fn reject(admitted: Admitted<'_>) -> Vec<u8> {
+pub(super) fn reject(admitted: Admitted<'_>, at: Moment) -> Vec<u8> {
     let (context, mut buffer) = (admitted.request.context(), Datagram::new());
     let reply = context.reply(ReplyCode::Reject, &mut buffer).sign(&admitted.client.config().secret).unwrap();
     let octets = reply.as_bytes().to_vec();
-    admitted.ticket.answer(reply);
+    admitted.ticket.answer(reply, at.tick);
     octets
 }
 

@@ -8,7 +8,7 @@ mod packets;
 mod pages;
 mod services;
 
-pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, Superseded};
+pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use pages::{CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened};
 pub use services::{
