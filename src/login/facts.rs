@@ -162,6 +162,20 @@ pub enum CodeOutcome {
     NoToken,
 }
 
+/// What became of the digits that a phone showed, typed into the challenge (F8). Committed before anyone learned of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberOutcome {
+    /// They are this prompt's; the device that showed them has approved it.
+    Right {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// They are not, or no phone has shown any yet.
+    Wrong,
+    /// It was the third wrong try: the prompt is denied.
+    Denied,
+}
+
 /// What the store said to a release: the last look before an Accept leaves (rules A6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseOutcome {

@@ -24,8 +24,9 @@ use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
-use crate::prompt::{Asks, DeviceId, PromptClaim, PromptId};
+use crate::prompt::{Asks, DeviceId, Number, NumberMatch, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
+use crate::words::Say;
 
 use askers::Askers;
 pub(crate) use end::Refusal;
@@ -81,6 +82,8 @@ pub(crate) struct Case {
     let_in: Option<(PromptId, DeviceId)>,
     /// Askers of an Accept that is repeated, until the user was looked at again (A6).
     repeating: Vec<(Question, AskerId)>,
+    /// The language that the user chose, as a tag.
+    language: Option<Arc<str>>,
     /// The store knew the user when this login's law spoke.
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
@@ -116,6 +119,29 @@ impl Inside {
         self.methods.iter().copied().filter(|method| method.is_code()).collect()
     }
 
+    /// A yes with this number is a yes to this login.
+    fn is_meant(&self, number: Option<Number>) -> bool {
+        self.asks.number.expects() == number || mutant::is(Mutant::ApprovalOfAnother)
+    }
+
+    /// What the challenge says while the phone is waited for.
+    fn waiting_for_phone(&self) -> Say {
+        match (self.asks.number, self.has_codes()) {
+            (NumberMatch::Off, true) => Say::ApproveOrCode,
+            (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
+            (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
+        }
+    }
+
+    /// The same, where a code can't help now.
+    fn waiting_without_codes(&self) -> Say {
+        match self.asks.number {
+            NumberMatch::Off => Say::Approve,
+            NumberMatch::Shown(number) => Say::Choose(number),
+            NumberMatch::Typed(_) => Say::TypeDigits,
+        }
+    }
+
     fn has_codes(&self) -> bool {
         self.usable.iter().any(|method| method.is_code())
     }
@@ -132,7 +158,7 @@ struct Open {
 /// What was asked, so that the same can be asked again under the same State (B2).
 #[derive(Clone, Debug)]
 enum OpenChallenge {
-    Ours { round: u32, text: Arc<str> },
+    Ours { round: u32, say: Say },
     Primary(Arc<HeldAttributes>),
 }
 
@@ -147,6 +173,8 @@ enum Stage {
     ReadingUser { question: Question, first: PrimaryAccepted },
     /// A code is looked at. `answer` is its P; `None` for an appended one.
     CheckingCode { question: Question, inside: Inside, answer: Option<Proof> },
+    /// Digits that the phone showed are looked at; `code`: they may be a token's, too.
+    CheckingNumber { question: Question, inside: Inside, code: Secret, answer: Proof },
     /// The prompt is claimed.
     Claiming { question: Question, inside: Inside, claim: PromptClaim },
     /// The phone rings and requests are held.
@@ -172,7 +200,8 @@ impl Stage {
             Self::AwaitingPhone { inside }
             | Self::AwaitingAnswer { inside, .. }
             | Self::Lingering { inside }
-            | Self::CheckingCode { inside, .. } => Some(inside),
+            | Self::CheckingCode { inside, .. }
+            | Self::CheckingNumber { inside, .. } => Some(inside),
             Self::AskingPrimary { .. }
             | Self::AnsweringPrimary { .. }
             | Self::ReadingUser { .. }
@@ -191,7 +220,16 @@ pub(crate) struct OpenPrompt {
     pub(crate) id: PromptId,
     pub(crate) user: ResolvedUser,
     pub(crate) ends: Tick,
-    pub(crate) approved: Option<(DeviceId, Tick)>,
+    pub(crate) approved: Option<Approval>,
+}
+
+/// A phone's yes to the session's prompt.
+#[derive(Clone, Debug)]
+pub(crate) struct Approval {
+    pub(crate) device: DeviceId,
+    pub(crate) at: Tick,
+    /// The number that came with it: it is the yes of the login whose screen shows this one (B2, F8).
+    pub(crate) number: Option<Number>,
 }
 
 /// One step: the surroundings and the session's prompt.
@@ -211,7 +249,8 @@ impl Step<'_, '_> {
         if prompt.user != *inside.first.user() || !inside.methods.contains(&Method::Push) {
             return None;
         }
-        prompt.approved.as_ref().map(|(device, _)| (prompt.id, device.clone()))
+        let approval = prompt.approved.as_ref().filter(|approval| inside.is_meant(approval.number))?;
+        Some((prompt.id, approval.device.clone()))
     }
 }
 
@@ -245,6 +284,11 @@ impl Login {
                 if question == answers =>
             {
                 case.code_checked(inside, answer, outcome, step)
+            }
+            (Stage::CheckingNumber { question, inside, code, answer }, LoginEvent::Number(answers, outcome))
+                if question == answers =>
+            {
+                case.number_checked(inside, code, answer, outcome, step)
             }
             (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome))
                 if question == answers =>
@@ -293,6 +337,7 @@ impl Login {
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -347,6 +392,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingAnswer { .. }
             | Stage::Lingering { .. }
@@ -381,6 +427,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingAnswer { .. }
             | Stage::Releasing { .. }
@@ -443,6 +490,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -462,6 +510,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -495,6 +544,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::AwaitingAnswer { .. }
@@ -516,9 +566,24 @@ impl Login {
             .flatten()
     }
 
+    /// Its screen shows a number: who asks again is shown one of its own (F8).
+    pub(crate) fn shows_number(&self) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.asks.number.is_shown())
+    }
+
+    /// Digits that somebody typed are being looked at.
+    pub(crate) fn awaits_number(&self, asked: Question) -> bool {
+        matches!(&self.stage, Stage::CheckingNumber { question, .. } if *question == asked)
+    }
+
+    /// A yes with this number is a yes to this login (B2).
+    pub(crate) fn is_meant(&self, number: Option<Number>) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.is_meant(number))
+    }
+
     /// A challenge beside the prompt is out, so an approval waits for its answer (B5).
     pub(crate) fn awaits_answer(&self) -> bool {
-        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. })
+        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. })
     }
 
     /// This login has a part in the session's prompt.
@@ -545,6 +610,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
@@ -557,6 +623,7 @@ impl Login {
         let attributes = match &self.stage {
             Stage::ReadingUser { first, .. } => first.attributes().encoded_len(),
             Stage::CheckingCode { inside, .. }
+            | Stage::CheckingNumber { inside, .. }
             | Stage::Claiming { inside, .. }
             | Stage::AwaitingPhone { inside }
             | Stage::AwaitingAnswer { inside, .. }
@@ -612,6 +679,7 @@ impl Case {
             factor_since: None,
             let_in: None,
             repeating: Vec::new(),
+            language: None,
             known: false,
             room: first::PACKET_MAX,
         };
@@ -626,7 +694,7 @@ impl Case {
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
         let too_large = attempt.asker.overhead > self.room;
         if too_large {
-            let answer = Answer::Reject(Self::plain(Reason::TooLarge));
+            let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
         }
         too_large
@@ -678,9 +746,11 @@ impl Case {
     /// What is asked under this challenge's State, again and again the same.
     fn question_of(&self, open: &Open, step: &Step<'_, '_>) -> Answer {
         Answer::Challenge(match &open.challenge {
-            OpenChallenge::Ours { round, text } => {
-                Challenge::Ours { text: Arc::clone(text), state: step.cx.states.state(self.id.0, *round) }
-            }
+            OpenChallenge::Ours { round, say } => Challenge::Ours {
+                say: *say,
+                language: self.language.clone(),
+                state: step.cx.states.state(self.id.0, *round),
+            },
             OpenChallenge::Primary(attributes) => Challenge::Primary(Arc::clone(attributes)),
         })
     }

@@ -19,7 +19,7 @@ pub use decide::{Decision, FirstLook, Outcome, Tried};
 use crate::facts::Method;
 use crate::limits::Limits;
 use crate::moment::Wall;
-use crate::name::{ClientName, PrimaryName, Realms, RuleName};
+use crate::name::{ClientName, GroupName, PrimaryName, Realms, RuleName};
 
 /// The whole policy: taken whole or refused whole (rules G2).
 #[derive(Debug, Default)]
@@ -32,6 +32,10 @@ pub struct Policy {
     pub realms: Realms,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[method.push] pin`: each push asks for the user's PIN.
+    pub push_pin: bool,
+    /// Groups whose members are staff: they always need a factor, so neither bypass nor fail-open lets them in (F4).
+    pub staff: Vec<GroupName>,
 }
 
 /// What a login must know of the appliance it came through.

@@ -213,6 +213,7 @@ fn factor_word(factor: RecordedFactor) -> &'static str {
         RecordedFactor::Method(method) => method.as_str(),
         RecordedFactor::Exempt => "exempt",
         RecordedFactor::FailOpen => "fail_open",
+        RecordedFactor::Bypass => "bypass",
     }
 }
 
@@ -265,6 +266,7 @@ fn factor_said(record: &Record) -> Option<String> {
         RecordedFactor::None => None,
         RecordedFactor::Exempt => Some("exempt by the rule".to_owned()),
         RecordedFactor::FailOpen => Some("the rule fails open".to_owned()),
+        RecordedFactor::Bypass => Some("a one-time bypass".to_owned()),
         RecordedFactor::Method(method) => Some(format!("{} {}", method.as_str(), method_said(method, record.reason))),
     }
 }

@@ -292,9 +292,12 @@ impl House {
     pub(crate) fn phone_says(&mut self, answer: PhoneAnswer) {
         let device = DeviceId("phone".into());
         self.answer_newest(|effect| match effect {
-            Effect::Push { claim, .. } => {
-                Some(Event::Phone { prompt: claim.prompt, device: device.clone(), answer: answer.clone() })
-            }
+            Effect::Push { claim, .. } => Some(Event::Phone {
+                prompt: claim.prompt,
+                device: device.clone(),
+                answer: answer.clone(),
+                number: None,
+            }),
             _ => None,
         });
     }
