@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
 use login::{
-    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus, ResolvedUser,
-    Station, TokenId, Wall,
+    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus,
+    ResolvedUser, Station, TokenId, Wall,
 };
 use wire::Secret;
 
