@@ -18,14 +18,15 @@ use super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
     StoredRecord, Token, User,
 };
+use super::web::Web;
 
 /// What a verb returns: boxed, so that `Arc<dyn Store>` can be shared.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A whole store.
-pub trait Store: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys {}
+pub trait Store: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Web {}
 
-impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys> Store for S {}
+impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Web> Store for S {}
 
 /// Who exists, and what is known of them.
 pub trait Users: Send + Sync {

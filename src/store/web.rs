@@ -15,6 +15,11 @@ use wire::Secret;
 use super::rows::{Channel, Device, OpenPrompt, StoredRecord};
 use super::verbs::StoreFuture;
 
+/// All that pages, phones and help desk ask of a store.
+pub trait Web: Phones + Pins + PeopleCodes + Bypasses + Choices + WebSessions + Letters + Acts {}
+
+impl<S: Phones + Pins + PeopleCodes + Bypasses + Choices + WebSessions + Letters + Acts> Web for S {}
+
 /// Phones that hold a key of their own: activation, keys, what they are asked.
 pub trait Phones: Send + Sync {
     /// Begins an activation: a device that waits for its key. `devices_max` bounds the user's devices, waiting ones included

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use login::limits::Limits;
 use login::{
-    ClientName, GroupName, LoginId, LoginKey, Means, Method, PromptClaim, PromptId, Reason, Record, RecordedAnswer,
-    RecordedFactor, ReleaseCheck, ResolvedUser, Station, TokenId, Wall,
+    Asks, ClientName, GroupName, LoginId, LoginKey, Means, Method, PromptClaim, PromptId, Reason, Record,
+    RecordedAnswer, RecordedFactor, ReleaseCheck, ResolvedUser, Station, TokenId, Wall,
 };
 use wire::Secret;
 

@@ -21,6 +21,7 @@ mod tests;
 mod tokens;
 mod tx;
 mod users;
+mod web;
 mod writer;
 
 use std::time::Duration;

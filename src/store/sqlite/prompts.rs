@@ -9,8 +9,8 @@ use std::time::Duration;
 use login::limits::Limits;
 use login::prompt::PromptState;
 use login::{
-    Claim, ClientName, DeviceId, LoginKey, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, ResolvedUser,
-    Station, Wall,
+    Asks, Claim, ClientName, DeviceId, LoginKey, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus,
+    ResolvedUser, Station, Wall,
 };
 use rusqlite::{Row, params};
 
@@ -38,6 +38,7 @@ pub(super) struct PromptRow {
     client: ClientName,
     station: Option<Station>,
     station_known: bool,
+    claimed_at: Wall,
     ends_at: Wall,
     askers_until: Wall,
     displaced: Option<PromptId>,
@@ -107,6 +108,9 @@ impl PromptRow {
             login: self.login,
             client: self.client,
             station: self.station,
+            claimed_at: self.claimed_at,
+            asks: Asks::default(),
+            only: None,
             ends_at: self.ends_at,
             askers_until: self.askers_until,
         })
@@ -161,6 +165,7 @@ pub(super) fn answer(
     prompt: PromptId,
     device: &DeviceId,
     answer: &PhoneAnswer,
+    _number: Option<Number>,
     at: Wall,
     limits: &Limits,
 ) -> Result<Answered, StoreError> {
@@ -423,7 +428,7 @@ fn said(state: PromptState) -> Option<PhoneAnswer> {
     }
 }
 
-const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac FROM prompts";
+const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac, claimed_at FROM prompts";
 
 fn find(tx: Tx<'_>, prompt: PromptId) -> Result<Option<PromptRow>, StoreError> {
     tx.one(&format!("{SELECT} WHERE id = ?1"), [prompt.0], read)?.map(Unchecked::checked).transpose()
@@ -460,6 +465,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
         client: ClientName::new(row.get::<_, Arc<str>>(3)?),
         station: row.get::<_, Option<Vec<u8>>>(4)?.map(|octets| Station::new(&octets)),
         station_known: row.get(5)?,
+        claimed_at: wall(row.get(13)?),
         ends_at: wall(row.get(6)?),
         askers_until: wall(row.get(7)?),
         displaced: row.get::<_, Option<[u8; 16]>>(8)?.map(PromptId),
