@@ -272,6 +272,7 @@ impl Server {
             name,
             config,
             limits,
+            shelf: crate::web::acme::shelf_beside(&self.config.store.file),
             telemetry: self.telemetry.clone(),
             clock: self.clock,
             tasks: self.tasks.clone(),
@@ -382,7 +383,7 @@ async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// Ports below 1024 are the system's.
 fn low_port(address: SocketAddr) -> &'static str {
     if address.port() < 1024 {
-        "; a port below 1024 needs CAP_NET_BIND_SERVICE (as in deploy/systemd), or a forward to a higher one"
+        "; a port below 1024 needs CAP_NET_BIND_SERVICE, or forward it to a higher one"
     } else {
         ""
     }
