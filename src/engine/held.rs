@@ -108,6 +108,7 @@ impl Held {
             Effect::IndexState(_) => None,
             effect @ (Effect::ReadUser { .. }
             | Effect::CheckCode { .. }
+            | Effect::TypeNumber { .. }
             | Effect::ClaimPrompt { .. }
             | Effect::Push { .. }
             | Effect::ExtendPrompt { .. }

@@ -28,8 +28,8 @@ use dashmap::DashMap;
 use login::event::{Context, Event, LoginEvent};
 use login::session::{Admission, Session};
 use login::{
-    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, PromptClaim, PromptId, ProofKey,
-    Reason, StateHash,
+    AskerId, DeviceId, LoginId, LoginKey, Moment, Number, PhoneAnswer, Policy, PrimaryName, PromptClaim, PromptId,
+    ProofKey, Reason, StateHash,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -182,7 +182,8 @@ impl Engine {
         self.0.prompts.contains_key(&prompt)
     }
 
-    /// A phone answers: the store decides by compare-and-set what counts, then the login learns of it (A8).
+    /// A phone answers: the store decides by compare-and-set what counts, then the login learns of it (A8). `number`: what
+    /// was chosen on the phone, where the prompt asks for one (F8).
     ///
     /// # Errors
     /// The store could not take the answer; nothing has changed.
@@ -191,10 +192,11 @@ impl Engine {
         prompt: PromptId,
         device: DeviceId,
         answer: PhoneAnswer,
+        number: Option<Number>,
     ) -> Result<Answered, StoreError> {
         let at = self.0.clock.moment();
         let limits = self.0.law.load().policy.limits.clone();
-        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), None, at.wall, &limits).await?;
+        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), number, at.wall, &limits).await?;
         let counts = match &answered {
             Answered::Taken => Some(answer),
             Answered::Stands(standing) => Some(standing.clone()),
@@ -204,7 +206,7 @@ impl Engine {
         };
         let ended = counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve);
         if let (Some(answer), Some(key)) = (counts, self.session_of_prompt(prompt)) {
-            self.deliver(key, Event::Phone { prompt, device, answer });
+            self.deliver(key, Event::Phone { prompt, device, answer, number });
         }
         if ended {
             self.silence(prompt).await;

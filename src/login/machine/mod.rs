@@ -112,6 +112,8 @@ struct Inside {
     station_known: bool,
     /// What the phone must prove (B4, F8).
     asks: Asks,
+    /// No phone of the user rings by itself.
+    must_open_app: bool,
 }
 
 impl Inside {
@@ -127,6 +129,7 @@ impl Inside {
     /// What the challenge says while the phone is waited for.
     fn waiting_for_phone(&self) -> Say {
         match (self.asks.number, self.has_codes()) {
+            (NumberMatch::Off, true) if self.must_open_app => Say::OpenAppOrCode,
             (NumberMatch::Off, true) => Say::ApproveOrCode,
             (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
             (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
@@ -136,6 +139,7 @@ impl Inside {
     /// The same, where a code can't help now.
     fn waiting_without_codes(&self) -> Say {
         match self.asks.number {
+            NumberMatch::Off if self.must_open_app => Say::OpenApp,
             NumberMatch::Off => Say::Approve,
             NumberMatch::Shown(number) => Say::Choose(number),
             NumberMatch::Typed(_) => Say::TypeDigits,

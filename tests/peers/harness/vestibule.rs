@@ -370,7 +370,7 @@ impl House {
     }
 
     pub(crate) async fn presses(&self, hint: &PushHint, answer: PhoneAnswer) -> Answered {
-        self.server.engine().phone_answers(hint.prompt, hint.device.clone(), answer).await.unwrap()
+        self.server.engine().phone_answers(hint.prompt, hint.device.clone(), answer, None).await.unwrap()
     }
 
     /// Waits for so many records and returns them in their order.
