@@ -104,6 +104,18 @@ pub enum Answer {
     Challenge(Challenge),
 }
 
+impl Answer {
+    /// About how many octets it keeps (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Accept(accept) => accept.attributes().bytes(),
+            Self::Reject(reject) => reject.bytes(),
+            Self::Challenge(Challenge::Ours { text, .. }) => text.len(),
+            Self::Challenge(Challenge::Primary(attributes)) => attributes.bytes(),
+        }
+    }
+}
+
 /// An Access-Accept: nothing but both doors makes one.
 #[derive(Clone, Debug)]
 pub struct Accept {
@@ -145,6 +157,14 @@ pub struct Reject {
     pub text: Option<Arc<str>>,
     /// What the primary's Reject may pass on.
     pub attributes: Option<Arc<HeldAttributes>>,
+}
+
+impl Reject {
+    /// About how many octets it keeps (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        let text = self.text.as_ref().map_or(0, |text| text.len());
+        text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())
+    }
 }
 
 /// An Access-Challenge.
