@@ -214,13 +214,21 @@ impl Engine {
         Ok(answered)
     }
 
-    /// Stops: new logins are refused, held ones have `within` to finish, then get a Reject (G3).
+    /// Stops: new logins are refused at once, held ones have `within` to finish (G3). Who waits still is [dismissed].
+    ///
+    /// [dismissed]: Self::dismiss
     pub async fn drain(&self, within: Duration) {
         self.0.draining.store(true, Ordering::Relaxed);
         let end = self.0.clock.tick().plus(within);
         while self.waiting() && self.0.clock.tick() < end {
             self.0.clock.wait(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Answers everybody who waits, refusals whose delay (D6) is not over among them; but not where the store is being
+    /// asked for a release, whose record may be durable already. Call it until nobody can come any more and all are
+    /// answered.
+    pub fn dismiss(&self) {
         for key in self.keys() {
             self.deliver(key, Event::Drained);
         }
@@ -293,6 +301,10 @@ impl Engine {
             engine.take(held, Admission::Refuse(reason), arrival, at)
         });
         self.perform_all(key, actions);
+        if reason == Reason::Draining {
+            // Nothing of it was looked at, so there is nothing that a delay could hide (D6), and the drain need not wait.
+            self.deliver(key, Event::Drained);
+        }
     }
 
     fn take(&self, held: &mut Held, admission: Admission, arrival: Arrival, at: Moment) -> Vec<Action> {
