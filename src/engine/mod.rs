@@ -10,7 +10,6 @@ mod ask;
 mod clock;
 mod held;
 mod perform;
-mod repeats;
 mod reply;
 mod return_path;
 mod strangers;
@@ -45,7 +44,6 @@ pub use return_path::ReturnPath;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};
-use repeats::Repeats;
 use strangers::Strangers;
 use timers::Timers;
 
@@ -93,7 +91,6 @@ struct Inner {
     /// Prompts that rang, so that the phones can be told of their end.
     rung: DashMap<PromptId, PromptClaim>,
     timers: Timers,
-    repeats: Repeats,
     strangers: Strangers,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
@@ -124,7 +121,6 @@ impl Engine {
             prompts: DashMap::with_shard_amount(16),
             rung: DashMap::with_shard_amount(16),
             timers: Timers::default(),
-            repeats: Repeats::new(ProofKey::new(rand::random())),
             strangers: Strangers::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,

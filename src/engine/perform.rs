@@ -139,7 +139,7 @@ impl Engine {
                     methods: &methods,
                     at,
                 };
-                let outcome = engine.check_code(&typed).await;
+                let outcome = oath::check(&*engine.0.store, &typed, &engine.limits(), &Waits(&engine)).await;
                 engine.tell_code(&outcome, methods.first().copied(), at);
                 engine.deliver_login(key, login, LoginEvent::Code(question, outcome));
             }),
@@ -275,20 +275,6 @@ impl Engine {
                 tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
             }
         }
-    }
-
-    /// One look at a code; the same wrong one again is answered from memory (C1).
-    async fn check_code(&self, typed: &TypedCode<'_>) -> Result<CodeOutcome, Unavailable> {
-        if self.0.repeats.knows(typed.user, typed.code, typed.at.tick) {
-            return Ok(CodeOutcome::Wrong);
-        }
-        let outcome = oath::check(&*self.0.store, typed, &self.limits(), &Waits(self)).await;
-        match &outcome {
-            Ok(CodeOutcome::Wrong) => self.0.repeats.wrong(typed.user, typed.code, typed.at.tick),
-            Ok(CodeOutcome::Right { .. }) => self.0.repeats.right(typed.user),
-            Ok(CodeOutcome::Spent | CodeOutcome::Locked { .. } | CodeOutcome::NoToken) | Err(_) => {}
-        }
-        outcome
     }
 
     fn tell_code(&self, outcome: &Result<CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
