@@ -12,6 +12,7 @@ use super::{GENEROUS, until};
 
 pub(crate) struct Child {
     child: tokio::process::Child,
+    group: Pid,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
@@ -22,7 +23,8 @@ impl Child {
         let lines = Arc::default();
         tokio::spawn(keep(child.stdout.take().unwrap(), Arc::clone(&lines)));
         tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&lines)));
-        Self { child, lines }
+        let group = Pid::from_raw(i32::try_from(child.id().expect("it was just started")).unwrap());
+        Self { child, group, lines }
     }
 
     pub(crate) fn output(&self) -> String {
@@ -42,6 +44,11 @@ impl Child {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it still runs")
+    }
+
+    /// The process group of one that was started as its leader, also when the leader has ended and others live on.
+    pub(crate) fn group(&self) -> Pid {
+        self.group
     }
 
     pub(crate) fn is_over(&mut self) -> bool {
