@@ -49,3 +49,55 @@ async fn a_login_on_the_demos_page_is_held_until_a_tap_on_its_phone() {
     browser.assert_no_errors().await;
     end(demo).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demos_page_is_there_for_everybody_whatever_it_shows() {
+    let (demo, page) = demo().await;
+    for (setup, screen) in [(Browser::desktop(), "desktop"), (Browser::phone(), "phone")] {
+        let browser = setup.start().await;
+        browser.go(&page).await;
+        browser.sees("Nothing rings.").await;
+        is_for_everybody(&browser, &format!("demo-idle-{screen}")).await;
+        browser.click(&css("summary")).await;
+        browser.click(&button("alice")).await;
+        browser.click(&button("Connect")).await;
+        browser.has(&field("Code")).await;
+        is_for_everybody(&browser, &format!("demo-challenge-{screen}")).await;
+        log_in(&browser, "carol", "silver-bells-25").await;
+        browser.has(&button("Approve the login of carol")).await;
+        is_for_everybody(&browser, &format!("demo-ringing-{screen}")).await;
+        browser.click(&button("Approve the login of carol")).await;
+        browser.sees("Connected.").await;
+        browser.assert_no_errors().await;
+    }
+    end(demo).await;
+}
+
+async fn is_for_everybody(browser: &Browser, name: &str) {
+    for (dark, light) in [(false, "light"), (true, "dark")] {
+        browser.set_dark(dark).await;
+        browser.assert_accessible().await;
+        browser.picture(&format!("{name}-{light}")).await;
+    }
+    browser.set_dark(false).await;
+    browser.assert_no_overflow().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demos_page_needs_no_mouse() {
+    let (demo, page) = demo().await;
+    let browser = Browser::desktop().start().await;
+    browser.go(&page).await;
+    browser.tab_to(&css("summary")).await;
+    browser.press("Enter").await;
+    browser.tab_to(&button("dave")).await;
+    browser.press("Space").await;
+    assert_eq!(browser.property_of(&field("User"), "value").await, "dave");
+    browser.tab_to(&button("Connect")).await;
+    browser.press("Enter").await;
+    browser.tab_to(&button("Approve the login of dave")).await;
+    browser.press("Enter").await;
+    browser.sees("dave at vpn: Connected.").await;
+    browser.until("document.activeElement.id === 'phone'").await;
+    end(demo).await;
+}
