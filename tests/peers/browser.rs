@@ -12,7 +12,8 @@ use crate::harness::browser::{Browser, button, checkbox, css, field, heading, li
 const WORKER: &str = "
     addEventListener('install', () => skipWaiting());
     addEventListener('activate', (event) => event.waitUntil(clients.claim()));
-    addEventListener('push', (event) => event.waitUntil(registration.showNotification('Ring', { body: event.data.text() })));
+    addEventListener('push', (event) => event.waitUntil(
+        registration.showNotification('Ring', { body: event.data.text() }).then(() => caches.open('shown'))));
 ";
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data:";
@@ -79,7 +80,8 @@ async fn what_a_page_and_its_policy_complain_of_fails_the_test() {
 #[tokio::test(flavor = "multi_thread")]
 async fn things_are_found_by_role_and_name_and_hidden_ones_are_not() {
     let body = "<form><label>Name <input id=name></label><label>Secret <input type=password></label>\
-                <label><input type=checkbox>Stay</label><button type=button>Go</button><button hidden>Go</button></form>\
+                <label><input type=checkbox>Stay</label>\
+                <label>Language <select><option>English<option value=nl>Nederlands</select></label><button type=button>Go</button><button hidden>Go</button></form>\
                 <a href=#there>There</a><p id=said role=status></p>";
     let script = "
         const said = (text) => { document.getElementById('said').textContent = text; };
@@ -93,6 +95,8 @@ async fn things_are_found_by_role_and_name_and_hidden_ones_are_not() {
     browser.type_into(&field("Name"), "first").await;
     browser.type_into(&field("Name"), "carol").await;
     browser.type_into(&field("Secret"), "s").await;
+    browser.choose(&role("combobox", "Language"), "Nederlands").await;
+    assert_eq!(browser.property_of(&role("combobox", "Language"), "value").await, "nl");
     browser.tab_to(&checkbox("Stay")).await;
     browser.press("Space").await;
     assert_eq!(browser.property_of(&checkbox("Stay"), "checked").await, true);
@@ -143,14 +147,16 @@ async fn a_push_reaches_the_service_worker_of_a_page_that_is_closed() {
     let phone = Browser::phone().start().await;
     phone.go(&url).await;
     phone.grant("notifications").await;
-    phone.until("navigator.serviceWorker.controller").await;
+    phone.has_worker().await;
     let (page, elsewhere) = (phone.tab().await, phone.open_tab().await);
     phone.turn_to(&page).await;
     phone.close_tab(&elsewhere).await;
     assert_eq!(phone.url().await, "about:blank");
     phone.deliver_push(url.trim_end_matches('/'), 0, "carol logs in").await;
     phone.go(&url).await;
-    phone.until("(await (await navigator.serviceWorker.ready).getNotifications())[0]?.body === 'carol logs in'").await;
+    phone.until("await caches.has('shown')").await;
+    let shown = "return (await (await navigator.serviceWorker.ready).getNotifications()).map((one) => one.body);";
+    assert_eq!(phone.script(shown, json!([])).await, json!(["carol logs in"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

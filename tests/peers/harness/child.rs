@@ -18,7 +18,16 @@ pub(crate) struct Child {
 
 impl Child {
     pub(crate) fn start(command: &mut Command, package: &str) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Self::spawn(command.stdin(Stdio::null()), package)
+    }
+
+    /// Its standard input ends when this value goes or the tests are killed, whichever way: a sign to end by.
+    pub(crate) fn start_on_a_line(command: &mut Command, package: &str) -> Self {
+        Self::spawn(command.stdin(Stdio::piped()), package)
+    }
+
+    fn spawn(command: &mut Command, package: &str) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; install {package}"));
         let lines = Arc::default();
         tokio::spawn(keep(child.stdout.take().unwrap(), Arc::clone(&lines)));

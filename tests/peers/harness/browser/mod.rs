@@ -34,6 +34,9 @@ use driver::Driver;
 pub(crate) use find::{Locator, button, checkbox, css, field, heading, link, role};
 use look::Look;
 
+/// Leads the group of ChromeDriver, Chromium and its helpers, and ends it with ChromeDriver, or with the tests however they
+/// end: then nobody holds the other end of its input. The kernel picks the port.
+const LEADER: &str = r#"{ "$0" --port=0; kill -KILL 0; } & read -r _; kill -KILL 0"#;
 /// How often a profile is removed while the processes that write to it end.
 const REMOVALS_MAX: u32 = 1000;
 
@@ -120,7 +123,6 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// ChromeDriver leads the group, and Chromium with all its helpers is in it.
     fn drop(&mut self) {
         let _ = killpg(self.driver_process.group(), Signal::SIGKILL);
         // The kernel takes a moment to end them all, and until then one may put a file where another was just removed.
@@ -160,12 +162,12 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> Browser {
-        let chromium = program("chromium");
+        let chromium = program("chromium", "chromium");
         let home = tempfile::Builder::new().prefix("vestibule-browser-").tempdir().unwrap();
-        let mut command = Command::new("chromedriver");
-        // The kernel picks the port. A group of its own, so that exactly this browser is killed at the end.
-        command.arg("--port=0").env("HOME", home.path()).env("TMPDIR", home.path()).process_group(0);
-        let mut driver_process = Child::start(&mut command, "Debian's package chromium-driver");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(LEADER).arg(program("chromedriver", "chromium-driver"));
+        command.env("HOME", home.path()).env("TMPDIR", home.path()).process_group(0);
+        let mut driver_process = Child::start_on_a_line(&mut command, "a POSIX shell");
         let port = driver_process.says("started successfully on port").await;
         let port = port.trim_end_matches('.').rsplit(' ').next().and_then(|port| port.parse().ok());
         let capabilities = self.capabilities(&chromium, &home);
@@ -203,8 +205,8 @@ impl Setup {
 }
 
 /// Where a program is; a test that misses it says what to install.
-fn program(name: &str) -> PathBuf {
+fn program(name: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not on PATH: install Debian's package {name}"))
+    found.unwrap_or_else(|| panic!("{name} is not on PATH: install Debian's package {package}"))
 }

@@ -39,6 +39,11 @@ impl Browser {
         self.act(locator, &format!("type into {locator}"), "value", &json!({ "text": typed })).await;
     }
 
+    /// Chooses what a `combobox` offers, by its first letters.
+    pub(crate) async fn choose(&self, locator: &Locator, option: &str) {
+        self.act(locator, &format!("choose in {locator}"), "value", &json!({ "text": option })).await;
+    }
+
     /// Presses a key, wherever the focus is: `Tab`, `Shift+Tab`, `Enter`, `Space`, `Escape`, `ArrowDown`, `a`…
     pub(crate) async fn press(&self, keys: &str) {
         let codes: Vec<String> = keys.split('+').map(code_of_key).collect();
