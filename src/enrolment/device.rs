@@ -27,7 +27,8 @@ pub async fn add_device(
 ) -> Result<NewDevice, EnrolmentError> {
     let device = store.add_device(user, channel, label, at).await?;
     let url = match channel {
-        Channel::Webhook | Channel::Loopback => None,
+        // Phones are activated by a code of their own; until then there is no address to hand out.
+        Channel::Webhook | Channel::Loopback | Channel::WebPush | Channel::PrivacyIdea => None,
     };
     Ok(NewDevice { device, url })
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is a table's row; a backend is free to lay it out otherwise. Secrets are [`Secret`], so `Debug` is safe.
 
+use std::fmt;
 use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
@@ -239,11 +240,15 @@ pub enum Channel {
     Webhook,
     /// The demo's phone on loopback.
     Loopback,
+    /// Our own page, installed on a phone: woken by Web Push (RFC 8030), answers by a signature of its own key.
+    WebPush,
+    /// The privacyIDEA Authenticator from the stores: it asks us, and answers by a signature of its own key.
+    PrivacyIdea,
 }
 
 impl Channel {
     /// Every channel, in the order in which errors list them.
-    pub const ALL: [Self; 2] = [Self::Webhook, Self::Loopback];
+    pub const ALL: [Self; 4] = [Self::Webhook, Self::Loopback, Self::WebPush, Self::PrivacyIdea];
 
     /// The word on the command line and in the store.
     #[must_use]
@@ -251,6 +256,8 @@ impl Channel {
         match self {
             Self::Webhook => "webhook",
             Self::Loopback => "loopback",
+            Self::WebPush => "webpush",
+            Self::PrivacyIdea => "privacyidea",
         }
     }
 
@@ -265,8 +272,30 @@ impl Channel {
     pub fn can_answer(self) -> bool {
         match self {
             Self::Webhook => false,
-            Self::Loopback => true,
+            Self::Loopback | Self::WebPush | Self::PrivacyIdea => true,
         }
+    }
+}
+
+/// Where and how a browser takes push messages for our page: `PushSubscription` of the Push API, as its page told us.
+///
+/// Who has the endpoint may send to it, and who has the keys may read what is sent, so `Debug` shows its host alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The URL at the browser's own push service (RFC 8030 §2).
+    pub endpoint: Arc<str>,
+    /// The browser's public key, an uncompressed point of P-256 (RFC 8291 §3.1).
+    pub p256dh: [u8; 65],
+    /// The authentication secret (RFC 8291 §3.2).
+    pub auth: [u8; 16],
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let behind_scheme = self.endpoint.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = behind_scheme.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        write!(f, "Subscription({host})")
     }
 }
 

@@ -33,7 +33,7 @@ pub use happenings::{
     AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
     PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded,
     Retransmitted, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, Superseded, SuspectSecret,
-    UpstreamBadReply, WebhookTrouble,
+    UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -110,6 +110,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(StoreRecovered);
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
+    telemetry.emit(WebPushTrouble { known_by: "*.push.example", host: "a.push.example", error: &"403" });
     telemetry.emit(Reloaded { changes: &[] });
     telemetry.emit(ReloadRefused { mistakes: &["vestibule.toml:3:1: unknown key".to_owned()] });
     telemetry.emit(Started { radius: &[PEER], metrics: None, clients: 1, rules: 1 });
@@ -159,6 +160,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_reloads_total{result=\"taken\"} 1",
         "vestibule_reloads_total{result=\"refused\"} 1",
         "vestibule_troubles_total{service=\"store\"} 1",
+        "vestibule_troubles_total{service=\"webpush\"} 1",
     ] {
         assert!(page.lines().any(|each| each == line), "no line `{line}` in:\n{page}");
     }

@@ -5,10 +5,12 @@
 //! channel's own breaker confirms that, *confirmed* (rules A5): a refusal, a limit of ours or a missing device never is.
 
 mod breaker;
+mod outbound;
 mod reach;
 mod signature;
 mod told;
 mod webhook;
+mod webpush;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -24,9 +26,12 @@ pub use breaker::{Admission, Breaker};
 pub use reach::{Reach, Refusal};
 pub use signature::{SIGNATURE_HEADER, sign};
 pub use webhook::{Webhook, WebhookMistake, WebhookSettings};
+pub use webpush::{
+    EndpointRefusal, HOSTS, OnGone, WebPush, WebPushMistake, WebPushSettings, check_endpoint, check_subscription_key,
+};
 
 use crate::factor::BoxFuture;
-use crate::store::{Channel, Device};
+use crate::store::{Channel, Device, Subscription};
 
 /// What is told of one prompt to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct PushHint {
     pub user: ResolvedUser,
     /// Which of the user's devices.
     pub device: DeviceId,
+    /// Where its push service takes messages for it, if it has told us.
+    pub subscription: Option<Subscription>,
     /// Which appliance asks.
     pub client: ClientName,
     /// From where, as the appliance says.
@@ -129,6 +136,7 @@ impl Push {
             prompt: claim.prompt,
             user: claim.user.clone(),
             device: device.id.clone(),
+            subscription: subscription(device),
             client: claim.client.clone(),
             station: claim.station.clone(),
             account_name: Arc::clone(&self.account_name),
@@ -136,6 +144,11 @@ impl Push {
             ends_at: claim.ends_at,
         }
     }
+}
+
+/// Until devices carry their subscription, none has one.
+fn subscription(_: &Device) -> Option<Subscription> {
+    None
 }
 
 impl fmt::Debug for Push {

@@ -11,7 +11,7 @@ pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptS
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use services::{
     AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started,
-    Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
+    Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.
