@@ -3,6 +3,7 @@
 //! Only https, only hosts of the allow-list, only the usual port, no name or password in the URL, and no address inside. What a
 //! host's name resolves to is judged by `reach`, at each sending. The same rules hold at enrolment and at sending.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -72,7 +73,7 @@ pub(super) struct Endpoint {
     pub(super) host: String,
     /// Which entry of the list lets it through.
     pub(super) known_by: Arc<str>,
-    /// The entry is this host itself: an admin named it, and not a phone.
+    /// The entry is this host itself, on the usual port: an admin named it, and not a phone.
     pub(super) named: bool,
 }
 
@@ -114,7 +115,9 @@ impl Hosts {
         if let Some(address) = literal(&url) {
             self.reach().judge(address).map_err(refused)?;
         }
-        let (known_by, named) = (Arc::clone(&pattern.text), !pattern.is_wild());
+        // A port is the phone's word even where the host is the admin's.
+        let named = !pattern.is_wild() && url.port().is_none();
+        let known_by = Arc::clone(&pattern.text);
         Ok(Endpoint { origin: url.origin().ascii_serialization().into(), url, host, known_by, named })
     }
 }
@@ -131,7 +134,11 @@ struct Pattern {
 
 impl Pattern {
     fn of(text: &str) -> Result<Self, String> {
-        let folded = text.to_ascii_lowercase();
+        let folded = match text.parse::<Ipv6Addr>() {
+            // As it stands in a URL.
+            Ok(address) => format!("[{address}]"),
+            Err(_) => text.to_ascii_lowercase(),
+        };
         let rest = folded.strip_prefix("*.").unwrap_or(&folded);
         // `*.com` would be no list at all.
         let narrow = !rest.contains('*') && (rest.len() == folded.len() || rest.contains('.'));
@@ -212,7 +219,7 @@ mod tests {
 
     #[test]
     fn an_address_inside_needs_more_than_the_list() {
-        let inside = vec!["127.0.0.1".to_owned(), "[::1]".to_owned(), "169.254.169.254".to_owned()];
+        let inside = vec!["127.0.0.1".to_owned(), "::1".to_owned(), "169.254.169.254".to_owned()];
         for endpoint in ["https://127.0.0.1/x", "https://0x7f.1/x", "https://[::1]/x"] {
             let refused = check_endpoint(endpoint, &inside, false).unwrap_err();
             assert!(matches!(refused, EndpointRefusal::Address(_)), "{endpoint}");
@@ -220,6 +227,19 @@ mod tests {
         }
         assert!(check_endpoint("https://169.254.169.254/x", &inside, true).is_err(), "whatever is allowed");
         assert!(check_endpoint("https://127.0.0.1:8443/x", &inside, true).is_ok());
+    }
+
+    #[test]
+    fn what_a_phone_may_choose_is_not_named_by_the_admin() {
+        let hosts = Hosts::of(&["push.example.com".to_owned(), "*.example.com".to_owned()], true).unwrap();
+        for (endpoint, named) in [
+            ("https://push.example.com/x", true),
+            ("https://push.example.com:443/x", true),
+            ("https://push.example.com:8443/x", false),
+            ("https://a.example.com/x", false),
+        ] {
+            assert_eq!(hosts.endpoint(endpoint).unwrap().named, named, "{endpoint}");
+        }
     }
 
     #[test]

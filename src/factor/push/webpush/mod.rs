@@ -41,9 +41,11 @@ use crate::factor::BoxFuture;
 use crate::store::{Channel, Subscription};
 use crate::telemetry::{Telemetry, WebPushTrouble};
 
-/// One request, from the resolution of the name to the end of the answer. With the pause before the one retry and the wait
-/// for a place, a ring takes 25 s at most.
+/// One request, from the resolution of the name to the end of the answer.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+
+/// A message with its one retry, and what waits before each; a probe may follow.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(15);
 
 /// Requests under way at once.
 const IN_FLIGHT_MAX: usize = 128;
@@ -90,7 +92,7 @@ pub enum WebPushMistake {
     Contact(String),
     /// The portal's URL is none, or too long.
     #[error(
-        "[portal] url: {0:?} is not an https URL of at most {PAGE_OCTETS_MAX} octets; a phone's notification opens it"
+        "[portal] url: {0:?} is not a URL without a query of at most {PAGE_OCTETS_MAX} octets; a phone's notification opens it"
     )]
     Portal(String),
     /// A pattern that is none.
@@ -172,12 +174,15 @@ impl WebPush {
         }
         let message = self.message(hint, subscription, to)?;
         let under_way = self.under_way.begin(hint.prompt, &hint.device);
-        match send::send(&self.client, &self.queue, &message, &under_way).await {
-            Ok(()) => {
+        let sending = send::send(&self.client, &self.queue, &message, &under_way);
+        // Each request has its own end: what is late here waited for our own queue, which is no outage (rules A5).
+        match tokio::time::timeout(MESSAGE_WITHIN.min(message.life), sending).await {
+            Ok(Ok(())) => {
                 self.origins().took(&message.to, hint.at.tick);
                 Ok(())
             }
-            Err(failed) => Err(self.settle(hint, &message.to, failed).await),
+            Ok(Err(failed)) => Err(self.settle(hint, &message.to, failed).await),
+            Err(_) => Err(refused("the push did not leave in time")),
         }
     }
 
@@ -295,10 +300,10 @@ fn topics(site_key: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, Unsealed> {
     expanded(&Salt::new(HKDF_SHA256, b"vestibule web push").extract(site_key), &[b"topics"])
 }
 
-/// What a tap on the notification opens.
+/// What a tap on the notification opens. Plain http is for a browser on this host, and `[portal]` says when.
 fn page(portal_url: &str) -> Option<String> {
     let url = Url::parse(&format!("{}/phone/", portal_url.trim_end_matches('/'))).ok()?;
-    let fits = url.scheme() == "https" && url.has_host() && url.as_str().len() <= PAGE_OCTETS_MAX;
+    let fits = matches!(url.scheme(), "https" | "http") && url.has_host() && url.as_str().len() <= PAGE_OCTETS_MAX;
     // A query or a fragment would swallow the path that was put behind it.
     (fits && url.path().ends_with("/phone/")).then(|| url.into())
 }

@@ -21,7 +21,7 @@ fn built(settings: &WebPushSettings) -> Result<WebPush, WebPushMistake> {
 fn mistakes_in_the_settings_are_told() {
     let contact = WebPushSettings { contact: "it@example.com".to_owned(), ..settings() };
     assert!(matches!(built(&contact), Err(WebPushMistake::Contact(_))));
-    for url in ["http://mfa.example.com", "mfa.example.com", "https://mfa.example.com/?a=b", "https://m/#x", ""] {
+    for url in ["ftp://mfa.example.com", "mfa.example.com", "https://mfa.example.com/?a=b", "https://m/#x", ""] {
         let portal = WebPushSettings { portal_url: url.to_owned(), ..settings() };
         assert!(matches!(built(&portal), Err(WebPushMistake::Portal(_))), "{url}");
     }

@@ -87,7 +87,7 @@ impl Token {
 pub(super) fn is_contact(contact: &str) -> bool {
     let Ok(url) = Url::parse(contact) else { return false };
     match url.scheme() {
-        "mailto" => url.path().split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')),
+        "mailto" => url.path().split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
         "https" => url.has_host(),
         _ => false,
     }
@@ -177,9 +177,7 @@ mod tests {
         for good in ["mailto:it@example.com", "https://example.com/contact"] {
             assert!(is_contact(good), "{good}");
         }
-        for bad in
-            ["it@example.com", "mailto:", "mailto:it", "mailto:it@localhost", "http://example.com", "", "tel:112"]
-        {
+        for bad in ["it@example.com", "mailto:", "mailto:it", "http://example.com", "", "tel:112"] {
             assert!(!is_contact(bad), "{bad}");
         }
     }
