@@ -168,11 +168,12 @@ impl WebPush {
         // Nothing to send to is nothing that failed: the page shows what waits whenever it is open.
         let Some(subscription) = &hint.subscription else { return Ok(()) };
         let to = self.hosts.endpoint(&subscription.endpoint).map_err(|refusal| refused(refusal.to_string()))?;
-        if let Gate::Away { confirmed } = self.origins().admit(&to, hint.at.tick) {
-            let why = format!("the push service {} is away", to.host).into();
+        // First, so that what can't be sent is never the one that goes to see whether the push service is back.
+        let message = self.message(hint, subscription, to)?;
+        if let Gate::Away { confirmed } = self.origins().admit(&message.to, hint.at.tick) {
+            let why = format!("the push service {} is away", message.to.host).into();
             return Err(PushFailure::Unavailable(Unavailable { why, confirmed }));
         }
-        let message = self.message(hint, subscription, to)?;
         let under_way = self.under_way.begin(hint.prompt, &hint.device);
         let sending = send::send(&self.client, &self.queue, &message, &under_way);
         // Each request has its own end: what is late here waited for our own queue, which is no outage (rules A5).
