@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::attempt::Attempt;
-use crate::event::{Context, Effect, Event, LoginEvent};
+use crate::event::{Context, Effect, Event, LoginEvent, PushFailure};
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::machine::{Login, OpenPrompt, Step};
 use crate::moment::{Moment, Tick};
@@ -216,15 +216,24 @@ impl Session {
     // --- events ------------------------------------------------------------------------------------------------
 
     fn login_event(&mut self, id: LoginId, event: LoginEvent, cx: &mut Context<'_>) {
-        // A push that left late, or rang nowhere, matters to whoever waits for that prompt now.
-        if let LoginEvent::Pushed(prompt, _) = &event
-            && self.prompt.as_ref().is_some_and(|open| open.id == *prompt)
-            && !self.logins.iter().any(|login| login.id() == id && login.at_prompt())
-            && let Some(heir) = self.logins.iter().find(|login| login.at_prompt()).map(Login::id)
-        {
-            return self.with(heir, cx, |login, step| login.handle(event, step));
+        match event {
+            // A push that rang nowhere matters to everybody who waits for that prompt now.
+            LoginEvent::Pushed(prompt, Err(failure)) => self.rang_nowhere(prompt, &failure, cx),
+            event => self.with(id, cx, |login, step| login.handle(event, step)),
         }
-        self.with(id, cx, |login, step| login.handle(event, step));
+    }
+
+    /// Nobody's phone rang: the prompt ends uncounted, and each login that waits for it goes on without (A5).
+    fn rang_nowhere(&mut self, prompt: PromptId, failure: &PushFailure, cx: &mut Context<'_>) {
+        let Some(open) = self.prompt.take_if(|open| open.id == prompt && open.approved.is_none()) else { return };
+        cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+        for id in self.at_prompt() {
+            self.with(id, cx, |login, step| login.rang_nowhere(failure, step));
+        }
+    }
+
+    fn at_prompt(&self) -> Vec<LoginId> {
+        self.logins.iter().filter(|login| login.at_prompt()).map(Login::id).collect()
     }
 
     fn phone(&mut self, prompt: PromptId, device: DeviceId, answer: &PhoneAnswer, cx: &mut Context<'_>) {
@@ -243,14 +252,25 @@ impl Session {
     /// The login with the newest asker gets in, the others at this prompt don't (B2). Where nobody waits, a challenge
     /// that is out may still be answered, or the same login asks again within ten seconds (A8).
     fn approved(&mut self, cx: &mut Context<'_>) {
+        self.let_in_together(cx);
         let newest = self.logins.iter().filter_map(|login| Some((login.newest_at_phone()?, login.id()))).max();
         // Nobody waits: a challenge that is out may still be answered, and the store keeps the approval as long.
         let Some((_, winner)) = newest else { return };
         self.with(winner, cx, Login::approve);
         for loser in self.waiting_at_phone() {
-            if loser != winner {
+            if self.logins.iter().any(|login| login.id() == loser && login.is_let_in()) {
+                self.with(loser, cx, Login::approve);
+            } else if loser != winner {
                 self.with(loser, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
             }
+        }
+    }
+
+    /// Under `join = "connection"` each of them that has a part in the prompt now gets in by this one yes, now or with its
+    /// State's answer (B2, B5); who comes later does not.
+    fn let_in_together(&mut self, cx: &mut Context<'_>) {
+        for id in self.at_prompt() {
+            self.with(id, cx, |login, step| login.let_in_together(step));
         }
     }
 
@@ -258,16 +278,19 @@ impl Session {
         self.logins.iter().filter(|login| login.newest_at_phone().is_some()).map(Login::id).collect()
     }
 
-    /// The store has ended the prompt already (denied, reported).
+    /// The phone said no, and the store has ended the prompt already. That ends the session: whatever else of this L is
+    /// under way ends with it (A8).
     fn end_prompt(&mut self, reason: Reason, cx: &mut Context<'_>) {
         self.prompt = None;
-        self.lose_prompt(reason, cx);
+        let all: Vec<LoginId> = self.logins.iter().map(Login::id).collect();
+        for id in all {
+            self.with(id, cx, |login, step| login.lose_prompt(reason, step));
+        }
     }
 
     fn lose_prompt(&mut self, reason: Reason, cx: &mut Context<'_>) {
         self.prompt = None;
-        let there: Vec<LoginId> = self.logins.iter().filter(|login| login.at_prompt()).map(Login::id).collect();
-        for id in there {
+        for id in self.at_prompt() {
             self.with(id, cx, |login, step| login.lose_prompt(reason, step));
         }
     }

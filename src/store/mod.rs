@@ -15,6 +15,7 @@ pub mod rows;
 mod seal;
 mod sqlite;
 pub mod verbs;
+pub mod web;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -24,7 +25,7 @@ pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, GuessOutcome, Mark, NewToken,
-    NewUser, OpenPrompt, OpenToken, Stance, StoredRecord, Subscription, Token, TokenKind, User,
+    NewUser, OpenPrompt, OpenToken, Stance, StoredRecord, Token, TokenKind, User,
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users};

@@ -2,15 +2,16 @@
 //!
 //! Nothing here is a table's row; a backend is free to lay it out otherwise. Secrets are [`Secret`], so `Debug` is safe.
 
-use std::fmt;
 use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
 use login::{
-    ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus, ResolvedUser,
-    Station, TokenId, Wall,
+    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus,
+    ResolvedUser, Station, TokenId, Wall,
 };
 use wire::Secret;
+
+use super::web::{DeviceState, Subscription};
 
 /// A user to add.
 #[derive(Clone, Debug)]
@@ -240,9 +241,9 @@ pub enum Channel {
     Webhook,
     /// The demo's phone on loopback.
     Loopback,
-    /// Our own page, installed on a phone: woken by Web Push (RFC 8030), answers by a signature of its own key.
+    /// Our own page on a phone, which rings by Web Push.
     WebPush,
-    /// The privacyIDEA Authenticator from the stores: it asks us, and answers by a signature of its own key.
+    /// The privacyIDEA Authenticator, which its owner opens.
     PrivacyIdea,
 }
 
@@ -277,28 +278,6 @@ impl Channel {
     }
 }
 
-/// Where and how a browser takes push messages for our page: `PushSubscription` of the Push API, as its page told us.
-///
-/// Who has the endpoint may send to it, and who has the keys may read what is sent, so `Debug` shows its host alone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// The URL at the browser's own push service (RFC 8030 §2).
-    pub endpoint: Arc<str>,
-    /// The browser's public key, an uncompressed point of P-256 (RFC 8291 §3.1).
-    pub p256dh: [u8; 65],
-    /// The authentication secret (RFC 8291 §3.2).
-    pub auth: [u8; 16],
-}
-
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let behind_scheme = self.endpoint.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = behind_scheme.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        write!(f, "Subscription({host})")
-    }
-}
-
 /// An active device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -312,6 +291,18 @@ pub struct Device {
     pub label: Option<Arc<str>>,
     /// When it was added.
     pub added_at: Wall,
+    /// How far it is: only active ones count as a method.
+    pub state: DeviceState,
+    /// Its key's fingerprint, as page and phone show it: the first 40 bits of SHA-256 over its SPKI, in base32 with a dash.
+    pub fingerprint: Option<Arc<str>>,
+    /// When it last proved its key.
+    pub seen_at: Option<Wall>,
+    /// Its User-Agent: the store app's version decides what it may be asked.
+    pub agent: Option<Arc<str>>,
+    /// Prompts in a row that it let go by, unseen.
+    pub unanswered: u32,
+    /// Where Web Push reaches it; gone subscriptions are forgotten.
+    pub subscription: Option<Subscription>,
 }
 
 /// What became of a phone's answer (rules A8).
@@ -323,6 +314,10 @@ pub enum Answered {
     Stands(PhoneAnswer),
     /// The prompt had ended before anybody answered. (A fraud report is kept all the same.)
     TooLate,
+    /// Not the number that the screen shows: the prompt is denied now (F8).
+    WrongNumber,
+    /// A yes that brings no number where one is asked for, or may not come from this device: nothing changed (B4).
+    NotLike,
 }
 
 /// A prompt that is open.
@@ -338,6 +333,12 @@ pub struct OpenPrompt {
     pub client: ClientName,
     /// From where.
     pub station: Option<Station>,
+    /// When it was claimed: the time that a phone shows.
+    pub claimed_at: Wall,
+    /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from.
+    pub asks: Asks,
+    /// A test push: for this device alone.
+    pub only: Option<DeviceId>,
     /// Its absolute end.
     pub ends_at: Wall,
     /// Until when somebody waits.

@@ -217,6 +217,7 @@ pub(super) struct ServiceMeters {
     pub(super) audit_troubles: Counter,
     pub(super) webhook_troubles: Counter,
     pub(super) webpush_troubles: Counter,
+    pub(super) mail_troubles: Counter,
 }
 
 impl ServiceMeters {
@@ -237,6 +238,7 @@ impl ServiceMeters {
             audit_troubles: trouble("audit"),
             webhook_troubles: trouble("webhook"),
             webpush_troubles: trouble("webpush"),
+            mail_troubles: trouble("mail"),
         }
     }
 }

@@ -31,7 +31,8 @@ pub use webpush::{
 };
 
 use crate::factor::BoxFuture;
-use crate::store::{Channel, Device, Subscription};
+use crate::store::web::Subscription;
+use crate::store::{Channel, Device};
 
 /// What is told of one prompt to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl Push {
             prompt: claim.prompt,
             user: claim.user.clone(),
             device: device.id.clone(),
-            subscription: subscription(device),
+            subscription: device.subscription.clone(),
             client: claim.client.clone(),
             station: claim.station.clone(),
             account_name: Arc::clone(&self.account_name),
@@ -144,11 +145,6 @@ impl Push {
             ends_at: claim.ends_at,
         }
     }
-}
-
-/// Until devices carry their subscription, none has one.
-fn subscription(_: &Device) -> Option<Subscription> {
-    None
 }
 
 impl fmt::Debug for Push {

@@ -56,8 +56,11 @@ fn claim(id: u8) -> PromptClaim {
         ends_at: Wall(120_000),
         askers_until: Wall(30_000),
         station_known: false,
+        authentic: true,
         client: ClientName::new("asa"),
         station: None,
+        asks: Asks::default(),
+        only: None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::name::ResolvedUser;
-use crate::policy::{Join, Outcome, Verdict};
+use crate::policy::{Outcome, Verdict};
 use crate::prompt::PromptClose;
 use crate::record::{LoginId, Reason, Record, RecordedAnswer};
 use crate::words;
@@ -70,7 +70,9 @@ impl Case {
         let question = self.ask();
         let means = second.means();
         let open_prompt = step.prompt.as_ref().map(|open| open.id);
-        let check = ReleaseCheck { user: inside.first.user().clone(), means, open_prompt };
+        // Rules B2: under `join = "connection"` each live asker of the one L is answered by the one approval.
+        let together = self.joins_by_connection().then_some(self.key);
+        let check = ReleaseCheck { user: inside.first.user().clone(), means, open_prompt, together };
         step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record) });
         if mutant::is(Mutant::AnswerBeforeCommit) {
             return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
@@ -140,7 +142,7 @@ impl Case {
     /// The Accept goes to the newest asking, or under `join = "connection"` to each live asker (B2).
     fn accept(&mut self, accept: Accept, step: &mut Step<'_, '_>) -> Stage {
         let answer = Answer::Accept(accept);
-        let everyone = self.client_policy().is_some_and(|client| client.join == Join::Connection);
+        let everyone = self.joins_by_connection();
         let newest = self.askers.newest_group();
         for waiting in self.askers.take_all() {
             let live = waiting.asker.until > step.now();
@@ -270,6 +272,12 @@ impl Case {
                     Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                     step,
                 ),
+            // Rules C1: an unknown commit that is unsettled by the deadline is no Accept. Where it turns out durable after
+            // all, the refusal's record amends it (F2).
+            Stage::Releasing { .. } if out_of_patience => self.reject(
+                Refusal::because(Reason::StoreUnavailable).detail("its release was not known to be durable in time"),
+                step,
+            ),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
@@ -309,7 +317,7 @@ impl Case {
     }
 
     fn expire_answer(&mut self, inside: &Inside, step: &mut Step<'_, '_>) -> Stage {
-        let reason = if step.approved(inside).is_some() { Reason::ApprovedTooLate } else { Reason::Expired };
+        let reason = if self.approval(inside, step).is_some() { Reason::ApprovedTooLate } else { Reason::Expired };
         self.expire(reason, step)
     }
 
@@ -335,6 +343,10 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
+            Stage::AskingPrimary { .. } | Stage::ReadingUser { .. } | Stage::Claiming { .. } if denied => {
+                self.reject(Refusal::because(reason), step)
+            }
+            Stage::AnsweringPrimary { .. } if denied => self.expire(reason, step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
@@ -373,7 +385,7 @@ impl Case {
     /// L and P equal: the asker joins; no primary, no prompt (B2).
     pub(super) fn rejoined(&mut self, stage: Stage, attempt: Attempt, step: &mut Step<'_, '_>) -> Stage {
         match stage {
-            Stage::AwaitingAnswer { inside, open } => match step.approved(&inside) {
+            Stage::AwaitingAnswer { inside, open } => match self.approval(&inside, step) {
                 Some(_) => {
                     self.add(&attempt, step);
                     self.release_by_phone(inside, step)
@@ -420,7 +432,7 @@ impl Case {
     }
 
     fn wait_for_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
-        if step.approved(&inside).is_some() {
+        if self.approval(&inside, step).is_some() {
             return self.release_by_phone(inside, step);
         }
         self.extend_prompt(step);
@@ -465,9 +477,12 @@ impl Case {
                 login: self.key,
                 ends_at: step.cx.at.wall,
                 askers_until: step.cx.at.wall,
-                station_known: inside.station_known,
+                station_known: inside.station_known && self.authentic,
+                authentic: self.authentic,
                 client: self.client.clone(),
                 station: self.station.clone(),
+                asks: inside.asks,
+                only: None,
             };
             step.cx.emit(Effect::Push { login: self.id, claim });
         }

@@ -168,6 +168,7 @@ impl Case {
             usable,
             groups: Arc::clone(&facts.groups),
             station_known: facts.station_known,
+            asks: crate::prompt::Asks::default(),
         };
         if let Some(refusal) = self.undeliverable(&inside) {
             return self.reject(refusal, step);

@@ -17,14 +17,14 @@ use wire::{HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, AskerId, Attempt, Credential};
-use crate::event::{Context, Effect, LoginEvent, Question};
+use crate::event::{Context, Effect, LoginEvent, PushFailure, Question};
 use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
-use crate::prompt::{DeviceId, PromptClaim, PromptId};
+use crate::prompt::{Asks, DeviceId, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
 
 use askers::Askers;
@@ -77,6 +77,8 @@ pub(crate) struct Case {
     primary_since: Option<Tick>,
     waited_primary: Duration,
     factor_since: Option<Tick>,
+    /// The approval that lets this login in together with the others of its L: set when the phone said yes (B2).
+    let_in: Option<(PromptId, DeviceId)>,
     /// Askers of an Accept that is repeated, until the user was looked at again (A6).
     repeating: Vec<(Question, AskerId)>,
     /// The store knew the user when this login's law spoke.
@@ -105,6 +107,8 @@ struct Inside {
     usable: Vec<Method>,
     groups: Arc<[GroupName]>,
     station_known: bool,
+    /// What the phone must prove (B4, F8).
+    asks: Asks,
 }
 
 impl Inside {
@@ -159,6 +163,26 @@ enum Stage {
     Ended { answer: Answer, until: Tick },
     /// Nothing more to say.
     Gone,
+}
+
+impl Stage {
+    /// Both doors' facts of a login that has a part in the session's prompt.
+    fn inside_at_prompt(&self) -> Option<&Inside> {
+        match self {
+            Self::AwaitingPhone { inside }
+            | Self::AwaitingAnswer { inside, .. }
+            | Self::Lingering { inside }
+            | Self::CheckingCode { inside, .. } => Some(inside),
+            Self::AskingPrimary { .. }
+            | Self::AnsweringPrimary { .. }
+            | Self::ReadingUser { .. }
+            | Self::Claiming { .. }
+            | Self::Releasing { .. }
+            | Self::Rejecting { .. }
+            | Self::Ended { .. }
+            | Self::Gone => None,
+        }
+    }
 }
 
 /// The session's prompt, shared by its logins (B2).
@@ -227,15 +251,9 @@ impl Login {
             {
                 case.claimed(inside, claim, outcome, step)
             }
-            (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => {
-                case.pushed(inside, prompt, outcome, step)
-            }
             (Stage::Ended { answer, until }, LoginEvent::User(answers, facts)) => {
                 case.looked_again(answers, &answer, facts, step);
                 Stage::Ended { answer, until }
-            }
-            (stage @ Stage::AwaitingAnswer { .. }, LoginEvent::Pushed(prompt, Err(_))) => {
-                case.pushed_in_vain(stage, prompt, step)
             }
             (Stage::Releasing { question, inside, second, record }, LoginEvent::Release(answers, outcome))
                 if question == answers =>
@@ -332,6 +350,39 @@ impl Login {
             | Stage::Claiming { .. }
             | Stage::AwaitingAnswer { .. }
             | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
+        };
+        Self { case, stage }
+    }
+
+    /// The phone said yes to this L: under `join = "connection"` that holds for each of its logins at the prompt (B2).
+    pub(crate) fn let_in_together(mut self, step: &mut Step<'_, '_>) -> Self {
+        if let (true, Some(inside)) = (self.case.joins_by_connection(), self.stage.inside_at_prompt()) {
+            self.case.let_in = step.approved(inside);
+        }
+        self
+    }
+
+    /// It gets in together with others of its L.
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.case.let_in.is_some()
+    }
+
+    /// A push that rang nowhere: nobody here waits for it any more.
+    pub(crate) fn rang_nowhere(self, failure: &PushFailure, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = match stage {
+            Stage::AwaitingPhone { inside } => case.rang_nowhere(inside, failure, step),
+            Stage::Lingering { .. } => Stage::Gone,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingAnswer { .. }
             | Stage::Releasing { .. }
             | Stage::Rejecting { .. }
             | Stage::Ended { .. }
@@ -472,20 +523,7 @@ impl Login {
 
     /// This login has a part in the session's prompt.
     pub(crate) fn at_prompt(&self) -> bool {
-        match &self.stage {
-            Stage::AwaitingPhone { .. }
-            | Stage::AwaitingAnswer { .. }
-            | Stage::Lingering { .. }
-            | Stage::CheckingCode { .. } => true,
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::ReadingUser { .. }
-            | Stage::Claiming { .. }
-            | Stage::Releasing { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => false,
-        }
+        self.stage.inside_at_prompt().is_some()
     }
 
     /// It waits for the phone and for nothing else: without a prompt that is no state to be in.
@@ -508,9 +546,9 @@ impl Login {
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. } => self.case.askers.newest().map(|asker| asker.until),
-            // What the store says of the release is awaited: its record may be durable already (F2).
-            Stage::Releasing { .. } | Stage::Lingering { .. } | Stage::Gone => None,
+            | Stage::AwaitingPhone { .. }
+            | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
+            Stage::Lingering { .. } | Stage::Gone => None,
         }
     }
 
@@ -572,6 +610,7 @@ impl Case {
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
+            let_in: None,
             repeating: Vec::new(),
             known: false,
             room: first::PACKET_MAX,
@@ -596,6 +635,17 @@ impl Case {
     /// Control octets in a bare packet's password: the shared secret is wrong, and nothing of it is sent on (D5).
     fn is_suspect(&self, password: &Secret) -> bool {
         !self.authentic && password.expose().iter().any(u8::is_ascii_control)
+    }
+
+    /// One approval lets in each live asker of the one L (B2).
+    fn joins_by_connection(&self) -> bool {
+        self.client_policy().is_some_and(|client| client.join == Join::Connection)
+    }
+
+    /// The approval that opens this login's door: the one it was let in by together with its siblings (B2), or that of
+    /// the prompt that is out.
+    fn approval(&self, inside: &Inside, step: &Step<'_, '_>) -> Option<(PromptId, DeviceId)> {
+        self.let_in.clone().or_else(|| step.approved(inside))
     }
 
     fn can_challenge(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::key::{Proof, StateHash};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::policy::Outage;
-use crate::prompt::{Claim, PromptClaim, PromptClose, PromptId, PromptStatus};
+use crate::prompt::{Claim, PromptClaim, PromptId, PromptStatus};
 use crate::record::{Reason, RecordedFactor};
 use crate::words;
 
@@ -105,7 +105,7 @@ impl Case {
             return self.release(inside, second, step);
         }
         // Rules C4: a wrong appended code stays a Reject, whatever the phone says to another login.
-        if answer.is_some() && step.approved(&inside).is_some() {
+        if answer.is_some() && self.approval(&inside, step).is_some() {
             return self.release_by_phone(inside, step);
         }
         let (reason, detail) = match outcome {
@@ -146,7 +146,7 @@ impl Case {
 
     /// The answer to our challenge; its State is spent already.
     pub(super) fn answered(&mut self, inside: Inside, answer: Secret, proof: Proof, step: &mut Step<'_, '_>) -> Stage {
-        if step.approved(&inside).is_some() {
+        if self.approval(&inside, step).is_some() {
             // Rules B5: once approved, any answer with that State passes.
             return self.release_by_phone(inside, step);
         }
@@ -203,9 +203,12 @@ impl Case {
             login: self.key,
             ends_at: step.cx.at.wall.plus(self.policy.limits.prompt_lasts),
             askers_until: step.cx.at.wall.plus(self.patience_left(step.now())),
-            station_known: inside.station_known,
+            station_known: inside.station_known && self.authentic,
+            authentic: self.authentic,
             client: self.client.clone(),
             station: self.station.clone(),
+            asks: inside.asks,
+            only: None,
         };
         if mutant::is(Mutant::PromptUnclaimed) {
             step.cx.emit(Effect::Push { login: self.id, claim: claim.clone() });
@@ -264,7 +267,7 @@ impl Case {
             *step.prompt = Some(OpenPrompt { id: prompt, user, ends, approved });
         }
         step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: true });
-        if step.approved(&inside).is_some() {
+        if self.approval(&inside, step).is_some() {
             return self.release_by_phone(inside, step);
         }
         Stage::AwaitingPhone { inside }
@@ -278,24 +281,11 @@ impl Case {
         self.reject(Refusal::because(reason), step)
     }
 
-    /// The push left, or rang nowhere.
-    pub(super) fn pushed(
-        &mut self,
-        inside: Inside,
-        prompt: PromptId,
-        outcome: Result<(), PushFailure>,
-        step: &mut Step<'_, '_>,
-    ) -> Stage {
-        let ours = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_none());
-        let Err(failure) = outcome else { return Stage::AwaitingPhone { inside } };
-        if !ours {
-            return Stage::AwaitingPhone { inside };
-        }
-        *step.prompt = None;
-        step.cx.emit(Effect::ClosePrompt { prompt, why: PromptClose::Withdrawn });
+    /// Nobody's phone rang for the prompt that this login waits for; the session has ended it, uncounted.
+    pub(super) fn rang_nowhere(&mut self, inside: Inside, failure: &PushFailure, step: &mut Step<'_, '_>) -> Stage {
         let (why, confirmed) = match failure {
-            PushFailure::Unavailable(Unavailable { why, confirmed }) => (why, confirmed),
-            PushFailure::Refused(why) => (why, false),
+            PushFailure::Unavailable(Unavailable { why, confirmed }) => (Arc::clone(why), *confirmed),
+            PushFailure::Refused(why) => (Arc::clone(why), false),
         };
         match inside.rule.if_unavailable.push {
             Outage::Next => self.code_instead_of_push(inside, why, step),
@@ -309,15 +299,6 @@ impl Case {
         }
     }
 
-    /// Nobody's phone rang, and the challenge that is out asks for a code anyway: the prompt ends uncounted.
-    pub(super) fn pushed_in_vain(&mut self, stage: Stage, prompt: PromptId, step: &mut Step<'_, '_>) -> Stage {
-        if step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_none()) {
-            *step.prompt = None;
-            step.cx.emit(Effect::ClosePrompt { prompt, why: PromptClose::Withdrawn });
-        }
-        stage
-    }
-
     fn code_instead_of_push(&mut self, inside: Inside, why: Arc<str>, step: &mut Step<'_, '_>) -> Stage {
         if inside.has_codes() && self.can_challenge() {
             return self.challenge(inside, words::ENTER_CODE, step);
@@ -327,7 +308,7 @@ impl Case {
 
     /// The phone said yes, and this login is the one that gets in.
     pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
-        let Some((prompt, device)) = step.approved(&inside) else { return Stage::AwaitingPhone { inside } };
+        let Some((prompt, device)) = self.approval(&inside, step) else { return Stage::AwaitingPhone { inside } };
         self.factor = RecordedFactor::Method(Method::Push);
         let means = Means::Prompt { prompt, device };
         let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));

@@ -43,7 +43,8 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc
     let stands = match (&check.means, &owner) {
         // A rule's excuse holds for people whom only the primary knows, too.
         (Means::Excuse, _) => true,
-        (Means::Token(_) | Means::Prompt { .. }, None) => false,
+        (Means::Token(_) | Means::Prompt { .. } | Means::Bypass(_), None) => false,
+        (Means::Bypass(bypass), Some(owner)) => bypasses::spend(tx, owner, bypass, at)?,
         (Means::Token(token), Some(owner)) => tokens::active(tx, owner.id, &owner.name, token)?.is_some(),
         (Means::Prompt { device, .. }, Some(owner)) => devices::active(tx, owner, device)?.is_some(),
     };
@@ -58,7 +59,7 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc
         return Ok(Some("denied".into()));
     }
     if let Means::Prompt { prompt, device } = &check.means
-        && !prompts::release(tx, &owner, *prompt, device)?
+        && !prompts::release(tx, &owner, *prompt, device, check.together)?
     {
         return Ok(Some("prompt ended".into()));
     }

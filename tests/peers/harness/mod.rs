@@ -13,6 +13,7 @@ pub(crate) mod push_service;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
+pub(crate) mod smtp;
 pub(crate) mod stub;
 pub(crate) mod vestibule;
 

@@ -10,7 +10,7 @@ use aws_lc_rs::{error::Unspecified, rand};
 use zeroize::Zeroizing;
 
 use super::endpoint::EndpointRefusal;
-use crate::store::Subscription;
+use crate::store::web::Subscription;
 
 /// Octets of a message before it is sealed, with its delimiter and padding. Sealed it is 1382: under the 4096 that every
 /// push service takes (RFC 8030 §7.2).

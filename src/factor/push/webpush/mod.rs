@@ -38,7 +38,8 @@ use self::vapid::{Vapid, is_contact};
 use super::outbound::{self, Queue, innermost};
 use super::{PushChannel, PushFailure, PushHint, refused};
 use crate::factor::BoxFuture;
-use crate::store::{Channel, Subscription};
+use crate::store::Channel;
+use crate::store::web::Subscription;
 use crate::telemetry::{Telemetry, WebPushTrouble};
 
 /// One request, from the resolution of the name to the end of the answer.

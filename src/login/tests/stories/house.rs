@@ -12,8 +12,8 @@ use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, Outage, Policy
 use login::session::{Admission, Session};
 use login::{
     Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts, Method,
-    Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, ReleaseOutcome, ResolvedUser,
-    RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
+    Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, ReleaseCheck, ReleaseOutcome,
+    ResolvedUser, RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 
@@ -251,6 +251,38 @@ impl House {
             let Effect::Release { login, question, .. } = effect else { return None };
             Some(Event::Login(*login, LoginEvent::Release(*question, Ok(outcome.clone()))))
         });
+    }
+
+    /// The store says the same to every release that was asked for.
+    pub(crate) fn releases_are(&mut self, outcome: &ReleaseOutcome) {
+        let events: Vec<(LoginKey, Event)> = self
+            .wanted
+            .iter()
+            .filter_map(|(key, effect)| match effect {
+                Effect::Release { login, question, .. } => {
+                    Some((*key, Event::Login(*login, LoginEvent::Release(*question, Ok(outcome.clone())))))
+                }
+                _ => None,
+            })
+            .collect();
+        events.into_iter().for_each(|(key, event)| self.deliver(key, event));
+    }
+
+    /// What every release that was asked for had to find.
+    pub(crate) fn release_checks(&self) -> impl Iterator<Item = &ReleaseCheck> {
+        self.wanted.iter().filter_map(|(_, effect)| match effect {
+            Effect::Release { check, .. } => Some(check),
+            _ => None,
+        })
+    }
+
+    /// The newest prompt that rang, and its end.
+    pub(crate) fn newest_prompt(&self) -> (PromptId, Wall) {
+        let rang = self.wanted.iter().rev().find_map(|(_, effect)| match effect {
+            Effect::Push { claim, .. } => Some((claim.prompt, claim.ends_at)),
+            _ => None,
+        });
+        rang.expect("no phone rang")
     }
 
     pub(crate) fn phone_says(&mut self, answer: PhoneAnswer) {
