@@ -49,6 +49,20 @@ pub struct ClientPolicy {
     pub join: Join,
     /// An Accept may carry Service-Type Administrative or NAS-Prompt (E3).
     pub allow_admin: bool,
+    /// How a push asks for a number here; already resolved from `auto` (F8).
+    pub number: NumberWish,
+}
+
+/// How a push asks for a number (rules F8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberWish {
+    /// It asks for none.
+    #[default]
+    Off,
+    /// The challenge shows a number, the person chooses it on the phone.
+    Shown,
+    /// The phone shows six digits, the person types them into the challenge.
+    Typed,
 }
 
 /// What makes two requests one login (rules B2).
@@ -79,6 +93,8 @@ pub struct Rule {
     pub unenrolled: Unenrolled,
     /// What an outage means, service by service.
     pub if_unavailable: IfUnavailable,
+    /// `number = "required"`: it never accepts a push without a number (F8).
+    pub number_required: bool,
 }
 
 /// What a rule says of the second door.

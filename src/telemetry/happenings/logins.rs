@@ -43,21 +43,6 @@ impl Happening for Joined<'_> {
     }
 }
 
-/// A request whose login was answered under a newer one (rules B2).
-#[derive(Debug)]
-pub struct Superseded<'a> {
-    /// Through which appliance.
-    pub client: &'a ClientMeters,
-}
-
-impl sealed::Sealed for Superseded<'_> {}
-impl Happening for Superseded<'_> {
-    fn tell(self, _: &Telemetry) {
-        self.client.superseded().increment(1);
-        tracing::debug!(target: SENTENCE, client = self.client.name(), "a newer request takes this one's place");
-    }
-}
-
 /// A prompt left for a phone.
 #[derive(Debug)]
 pub struct PromptSent {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent, PushFailure};
 use login::limits::patience;
-use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, Outage, Policy, Rule, Unenrolled, Verdict};
+use login::policy::{
+    ClientPolicy, Condition, IfUnavailable, Join, NumberWish, Outage, Policy, Rule, Unenrolled, Verdict,
+};
 use login::session::{Admission, Session};
 use login::{
     Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts, Method,
@@ -86,6 +88,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
             reply: ReplyAttributes::default(),
             unenrolled: Unenrolled::Deny,
             if_unavailable: IfUnavailable { push: Outage::Next, directory: Outage::Deny },
+            number_required: false,
         })
     };
     let hotel = Condition::UserAddress(vec!["203.0.113.0/24".parse().unwrap()]);
@@ -102,6 +105,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
             append: Some(",".into()),
             join,
             allow_admin: false,
+            number: NumberWish::Off,
         };
         (ClientName::new(name), policy)
     });
