@@ -18,3 +18,4 @@ mod operations;
 mod races;
 mod refusals;
 mod stance;
+mod web_push;
