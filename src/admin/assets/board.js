@@ -42,8 +42,9 @@
       return;
     }
     rows(mine, now);
-    const counters = template.content.querySelector(".counters");
-    board.querySelector(".counters").replaceWith(counters);
+    for (const part of [".counters", ".more"]) {
+      board.querySelector(part).replaceWith(template.content.querySelector(part));
+    }
   };
 
   const events = new EventSource(board.dataset.events);
