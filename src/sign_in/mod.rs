@@ -79,6 +79,7 @@ struct Inner {
     names: Throttle,
     addresses: Throttle,
     pairs: Throttle,
+    rings: ring::Rings,
     places: tokio::sync::Semaphore,
 }
 
@@ -113,7 +114,8 @@ impl SignIn {
             names: Throttle::new(20, Duration::from_secs(180)),
             addresses: Throttle::new(30, Duration::from_secs(20)),
             pairs: Throttle::new(5, Duration::from_secs(60)),
-            places: tokio::sync::Semaphore::new(AT_ONCE_MAX),
+            rings: ring::Rings,
+    places: tokio::sync::Semaphore::new(AT_ONCE_MAX),
             parts,
         }))
     }

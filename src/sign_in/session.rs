@@ -42,6 +42,12 @@ impl Cookie {
         mac.update(self.0.expose());
         mac.finalize().into_bytes().into()
     }
+
+    pub(super) fn half_keyed(&self, key: &[u8; 32], purpose: &[u8]) -> [u8; 16] {
+        let mut half = [0; 16];
+        half.iter_mut().zip(self.keyed(key, purpose)).for_each(|(to, from)| *to = from);
+        half
+    }
 }
 
 /// Whoever sent a request: perhaps somebody who is signed in.
