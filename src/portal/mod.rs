@@ -1,0 +1,1 @@
+//! The user's own pages: methods, phones, codes, recent logins. Being built.
