@@ -22,7 +22,7 @@ use super::staff::Staff;
 use super::user::{Known, label_key};
 use crate::language::{Language, text, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
-use crate::store::{Act, CodePurpose, NewBypass, NewUser, StoreError};
+use crate::store::{Act, CodePurpose, NewBypass, NewUser, StoreError, StoreFuture};
 
 /// Rules F3: codes last 24 h.
 const CODE_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -274,7 +274,7 @@ impl<'a> Task<'a> {
     async fn perform(self, wish: Wish) -> Response {
         // Once a day (rules F7): asked before anything is written down, because a refusal is no act.
         if self.deed == Deed::Invite {
-            match settled(async || self.desk.store.invite(&self.name, self.now).await).await {
+            match settled(|| self.desk.store.invite(&self.name, self.now)).await {
                 Ok(true) => {}
                 Ok(false) => return self.refused("admin-invited-already"),
                 Err(error) => return self.staff.away(self.desk, &error),
@@ -316,7 +316,7 @@ impl<'a> Task<'a> {
             object,
             address: self.staff.address,
         };
-        settled(async || self.desk.store.write_act(act.clone(), self.now).await).await.map(|_| ())
+        settled(|| self.desk.store.write_act(act.clone(), self.now)).await.map(|_| ())
     }
 
     /// The change itself, and the letter that tells of it.
@@ -329,44 +329,44 @@ impl<'a> Task<'a> {
             Deed::IssueCode => {
                 let code = fresh_code();
                 let secret = Secret::new(code.replace('-', ""));
-                settled(async || store.issue_code(name, CodePurpose::Enrol, &secret, CODE_LASTS, now).await).await?;
+                settled(|| store.issue_code(name, CodePurpose::Enrol, &secret, CODE_LASTS, now)).await?;
                 let told = self.tell(act(StaffAction::CodeIssued)).await;
                 return Ok(Done { told, code: Some(code) });
             }
             Deed::Invite => self.invitation().await?,
             Deed::Block => {
-                settled(async || store.block_user(name, reason.clone()).await).await?;
+                settled(|| store.block_user(name, reason.clone())).await?;
                 self.end_sessions().await?;
                 LetterKind::Blocked { by, reason }
             }
             Deed::Unblock => {
-                settled(async || store.unblock_user(name).await).await?;
+                settled(|| store.unblock_user(name)).await?;
                 LetterKind::Unblocked { by, reason }
             }
             Deed::GrantBypass => self.grant_bypass(wish).await?,
             Deed::RevokeBypass => {
                 let bypass = BypassId(Arc::clone(&self.object));
-                settled(async || store.revoke_bypass(&bypass, now).await).await?;
+                settled(|| store.revoke_bypass(&bypass, now)).await?;
                 act(StaffAction::LimitsLifted)
             }
             Deed::RemoveDevice => {
                 let device = DeviceId(Arc::clone(&self.object));
-                settled(async || store.remove_device(&device, now).await).await?;
+                settled(|| store.remove_device(&device, now)).await?;
                 self.end_sessions().await?;
                 act(StaffAction::MethodRemoved)
             }
             Deed::RemoveToken => {
                 let token = TokenId(Arc::clone(&self.object));
-                settled(async || store.remove_token(&token, now).await).await?;
+                settled(|| store.remove_token(&token, now)).await?;
                 self.end_sessions().await?;
                 act(StaffAction::MethodRemoved)
             }
             Deed::ResetPin => {
-                settled(async || store.reset_pin(name).await).await?;
+                settled(|| store.reset_pin(name)).await?;
                 act(StaffAction::PinReset)
             }
             Deed::LiftLimits => {
-                settled(async || store.unblock_user(name).await).await?;
+                settled(|| store.unblock_user(name)).await?;
                 act(StaffAction::LimitsLifted)
             }
             Deed::EndSessions => {
@@ -397,7 +397,7 @@ impl<'a> Task<'a> {
         let code = fresh_code();
         let (secret, purpose) = (Secret::new(code.replace('-', "")), CodePurpose::MailedEnrol);
         let (store, now) = (&self.desk.store, self.now);
-        settled(async || store.issue_code(&self.name, purpose, &secret, CODE_LASTS, now).await).await?;
+        settled(|| store.issue_code(&self.name, purpose, &secret, CODE_LASTS, now)).await?;
         let code = ActivationCode { code: MailedCode::new(&code), until: now.plus(CODE_LASTS) };
         Ok(LetterKind::Invitation { code: Some(code) })
     }
@@ -411,7 +411,7 @@ impl<'a> Task<'a> {
             reason: wish.reason.as_str().into(),
             ends_at: until,
         };
-        settled(async || self.desk.store.grant_bypass(grant.clone(), self.now).await).await?;
+        settled(|| self.desk.store.grant_bypass(grant.clone(), self.now)).await?;
         let client = wish.client.as_ref().map(ToString::to_string).unwrap_or_default();
         let (by, reason) = (self.staff.name.as_str().to_owned(), wish.reason.clone());
         Ok(LetterKind::BypassGranted { by, reason, client, until })
@@ -419,7 +419,7 @@ impl<'a> Task<'a> {
 
     /// Whoever sits at a browser as this user proves anew who it is.
     async fn end_sessions(&self) -> Result<(), StoreError> {
-        settled(async || self.desk.store.close_web_sessions(&self.name, None).await).await.map(|_| ())
+        settled(|| self.desk.store.close_web_sessions(&self.name, None)).await.map(|_| ())
     }
 
     async fn tell(&self, kind: LetterKind) -> Told {
@@ -484,7 +484,7 @@ fn is_a_name(desk: &Desk, name: &ResolvedUser) -> bool {
 }
 
 /// Repeats what may or may not have been committed (rules C1).
-async fn settled<T>(mut verb: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+async fn settled<'a, T>(verb: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
     let mut tries = 1;
     loop {
         match verb().await {
@@ -496,7 +496,7 @@ async fn settled<T>(mut verb: impl AsyncFnMut() -> Result<T, StoreError>) -> Res
 
 /// 75 random bits in letters that people can read to each other.
 fn fresh_code() -> String {
-    const READABLE: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    const READABLE: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let random: [u8; 15] = rand::random();
     let letters: Vec<char> = random.iter().map(|octet| char::from(READABLE[usize::from(octet % 32)])).collect();
     letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")

@@ -26,7 +26,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
@@ -34,8 +33,8 @@ use login::Wall;
 
 use crate::config::Config;
 use crate::engine::{Clock, Engine};
-use crate::sign_in::{ConfigHandle, SignIn};
-use crate::store::Store;
+use crate::sign_in::{self, ConfigHandle, SignIn};
+use crate::store::{Store, WebRealm};
 use crate::telemetry::Telemetry;
 use crate::web::{patient, quick};
 
@@ -71,7 +70,8 @@ pub fn router(parts: AdminParts) -> Router {
         .route("/admin.css", get(|| async { file("text/css; charset=utf-8", ADMIN_CSS) }))
         .with_state(desk.clone());
     let events = Router::new().route("/board/events", get(board::events)).with_state(desk.clone());
-    quick(pages).merge(patient(events)).merge(staff::doors(&desk))
+    let doors = quick(sign_in::routes(desk.sign_in.clone(), WebRealm::Admin));
+    quick(pages).merge(patient(events)).merge(doors)
 }
 
 const BOARD_JS: &str = include_str!("assets/board.js");
@@ -111,11 +111,5 @@ impl Deref for Desk {
 
     fn deref(&self) -> &AdminParts {
         &self.0.parts
-    }
-}
-
-impl FromRef<Desk> for SignIn {
-    fn from_ref(desk: &Desk) -> Self {
-        desk.sign_in.clone()
     }
 }

@@ -1,5 +1,6 @@
 //! What every page has: its language, who reads it, the way to the others; and how a template becomes an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
@@ -19,30 +20,30 @@ pub(super) enum Here {
     Elsewhere,
 }
 
-/// The frame of a page.
+/// The frame of a page, as `house.html` of the sign-in's pages knows it.
 pub(super) struct Page {
     pub(super) language: Language,
     /// The site's name, as phones and mails show it.
     pub(super) account: Arc<str>,
-    /// Who is signed in.
-    pub(super) reader: Option<(ResolvedUser, Role)>,
+    /// Who helps; the staff themselves, so nobody.
+    pub(super) help_desk: Option<Arc<str>>,
+    /// Who is signed in, and as what.
+    pub(super) user: Option<String>,
     /// For the forms of this page.
     pub(super) csrf: String,
+    /// Staff's pages look so.
+    pub(super) staff: bool,
     pub(super) here: Here,
 }
 
 impl Page {
     /// A text of this page's language.
-    pub(super) fn t(&self, key: &str) -> std::borrow::Cow<'static, str> {
+    pub(super) fn t(&self, key: &str) -> Cow<'static, str> {
         text(self.language, key)
     }
 
-    pub(super) fn tag(&self) -> &'static str {
+    pub(super) fn lang(&self) -> &'static str {
         self.language.as_tag()
-    }
-
-    pub(super) fn role(&self, role: Role) -> std::borrow::Cow<'static, str> {
-        role_word(self.language, role)
     }
 
     pub(super) fn is_on_users(&self) -> bool {
@@ -53,13 +54,13 @@ impl Page {
         self.here == Here::Board
     }
 
-    pub(super) fn is_machine_made(&self) -> bool {
+    pub(super) fn machine_made(&self) -> bool {
         self.language.machine_made()
     }
 }
 
 /// A role as people call it.
-pub(super) fn role_word(language: Language, role: Role) -> std::borrow::Cow<'static, str> {
+pub(super) fn role_word(language: Language, role: Role) -> Cow<'static, str> {
     match role {
         Role::Auditor => text(language, "admin-role-auditor"),
         Role::HelpDesk => text(language, "admin-role-help-desk"),
@@ -85,6 +86,8 @@ pub(super) struct ToldPage {
     pub(super) told: String,
     /// Where to go on.
     pub(super) link: Option<(String, String)>,
+    /// Sign out: for whoever has nothing else to do here.
+    pub(super) leave: Option<String>,
 }
 
 /// What the browser asks for.

@@ -2,7 +2,6 @@
 //!
 //! Everything is read for each request (rules F4): who was blocked, or left the group, is out at once.
 
-use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use login::ResolvedUser;
 
 use super::Desk;
-use super::page::{Here, Page, ToldPage, accept_language, address_of, shown};
+use super::page::{Here, Page, ToldPage, accept_language, address_of, role_word, shown};
 use super::role::{Forbidden, Person, Role};
 use crate::language::{Language, text, text_with};
 use crate::sign_in::Visit;
@@ -56,7 +55,7 @@ impl Staff {
             Ok(standing) => standing,
             Err(error) => return Err(unavailable(desk, spoken, "reading a member of the staff", &error)),
         };
-        let Some(role) = role else { return Err(no_role(desk, language)) };
+        let Some(role) = role else { return Err(no_role(desk, language, csrf)) };
         Ok(Self { name, role, language, address: address.map(|ClientAddress(ip)| ip), csrf, visit, headers })
     }
 
@@ -80,8 +79,10 @@ impl Staff {
         Page {
             language: self.language,
             account: desk.config().account_name.clone(),
-            reader: Some((self.name.clone(), self.role)),
+            help_desk: None,
+            user: Some(format!("{} · {}", self.name, role_word(self.language, self.role))),
             csrf: self.csrf.clone(),
+            staff: true,
             here,
         }
     }
@@ -123,7 +124,7 @@ impl Staff {
         link: Option<(String, String)>,
     ) -> Response {
         let page = self.page(desk, Here::Elsewhere);
-        shown(status, &ToldPage { title: page.t(title).into_owned(), told: told.to_owned(), link, page })
+        shown(status, &ToldPage { title: page.t(title).into_owned(), told: told.to_owned(), link, leave: None, page })
     }
 
     fn t(&self, key: &str) -> String {
@@ -143,25 +144,34 @@ async fn standing(desk: &Desk, name: &ResolvedUser, spoken: Language) -> Result<
 }
 
 /// Says that there is no role, and nothing about which there are.
-fn no_role(desk: &Desk, language: Language) -> Response {
-    plain(desk, language, StatusCode::FORBIDDEN, "admin-no-role-title", "admin-no-role")
+fn no_role(desk: &Desk, language: Language, csrf: String) -> Response {
+    plain(desk, language, StatusCode::FORBIDDEN, ("admin-no-role-title", "admin-no-role"), Some(csrf))
 }
 
 fn unavailable(desk: &Desk, language: Language, doing: &str, error: &dyn std::fmt::Display) -> Response {
     desk.telemetry.emit(StoreTrouble { doing, error });
-    plain(desk, language, StatusCode::SERVICE_UNAVAILABLE, "admin-away-title", "admin-away")
+    plain(desk, language, StatusCode::SERVICE_UNAVAILABLE, ("admin-away-title", "admin-away"), None)
 }
 
-/// A page for whoever has no role, or not yet.
-fn plain(desk: &Desk, language: Language, status: StatusCode, title: &str, told: &str) -> Response {
-    let account = desk.config().account_name.clone();
-    let page = Page { language, account, reader: None, csrf: String::new(), here: Here::Elsewhere };
+/// A page for whoever has no role, or not yet; with the token of a session it offers to end that.
+fn plain(
+    desk: &Desk,
+    language: Language,
+    status: StatusCode,
+    (title, told): (&str, &str),
+    csrf: Option<String>,
+) -> Response {
+    let config = desk.config();
+    let leave = csrf.is_some().then(|| text(language, "admin-sign-out").into_owned());
+    let page = Page {
+        language,
+        account: config.account_name.clone(),
+        help_desk: config.portal.as_ref().and_then(|portal| portal.help_desk.clone()),
+        user: None,
+        csrf: csrf.unwrap_or_default(),
+        staff: true,
+        here: Here::Elsewhere,
+    };
     let (title, told) = (text(language, title).into_owned(), text(language, told).into_owned());
-    shown(status, &ToldPage { page, title, told, link: None })
-}
-
-/// The doors: sign in, sign out, the house's style sheet.
-pub(super) fn doors(desk: &Desk) -> Router {
-    let _ = desk;
-    Router::new()
+    shown(status, &ToldPage { page, title, told, link: None, leave })
 }
