@@ -71,7 +71,8 @@ impl SignIn {
     /// A code of an app or a token of this user, used up or counted.
     pub(super) async fn spend(&self, signed: &Signed, code: &Secret, station: &Station) -> Result<CodeOutcome, Away> {
         let at = self.moment();
-        let typed = TypedCode { guess_id: random()?, user: &signed.user, station: Some(station), code, methods: &CODES, at };
+        let typed =
+            TypedCode { guess_id: random()?, user: &signed.user, station: Some(station), code, methods: &CODES, at };
         let store: &dyn crate::store::Store = self.store().as_ref();
         let outcome = oath::check(store, &typed, &self.limits(), &Settles(self.clock())).await;
         outcome.map_err(|away| Away { why: away.why })
@@ -131,7 +132,10 @@ impl SignIn {
         }
         let (full, line) = self.step_up(signed, WebStep::Full).await?;
         if !signed.is_full() {
-            self.write(Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address)).await;
+            self.write(
+                Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address),
+            )
+            .await;
         }
         Ok(CodeTried::Right(Box::new(full), line))
     }
