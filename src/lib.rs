@@ -11,6 +11,7 @@ pub mod engine;
 pub mod enrolment;
 pub mod factor;
 pub mod listen;
+pub mod phone;
 pub mod primary;
 pub mod serve;
 pub mod store;
