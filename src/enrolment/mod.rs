@@ -5,6 +5,7 @@
 //! which no `Debug`, log or error prints. Everything it makes is durable before it is shown (the store's promise).
 //! What it never does: decide who may enrol (the commands and the portal do), keep a seed, read a clock.
 
+pub mod activation;
 mod device;
 mod otpauth;
 mod qr;

@@ -5,9 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::address::PushUrl;
-use super::keys::{KeyRefused, ServerKey};
-use super::request::Serial;
+use super::proof::Signature;
+use crate::enrolment::activation::{PushUrl, Serial, ServerKey, ServerKeyError};
 use crate::phone::canonical::canonical;
 use crate::phone::plain::plain;
 
@@ -112,10 +111,11 @@ impl Challenge {
     /// The element of the list that a poll gets.
     ///
     /// # Errors
-    /// [`KeyRefused::Ours`]: the library could not sign.
-    pub fn signed(&self, key: &ServerKey) -> Result<Value, KeyRefused> {
+    /// [`ServerKeyError`]: the library could not sign.
+    pub fn signed(&self, key: &ServerKey) -> Result<Value, ServerKeyError> {
         // Every one of the first seven must be a string, `sslverify` too: the app checks certificates, always (a lab's
         // switch would let whoever sits in between take over the enrolment).
+        let sign = |text: String| key.sign(&text).map(|octets| Signature::new(octets).encode());
         let mut element = json!({
             "nonce": self.nonce,
             "url": self.url.as_str(),
@@ -123,9 +123,9 @@ impl Challenge {
             "question": self.question,
             "title": self.title,
             "sslverify": "1",
-            "signature": key.sign(&self.signed_text())?.encode(),
+            "signature": sign(self.signed_text())?,
             "capabilities": capabilities(),
-            "capabilities_signature": key.sign(&self.capabilities_text())?.encode(),
+            "capabilities_signature": sign(self.capabilities_text())?,
         });
         if let Some(presence) = &self.presence {
             element["require_presence"] = presence.field().into();

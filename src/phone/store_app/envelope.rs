@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::request::Serial;
+use crate::enrolment::activation::Serial;
 
 /// Numbers for a log; the app shows the message only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub fn polled(open: Vec<Value>) -> Value {
     success(Value::Array(open), Value::Null)
 }
 
-/// The device is enrolled; `public_key` is [`super::ServerKey::public_field`]'s.
+/// The device is enrolled; `public_key` is [`crate::enrolment::activation::ServerKey::public_field`]'s.
 #[must_use]
 pub fn enrolled(serial: &Serial, public_key: &str) -> Value {
     success(true.into(), json!({ "public_key": public_key, "rollout_state": "enrolled", "serial": serial.as_str() }))

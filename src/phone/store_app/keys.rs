@@ -1,17 +1,12 @@
-//! The two keys of a device: its own public one, and the one of ours that signs what it is shown.
-//!
-//! The phone's comes as base64 of a SubjectPublicKeyInfo (RFC 5280 §4.1), ours goes out as base64 of an RSAPublicKey
-//! (RFC 8017 §A.1.1). Each device has a server key of its own, so that changing one breaks no other.
+//! The phone's own public key: base64 of a SubjectPublicKeyInfo (RFC 5280 §4.1) of RSA, in the one form that DER has.
 
 use std::fmt;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{self, KeySize, RsaParameters};
-use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rsa::{self, RsaParameters};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
-use wire::Secret;
 
 use super::proof::Signature;
 
@@ -21,7 +16,7 @@ const BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 /// The base64 of an 8192-bit key, with armour and line ends, and then some.
 const FIELD_OCTETS_MAX: usize = 4096;
 
-/// A key that we don't take, or can't make.
+/// A key that we don't take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefused {
     /// No base64.
@@ -33,9 +28,6 @@ pub enum KeyRefused {
     /// Too short to be safe, or too long to be checked in time.
     #[error("The phone's public key must have 2048 to 8192 bits.")]
     Size,
-    /// Ours could not be made or read.
-    #[error("The server's key could not be made or read.")]
-    Ours,
 }
 
 /// A phone's public key.
@@ -130,65 +122,4 @@ fn without_armour(text: &str) -> &str {
     let Some(inside) = text.strip_prefix("-----BEGIN") else { return text };
     let inside = inside.split_once("-----").map_or("", |(_, inside)| inside);
     inside.split_once("-----END").map_or(inside, |(inside, _)| inside).trim()
-}
-
-/// Our key of one device.
-pub struct ServerKey(RsaKeyPair);
-
-impl ServerKey {
-    /// Makes a key of 3072 bits. It takes some 100 ms of a processor: never on a thread that serves others.
-    ///
-    /// # Errors
-    /// [`KeyRefused::Ours`]: the library could not.
-    pub fn generate_blocking() -> Result<Self, KeyRefused> {
-        RsaKeyPair::generate(KeySize::Rsa3072).map(Self).map_err(|_| KeyRefused::Ours)
-    }
-
-    /// Makes a key beside the threads that serve.
-    ///
-    /// # Errors
-    /// [`KeyRefused::Ours`]: the library could not, or the process stops.
-    pub async fn generate() -> Result<Self, KeyRefused> {
-        tokio::task::spawn_blocking(Self::generate_blocking).await.map_err(|_| KeyRefused::Ours)?
-    }
-
-    /// Reads a key as it was sealed: PKCS#8 (RFC 5958).
-    ///
-    /// # Errors
-    /// [`KeyRefused::Ours`]: it is none.
-    pub fn of_pkcs8(pkcs8: &Secret) -> Result<Self, KeyRefused> {
-        RsaKeyPair::from_pkcs8(pkcs8.expose()).map(Self).map_err(|_| KeyRefused::Ours)
-    }
-
-    /// As it is sealed: PKCS#8.
-    ///
-    /// # Errors
-    /// [`KeyRefused::Ours`]: the library could not.
-    pub fn to_pkcs8(&self) -> Result<Secret, KeyRefused> {
-        let der: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| KeyRefused::Ours)?;
-        Ok(Secret::new(der.as_ref()))
-    }
-
-    /// What the app is given: padded base64 of the RSAPublicKey (RFC 8017 §A.1.1) in one line.
-    #[must_use]
-    pub fn public_field(&self) -> String {
-        BASE64.encode(self.0.public_key().as_ref())
-    }
-
-    /// Signs a text (RFC 8017 §8.2.1).
-    ///
-    /// # Errors
-    /// [`KeyRefused::Ours`]: the library could not.
-    pub fn sign(&self, text: &str) -> Result<Signature, KeyRefused> {
-        let mut signature = vec![0; self.0.public_modulus_len()];
-        let random = SystemRandom::new();
-        self.0.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).map_err(|_| KeyRefused::Ours)?;
-        Ok(Signature::new(signature))
-    }
-}
-
-impl fmt::Debug for ServerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ServerKey(..)")
-    }
 }

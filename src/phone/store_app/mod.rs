@@ -4,7 +4,6 @@
 //! (RFC 8017 §8.2) over fields joined by `|`, written in base32 (RFC 4648 §6). This half is pure: bytes in, values out, and
 //! back. It reads no clock and keeps nothing; it panics on no input, and refuses a large body before it looks into it.
 
-pub mod address;
 pub mod answer;
 pub mod challenge;
 pub mod envelope;
@@ -19,13 +18,12 @@ mod properties;
 #[cfg(test)]
 mod vectors;
 
-pub use address::{Activation, App, ForceUnlock, NotCanonicalUrl, PushUrl};
 pub use answer::{Asked, BadAnswer, Verdict, judge};
 pub use challenge::{Challenge, Presence};
 pub use fields::Fields;
-pub use keys::{KeyRefused, PhoneKey, ServerKey};
+pub use keys::{KeyRefused, PhoneKey};
 pub use proof::Signature;
-pub use request::{Answer, DeclineReason, Enrol, Malformed, Poll, Post, Said, Serial, TokenUpdate};
+pub use request::{Answer, DeclineReason, Enrol, Malformed, Poll, Post, Said, TokenUpdate};
 pub use version::AppVersion;
 
 /// A body is this long at most; an enrolment is some 1 KiB, and an app that sends more is none.

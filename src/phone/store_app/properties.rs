@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::challenge::Challenge;
 use super::*;
+use crate::enrolment::activation::{PushUrl, Serial};
 
 const VECTORS: &str = include_str!("../../../tests/vectors/push/vectors.json");
 

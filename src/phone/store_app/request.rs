@@ -3,14 +3,12 @@
 //! Only the shape is checked here. Who it is, whether the signature is the device's own, and whether the clock is near enough
 //! comes after, in that order of cost.
 
-use std::fmt;
-use std::sync::Arc;
-
 use wire::Secret;
 
 use super::fields::Fields;
 use super::keys::{KeyRefused, PhoneKey};
 use super::proof::{Signature, answer_text, poll_text, token_update_text};
+use crate::enrolment::activation::Serial;
 use crate::phone::stamp::Stamp;
 
 /// What is wrong with a request. The text is shown by the app, so it is for a person.
@@ -46,39 +44,6 @@ pub enum Malformed {
     /// A public key that we don't take.
     #[error("{0}")]
     Key(KeyRefused),
-}
-
-/// A device's id in this protocol: globally unique, and without the mark that joins signed fields.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Serial(Arc<str>);
-
-/// Longer than any that we give out.
-const SERIAL_OCTETS_MAX: usize = 64;
-
-impl Serial {
-    /// Of a text of letters, digits, `-` and `_`.
-    ///
-    /// # Errors
-    /// [`Malformed::Value`].
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let fits = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
-        if text.is_empty() || text.len() > SERIAL_OCTETS_MAX || !text.bytes().all(fits) {
-            return Err(Malformed::Value("serial"));
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// As it is written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Serial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// The app asks for what is open.
@@ -286,7 +251,7 @@ impl Answer {
 }
 
 fn serial(fields: &Fields) -> Result<Serial, Malformed> {
-    Serial::parse(fields.needed("serial")?)
+    Serial::parse(fields.needed("serial")?).map_err(|_| Malformed::Value("serial"))
 }
 
 /// Dart writes six digits, or three where the microseconds are zero.

@@ -7,6 +7,7 @@ use wire::Secret;
 use super::envelope;
 use super::proof::poll_text;
 use super::*;
+use crate::enrolment::activation::{Activation, App, ForceUnlock, PushUrl, Serial, ServerKey};
 use crate::phone::canonical::canonical;
 
 const VECTORS: &str = include_str!("../../../tests/vectors/push/vectors.json");
@@ -201,7 +202,7 @@ fn challenges_equal_those_of_the_vectors_octet_for_octet() {
 fn our_key_signs_the_direct_code_as_the_vectors_do() {
     let vectors = vectors();
     let vector = &vectors["challenge_display_code_direct"];
-    let signature = server().sign(text(vector, "/signed_text")).unwrap();
+    let signature = Signature::new(server().sign(text(vector, "/signed_text")).unwrap());
     assert_eq!(signature.encode(), text(vector, "/challenge/signature"));
     let capabilities =
         json!({ "capabilities": vector["challenge"]["capabilities"], "nonce": vector["challenge"]["nonce"] });

@@ -4,11 +4,55 @@
 //! went in is used. What it scans is a bearer secret until it was used: it is a [`Secret`], and no log can print it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::Url;
 use wire::Secret;
 
-use super::request::Serial;
+/// A device's id in this protocol: globally unique, and without the mark that joins signed fields.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Serial(Arc<str>);
+
+/// A text that is no serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a serial has 1 to 64 letters, digits, dashes and underscores")]
+pub struct NotASerial;
+
+/// Longer than any that we give out.
+const SERIAL_OCTETS_MAX: usize = 64;
+
+impl Serial {
+    /// Of a text of letters, digits, `-` and `_`.
+    ///
+    /// # Errors
+    /// [`NotASerial`].
+    pub fn parse(text: &str) -> Result<Self, NotASerial> {
+        let fits = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+        if text.is_empty() || text.len() > SERIAL_OCTETS_MAX || !text.bytes().all(fits) {
+            return Err(NotASerial);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Of 80 random bits, which no other server draws again: the app finds its tokens by serial over all servers.
+    #[must_use]
+    pub fn of_random(random: [u8; 10]) -> Self {
+        // 16 letters of base32, so it fits.
+        Self(format!("VEST{}", data_encoding::BASE32_NOPAD.encode(&random)).into())
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The absolute URL of the service: `https://mfa.example.com/push`.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,12 +146,6 @@ pub struct Activation {
     pub locked: bool,
     /// How (app 4.7.0).
     pub force_unlock: Option<ForceUnlock>,
-}
-
-/// 10 random octets that no other server would draw again: 80 bits.
-#[must_use]
-pub fn serial_of(random: [u8; 10]) -> Option<Serial> {
-    Serial::parse(&format!("VEST{}", data_encoding::BASE32_NOPAD.encode(&random))).ok()
 }
 
 impl Activation {
@@ -220,7 +258,7 @@ mod tests {
     fn a_label_with_a_colon_does_not_name_another_issuer() {
         let activation = Activation {
             url: PushUrl::parse("https://mfa.example.org/push").unwrap(),
-            serial: serial_of([7; 10]).unwrap(),
+            serial: Serial::of_random([7; 10]),
             credential: Secret::new("c"),
             account: "a:b".to_owned(),
             issuer: "M\u{fc}ller & S\u{f6}hne".to_owned(),
@@ -238,7 +276,9 @@ mod tests {
 
     #[test]
     fn a_serial_has_no_mark_that_joins_fields() {
-        assert_eq!(serial_of([0xff; 10]).unwrap().as_str(), "VEST7777777777777777");
+        let serial = Serial::of_random([0xff; 10]);
+        assert_eq!(serial.as_str(), "VEST7777777777777777");
+        assert_eq!(Serial::parse(serial.as_str()), Ok(serial));
         for wrong in ["", "a|b", "a b", "\u{e4}", &"x".repeat(65)] {
             assert!(Serial::parse(wrong).is_err(), "{wrong}");
         }
