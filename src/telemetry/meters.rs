@@ -216,6 +216,7 @@ pub(super) struct ServiceMeters {
     pub(super) store_troubles: Counter,
     pub(super) audit_troubles: Counter,
     pub(super) webhook_troubles: Counter,
+    pub(super) mail_troubles: Counter,
 }
 
 impl ServiceMeters {
@@ -235,6 +236,7 @@ impl ServiceMeters {
             store_troubles: trouble("store"),
             audit_troubles: trouble("audit"),
             webhook_troubles: trouble("webhook"),
+            mail_troubles: trouble("mail"),
         }
     }
 }

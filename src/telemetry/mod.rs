@@ -31,7 +31,7 @@ pub use drops::DropReason;
 use gate::{Gate, Gates};
 pub use happenings::{
     AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
-    PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded,
+    MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded,
     Retransmitted, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, Superseded, SuspectSecret,
     UpstreamBadReply, WebhookTrouble,
 };

@@ -45,7 +45,7 @@ pub enum MetricName {
     CommitSeconds,
     /// Policies that were swapped in or refused.
     Reloads,
-    /// Failures of a service beside the login's way: store, audit, webhook.
+    /// Failures of a service beside the login's way: store, audit, webhook, mail.
     Troubles,
     /// Always 1; its label tells the version.
     BuildInfo,
@@ -140,7 +140,7 @@ impl MetricName {
             }
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
-            Self::Troubles => "Failures of the store, the audit file or the push webhook, by service.",
+            Self::Troubles => "Failures of the store, the audit file, the push webhook or the mail, by service.",
             Self::BuildInfo => "Always 1, with the version as a label.",
         }
     }

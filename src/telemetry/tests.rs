@@ -110,6 +110,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(StoreRecovered);
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
+    telemetry.emit(MailTrouble { error: &"451" });
     telemetry.emit(Reloaded { changes: &[] });
     telemetry.emit(ReloadRefused { mistakes: &["vestibule.toml:3:1: unknown key".to_owned()] });
     telemetry.emit(Started { radius: &[PEER], metrics: None, clients: 1, rules: 1 });

@@ -10,6 +10,7 @@ mod freeradius_before;
 mod freeradius_behind;
 mod harness;
 mod holding;
+mod mail;
 mod notifier;
 mod operations;
 mod races;

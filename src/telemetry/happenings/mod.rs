@@ -10,8 +10,8 @@ mod services;
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, Superseded};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use services::{
-    AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started,
-    Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
+    AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
+    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

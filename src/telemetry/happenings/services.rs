@@ -196,6 +196,20 @@ impl Happening for WebhookTrouble<'_> {
     }
 }
 
+/// A letter was not delivered, or the outbox could not be read.
+pub struct MailTrouble<'a> {
+    /// What went wrong; never the letter or the password.
+    pub error: &'a dyn Display,
+}
+
+impl sealed::Sealed for MailTrouble<'_> {}
+impl Happening for MailTrouble<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().mail_troubles.increment(1);
+        trouble(telemetry, "mail", "sending a letter", self.error);
+    }
+}
+
 fn trouble(telemetry: &Telemetry, service: &'static str, doing: &str, error: &dyn Display) {
     if let Some(more) = telemetry.gate("trouble", service).admit(telemetry.now()) {
         let (error, more) = (wire::log_safe(error.to_string().as_bytes()), and_more(more));

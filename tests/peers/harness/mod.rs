@@ -12,6 +12,7 @@ pub(crate) mod phone;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
+pub(crate) mod smtp;
 pub(crate) mod stub;
 pub(crate) mod vestibule;
 
