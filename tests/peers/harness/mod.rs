@@ -13,6 +13,7 @@ pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
 pub(crate) mod smtp;
+pub(crate) mod store_phone;
 pub(crate) mod stub;
 pub(crate) mod vestibule;
 
