@@ -8,8 +8,11 @@
 //! decides what an answer does to a login: that is the engine's, and the store's compare-and-set (rules A8).
 
 pub mod canonical;
+pub mod limits;
 pub mod page;
 pub mod plain;
 pub mod replay;
+pub mod shell;
 pub mod stamp;
 pub mod store_app;
+pub mod waiting;
