@@ -18,3 +18,4 @@ pub mod primary;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod web;

@@ -194,11 +194,13 @@ impl Engine {
     ) -> Result<Answered, StoreError> {
         let at = self.0.clock.moment();
         let limits = self.0.law.load().policy.limits.clone();
-        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), at.wall, &limits).await?;
+        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), None, at.wall, &limits).await?;
         let counts = match &answered {
             Answered::Taken => Some(answer),
             Answered::Stands(standing) => Some(standing.clone()),
-            Answered::TooLate => None,
+            // A number that is wrong has denied the prompt (F8).
+            Answered::WrongNumber => Some(PhoneAnswer::Deny),
+            Answered::TooLate | Answered::NotLike => None,
         };
         let ended = counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve);
         if let (Some(answer), Some(key)) = (counts, self.session_of_prompt(prompt)) {

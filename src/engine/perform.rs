@@ -20,7 +20,7 @@ use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::StoreError;
 use crate::telemetry::{
-    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, Superseded, SuspectSecret,
+    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, SuspectSecret,
 };
 
 /// How often a call whose commit is unknown is repeated, and how long in between at first.
@@ -44,16 +44,13 @@ impl Engine {
         match action {
             // The way back counts what left.
             Action::Reply(request, answer) => {
-                if reply::send(&answer, *request, rand::random()).is_err() {
+                if reply::send(&answer, *request, rand::random(), self.0.clock.tick()).is_err() {
                     tracing::error!(
                         "an answer did not fit into a packet, though it was sized before; a Reject left instead"
                     );
                 }
             }
-            Action::Supersede(request) => {
-                self.0.telemetry.emit(Superseded { client: &request.meters });
-                request.path.supersede();
-            }
+            Action::Supersede(request) => request.path.supersede(self.0.clock.tick()),
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }

@@ -27,7 +27,8 @@ pub async fn add_device(
 ) -> Result<NewDevice, EnrolmentError> {
     let device = store.add_device(user, channel, label, at).await?;
     let url = match channel {
-        Channel::Webhook | Channel::Loopback => None,
+        // A phone with a key of its own is activated by `Phones::begin_activation`, which makes its address.
+        Channel::Webhook | Channel::Loopback | Channel::WebPush | Channel::PrivacyIdea => None,
     };
     Ok(NewDevice { device, url })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wire::HeldAttributes;
 
+use crate::key::LoginKey;
 use crate::limits::Bucket;
 use crate::moment::Wall;
 use crate::name::{GroupName, ResolvedUser};
@@ -126,6 +127,16 @@ pub struct UserFacts {
     pub station_known: bool,
     /// No pushes before this time (D2).
     pub pushes_quiet_until: Option<Wall>,
+    /// The method that the user chose to be asked for first, where a rule lists it.
+    pub prefers: Option<Method>,
+    /// The language that the user chose, as a tag (`de`).
+    pub language: Option<Arc<str>>,
+    /// An open one-time bypass for the client that was asked about (F4).
+    pub bypass: Option<BypassId>,
+    /// A phone of the user can prove a number that is chosen or shown on it (B4).
+    pub number_phones: bool,
+    /// A phone of the user can ask for a PIN, and a PIN is set (B4).
+    pub pin_phones: bool,
 }
 
 /// What became of one typed code. It was committed before anyone learned of it (C1).
@@ -151,6 +162,20 @@ pub enum CodeOutcome {
     NoToken,
 }
 
+/// What became of the digits that a phone showed, typed into the challenge (F8). Committed before anyone learned of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberOutcome {
+    /// They are this prompt's; the device that showed them has approved it.
+    Right {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// They are not, or no phone has shown any yet.
+    Wrong,
+    /// It was the third wrong try: the prompt is denied.
+    Denied,
+}
+
 /// What the store said to a release: the last look before an Accept leaves (rules A6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseOutcome {
@@ -169,6 +194,9 @@ pub struct ReleaseCheck {
     pub means: Means,
     /// A prompt of this login that is still out: a denial of it wins until release (A8), and release withdraws it.
     pub open_prompt: Option<PromptId>,
+    /// Under `join = "connection"` one approval lets in each login of this L that waits at the prompt (B2): one that
+    /// released it already doesn't keep the others out. None: an approval is released once.
+    pub together: Option<LoginKey>,
 }
 
 /// What opened the second door.
@@ -183,6 +211,18 @@ pub enum Means {
         /// Which device said yes.
         device: DeviceId,
     },
+    /// A one-time bypass of this user for this client: spent by one compare-and-set (F4).
+    Bypass(BypassId),
     /// A rule's excuse: exempt or fail-open.
     Excuse,
+}
+
+/// A one-time bypass's id in the store.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BypassId(pub Arc<str>);
+
+impl fmt::Debug for BypassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }

@@ -29,11 +29,14 @@ pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
 pub use facts::{
-    CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts,
+    BypassId, CodeOutcome, Means, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId,
+    Unavailable, UserFacts,
 };
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, StateHash};
 pub use moment::{Moment, Tick, Wall};
 pub use name::{ClientName, GroupName, PrimaryName, ResolvedUser, RuleName, Station, UserName};
 pub use policy::Policy;
-pub use prompt::{Claim, DeviceId, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus};
+pub use prompt::{
+    Asks, Claim, DeviceId, Number, NumberMatch, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus,
+};
 pub use record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};

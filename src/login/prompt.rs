@@ -34,6 +34,88 @@ impl fmt::Debug for DeviceId {
     }
 }
 
+/// A number that ties a phone's yes to one screen (rules F8): it is a code, so nothing prints it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Number(pub u32);
+
+impl Number {
+    /// Two digits for a challenge that shows it: 10 to 99.
+    #[must_use]
+    pub fn to_show(roll: u64) -> Self {
+        Self(10 + u32::try_from(roll % 90).unwrap_or_default())
+    }
+
+    /// Six digits for a phone that shows it.
+    #[must_use]
+    pub fn to_type(roll: u64) -> Self {
+        Self(u32::try_from(roll % 1_000_000).unwrap_or_default())
+    }
+
+    /// As the challenge shows it.
+    #[must_use]
+    pub fn shown(self) -> String {
+        format!("{:02}", self.0)
+    }
+
+    /// As the phone shows it.
+    #[must_use]
+    pub fn typed(self) -> String {
+        format!("{:06}", self.0)
+    }
+
+    /// What somebody typed, if it can be one: six digits.
+    #[must_use]
+    pub fn of_typed(octets: &[u8]) -> Option<Self> {
+        let digits = octets.len() == 6 && octets.iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(octets).ok().filter(|_| digits)?;
+        text.parse().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Number(…)")
+    }
+}
+
+/// Which number a prompt asks for, and where it is seen first (rules F8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberMatch {
+    /// None is asked for.
+    #[default]
+    Off,
+    /// The challenge shows two digits, which are chosen on the phone; each asking has its own (B2).
+    Shown(Number),
+    /// The phone shows six digits once its owner has read who asks; they are typed into the challenge.
+    Typed(Number),
+}
+
+impl NumberMatch {
+    /// The number with which an approval must come for this login (B2, F8): a yes with another one is not its yes.
+    #[must_use]
+    pub fn expects(self) -> Option<Number> {
+        match self {
+            Self::Off => None,
+            Self::Shown(number) | Self::Typed(number) => Some(number),
+        }
+    }
+
+    /// A challenge of this login shows its number: each asking has its own.
+    #[must_use]
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Shown(_))
+    }
+}
+
+/// What a phone must prove beside its key: a prompt goes only to devices that can prove all of it (rules B4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Number matching.
+    pub number: NumberMatch,
+    /// The user's PIN, checked by the server.
+    pub pin: bool,
+}
+
 /// What a login asks of the store before its push may leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromptClaim {
@@ -49,10 +131,16 @@ pub struct PromptClaim {
     pub askers_until: Wall,
     /// The station had a success within 30 days: it may displace an unknown one (B2).
     pub station_known: bool,
+    /// The login began with a signed packet; a bare one's displaces nobody's (D5).
+    pub authentic: bool,
     /// For the phone: which appliance asks.
     pub client: ClientName,
     /// For the phone: from where.
     pub station: Option<Station>,
+    /// What the phone must prove (B4, F8). A login that joins adds its own number to those that the prompt takes.
+    pub asks: Asks,
+    /// A test push goes to this device alone, which need not be active yet (F3); it opens no login's door.
+    pub only: Option<DeviceId>,
 }
 
 /// What the store answered, durable before it was said.

@@ -5,8 +5,8 @@
 
 mod build;
 mod desk;
-pub mod http;
 pub mod ops;
+mod pages;
 mod reload;
 
 use std::collections::BTreeSet;
@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use login::ClientName;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -23,17 +24,19 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::{Feeder, FileSink};
 use crate::client::{Bounds, Gate, GateOptions};
-use crate::config::Config;
+use crate::config::{Config, PagesConfig};
 use crate::engine::{Clock, Engine, Parts};
 use crate::factor::push::PushChannel;
 use crate::listen::{BindError, Listener};
 use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
+use crate::web::{CertificateTrouble, DoorLimits};
 
 pub(crate) use build::webhook;
 use build::{InForce, Workshop};
 use desk::Desk;
 use ops::{Part, Readiness};
+use pages::{OpenDoor, Threshold};
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -61,6 +64,24 @@ pub enum StartError {
         address: SocketAddr,
         /// What the system said.
         why: std::io::Error,
+    },
+    /// The socket of the portal or of the admin pages.
+    #[error("[{name}] listen = \"{address}\": {why}; choose another address, or end the program that has it{}", low_port(*address))]
+    Pages {
+        /// Which pages.
+        name: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The certificate of the portal or of the admin pages.
+    #[error("[{name}] tls: {trouble}")]
+    Certificate {
+        /// Which pages.
+        name: &'static str,
+        /// What is wrong with it.
+        trouble: CertificateTrouble,
     },
     /// A push channel.
     #[error("{0}")]
@@ -95,6 +116,8 @@ pub struct Server {
     stop: CancellationToken,
     radius: Vec<SocketAddr>,
     metrics: SocketAddr,
+    portal: Option<OpenDoor>,
+    admin: Option<OpenDoor>,
 }
 
 impl Server {
@@ -132,7 +155,7 @@ impl Server {
             on_record: Box::new(move || on_record.notify_one()),
         });
         let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
-        let server = Self {
+        let mut server = Self {
             radius: listeners.iter().map(Listener::local_addr).collect(),
             metrics: metrics_listener.local_addr().unwrap_or(config.metrics_listen),
             config,
@@ -147,8 +170,15 @@ impl Server {
             tasks,
             listening,
             stop,
+            portal: None,
+            admin: None,
         };
         server.take_learned().await;
+        if let Err(error) = server.open_pages().await {
+            // Nothing runs if anything fails.
+            server.stop.cancel();
+            return Err(error);
+        }
         server.open(listeners, metrics_listener, recorded);
         Ok(server)
     }
@@ -163,6 +193,18 @@ impl Server {
     #[must_use]
     pub fn metrics(&self) -> SocketAddr {
         self.metrics
+    }
+
+    /// The address of the portal and the phones' service, where they are served.
+    #[must_use]
+    pub fn portal(&self) -> Option<SocketAddr> {
+        self.portal.as_ref().map(OpenDoor::at)
+    }
+
+    /// The address of the admin pages, where they are served.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(OpenDoor::at)
     }
 
     /// The engine: the demo's phone answers through it.
@@ -205,6 +247,35 @@ impl Server {
             () = self.clock.wait(TASKS_END_WITHIN) => {
                 tracing::warn!("some tasks did not end in time; what they had committed is safe");
             }
+        }
+    }
+
+    /// The doors of the portal and of the admin pages.
+    async fn open_pages(&mut self) -> Result<(), StartError> {
+        if let Some(portal) = &self.config.portal {
+            let door = self.threshold("portal", &portal.pages, DoorLimits::OUTSIDE);
+            self.portal = Some(door.open(Router::new()).await?);
+        }
+        if let Some(admin) = &self.config.admin {
+            let door = self.threshold(
+                "admin",
+                &admin.pages,
+                DoorLimits { connection_within: Some(Duration::from_secs(600)), ..DoorLimits::INSIDE },
+            );
+            self.admin = Some(door.open(Router::new()).await?);
+        }
+        Ok(())
+    }
+
+    fn threshold<'a>(&self, name: &'static str, config: &'a PagesConfig, limits: DoorLimits) -> Threshold<'a> {
+        Threshold {
+            name,
+            config,
+            limits,
+            telemetry: self.telemetry.clone(),
+            clock: self.clock,
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
         }
     }
 
@@ -306,6 +377,15 @@ fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Ar
 
 async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|why| StartError::Metrics { address, why })
+}
+
+/// Ports below 1024 are the system's.
+fn low_port(address: SocketAddr) -> &'static str {
+    if address.port() < 1024 {
+        "; a port below 1024 needs CAP_NET_BIND_SERVICE (as in deploy/systemd), or a forward to a higher one"
+    } else {
+        ""
+    }
 }
 
 fn gate_options(

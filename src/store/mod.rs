@@ -6,7 +6,7 @@
 //!
 //! Never: reads no clock (time is a parameter), holds no limits of its own (`login::limits` counts), decides no login.
 //!
-//! Read in this order: [`verbs`] (what can be asked), [`rows`] (what comes back), [`error`], [`key`]; then `sqlite`.
+//! Read in this order: [`verbs`] and [`web`] (what can be asked), [`rows`] (what comes back), [`error`], [`key`]; then `sqlite`.
 //! [`Sqlite`] is the one backend so far; `conformance` is the suite that each backend must pass.
 
 pub mod error;
@@ -15,6 +15,7 @@ pub mod rows;
 mod seal;
 mod sqlite;
 pub mod verbs;
+pub mod web;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -28,3 +29,8 @@ pub use rows::{
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users};
+pub use web::{
+    Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,
+    NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, Seen, Subscription,
+    TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
+};

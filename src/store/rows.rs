@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
 use login::{
-    ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus, ResolvedUser,
-    Station, TokenId, Wall,
+    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus,
+    ResolvedUser, Station, TokenId, Wall,
 };
 use wire::Secret;
+
+use super::web::{DeviceState, Subscription};
 
 /// A user to add.
 #[derive(Clone, Debug)]
@@ -239,11 +241,15 @@ pub enum Channel {
     Webhook,
     /// The demo's phone on loopback.
     Loopback,
+    /// Our own page on a phone, which rings by Web Push.
+    WebPush,
+    /// The privacyIDEA Authenticator, which its owner opens.
+    PrivacyIdea,
 }
 
 impl Channel {
     /// Every channel, in the order in which errors list them.
-    pub const ALL: [Self; 2] = [Self::Webhook, Self::Loopback];
+    pub const ALL: [Self; 4] = [Self::Webhook, Self::Loopback, Self::WebPush, Self::PrivacyIdea];
 
     /// The word on the command line and in the store.
     #[must_use]
@@ -251,6 +257,8 @@ impl Channel {
         match self {
             Self::Webhook => "webhook",
             Self::Loopback => "loopback",
+            Self::WebPush => "webpush",
+            Self::PrivacyIdea => "privacyidea",
         }
     }
 
@@ -265,7 +273,7 @@ impl Channel {
     pub fn can_answer(self) -> bool {
         match self {
             Self::Webhook => false,
-            Self::Loopback => true,
+            Self::Loopback | Self::WebPush | Self::PrivacyIdea => true,
         }
     }
 }
@@ -283,6 +291,18 @@ pub struct Device {
     pub label: Option<Arc<str>>,
     /// When it was added.
     pub added_at: Wall,
+    /// How far it is: only active ones count as a method.
+    pub state: DeviceState,
+    /// Its key's fingerprint, as page and phone show it: the first 40 bits of SHA-256 over its SPKI, in base32 with a dash.
+    pub fingerprint: Option<Arc<str>>,
+    /// When it last proved its key.
+    pub seen_at: Option<Wall>,
+    /// Its User-Agent: the store app's version decides what it may be asked.
+    pub agent: Option<Arc<str>>,
+    /// Prompts in a row that it let go by, unseen.
+    pub unanswered: u32,
+    /// Where Web Push reaches it; gone subscriptions are forgotten.
+    pub subscription: Option<Subscription>,
 }
 
 /// What became of a phone's answer (rules A8).
@@ -294,6 +314,10 @@ pub enum Answered {
     Stands(PhoneAnswer),
     /// The prompt had ended before anybody answered. (A fraud report is kept all the same.)
     TooLate,
+    /// Not the number that the screen shows: the prompt is denied now (F8).
+    WrongNumber,
+    /// A yes that brings no number where one is asked for, or may not come from this device: nothing changed (B4).
+    NotLike,
 }
 
 /// A prompt that is open.
@@ -309,6 +333,12 @@ pub struct OpenPrompt {
     pub client: ClientName,
     /// From where.
     pub station: Option<Station>,
+    /// When it was claimed: the time that a phone shows.
+    pub claimed_at: Wall,
+    /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from.
+    pub asks: Asks,
+    /// A test push: for this device alone.
+    pub only: Option<DeviceId>,
     /// Its absolute end.
     pub ends_at: Wall,
     /// Until when somebody waits.

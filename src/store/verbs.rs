@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use login::limits::Limits;
 use login::{
-    Claim, ClientName, DeviceId, GroupName, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId,
+    Claim, ClientName, DeviceId, GroupName, LoginId, Method, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId,
     PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station, TokenId, UserFacts, Wall,
 };
 use wire::Secret;
@@ -18,14 +18,15 @@ use super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
     StoredRecord, Token, User,
 };
+use super::web::Web;
 
 /// What a verb returns: boxed, so that `Arc<dyn Store>` can be shared.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A whole store.
-pub trait Store: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys {}
+pub trait Store: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Web {}
 
-impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys> Store for S {}
+impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Web> Store for S {}
 
 /// Who exists, and what is known of them.
 pub trait Users: Send + Sync {
@@ -105,12 +106,14 @@ pub trait Prompts: Send + Sync {
     fn claim_prompt(&self, claim: PromptClaim, at: Wall, limits: &Limits) -> StoreFuture<'_, Claim>;
     /// Somebody waits for the prompt, or could still answer its State, until then; earlier times change nothing.
     fn extend_prompt(&self, prompt: PromptId, askers_until: Wall, at: Wall) -> StoreFuture<'_, PromptStatus>;
-    /// A phone answers: a compare-and-set from pending. Deny and fraud win until the release (A8).
+    /// A phone answers: a compare-and-set from pending. Deny and fraud win until the release (A8). `number`: what was
+    /// chosen or typed on the phone, where the prompt asks for one (F8).
     fn answer_prompt(
         &self,
         prompt: PromptId,
         device: &DeviceId,
         answer: PhoneAnswer,
+        number: Option<Number>,
         at: Wall,
         limits: &Limits,
     ) -> StoreFuture<'_, Answered>;

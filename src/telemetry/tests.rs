@@ -88,7 +88,6 @@ fn emit_all(telemetry: &Telemetry) {
     DropReason::ALL.into_iter().for_each(|reason| telemetry.emit(dropped(client, reason)));
     telemetry.emit(dropped(telemetry.unknown_client(), DropReason::UnknownClient));
     telemetry.emit(Joined { client, login, prompt_avoided: true });
-    telemetry.emit(Superseded { client });
     telemetry.emit(PromptSent { method: Method::Push, login });
     telemetry.emit(FactorAnswered { method: Method::Push, result: FactorResult::Accepted, took });
     telemetry.emit(Held(7));
@@ -149,7 +148,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_held_sessions 7",
         "vestibule_retransmits_total{client=\"asa\"} 1",
         "vestibule_joins_total{client=\"asa\"} 1",
-        "vestibule_superseded_total{client=\"asa\"} 1",
+        "vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1",
         "vestibule_prompts_total{method=\"push\"} 1",
         "vestibule_prompts_avoided_total 1",
         "vestibule_upstream_in_flight{primary=\"nps\"} 0",
@@ -359,6 +358,15 @@ fn a_flood_is_one_line_and_then_a_number_and_says_what_to_do() {
         "{rest}"
     );
     assert!(rest.contains("asa"), "{rest}");
+}
+
+#[test]
+fn a_superseded_request_is_counted_once_as_a_drop_with_that_reason() {
+    let telemetry = Telemetry::new();
+    telemetry.emit(dropped(&asa(&telemetry), DropReason::Superseded));
+    let page = telemetry.render();
+    let counted: Vec<&str> = page.lines().filter(|line| line.contains("superseded") && line.contains("asa")).collect();
+    assert_eq!(counted, ["vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1"]);
 }
 
 #[test]

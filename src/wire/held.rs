@@ -113,6 +113,16 @@ impl HeldAttributes {
         kept.fold(replaced_by.encoded_len(), usize::saturating_add)
     }
 
+    /// How many attributes there are together with those that replace some of them.
+    pub fn attribute_count_with(&self, replaced_by: &ReplyAttributes) -> usize {
+        let kept = self.items.iter().map(|item| match self.unreplaced(item, replaced_by) {
+            Some(Kept::Whole) => 1,
+            Some(Kept::Parts(parts)) => parts.len(),
+            None => 0,
+        });
+        kept.fold(replaced_by.attributes().count(), usize::saturating_add)
+    }
+
     /// The plain attributes in order.
     pub fn plain_attributes(&self) -> impl Iterator<Item = Attribute<'_>> {
         let plain = self.items.iter().filter(|item| item.form == Form::Plain);
@@ -168,7 +178,9 @@ impl HeldAttributes {
         replaced_by: &ReplyAttributes,
         salts: &mut Salts,
     ) -> Result<(), Full> {
-        if self.encoded_len_with(replaced_by) > writer.room() {
+        if self.encoded_len_with(replaced_by) > writer.room()
+            || self.attribute_count_with(replaced_by) > writer.places()
+        {
             return Err(Full);
         }
         self.items.iter().try_for_each(|item| self.write_item(item, writer, replaced_by, salts))?;

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 8] = [
     &["wire"],
     &["login"],
     &["telemetry", "language", "config", "store", "audit"],
-    &["directory", "primary", "factor", "mail", "enrolment"],
+    &["directory", "primary", "factor", "mail", "enrolment", "web"],
     &["engine"],
     &["client", "listen", "portal", "admin", "phone"],
     &["serve"],

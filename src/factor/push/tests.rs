@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use login::LoginKey;
 
 use super::*;
+use crate::store::DeviceState;
+use login::Asks;
 
 type Answers = fn(&PushHint) -> Result<(), PushFailure>;
 
@@ -41,7 +43,19 @@ fn push(webhook: Answers, loopback: Answers) -> (Push, Arc<AtomicUsize>) {
 }
 
 fn device(id: &str, channel: Channel) -> Device {
-    Device { id: DeviceId(id.into()), user: ResolvedUser::new("alice"), channel, label: None, added_at: Wall(0) }
+    Device {
+        id: DeviceId(id.into()),
+        user: ResolvedUser::new("alice"),
+        channel,
+        label: None,
+        added_at: Wall(0),
+        state: DeviceState::Active,
+        fingerprint: None,
+        seen_at: None,
+        agent: None,
+        unanswered: 0,
+        subscription: None,
+    }
 }
 
 fn both() -> [Device; 2] {
@@ -56,8 +70,11 @@ fn claim(id: u8) -> PromptClaim {
         ends_at: Wall(120_000),
         askers_until: Wall(30_000),
         station_known: false,
+        authentic: true,
         client: ClientName::new("asa"),
         station: None,
+        asks: Asks::default(),
+        only: None,
     }
 }
 

@@ -17,15 +17,16 @@ use wire::{HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, AskerId, Attempt, Credential};
-use crate::event::{Context, Effect, LoginEvent, Question};
+use crate::event::{Context, Effect, LoginEvent, PushFailure, Question};
 use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
-use crate::prompt::{DeviceId, PromptClaim, PromptId};
+use crate::prompt::{Asks, DeviceId, Number, NumberMatch, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
+use crate::words::Say;
 
 use askers::Askers;
 pub(crate) use end::Refusal;
@@ -77,8 +78,12 @@ pub(crate) struct Case {
     primary_since: Option<Tick>,
     waited_primary: Duration,
     factor_since: Option<Tick>,
+    /// The approval that lets this login in together with the others of its L: set when the phone said yes (B2).
+    let_in: Option<(PromptId, DeviceId)>,
     /// Askers of an Accept that is repeated, until the user was looked at again (A6).
     repeating: Vec<(Question, AskerId)>,
+    /// The language that the user chose, as a tag.
+    language: Option<Arc<str>>,
     /// The store knew the user when this login's law spoke.
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
@@ -105,11 +110,36 @@ struct Inside {
     usable: Vec<Method>,
     groups: Arc<[GroupName]>,
     station_known: bool,
+    /// What the phone must prove (B4, F8).
+    asks: Asks,
 }
 
 impl Inside {
     fn code_methods(&self) -> Vec<Method> {
         self.methods.iter().copied().filter(|method| method.is_code()).collect()
+    }
+
+    /// A yes with this number is a yes to this login.
+    fn is_meant(&self, number: Option<Number>) -> bool {
+        self.asks.number.expects() == number || mutant::is(Mutant::ApprovalOfAnother)
+    }
+
+    /// What the challenge says while the phone is waited for.
+    fn waiting_for_phone(&self) -> Say {
+        match (self.asks.number, self.has_codes()) {
+            (NumberMatch::Off, true) => Say::ApproveOrCode,
+            (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
+            (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
+        }
+    }
+
+    /// The same, where a code can't help now.
+    fn waiting_without_codes(&self) -> Say {
+        match self.asks.number {
+            NumberMatch::Off => Say::Approve,
+            NumberMatch::Shown(number) => Say::Choose(number),
+            NumberMatch::Typed(_) => Say::TypeDigits,
+        }
     }
 
     fn has_codes(&self) -> bool {
@@ -128,7 +158,7 @@ struct Open {
 /// What was asked, so that the same can be asked again under the same State (B2).
 #[derive(Clone, Debug)]
 enum OpenChallenge {
-    Ours { round: u32, text: Arc<str> },
+    Ours { round: u32, say: Say },
     Primary(Arc<HeldAttributes>),
 }
 
@@ -143,6 +173,8 @@ enum Stage {
     ReadingUser { question: Question, first: PrimaryAccepted },
     /// A code is looked at. `answer` is its P; `None` for an appended one.
     CheckingCode { question: Question, inside: Inside, answer: Option<Proof> },
+    /// Digits that the phone showed are looked at; `code`: they may be a token's, too.
+    CheckingNumber { question: Question, inside: Inside, code: Secret, answer: Proof },
     /// The prompt is claimed.
     Claiming { question: Question, inside: Inside, claim: PromptClaim },
     /// The phone rings and requests are held.
@@ -161,13 +193,43 @@ enum Stage {
     Gone,
 }
 
+impl Stage {
+    /// Both doors' facts of a login that has a part in the session's prompt.
+    fn inside_at_prompt(&self) -> Option<&Inside> {
+        match self {
+            Self::AwaitingPhone { inside }
+            | Self::AwaitingAnswer { inside, .. }
+            | Self::Lingering { inside }
+            | Self::CheckingCode { inside, .. }
+            | Self::CheckingNumber { inside, .. } => Some(inside),
+            Self::AskingPrimary { .. }
+            | Self::AnsweringPrimary { .. }
+            | Self::ReadingUser { .. }
+            | Self::Claiming { .. }
+            | Self::Releasing { .. }
+            | Self::Rejecting { .. }
+            | Self::Ended { .. }
+            | Self::Gone => None,
+        }
+    }
+}
+
 /// The session's prompt, shared by its logins (B2).
 #[derive(Clone, Debug)]
 pub(crate) struct OpenPrompt {
     pub(crate) id: PromptId,
     pub(crate) user: ResolvedUser,
     pub(crate) ends: Tick,
-    pub(crate) approved: Option<(DeviceId, Tick)>,
+    pub(crate) approved: Option<Approval>,
+}
+
+/// A phone's yes to the session's prompt.
+#[derive(Clone, Debug)]
+pub(crate) struct Approval {
+    pub(crate) device: DeviceId,
+    pub(crate) at: Tick,
+    /// The number that came with it: it is the yes of the login whose screen shows this one (B2, F8).
+    pub(crate) number: Option<Number>,
 }
 
 /// One step: the surroundings and the session's prompt.
@@ -187,7 +249,8 @@ impl Step<'_, '_> {
         if prompt.user != *inside.first.user() || !inside.methods.contains(&Method::Push) {
             return None;
         }
-        prompt.approved.as_ref().map(|(device, _)| (prompt.id, device.clone()))
+        let approval = prompt.approved.as_ref().filter(|approval| inside.is_meant(approval.number))?;
+        Some((prompt.id, approval.device.clone()))
     }
 }
 
@@ -222,20 +285,19 @@ impl Login {
             {
                 case.code_checked(inside, answer, outcome, step)
             }
+            (Stage::CheckingNumber { question, inside, code, answer }, LoginEvent::Number(answers, outcome))
+                if question == answers =>
+            {
+                case.number_checked(inside, code, answer, outcome, step)
+            }
             (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome))
                 if question == answers =>
             {
                 case.claimed(inside, claim, outcome, step)
             }
-            (Stage::AwaitingPhone { inside }, LoginEvent::Pushed(prompt, outcome)) => {
-                case.pushed(inside, prompt, outcome, step)
-            }
             (Stage::Ended { answer, until }, LoginEvent::User(answers, facts)) => {
                 case.looked_again(answers, &answer, facts, step);
                 Stage::Ended { answer, until }
-            }
-            (stage @ Stage::AwaitingAnswer { .. }, LoginEvent::Pushed(prompt, Err(_))) => {
-                case.pushed_in_vain(stage, prompt, step)
             }
             (Stage::Releasing { question, inside, second, record }, LoginEvent::Release(answers, outcome))
                 if question == answers =>
@@ -275,6 +337,7 @@ impl Login {
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -329,9 +392,44 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingAnswer { .. }
             | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Ended { .. }
+            | Stage::Gone) => other,
+        };
+        Self { case, stage }
+    }
+
+    /// The phone said yes to this L: under `join = "connection"` that holds for each of its logins at the prompt (B2).
+    pub(crate) fn let_in_together(mut self, step: &mut Step<'_, '_>) -> Self {
+        if let (true, Some(inside)) = (self.case.joins_by_connection(), self.stage.inside_at_prompt()) {
+            self.case.let_in = step.approved(inside);
+        }
+        self
+    }
+
+    /// It gets in together with others of its L.
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.case.let_in.is_some()
+    }
+
+    /// A push that rang nowhere: nobody here waits for it any more.
+    pub(crate) fn rang_nowhere(self, failure: &PushFailure, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        let stage = match stage {
+            Stage::AwaitingPhone { inside } => case.rang_nowhere(inside, failure, step),
+            Stage::Lingering { .. } => Stage::Gone,
+            other @ (Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingAnswer { .. }
             | Stage::Releasing { .. }
             | Stage::Rejecting { .. }
             | Stage::Ended { .. }
@@ -392,6 +490,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -411,6 +510,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -444,6 +544,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::AwaitingAnswer { .. }
@@ -465,27 +566,29 @@ impl Login {
             .flatten()
     }
 
+    /// Its screen shows a number: who asks again is shown one of its own (F8).
+    pub(crate) fn shows_number(&self) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.asks.number.is_shown())
+    }
+
+    /// Digits that somebody typed are being looked at.
+    pub(crate) fn awaits_number(&self, asked: Question) -> bool {
+        matches!(&self.stage, Stage::CheckingNumber { question, .. } if *question == asked)
+    }
+
+    /// A yes with this number is a yes to this login (B2).
+    pub(crate) fn is_meant(&self, number: Option<Number>) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.is_meant(number))
+    }
+
     /// A challenge beside the prompt is out, so an approval waits for its answer (B5).
     pub(crate) fn awaits_answer(&self) -> bool {
-        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. })
+        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. })
     }
 
     /// This login has a part in the session's prompt.
     pub(crate) fn at_prompt(&self) -> bool {
-        match &self.stage {
-            Stage::AwaitingPhone { .. }
-            | Stage::AwaitingAnswer { .. }
-            | Stage::Lingering { .. }
-            | Stage::CheckingCode { .. } => true,
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::ReadingUser { .. }
-            | Stage::Claiming { .. }
-            | Stage::Releasing { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => false,
-        }
+        self.stage.inside_at_prompt().is_some()
     }
 
     /// It waits for the phone and for nothing else: without a prompt that is no state to be in.
@@ -507,10 +610,11 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. } => self.case.askers.newest().map(|asker| asker.until),
-            // What the store says of the release is awaited: its record may be durable already (F2).
-            Stage::Releasing { .. } | Stage::Lingering { .. } | Stage::Gone => None,
+            | Stage::AwaitingPhone { .. }
+            | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
+            Stage::Lingering { .. } | Stage::Gone => None,
         }
     }
 
@@ -519,6 +623,7 @@ impl Login {
         let attributes = match &self.stage {
             Stage::ReadingUser { first, .. } => first.attributes().encoded_len(),
             Stage::CheckingCode { inside, .. }
+            | Stage::CheckingNumber { inside, .. }
             | Stage::Claiming { inside, .. }
             | Stage::AwaitingPhone { inside }
             | Stage::AwaitingAnswer { inside, .. }
@@ -572,7 +677,9 @@ impl Case {
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
+            let_in: None,
             repeating: Vec::new(),
+            language: None,
             known: false,
             room: first::PACKET_MAX,
         };
@@ -587,7 +694,7 @@ impl Case {
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
         let too_large = attempt.asker.overhead > self.room;
         if too_large {
-            let answer = Answer::Reject(Self::plain(Reason::TooLarge));
+            let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
         }
         too_large
@@ -596,6 +703,17 @@ impl Case {
     /// Control octets in a bare packet's password: the shared secret is wrong, and nothing of it is sent on (D5).
     fn is_suspect(&self, password: &Secret) -> bool {
         !self.authentic && password.expose().iter().any(u8::is_ascii_control)
+    }
+
+    /// One approval lets in each live asker of the one L (B2).
+    fn joins_by_connection(&self) -> bool {
+        self.client_policy().is_some_and(|client| client.join == Join::Connection)
+    }
+
+    /// The approval that opens this login's door: the one it was let in by together with its siblings (B2), or that of
+    /// the prompt that is out.
+    fn approval(&self, inside: &Inside, step: &Step<'_, '_>) -> Option<(PromptId, DeviceId)> {
+        self.let_in.clone().or_else(|| step.approved(inside))
     }
 
     fn can_challenge(&self) -> bool {
@@ -628,9 +746,11 @@ impl Case {
     /// What is asked under this challenge's State, again and again the same.
     fn question_of(&self, open: &Open, step: &Step<'_, '_>) -> Answer {
         Answer::Challenge(match &open.challenge {
-            OpenChallenge::Ours { round, text } => {
-                Challenge::Ours { text: Arc::clone(text), state: step.cx.states.state(self.id.0, *round) }
-            }
+            OpenChallenge::Ours { round, say } => Challenge::Ours {
+                say: *say,
+                language: self.language.clone(),
+                state: step.cx.states.state(self.id.0, *round),
+            },
             OpenChallenge::Primary(attributes) => Challenge::Primary(Arc::clone(attributes)),
         })
     }

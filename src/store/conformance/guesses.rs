@@ -171,7 +171,7 @@ pub(crate) async fn an_approved_push_unlocks_codes(site: &impl Site) {
     assert_eq!(bucket(&store, &home(), at).await.0.lock(at), Some(Wall::NEVER));
     let device = store.add_device(&alice(), Channel::Loopback, None, at).await.unwrap();
     store.claim_prompt(claim(1, 1, at), at, &limits()).await.unwrap();
-    let answered = store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, at, &limits()).await.unwrap();
+    let answered = store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, at, &limits()).await.unwrap();
     assert_eq!(answered, Answered::Taken);
     assert_eq!(bucket(&store, &home(), at).await.0, Bucket::default());
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use login::limits::Limits;
 use login::{
-    ClientName, GroupName, LoginId, LoginKey, Means, Method, PromptClaim, PromptId, Reason, Record, RecordedAnswer,
-    RecordedFactor, ReleaseCheck, ResolvedUser, Station, TokenId, Wall,
+    Asks, ClientName, GroupName, LoginId, LoginKey, Means, Method, PromptClaim, PromptId, Reason, Record,
+    RecordedAnswer, RecordedFactor, ReleaseCheck, ResolvedUser, Station, TokenId, Wall,
 };
 use wire::Secret;
 
@@ -161,8 +161,11 @@ pub(crate) fn claim(n: u8, login: u8, at: Wall) -> PromptClaim {
         ends_at: at.plus(Duration::from_secs(120)),
         askers_until: at.plus(Duration::from_secs(27)),
         station_known: false,
+        authentic: true,
         client: ClientName::new("asa"),
         station: Some(home()),
+        asks: Asks::default(),
+        only: None,
     }
 }
 
@@ -194,5 +197,5 @@ pub(crate) fn rejected(login: u64) -> Record {
 }
 
 pub(crate) fn check(means: Means) -> ReleaseCheck {
-    ReleaseCheck { user: alice(), means, open_prompt: None }
+    ReleaseCheck { user: alice(), means, open_prompt: None, together: None }
 }

@@ -21,7 +21,7 @@ async fn claims(store: &Arc<dyn Store>, claim: PromptClaim, at: Wall) -> Claim {
 }
 
 async fn says(store: &Arc<dyn Store>, device: &DeviceId, n: u8, answer: PhoneAnswer, at: Wall) -> Answered {
-    store.answer_prompt(prompt_id(n), device, answer, at, &limits()).await.unwrap()
+    store.answer_prompt(prompt_id(n), device, answer, None, at, &limits()).await.unwrap()
 }
 
 async fn status(store: &Arc<dyn Store>, n: u8, at: Wall) -> PromptStatus {
@@ -189,7 +189,7 @@ pub(crate) async fn a_hint_never_approves(site: &impl Site) {
     let pager = store.add_device(&alice(), Channel::Webhook, None, NOW).await.unwrap();
     claims(&store, claim(1, 1, NOW), NOW).await;
     for answer in [PhoneAnswer::Approve, PhoneAnswer::Deny, PhoneAnswer::Fraud] {
-        let error = store.answer_prompt(prompt_id(1), &pager, answer, NOW, &limits()).await.unwrap_err();
+        let error = store.answer_prompt(prompt_id(1), &pager, answer, None, NOW, &limits()).await.unwrap_err();
         assert_eq!(error, StoreError::Refused(Refusal::DeviceCannotAnswer(pager.0.clone())));
     }
     assert_eq!(status(&store, 1, NOW).await, PromptStatus::Pending);
@@ -204,10 +204,11 @@ pub(crate) async fn only_the_users_own_device_answers(site: &impl Site) {
     claims(&store, claim(1, 1, NOW), NOW).await;
     for stranger in [foreign, removed, DeviceId("d-none".into())] {
         let error =
-            store.answer_prompt(prompt_id(1), &stranger, PhoneAnswer::Approve, NOW, &limits()).await.unwrap_err();
+            store.answer_prompt(prompt_id(1), &stranger, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap_err();
         assert_eq!(error, StoreError::Refused(Refusal::NoDevice(stranger.0.clone())));
     }
-    let error = store.answer_prompt(prompt_id(9), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap_err();
+    let error =
+        store.answer_prompt(prompt_id(9), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap_err();
     assert_eq!(error, StoreError::Refused(Refusal::NoPrompt));
 }
 

@@ -23,7 +23,7 @@ async fn approved(site: &impl Site) -> (Arc<dyn Store>, Means) {
     store.add_user(user("alice"), NOW).await.unwrap();
     let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
-    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     (store, Means::Prompt { prompt: prompt_id(1), device })
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn a_reported_user_is_not_released(site: &impl Site) {
     let (store, means) = approved(site).await;
     let Means::Prompt { device, .. } = means.clone() else { unreachable!("approved gives a prompt") };
     // A8: the report wins over the approval until the release.
-    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Fraud, after(1), &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Fraud, None, after(1), &limits()).await.unwrap();
     assert_eq!(releases(&store, means, 7).await, refused("fraud reported"));
     assert_eq!(releases(&store, Means::Excuse, 8).await, refused("fraud reported"));
 }
@@ -75,7 +75,7 @@ pub(crate) async fn a_removed_method_is_not_released(site: &impl Site) {
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
     let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
     assert_eq!(releases(&store, means.clone(), 8).await, refused("prompt ended"), "pending is not approved");
-    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     store.remove_device(&device, NOW).await.unwrap();
     assert_eq!(releases(&store, means, 9).await, refused("method removed"));
     store.add_user(user("mallory"), NOW).await.unwrap();
@@ -101,7 +101,7 @@ pub(crate) async fn a_denial_of_what_is_out_wins_over_a_code(site: &impl Site) {
     let (store, token) = alice_with_totp(site).await;
     let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
-    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Deny, NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Deny, None, NOW, &limits()).await.unwrap();
     let check = ReleaseCheck { open_prompt: Some(prompt_id(1)), ..check(Means::Token(token)) };
     assert_eq!(store.release(check, accepted(7), NOW).await.unwrap(), refused("denied"));
 }
@@ -112,7 +112,7 @@ pub(crate) async fn what_is_out_is_withdrawn_by_the_release(site: &impl Site) {
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
     let check = ReleaseCheck { open_prompt: Some(prompt_id(1)), ..check(Means::Token(token)) };
     assert_eq!(store.release(check, accepted(7), NOW).await.unwrap(), ReleaseOutcome::Granted);
-    let late = store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    let late = store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     assert_eq!(late, Answered::TooLate);
     assert_eq!(store.show_user(&alice()).await.unwrap().unwrap().pushes.unanswered, 0);
 }

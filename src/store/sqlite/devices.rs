@@ -9,6 +9,7 @@ use super::super::error::{Refusal, StoreError};
 use super::super::key::random_id;
 use super::super::rows::{Channel, Device};
 use super::super::seal::Place;
+use super::super::web::DeviceState;
 use super::prompts;
 use super::tx::{Tx, db, wall, word};
 use super::users::UserRow;
@@ -34,6 +35,12 @@ pub(super) fn add(
         channel,
         label: label.map(Arc::from),
         added_at: at,
+        state: DeviceState::Active,
+        fingerprint: None,
+        seen_at: None,
+        agent: None,
+        unanswered: 0,
+        subscription: None,
     };
     tx.change(
         "INSERT INTO devices (id, user, channel, label, added_at, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -83,6 +90,12 @@ impl DeviceRow {
             channel: word("devices", &self.channel, Channel::of_word)?,
             label: self.label,
             added_at: self.added_at,
+            state: DeviceState::Active,
+            fingerprint: None,
+            seen_at: None,
+            agent: None,
+            unanswered: 0,
+            subscription: None,
         };
         tx.seals.check(place(&device), &fields(&device, &device.added_at.0.to_be_bytes()), &self.mac)?;
         Ok(device)

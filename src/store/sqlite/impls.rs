@@ -2,7 +2,7 @@
 
 use login::limits::Limits;
 use login::{
-    Claim, ClientName, DeviceId, GroupName, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId,
+    Claim, ClientName, DeviceId, GroupName, LoginId, Method, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId,
     PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station, TokenId, UserFacts, Wall,
 };
 use wire::Secret;
@@ -166,11 +166,12 @@ impl Prompts for Sqlite {
         prompt: PromptId,
         device: &DeviceId,
         answer: PhoneAnswer,
+        number: Option<Number>,
         at: Wall,
         limits: &Limits,
     ) -> StoreFuture<'_, Answered> {
         let (device, limits) = (device.clone(), limits.clone());
-        self.write(move |tx| prompts::answer(tx, prompt, &device, &answer, at, &limits))
+        self.write(move |tx| prompts::answer(tx, prompt, &device, &answer, number, at, &limits))
     }
 
     fn close_prompt(&self, prompt: PromptId, why: PromptClose, at: Wall, limits: &Limits) -> StoreFuture<'_, ()> {

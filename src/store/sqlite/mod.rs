@@ -4,6 +4,7 @@
 //! ([`reader`]). Nothing here blocks an async thread, and no runtime is needed. Other processes (the command line) may open
 //! the same file at the same time: each waits for the other's lock, for [`SqliteOptions::busy`] at most.
 
+mod bypasses;
 mod codes;
 mod devices;
 mod fault;
@@ -20,6 +21,7 @@ mod tests;
 mod tokens;
 mod tx;
 mod users;
+mod web;
 mod writer;
 
 use std::time::Duration;

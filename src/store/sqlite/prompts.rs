@@ -9,8 +9,8 @@ use std::time::Duration;
 use login::limits::Limits;
 use login::prompt::PromptState;
 use login::{
-    Claim, ClientName, DeviceId, LoginKey, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, ResolvedUser,
-    Station, Wall,
+    Asks, Claim, ClientName, DeviceId, LoginKey, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus,
+    ResolvedUser, Station, Wall,
 };
 use rusqlite::{Row, params};
 
@@ -24,6 +24,9 @@ use super::{codes, devices};
 /// How long an approval without a live asker waits for the same login's re-ask (rules A8).
 const APPROVED_WAITS: Duration = Duration::from_secs(10);
 
+/// The longest time that a prompt may be out (rules B5).
+const PROMPT_LASTS_MAX: Duration = Duration::from_secs(120);
+
 /// Ended prompts that are remembered of one user, so that a phone's repeat gets the first answer.
 const PROMPTS_PER_USER_MAX: i64 = 16;
 
@@ -35,6 +38,7 @@ pub(super) struct PromptRow {
     client: ClientName,
     station: Option<Station>,
     station_known: bool,
+    claimed_at: Wall,
     ends_at: Wall,
     askers_until: Wall,
     displaced: Option<PromptId>,
@@ -50,10 +54,15 @@ impl PromptRow {
         self.askers_until > at || (self.state == PromptState::Approved && self.answered_at.plus(APPROVED_WAITS) > at)
     }
 
+    /// Past its end; or so far before it that the clock was stepped back since: no prompt lasts longer than that (B5).
+    fn out_of_time(&self, at: Wall) -> bool {
+        self.ends_at <= at || self.ends_at > at.plus(PROMPT_LASTS_MAX)
+    }
+
     /// Its time is over, though nobody has said so yet.
     fn over(&self, at: Wall) -> bool {
         match self.state {
-            PromptState::Pending => self.ends_at <= at,
+            PromptState::Pending => self.out_of_time(at),
             PromptState::Approved => !self.waited_for(at),
             PromptState::Denied
             | PromptState::Fraud
@@ -66,7 +75,7 @@ impl PromptRow {
     /// Where it stands, with the approval's MAC checked.
     fn status(&self, tx: Tx<'_>, owner: &UserRow, at: Wall) -> Result<PromptStatus, StoreError> {
         match self.state {
-            PromptState::Pending if self.ends_at > at => Ok(PromptStatus::Pending),
+            PromptState::Pending if !self.out_of_time(at) => Ok(PromptStatus::Pending),
             PromptState::Approved => {
                 Ok(PromptStatus::Approved { device: self.approved_by(tx, owner)?, at: self.answered_at })
             }
@@ -99,6 +108,9 @@ impl PromptRow {
             login: self.login,
             client: self.client,
             station: self.station,
+            claimed_at: self.claimed_at,
+            asks: Asks::default(),
+            only: None,
             ends_at: self.ends_at,
             askers_until: self.askers_until,
         })
@@ -153,6 +165,7 @@ pub(super) fn answer(
     prompt: PromptId,
     device: &DeviceId,
     answer: &PhoneAnswer,
+    _number: Option<Number>,
     at: Wall,
     limits: &Limits,
 ) -> Result<Answered, StoreError> {
@@ -228,11 +241,25 @@ pub(super) fn withdraw_open(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
 }
 
 /// Releases an approval, once: a compare-and-set of its own (rules A8). False: it is no approval of that device any more.
-pub(super) fn release(tx: Tx<'_>, owner: &UserRow, prompt: PromptId, device: &DeviceId) -> Result<bool, StoreError> {
-    let Some(row) = find(tx, prompt)?.filter(|row| row.owner == owner.id && row.state == PromptState::Approved) else {
-        return Ok(false);
-    };
-    Ok(row.approved_by(tx, owner)? == *device && step(tx, &row, PromptState::Released)?)
+/// The other logins of the same L at a prompt go through the door that it opened for one of them, where they are let in
+/// `together` (B2).
+pub(super) fn release(
+    tx: Tx<'_>,
+    owner: &UserRow,
+    prompt: PromptId,
+    device: &DeviceId,
+    together: Option<LoginKey>,
+) -> Result<bool, StoreError> {
+    let Some(row) = find(tx, prompt)?.filter(|row| row.owner == owner.id) else { return Ok(false) };
+    match row.state {
+        PromptState::Approved => Ok(row.approved_by(tx, owner)? == *device && step(tx, &row, PromptState::Released)?),
+        PromptState::Released => Ok(together == Some(row.login) && row.approved_by(tx, owner)? == *device),
+        PromptState::Pending
+        | PromptState::Denied
+        | PromptState::Fraud
+        | PromptState::Unanswered
+        | PromptState::Withdrawn => Ok(false),
+    }
 }
 
 /// A device of the user said no to it, or reported it.
@@ -255,9 +282,12 @@ fn join(tx: Tx<'_>, owner: &UserRow, open: &PromptRow, askers_until: Wall, at: W
 }
 
 /// B2: another login's prompt gives way where nobody waits for it, or where it came from an unknown station and this one
-/// comes from a known one. An approval gives way only to time: the person has said yes to it.
+/// comes from a known one. An approval gives way only to time: the person has said yes to it. To a login that began with
+/// a bare packet nothing gives way: it ends nobody else's (D5).
 fn gives_way(open: &PromptRow, claim: &PromptClaim, at: Wall) -> bool {
-    !open.waited_for(at) || (open.state == PromptState::Pending && !open.station_known && claim.station_known)
+    let displaces =
+        !open.waited_for(at) || (open.state == PromptState::Pending && !open.station_known && claim.station_known);
+    claim.authentic && displaces
 }
 
 fn insert(
@@ -398,7 +428,7 @@ fn said(state: PromptState) -> Option<PhoneAnswer> {
     }
 }
 
-const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac FROM prompts";
+const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac, claimed_at FROM prompts";
 
 fn find(tx: Tx<'_>, prompt: PromptId) -> Result<Option<PromptRow>, StoreError> {
     tx.one(&format!("{SELECT} WHERE id = ?1"), [prompt.0], read)?.map(Unchecked::checked).transpose()
@@ -435,6 +465,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
         client: ClientName::new(row.get::<_, Arc<str>>(3)?),
         station: row.get::<_, Option<Vec<u8>>>(4)?.map(|octets| Station::new(&octets)),
         station_known: row.get(5)?,
+        claimed_at: wall(row.get(13)?),
         ends_at: wall(row.get(6)?),
         askers_until: wall(row.get(7)?),
         displaced: row.get::<_, Option<[u8; 16]>>(8)?.map(PromptId),

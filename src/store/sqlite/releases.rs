@@ -7,7 +7,7 @@ use login::{Means, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, Wall};
 use super::super::error::StoreError;
 use super::tx::Tx;
 use super::users::{self, UserRow};
-use super::{devices, prompts, records, tokens};
+use super::{bypasses, devices, prompts, records, tokens};
 
 /// Checks that all still stands, and writes the record.
 pub(super) fn release(
@@ -24,7 +24,7 @@ pub(super) fn release(
         return Err(StoreError::Ours("a release with a record that accepts nobody".into()));
     }
     // The earlier of both, in case the clock was stepped back while the login was held.
-    if let Some(why) = objection(tx, check, record.time.min(at))? {
+    if let Some(why) = objection(tx, check, record.time.min(at), at)? {
         return Ok(refused(why));
     }
     records::append(tx, record)?;
@@ -32,7 +32,7 @@ pub(super) fn release(
 }
 
 /// What speaks against it, if anything; an approval is released on the way.
-fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc<str>>, StoreError> {
+fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall, at: Wall) -> Result<Option<Arc<str>>, StoreError> {
     if users::removed_since(tx, &check.user, began)? {
         return Ok(Some("user removed".into()));
     }
@@ -43,7 +43,8 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc
     let stands = match (&check.means, &owner) {
         // A rule's excuse holds for people whom only the primary knows, too.
         (Means::Excuse, _) => true,
-        (Means::Token(_) | Means::Prompt { .. }, None) => false,
+        (Means::Token(_) | Means::Prompt { .. } | Means::Bypass(_), None) => false,
+        (Means::Bypass(bypass), Some(owner)) => bypasses::spend(tx, owner, bypass, at)?,
         (Means::Token(token), Some(owner)) => tokens::active(tx, owner.id, &owner.name, token)?.is_some(),
         (Means::Prompt { device, .. }, Some(owner)) => devices::active(tx, owner, device)?.is_some(),
     };
@@ -58,7 +59,7 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall) -> Result<Option<Arc
         return Ok(Some("denied".into()));
     }
     if let Means::Prompt { prompt, device } = &check.means
-        && !prompts::release(tx, &owner, *prompt, device)?
+        && !prompts::release(tx, &owner, *prompt, device, check.together)?
     {
         return Ok(Some("prompt ended".into()));
     }

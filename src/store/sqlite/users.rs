@@ -237,6 +237,11 @@ pub(super) fn facts(
         codes: from.bucket,
         station_known: from.known,
         pushes_quiet_until: row.quiet_until(at),
+        prefers: None,
+        language: None,
+        bypass: None,
+        number_phones: false,
+        pin_phones: false,
     })
 }
 

@@ -146,7 +146,7 @@ async fn an_approval_of_another_prompt_opens_nothing() {
     let store = two_users(&place).await;
     let device = store.list_devices(&alice()).await.unwrap().remove(0).id;
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
-    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     let other = rusqlite::types::Value::Blob(login_key(2).0.to_vec());
     rusqlite::Connection::open(place.path()).unwrap().execute("UPDATE prompts SET login = ?1", [other]).unwrap();
     let means = Means::Prompt { prompt: prompt_id(1), device };
