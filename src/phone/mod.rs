@@ -12,7 +12,10 @@ pub mod limits;
 pub mod page;
 pub mod plain;
 pub mod replay;
+pub mod service;
 pub mod shell;
 pub mod stamp;
 pub mod store_app;
 pub mod waiting;
+
+pub use service::{JudgeEndpoint, PUSH_PATH, PhoneRooms, PinRule, WAITING_MAX, router};

@@ -115,13 +115,13 @@ impl Bell {
     /// The store app's: whoever has it open sees the prompt.
     #[must_use]
     pub fn of_store_app(waiting: Waiting) -> Self {
-        Self { waiting, channel: Channel::Webhook, beyond: None }
+        Self { waiting, channel: Channel::PrivacyIdea, beyond: None }
     }
 
     /// Our page's: in front of Web Push, or by itself where there is none.
     #[must_use]
     pub fn of_page(waiting: Waiting, web_push: Option<Arc<dyn PushChannel>>) -> Self {
-        Self { waiting, channel: Channel::Loopback, beyond: web_push }
+        Self { waiting, channel: Channel::WebPush, beyond: web_push }
     }
 }
 

@@ -249,6 +249,12 @@ impl Answer {
         })
     }
 
+    /// Whether this key signed it, by the page's own account.
+    #[must_use]
+    pub fn is_signed(&self, origin: &str, key: &PageKey) -> bool {
+        key.signed(&self.signed_text(origin), &self.signature)
+    }
+
     /// What the page signed, by its own account of it. What counts is rebuilt from what we stored (rules F5).
     #[must_use]
     pub fn signed_text(&self, origin: &str) -> String {
@@ -325,6 +331,15 @@ impl Leave {
 }
 
 impl Subscription {
+    /// The browser's public key and its secret, as octets.
+    #[must_use]
+    pub fn keys(&self) -> ([u8; 65], [u8; 16]) {
+        // Both were of this length when it was read; a subscription of anybody else's making reaches nobody.
+        let octets = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
+        let p256dh = octets(&self.p256dh).try_into().unwrap_or([0; 65]);
+        (p256dh, octets(&self.auth).try_into().unwrap_or([0; 16]))
+    }
+
     /// The hash that the page signs.
     #[must_use]
     pub fn print(&self) -> String {

@@ -1,0 +1,97 @@
+//! The phones' web service: the store app's one address, and our page with what it asks.
+//!
+//! What a stranger can cost is bounded: bodies, requests of one address, guesses at one device, lines that are held, and what is
+//! remembered. A device that is unknown, has no key or signs badly gets one and the same answer, after the same work. A store
+//! that can't be read answers nothing with yes (rules A5). Nothing here shows a credential, a number, a PIN or a key.
+
+mod desk;
+mod offers;
+mod page;
+mod pin;
+mod store_app;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
+
+use super::shell::{self, Site};
+use super::waiting::Waiting;
+use crate::engine::{Clock, Engine};
+use crate::enrolment::activation::PushUrl;
+use crate::store::Store;
+use crate::web::{Bounds, bounded, patient, quick};
+
+use desk::Desk;
+
+/// Whether an address of a push service may be written to (rules F6); the words say why not, for the log.
+pub type JudgeEndpoint = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// What the service is made of.
+pub struct PhoneRooms {
+    /// Takes the answers.
+    pub engine: Engine,
+    /// Devices, keys and open prompts.
+    pub store: Arc<dyn Store>,
+    /// The house's clock.
+    pub clock: Clock,
+    /// What the page says of its site.
+    pub site: Site,
+    /// The page's origin, as a browser writes it: `https://mfa.example.com`.
+    pub origin: Arc<str>,
+    /// The store app's address: [`PUSH_PATH`] at that origin.
+    pub push_url: PushUrl,
+    /// The lines that are held; the [`super::waiting::Bell`]s of the push channels ring them.
+    pub waiting: Waiting,
+    /// Digits of a PIN at least, and wrong ones in a row that lock it: `[method.push] pin`.
+    pub pin: PinRule,
+    /// Judges where a browser says that messages for it go.
+    pub endpoint: JudgeEndpoint,
+    /// Ends what is held when the server stops.
+    pub stop: CancellationToken,
+}
+
+/// `[method.push] pin`.
+#[derive(Clone, Copy, Debug)]
+pub struct PinRule {
+    /// Digits.
+    pub length: u32,
+    /// Wrong ones in a row that lock it.
+    pub tries: u32,
+}
+
+/// Where the store app polls, enrols and answers.
+pub const PUSH_PATH: &str = "/push";
+
+/// Phones that hold a line at once.
+pub const WAITING_MAX: usize = 4096;
+
+/// How long the store app's poll is held: its manual refresh shows a spinner meanwhile.
+const HOLD_STORE_APP: Duration = Duration::from_secs(10);
+
+/// How long the page's poll is held.
+const HOLD_PAGE: Duration = Duration::from_secs(20);
+
+/// A line looks into the store this often in any case: a prompt may have come by another node (rules G5).
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The routes of phones: `/push` and `/phone/…`. Whoever serves them puts the [`crate::web::ClientAddress`] on each request
+/// and the headers of pages on each answer.
+pub fn router(rooms: PhoneRooms) -> Router {
+    let site = rooms.site.clone();
+    let desk = Arc::new(Desk::new(rooms));
+    let small = Bounds { body_max: super::page::BODY_OCTETS_MAX, ..Bounds::default() };
+    let acts = Router::new()
+        .route("/phone/api/enrol", post(page::enrol))
+        .route("/phone/api/answer", post(page::answer))
+        .route("/phone/api/subscription", post(page::subscribe))
+        .route("/phone/api/leave", post(page::leave));
+    let polls = Router::new().route("/phone/api/poll", post(page::poll)).route(PUSH_PATH, get(store_app::poll));
+    let posts = Router::new().route(PUSH_PATH, post(store_app::post));
+    bounded(acts, small).merge(patient(polls)).merge(quick(posts)).with_state(desk).merge(quick(shell::routes(site)))
+}
