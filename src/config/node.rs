@@ -148,10 +148,8 @@ impl<'a> Node<'a> {
 
     /// The elements of an array, or the one value that stands for an array of one; none are as good as some.
     pub(super) fn any_number(&self) -> Option<Vec<Self>> {
-        match self.value {
-            Value::Array(_, values) if values.is_empty() => Some(Vec::new()),
-            _ => self.one_or_more(),
-        }
+        let is_empty = self.value.as_array().is_some_and(<[Value]>::is_empty);
+        if is_empty { Some(Vec::new()) } else { self.one_or_more() }
     }
 
     /// A table whose keys somebody else judges.

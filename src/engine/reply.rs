@@ -2,13 +2,14 @@
 //! the rule's own in their place (rules E3), then signed. Nothing unsigned leaves (E1).
 
 use login::Tick;
-use login::answer::{Accept, Answer, Challenge, Reject};
+use login::answer::{Accept, Answer, Challenge, Reject, Text};
 use wire::{
     Attribute, Datagram, Full, HeldAttributes, ReplyAttributes, ReplyCode, ReplyWriter, Salts, SignedReply,
     eap_failure, kind,
 };
 
 use super::ask::Request;
+use crate::language::{self, Language};
 
 /// Text in one attribute (RFC 2865 §5).
 const TEXT_MAX: usize = 253;
@@ -87,14 +88,18 @@ fn write_reject(
         write_held(attributes, writer, salt_seed)?;
     }
     denial.write(writer)?;
-    reject.text.as_deref().map_or(Ok(()), |text| write_text(text, writer))
+    match &reject.text {
+        None => Ok(()),
+        Some(Text::Ours(reason)) => write_text(&language::refusal(spoken(reject.language.as_deref()), *reason), writer),
+        Some(Text::Rule(text)) => write_text(text, writer),
+    }
 }
 
 fn write_challenge(challenge: &Challenge, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2]) -> Result<(), Full> {
     match challenge {
         Challenge::Primary(attributes) => write_held(attributes, writer, salt_seed),
-        Challenge::Ours { text, state } => {
-            write_text(text, writer)?;
+        Challenge::Ours { say, language, state } => {
+            write_text(&language::challenge(spoken(language.as_deref()), *say), writer)?;
             writer.push(Attribute { kind: kind::STATE, value: state })?;
             writer.push(Attribute { kind: kind::PROMPT, value: &PROMPT_ECHO })
         }
@@ -103,6 +108,11 @@ fn write_challenge(challenge: &Challenge, writer: &mut ReplyWriter<'_>, salt_see
 
 fn write_held(attributes: &HeldAttributes, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2]) -> Result<(), Full> {
     attributes.write(writer, &ReplyAttributes::default(), &mut Salts::new(salt_seed))
+}
+
+/// The language that the user chose, or English.
+fn spoken(tag: Option<&str>) -> Language {
+    tag.and_then(Language::of_tag).unwrap_or_default()
 }
 
 /// Reply-Message, in as many attributes as the text needs, never split inside a character.
@@ -155,8 +165,9 @@ mod tests {
             on_primary_reject: None,
             secret,
         };
-        let question = Challenge::Ours { text: "x".repeat(5000).into(), state: [1; 16] };
-        assert_eq!(send(&Answer::Challenge(question), request, [0; 2], Tick(0)), Err(Full));
+        let question = Text::Rule("x".repeat(5000).into());
+        let question = Reject { reason: login::Reason::Rule, text: Some(question), language: None, attributes: None };
+        assert_eq!(send(&Answer::Reject(question), request, [0; 2], Tick(0)), Err(Full));
         let octets = sent.lock().unwrap().clone();
         let reply = PacketView::parse(&octets).unwrap();
         assert_eq!(reply.code(), Code::AccessReject);

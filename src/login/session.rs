@@ -215,7 +215,8 @@ impl Session {
     /// About how many octets it takes (G1).
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.logins.iter().map(Login::bytes).sum::<usize>()
+        let free = self.logins.capacity() - self.logins.len();
+        size_of::<Self>() + free * size_of::<Login>() + self.logins.iter().map(Login::bytes).sum::<usize>()
     }
 
     // --- events ------------------------------------------------------------------------------------------------

@@ -211,6 +211,7 @@ pub(super) struct ServiceMeters {
     pub(super) audit_troubles: Counter,
     pub(super) webhook_troubles: Counter,
     pub(super) mail_troubles: Counter,
+    pub(super) certificate_troubles: Counter,
 }
 
 impl ServiceMeters {
@@ -231,6 +232,7 @@ impl ServiceMeters {
             audit_troubles: trouble("audit"),
             webhook_troubles: trouble("webhook"),
             mail_troubles: trouble("mail"),
+            certificate_troubles: trouble("certificate"),
         }
     }
 }

@@ -110,6 +110,17 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
     telemetry.emit(MailTrouble { error: &"451" });
+    telemetry.emit(PagesOpened { pages: "portal", at: PEER, url: "https://mfa.example.com" });
+    telemetry.emit(PageRefused { pages: "portal", why: PageRefusal::Crowded });
+    let until = Wall(1_800_000_000_000);
+    let (names, until_day) = ("mfa.example.com", "2027-01-15");
+    telemetry.emit(CertificateTaken { pages: "portal", names, until, until_day, not_for: None });
+    telemetry.emit(CertificateRefused {
+        pages: "portal",
+        doing: "reading the certificate",
+        error: &"half a file",
+        in_force_until: Some(until_day),
+    });
     telemetry.emit(Reloaded { changes: &[] });
     telemetry.emit(ReloadRefused { mistakes: &["vestibule.toml:3:1: unknown key".to_owned()] });
     telemetry.emit(Started { radius: &[PEER], metrics: None, clients: 1, rules: 1 });
@@ -146,6 +157,9 @@ fn what_happened_is_what_is_counted() {
         "vestibule_primary_seconds_count{primary=\"nps\",result=\"accept\"} 1",
         "vestibule_factor_seconds_count{method=\"push\",result=\"accepted\"} 1",
         "vestibule_held_sessions 7",
+        "vestibule_page_refusals_total{pages=\"portal\",reason=\"crowded\"} 1",
+        "vestibule_certificate_ends_timestamp_seconds{pages=\"portal\"} 1800000000",
+        "vestibule_troubles_total{service=\"certificate\"} 1",
         "vestibule_retransmits_total{client=\"asa\"} 1",
         "vestibule_joins_total{client=\"asa\"} 1",
         "vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1",
@@ -188,7 +202,8 @@ fn no_metric_tells_of_a_user() {
         for label in labels.split("\",") {
             let name = label.split_once('=').unwrap().0;
             assert!(
-                ["client", "reason", "code", "primary", "result", "method", "service", "version", "le"].contains(&name),
+                ["client", "reason", "code", "primary", "result", "method", "service", "version", "pages", "le"]
+                    .contains(&name),
                 "{labels}"
             );
         }

@@ -62,7 +62,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The hops of every `X-Forwarded-For`, in their order; `None` where one is no address.
 fn forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
-    elements(headers, &FORWARDED_FOR, |element| address(element))
+    elements(headers, &FORWARDED_FOR, address)
 }
 
 /// The hops of every `Forwarded` (RFC 7239 §4).

@@ -87,29 +87,13 @@ impl Chain {
             .collect::<Result<_, _>>()
             .map_err(|_| CertificateTrouble::NoCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateTrouble::NoKey)?;
-        Self::of(chain, key, &[b"http/1.1"])
-    }
-
-    /// A chain that is in our hands already, for these protocols.
-    pub(super) fn of(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-        protocols: &[&[u8]],
-    ) -> Result<Self, CertificateTrouble> {
         let first = chain.first().ok_or(CertificateTrouble::NoCertificate)?;
         let (names, not_before, not_after) = read(first)?;
-        let provider = provider();
-        let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => CertificateTrouble::Mismatch,
-            other => CertificateTrouble::Unusable(other.to_string()),
+        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
+            let is_another = matches!(error, rustls::Error::InconsistentKeys(_));
+            if is_another { CertificateTrouble::Mismatch } else { CertificateTrouble::Unusable(error.to_string()) }
         })?;
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| CertificateTrouble::Unusable(error.to_string()))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Self { config: Arc::new(config), names, not_before, not_after })
+        Ok(Self { config: shown(certified, b"http/1.1")?, names, not_before, not_after })
     }
 
     /// Whether it is for this host (RFC 6125 §6.4.3: `*` stands for one label).
@@ -121,6 +105,17 @@ impl Chain {
         };
         self.names.iter().any(|name| name.eq_ignore_ascii_case(host) || below(name))
     }
+}
+
+/// A handshake that shows this and speaks that protocol.
+fn shown(certified: CertifiedKey, protocol: &[u8]) -> Result<Arc<ServerConfig>, CertificateTrouble> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| CertificateTrouble::Unusable(error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(Arc::new(config))
 }
 
 /// aws-lc-rs, by name: the process has no default that a dependency could set.
@@ -168,7 +163,7 @@ struct InForce {
 }
 
 /// RFC 8737 §6.2.
-pub(super) const ACME_TLS: &[u8] = b"acme-tls/1";
+const ACME_TLS: &[u8] = b"acme-tls/1";
 
 impl Certificates {
     /// Nothing is in force yet: handshakes are refused.
@@ -196,9 +191,19 @@ impl Certificates {
         self.0.chain.load_full()
     }
 
-    /// The answer to a challenge of `tls-alpn-01` for a host, until it is taken back.
-    pub(super) fn answer_challenge(&self, host: &str, answer: &Chain) {
-        self.challenges().insert(host.into(), Arc::clone(&answer.config));
+    /// Answers a challenge of `tls-alpn-01` for a host with this certificate, until it is taken back.
+    pub(super) fn answer_challenge(
+        &self,
+        host: &str,
+        certificate: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), CertificateTrouble> {
+        let unusable = |error: rustls::Error| CertificateTrouble::Unusable(error.to_string());
+        // Not looked into as a chain is: its critical extension is for the authority alone, and nobody else may take it.
+        let key = provider().key_provider.load_private_key(key).map_err(unusable)?;
+        let answer = shown(CertifiedKey::new(vec![certificate], key), ACME_TLS)?;
+        self.challenges().insert(host.into(), answer);
+        Ok(())
     }
 
     /// Takes the answer back.

@@ -5,9 +5,10 @@
 //! handshake, and a broken one never replaces a good one. It knows no page, no user and no policy, decides nothing, and
 //! reads no clock: who owns the tasks says when to look again.
 //!
-//! Read in this order: `door` (from a listener to a request), `address`, `certificates`; then what rooms put
+//! Read in this order: `door` (from a listener to a request), `address`, `certificates`, `acme`; then what rooms put
 //! around their routes: `bounds` and `headers`.
 
+pub mod acme;
 mod address;
 mod bounds;
 mod certificates;

@@ -312,7 +312,7 @@ async fn a_body_that_drips_is_cut_off_at_routes_that_wait_too() {
 
 #[tokio::test]
 async fn a_route_that_never_answers_is_cut_off_unless_it_waits_on_purpose() {
-    let pages = || Router::new().route("/wait", get(|| std::future::pending::<&'static str>()));
+    let pages = || Router::new().route("/wait", get(std::future::pending::<&'static str>));
     let cut = bounded(pages(), Bounds { answer_within: Some(INSTANT), ..Bounds::default() });
     let waits = Router::new().nest("/patient", patient(pages()));
     let site = site(cut.merge(waits), NO_HURRY).await;

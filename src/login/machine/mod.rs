@@ -112,6 +112,8 @@ struct Inside {
     station_known: bool,
     /// What the phone must prove (B4, F8).
     asks: Asks,
+    /// No phone of the user rings by itself.
+    must_open_app: bool,
 }
 
 impl Inside {
@@ -127,6 +129,7 @@ impl Inside {
     /// What the challenge says while the phone is waited for.
     fn waiting_for_phone(&self) -> Say {
         match (self.asks.number, self.has_codes()) {
+            (NumberMatch::Off, true) if self.must_open_app => Say::OpenAppOrCode,
             (NumberMatch::Off, true) => Say::ApproveOrCode,
             (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
             (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
@@ -136,6 +139,7 @@ impl Inside {
     /// The same, where a code can't help now.
     fn waiting_without_codes(&self) -> Say {
         match self.asks.number {
+            NumberMatch::Off if self.must_open_app => Say::OpenApp,
             NumberMatch::Off => Say::Approve,
             NumberMatch::Shown(number) => Say::Choose(number),
             NumberMatch::Typed(_) => Say::TypeDigits,
@@ -145,6 +149,11 @@ impl Inside {
     fn has_codes(&self) -> bool {
         self.usable.iter().any(|method| method.is_code())
     }
+
+    fn bytes(&self) -> usize {
+        let methods = (self.methods.capacity() + self.usable.capacity()) * size_of::<Method>();
+        self.first.attributes().bytes() + methods + size_of_val(&*self.groups)
+    }
 }
 
 /// A challenge of ours, or of the primary's, that is out.
@@ -153,6 +162,15 @@ struct Open {
     state: StateHash,
     until: Tick,
     challenge: OpenChallenge,
+}
+
+impl Open {
+    fn bytes(&self) -> usize {
+        match &self.challenge {
+            OpenChallenge::Ours { .. } => 0,
+            OpenChallenge::Primary(attributes) => attributes.bytes(),
+        }
+    }
 }
 
 /// What was asked, so that the same can be asked again under the same State (B2).
@@ -618,24 +636,23 @@ impl Login {
         }
     }
 
-    /// About how many octets it takes, for the bound of the map (G1).
+    /// About how many octets it takes, for the bound of the map (G1). What several parts share counts for each.
     pub(crate) fn bytes(&self) -> usize {
-        let attributes = match &self.stage {
-            Stage::ReadingUser { first, .. } => first.attributes().encoded_len(),
+        let stage = match &self.stage {
+            Stage::ReadingUser { first, .. } => first.attributes().bytes(),
             Stage::CheckingCode { inside, .. }
             | Stage::CheckingNumber { inside, .. }
             | Stage::Claiming { inside, .. }
             | Stage::AwaitingPhone { inside }
-            | Stage::AwaitingAnswer { inside, .. }
-            | Stage::Lingering { inside }
-            | Stage::Releasing { inside, .. } => inside.first.attributes().encoded_len(),
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => 0,
+            | Stage::Lingering { inside } => inside.bytes(),
+            Stage::Releasing { inside, .. } => inside.bytes() + size_of::<Record>(),
+            Stage::AwaitingAnswer { inside, open } => inside.bytes() + open.bytes(),
+            Stage::AnsweringPrimary { open, state, .. } => open.bytes() + state.len(),
+            Stage::Rejecting { reject, .. } => reject.bytes(),
+            Stage::Ended { answer, .. } => answer.bytes(),
+            Stage::AskingPrimary { .. } | Stage::Gone => 0,
         };
-        size_of::<Self>() + self.case.user_octets.len() + self.case.askers.bytes() + attributes
+        size_of::<Self>() + self.case.bytes() + stage
     }
 }
 
@@ -684,6 +701,24 @@ impl Case {
             room: first::PACKET_MAX,
         };
         (case, attempt.credential)
+    }
+
+    /// What it keeps beside itself (G1).
+    fn bytes(&self) -> usize {
+        let names = self.user.as_ref().map_or(0, |user| user.folded().len())
+            + self.user_octets.len()
+            + self.station.as_ref().map_or(0, |station| station.octets().len())
+            + self.vouched.as_ref().map_or(0, |vouched| vouched.len());
+        let typed = match &self.appended {
+            Some(Appended::Code(code)) => code.expose().len(),
+            Some(Appended::Method(_)) | None => 0,
+        };
+        let spent = self.spent.capacity() * size_of::<Spent>()
+            + self.spent.iter().filter_map(|spent| spent.result.as_ref()).map(Answer::bytes).sum::<usize>();
+        let asked = self.wrong.capacity() * size_of::<Proof>()
+            + self.repeating.capacity() * size_of::<(Question, AskerId)>()
+            + self.askers.bytes();
+        names + typed + spent + asked + size_of_val(&*self.tried)
     }
 
     fn client_policy(&self) -> Option<&ClientPolicy> {

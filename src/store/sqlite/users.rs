@@ -229,6 +229,7 @@ pub(super) fn facts(
     let Some(row) = UserRow::find(tx, user)? else { return Ok(UserFacts::default()) };
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
+        must_open_app: false,
         known: true,
         blocked: row.barred(),
         groups: row.groups.as_slice().into(),

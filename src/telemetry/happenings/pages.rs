@@ -121,7 +121,7 @@ pub struct CertificateRefused<'a> {
 impl sealed::Sealed for CertificateRefused<'_> {}
 impl Happening for CertificateRefused<'_> {
     fn tell(self, telemetry: &Telemetry) {
-        telemetry.registrar().counter(MetricName::Troubles, &[("service", "certificate")]).increment(1);
+        telemetry.service().certificate_troubles.increment(1);
         let Some(more) = telemetry.gate("certificate", self.pages).admit(telemetry.now()) else { return };
         let (pages, doing, more) = (self.pages, self.doing, and_more(more));
         let error = wire::log_safe(self.error.to_string().as_bytes());

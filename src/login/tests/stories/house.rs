@@ -394,6 +394,19 @@ impl House {
         self.count(|effect| matches!(effect, Effect::Release { .. }))
     }
 
+    /// What the sessions say they take, for the bound on all of them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sessions.values().map(Session::bytes).sum()
+    }
+
+    /// The primary answers its newest question with these attributes.
+    pub(crate) fn primary_answers(&mut self, answer: impl Fn(ResolvedUser) -> PrimaryAnswer) {
+        self.answer_newest(|effect| {
+            let Effect::AskPrimary { login, question, claimed, .. } = effect else { return None };
+            Some(Event::Login(*login, LoginEvent::Primary(*question, answer(claimed.clone()))))
+        });
+    }
+
     pub(crate) fn sessions(&self) -> usize {
         self.sessions.len()
     }
