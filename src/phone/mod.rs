@@ -18,4 +18,4 @@ pub mod stamp;
 pub mod store_app;
 pub mod waiting;
 
-pub use service::{JudgeEndpoint, PUSH_PATH, PhoneRooms, PinRule, WAITING_MAX, router};
+pub use service::{JudgeEndpoint, PUSH_PATH, PhoneRooms, PhoneStore, PinRule, TakesAnswers, WAITING_MAX, router};

@@ -15,14 +15,14 @@ use sha2::Sha256;
 
 use super::offers::{Offer, Offers};
 use super::pin::Pins;
-use super::{LOOK_EVERY, PhoneRooms};
+use super::{LOOK_EVERY, PhoneRooms, PhoneStore};
 use crate::phone::limits::{Buckets, Rate, subscriber};
 use crate::phone::page::PageKey;
 use crate::phone::replay::Replay;
 use crate::phone::store_app::{self, PhoneKey};
 use crate::phone::waiting::Seat;
 use crate::store::web::{DeviceState, Phone, Seen};
-use crate::store::{Answered, Channel, OpenPrompt, Store, StoreError};
+use crate::store::{Answered, Channel, OpenPrompt, StoreError};
 use crate::web::ClientAddress;
 
 /// Polls of one phone: one a second, five at once.
@@ -105,7 +105,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn store(&self) -> &dyn Store {
+    pub(super) fn store(&self) -> &dyn PhoneStore {
         &*self.rooms.store
     }
 
@@ -332,7 +332,7 @@ impl Desk {
         answer: PhoneAnswer,
         number: Option<Number>,
     ) -> Result<Answered, Stop> {
-        Ok(self.rooms.engine.phone_answers(prompt.prompt, device.clone(), answer, number).await?)
+        Ok(self.rooms.answers.take(prompt.prompt, device.clone(), answer, number).await?)
     }
 
     /// The digits that the phone shows now (rules F8, *typed*).
@@ -364,5 +364,5 @@ fn bounded(agent: &str) -> &str {
     &agent[..end]
 }
 
-/// The body of a message that we can't do without, for handlers: the desk behind an `Arc`.
+/// As handlers are given it.
 pub(super) type SharedDesk = Arc<Desk>;

@@ -10,21 +10,20 @@ mod page;
 mod pin;
 mod store_app;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
+use login::{DeviceId, Number, PhoneAnswer, PromptId};
 use tokio_util::sync::CancellationToken;
 
 use super::shell::{self, Site};
 use super::waiting::Waiting;
 use crate::engine::{Clock, Engine};
 use crate::enrolment::activation::PushUrl;
-use crate::store::Store;
+use crate::store::web::{Phones, Pins};
+use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
 use crate::web::{Bounds, bounded, patient, quick};
 
 use desk::Desk;
@@ -32,12 +31,41 @@ use desk::Desk;
 /// Whether an address of a push service may be written to (rules F6); the words say why not, for the log.
 pub type JudgeEndpoint = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
+/// What the service asks of the store: devices with their keys, what is open for them, and PINs.
+pub trait PhoneStore: Phones + Pins + Devices + SiteKeys {}
+
+impl<S: Phones + Pins + Devices + SiteKeys> PhoneStore for S {}
+
+/// Where an answer goes once it was verified: the engine, which has the store decide by compare-and-set (rules A8).
+pub trait TakesAnswers: Send + Sync {
+    /// A phone answers; `number` is what was entered or chosen on it.
+    fn take(
+        &self,
+        prompt: PromptId,
+        device: DeviceId,
+        answer: PhoneAnswer,
+        number: Option<Number>,
+    ) -> StoreFuture<'_, Answered>;
+}
+
+impl TakesAnswers for Engine {
+    fn take(
+        &self,
+        prompt: PromptId,
+        device: DeviceId,
+        answer: PhoneAnswer,
+        number: Option<Number>,
+    ) -> StoreFuture<'_, Answered> {
+        Box::pin(self.phone_answers(prompt, device, answer, number))
+    }
+}
+
 /// What the service is made of.
 pub struct PhoneRooms {
-    /// Takes the answers.
-    pub engine: Engine,
+    /// Takes the answers: the engine.
+    pub answers: Arc<dyn TakesAnswers>,
     /// Devices, keys and open prompts.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn PhoneStore>,
     /// The house's clock.
     pub clock: Clock,
     /// What the page says of its site.
@@ -90,8 +118,12 @@ pub fn router(rooms: PhoneRooms) -> Router {
         .route("/phone/api/enrol", post(page::enrol))
         .route("/phone/api/answer", post(page::answer))
         .route("/phone/api/subscription", post(page::subscribe))
-        .route("/phone/api/leave", post(page::leave));
-    let polls = Router::new().route("/phone/api/poll", post(page::poll)).route(PUSH_PATH, get(store_app::poll));
-    let posts = Router::new().route(PUSH_PATH, post(store_app::post));
-    bounded(acts, small).merge(patient(polls)).merge(quick(posts)).with_state(desk).merge(quick(shell::routes(site)))
+        .route("/phone/api/leave", post(page::leave))
+        .with_state(Arc::clone(&desk));
+    let polls = Router::new()
+        .route("/phone/api/poll", post(page::poll))
+        .route(PUSH_PATH, get(store_app::poll))
+        .with_state(Arc::clone(&desk));
+    let posts = Router::new().route(PUSH_PATH, post(store_app::post)).with_state(desk);
+    bounded(acts, small).merge(patient(polls)).merge(quick(posts)).merge(quick(shell::routes(site)))
 }

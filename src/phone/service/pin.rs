@@ -8,8 +8,8 @@ use login::{ResolvedUser, Wall};
 use tokio::sync::Semaphore;
 use wire::Secret;
 
-use super::PinRule;
-use crate::store::{Store, StoreError};
+use super::{PhoneStore, PinRule};
+use crate::store::StoreError;
 
 /// Hashes under way at once: each takes tens of milliseconds of a core and 19 MiB on purpose.
 const AT_ONCE: usize = 4;
@@ -53,7 +53,7 @@ impl Pins {
     /// The store could not be read or written; nothing is right then (rules A5).
     pub(super) async fn check(
         &self,
-        store: &dyn Store,
+        store: &dyn PhoneStore,
         user: &ResolvedUser,
         typed: &Secret,
         at: Wall,

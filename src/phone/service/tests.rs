@@ -1,1 +1,0 @@
-//! The service over its routes, with a store and an engine of the tests.
