@@ -18,4 +18,6 @@ pub mod stamp;
 pub mod store_app;
 pub mod waiting;
 
-pub use service::{JudgeEndpoint, PUSH_PATH, PhoneRooms, PhoneStore, PinRule, TakesAnswers, WAITING_MAX, router};
+pub use service::{
+    Holds, JudgeEndpoint, PUSH_PATH, PhoneRooms, PhoneStore, PinRule, TakesAnswers, WAITING_MAX, router,
+};

@@ -15,6 +15,8 @@ mod holding;
 mod mail;
 mod notifier;
 mod operations;
+mod phone_page;
 mod races;
 mod refusals;
 mod stance;
+mod store_app;

@@ -78,6 +78,8 @@ pub struct PhoneRooms {
     pub waiting: Waiting,
     /// Digits of a PIN at least, and wrong ones in a row that lock it: `[method.push] pin`.
     pub pin: PinRule,
+    /// How long a poll with nothing to show is held.
+    pub holds: Holds,
     /// Judges where a browser says that messages for it go.
     pub endpoint: JudgeEndpoint,
     /// Ends what is held when the server stops.
@@ -99,11 +101,20 @@ pub const PUSH_PATH: &str = "/push";
 /// Phones that hold a line at once.
 pub const WAITING_MAX: usize = 4096;
 
-/// How long the store app's poll is held: its manual refresh shows a spinner meanwhile.
-const HOLD_STORE_APP: Duration = Duration::from_secs(10);
+/// How long a poll with nothing to show is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Holds {
+    /// The store app's, whose manual refresh shows a spinner meanwhile.
+    pub store_app: Duration,
+    /// Our page's.
+    pub page: Duration,
+}
 
-/// How long the page's poll is held.
-const HOLD_PAGE: Duration = Duration::from_secs(20);
+impl Default for Holds {
+    fn default() -> Self {
+        Self { store_app: Duration::from_secs(10), page: Duration::from_secs(20) }
+    }
+}
 
 /// A line looks into the store this often in any case: a prompt may have come by another node (rules G5).
 const LOOK_EVERY: Duration = Duration::from_secs(2);

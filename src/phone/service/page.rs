@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use login::{DeviceId, Number, PhoneAnswer, Wall};
 use serde_json::{Value, json};
 
-use super::HOLD_PAGE;
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use super::offers::Offer;
 use super::pin::PinCheck;
@@ -169,7 +168,7 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
     desk.poll_once(&device, &poll.signed_text(origin), poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
     let open = if poll.wait {
-        desk.wait_for(&phone, HOLD_PAGE, |_| true).await?
+        desk.wait_for(&phone, desk.rooms.holds.page, |_| true).await?
     } else {
         desk.open_for(&phone, |_| true).await?
     };

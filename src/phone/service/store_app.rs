@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use login::{DeviceId, Number, PhoneAnswer};
 use serde_json::Value;
 
-use super::HOLD_STORE_APP;
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use crate::enrolment::activation::{Serial, ServerKey};
 use crate::phone::store_app::envelope::{self, ErrorCode, UNVERIFIED};
@@ -116,7 +115,7 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &s
     desk.poll_once(&device, &text, poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
     let version = agent.and_then(AppVersion::of_user_agent);
-    let open = desk.wait_for(&phone, HOLD_STORE_APP, |open| can_show(version, open)).await?;
+    let open = desk.wait_for(&phone, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
     let shown = open.map(|open| shown(desk, &phone, &poll.serial, &open)).transpose()?;
     Ok(envelope::polled(shown.into_iter().collect()))
 }

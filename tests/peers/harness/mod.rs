@@ -10,6 +10,7 @@ pub(crate) mod freeradius;
 pub(crate) mod notifier;
 pub(crate) mod oath;
 pub(crate) mod phone;
+pub(crate) mod phone_house;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
