@@ -20,3 +20,4 @@ mod races;
 mod refusals;
 mod stance;
 mod store_app;
+mod web_push;

@@ -11,6 +11,7 @@ pub(crate) mod notifier;
 pub(crate) mod oath;
 pub(crate) mod phone;
 pub(crate) mod phone_house;
+pub(crate) mod push_service;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
