@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod enrolment;
 pub mod factor;
+pub mod hashing;
 pub mod language;
 pub mod listen;
 pub mod mail;

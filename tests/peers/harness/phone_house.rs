@@ -196,7 +196,7 @@ impl PhoneHouse {
     }
 
     pub(crate) fn has_pin(&self, pin: &str) {
-        let hash = ::vestibule::primary::local::hash_password(&Secret::new(pin)).unwrap();
+        let hash = ::vestibule::hashing::hash_password(&Secret::new(pin)).unwrap();
         let pin = Pin {
             hash: Secret::new(hash),
             version: 0,
