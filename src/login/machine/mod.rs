@@ -26,6 +26,7 @@ use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser,
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
 use crate::prompt::{Asks, DeviceId, Number, NumberMatch, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
+use crate::session::{Waiting, WaitsFor};
 use crate::words::Say;
 
 use askers::Askers;
@@ -617,6 +618,35 @@ impl Login {
     /// It waits for a person: counted as held.
     pub(crate) fn is_held(&self) -> bool {
         self.at_prompt() || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. })
+    }
+
+    /// What it waits for, if it waits for anything.
+    pub(crate) fn waiting(&self, prompt_is_out: bool) -> Option<Waiting> {
+        let waits_for = match &self.stage {
+            Stage::AskingPrimary { .. } => WaitsFor::Primary,
+            Stage::AnsweringPrimary { .. } => WaitsFor::PrimaryAnswer,
+            Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. } => WaitsFor::Store,
+            Stage::AwaitingPhone { .. } | Stage::Lingering { .. } => WaitsFor::Phone,
+            Stage::AwaitingAnswer { .. } if prompt_is_out => WaitsFor::PhoneOrAnswer,
+            Stage::AwaitingAnswer { .. } => WaitsFor::Answer,
+            Stage::Rejecting { .. } | Stage::Ended { .. } | Stage::Gone => return None,
+        };
+        let case = &self.case;
+        Some(Waiting {
+            login: case.id,
+            vouched: case.vouched.clone(),
+            name: String::from_utf8_lossy(&case.user_octets).into_owned(),
+            client: case.client.clone(),
+            station: case.station.clone(),
+            rule: case.rule.as_ref().map(|rule| rule.name.clone()),
+            waits_for,
+            since: case.began.tick,
+            askers: case.askers.asked(),
+        })
     }
 
     /// The next moment at which this login must be woken.
