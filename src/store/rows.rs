@@ -50,7 +50,7 @@ pub struct User {
     pub added_at: Wall,
     /// Active tokens, oldest first.
     pub tokens: Vec<Token>,
-    /// Active devices, oldest first.
+    /// Devices in whatever state, oldest first.
     pub devices: Vec<Device>,
     /// Code failures from all unknown stations together (D1).
     pub codes: Bucket,
@@ -337,7 +337,7 @@ impl Channel {
     }
 }
 
-/// An active device.
+/// A device of a user, in whatever state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its id, as commands show it.
@@ -352,6 +352,8 @@ pub struct Device {
     pub added_at: Wall,
     /// How far it is: only active ones count as a method.
     pub state: DeviceState,
+    /// Until when its activation can be used: a waiting one past that is no device any more, and is forgotten when met.
+    pub waits_until: Option<Wall>,
     /// Its key's fingerprint, as page and phone show it: the first 40 bits of SHA-256 over its SPKI, in base32 with a dash.
     pub fingerprint: Option<Arc<str>>,
     /// When it last proved its key.
@@ -375,7 +377,8 @@ pub enum Answered {
     TooLate,
     /// Not the number that the screen shows: the prompt is denied now (F8).
     WrongNumber,
-    /// A yes that brings no number where one is asked for, or may not come from this device: nothing changed (B4).
+    /// A yes that brings no number where one is asked for, or that may not come from this device (B4, F8); or the decline
+    /// that the store app sends once its code was read (F5). Nothing changed.
     NotLike,
 }
 
@@ -394,7 +397,8 @@ pub struct OpenPrompt {
     pub station: Option<Station>,
     /// When it was claimed: the time that a phone shows.
     pub claimed_at: Wall,
-    /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from.
+    /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from;
+    /// the digits of `Typed` are not told here (they read 0), but by `reveal_number`.
     pub asks: Asks,
     /// A test push: for this device alone.
     pub only: Option<DeviceId>,

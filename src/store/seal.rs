@@ -113,6 +113,11 @@ impl Seals {
         hmac(&self.stations[..], &[octets]).iter().take(16).copied().collect()
     }
 
+    /// A keyed hash of what must be known again but never be read: a code, for its purpose and its user.
+    pub(super) fn keyed(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        hmac(&self.sites.derive(&format!("hash {purpose}"))[..], parts)
+    }
+
     /// A name that nobody knows, as it is written down: people type passwords there (rules F2).
     pub(super) fn unknown_name(&self, name: &str) -> String {
         let hash = hmac(&self.names[..], &[name.as_bytes()]);

@@ -97,7 +97,7 @@ pub trait Devices: Send + Sync {
         label: Option<String>,
         at: Wall,
     ) -> StoreFuture<'_, DeviceId>;
-    /// The user's active devices, oldest first; none for an unknown user.
+    /// The user's devices in whatever state, oldest first; none for an unknown user. Only active ones take prompts.
     fn list_devices(&self, user: &ResolvedUser) -> StoreFuture<'_, Vec<Device>>;
     /// Removes a device; the user's open prompts are withdrawn (F5).
     fn remove_device(&self, device: &DeviceId, at: Wall) -> StoreFuture<'_, ()>;

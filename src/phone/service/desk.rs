@@ -287,9 +287,18 @@ impl Desk {
         chosen.into_iter().map(|number| format!("{number:02}")).collect()
     }
 
-    pub(super) fn offered(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) {
+    /// The prompt is put to the phone: it lives, whatever becomes of it (a silent phone is told of).
+    pub(super) async fn offered(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) -> Result<(), Stop> {
         let now = self.now().wall;
-        self.offers().offered(nonce, prompt.clone(), device, now);
+        if self.remember(nonce, prompt, device) {
+            self.store().phone_seen(device, Seen::default(), now).await?;
+        }
+        Ok(())
+    }
+
+    fn remember(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) -> bool {
+        let now = self.now().wall;
+        self.offers().offered(nonce, prompt.clone(), device, now)
     }
 
     /// What this nonce was put to the phone with: as remembered, or as it stands in the store.
@@ -305,9 +314,14 @@ impl Desk {
             let Some(open) = open.filter(|open| is_for(phone, open) && nonce_of(open.prompt, device) == nonce) else {
                 return Ok(None);
             };
-            self.offered(nonce, &open, device);
+            self.remember(nonce, &open, device);
         }
         Ok(self.offers().of(nonce).filter(|offer| offer.device == *device).cloned())
+    }
+
+    /// The phone's owner gave a reason for declining after the code was shown: a deny from it counts again (rules F5).
+    pub(super) async fn unreveal(&self, prompt: &OpenPrompt, device: &DeviceId) -> Result<(), Stop> {
+        Ok(self.store().unreveal_number(prompt.prompt, device).await?)
     }
 
     pub(super) fn code_shown(&self, nonce: &str) {

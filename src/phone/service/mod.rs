@@ -28,8 +28,14 @@ use crate::web::{Bounds, bounded, patient, quick};
 
 use desk::Desk;
 
-/// Whether an address of a push service may be written to (rules F6); the words say why not, for the log.
-pub type JudgeEndpoint = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+/// Which push services a page may name: `[method.push] webpush_hosts` and `allow_private` (rules F6).
+#[derive(Clone, Debug)]
+pub struct PushServices {
+    /// Hosts; a leading `*.` stands for any names.
+    pub hosts: Vec<String>,
+    /// They may live inside.
+    pub allow_private: bool,
+}
 
 /// What the service asks of the store: devices with their keys, what is open for them, and PINs.
 pub trait PhoneStore: Phones + Pins + Devices + SiteKeys {}
@@ -80,8 +86,8 @@ pub struct PhoneRooms {
     pub pin: PinRule,
     /// How long a poll with nothing to show is held.
     pub holds: Holds,
-    /// Judges where a browser says that messages for it go.
-    pub endpoint: JudgeEndpoint,
+    /// Where messages for a page may go.
+    pub push_services: PushServices,
     /// Ends what is held when the server stops.
     pub stop: CancellationToken,
 }

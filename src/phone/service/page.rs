@@ -14,6 +14,7 @@ use super::desk::{Desk, SharedDesk, Stop, wants};
 use super::offers::Offer;
 use super::pin::PinCheck;
 use crate::enrolment::activation::ActivationCode;
+use crate::factor::push::{check_endpoint, check_subscription_key};
 use crate::phone::page::{
     ACT_WINDOW, Answer, Asked, Enrol, Leave, Malformed, POLL_WINDOW, Poll, Shown, Subscribe, Subscription, Verdict,
     judge,
@@ -140,11 +141,13 @@ fn state(phone: &Phone) -> &'static str {
 
 /// Only an address that we would write to is kept (rules F6).
 fn kept(desk: &Desk, told: &Subscription) -> Result<Kept, Told> {
-    (desk.rooms.endpoint)(&told.endpoint).map_err(|why| {
-        tracing::info!(why, "a phone's push service is none that we write to");
+    let (p256dh, auth) = told.keys();
+    let services = &desk.rooms.push_services;
+    let judged = check_endpoint(&told.endpoint, &services.hosts, services.allow_private);
+    judged.and_then(|_| check_subscription_key(&p256dh)).map_err(|why| {
+        tracing::info!(%why, "a phone's push service is none that we write to");
         Told::Malformed(Malformed::Member("endpoint"))
     })?;
-    let (p256dh, auth) = told.keys();
     Ok(Kept { endpoint: told.endpoint.as_str().into(), p256dh, auth })
 }
 
@@ -172,16 +175,19 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
     } else {
         desk.open_for(&phone, |_| true).await?
     };
-    let prompts: Vec<Value> = open.iter().map(|open| shown(desk, &phone, open)).collect();
+    let mut prompts = Vec::new();
+    if let Some(open) = &open {
+        prompts.push(shown(desk, &phone, open).await?);
+    }
     Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts })))
 }
 
 /// A prompt as the page draws it: what is shown, and what it must prove.
-fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Value {
+async fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Result<Value, Told> {
     let nonce = desk.page_nonce(open.prompt, &phone.device.id);
-    desk.offered(&nonce, open, &phone.device.id);
+    desk.offered(&nonce, open, &phone.device.id).await?;
     let (number, typed) = wants(open);
-    json!({
+    Ok(json!({
         "challenge": open.prompt.to_string(),
         "nonce": nonce,
         "shown": shown_of(desk, open).to_json(),
@@ -190,7 +196,7 @@ fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Value {
         "typed": typed,
         "pin": open.asks.pin.then(|| json!({ "length": desk.rooms.pin.length })),
         "test": open.only.is_some(),
-    })
+    }))
 }
 
 fn shown_of(desk: &Desk, open: &OpenPrompt) -> Shown {
@@ -262,7 +268,13 @@ async fn act(
     let device = &phone.device.id;
     let (said, number) = match verdict {
         Verdict::Approve { number } => (PhoneAnswer::Approve, number.and_then(|text| text.parse().ok()).map(Number)),
-        Verdict::Deny => (PhoneAnswer::Deny, None),
+        Verdict::Deny => {
+            // Our page has no "Done" that could be meant: its Deny is one, also after it showed a code.
+            if wants(open).1 {
+                desk.unreveal(open, device).await?;
+            }
+            (PhoneAnswer::Deny, None)
+        }
         Verdict::Fraud => (PhoneAnswer::Fraud, None),
         Verdict::ShowCode => {
             let code = desk.reveal(open, device).await?;

@@ -64,7 +64,7 @@ impl Pins {
                 return Ok(PinCheck::Locked);
             }
             let right = self.is_right(typed.clone(), pin.hash).await?;
-            if store.commit_pin_guess(user, pin.version, right, self.rule.tries, at).await? {
+            if self.commit(store, user, (pin.version, right), at).await? {
                 let left = self.rule.tries.saturating_sub(pin.failures).saturating_sub(1);
                 return Ok(match (right, pin.must_change, left) {
                     (true, true, _) => PinCheck::MustChange,
@@ -75,6 +75,24 @@ impl Pins {
             }
         }
         Err(StoreError::Ours("guesses at a PIN kept meeting one another".into()))
+    }
+
+    /// A commit of which nobody knows whether it holds is settled by repeating it (rules C1).
+    async fn commit(
+        &self,
+        store: &dyn PhoneStore,
+        user: &ResolvedUser,
+        (version, right): (u64, bool),
+        at: Wall,
+    ) -> Result<bool, StoreError> {
+        let guess_id = rand::random();
+        let mut rounds = 0;
+        loop {
+            match store.commit_pin_guess(user, guess_id, version, right, self.rule.tries, at).await {
+                Err(StoreError::Unknown(_)) if rounds < ROUNDS_MAX => rounds += 1,
+                said => return said,
+            }
+        }
     }
 
     async fn is_right(&self, typed: Secret, hash: Secret) -> Result<bool, StoreError> {

@@ -116,8 +116,11 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &s
     desk.seen(&phone, agent).await?;
     let version = agent.and_then(AppVersion::of_user_agent);
     let open = desk.wait_for(&phone, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
-    let shown = open.map(|open| shown(desk, &phone, &poll.serial, &open)).transpose()?;
-    Ok(envelope::polled(shown.into_iter().collect()))
+    let mut list = Vec::new();
+    if let Some(open) = open {
+        list.push(shown(desk, &phone, &poll.serial, &open).await?);
+    }
+    Ok(envelope::polled(list))
 }
 
 /// What an app can't show it is not asked (rules B4): it would drop the prompt, or confirm what shows no code. It has no PIN
@@ -128,11 +131,11 @@ fn can_show(version: Option<AppVersion>, open: &OpenPrompt) -> bool {
     !open.asks.pin && able(chosen.is_some(), AppVersion::shows_presence) && able(typed, AppVersion::shows_code)
 }
 
-fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -> Result<Value, Told> {
+async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -> Result<Value, Told> {
     let key = server_key(phone)?;
     let device = &phone.device.id;
     let nonce = desk.store_nonce(open.prompt, device);
-    desk.offered(&nonce, open, device);
+    desk.offered(&nonce, open, device).await?;
     let question = question(open);
     let presence = presence(desk, phone, open);
     let url = desk.rooms.push_url.clone();
@@ -249,7 +252,13 @@ async fn act(desk: &Desk, phone: &Phone, open: &OpenPrompt, answer: &Answer, ver
         Verdict::Approve => (PhoneAnswer::Approve, number()),
         // A wrong number goes to the store as what it is: it denies there, and is counted as what it is (rules F8).
         Verdict::Deny if answer.presence.is_some() => (PhoneAnswer::Approve, number()),
-        Verdict::Deny => (PhoneAnswer::Deny, None),
+        Verdict::Deny => {
+            // After a code was shown the store takes a plain decline for the app's "Done"; this one had a reason, or no code.
+            if wants(open).1 {
+                desk.unreveal(open, device).await?;
+            }
+            (PhoneAnswer::Deny, None)
+        }
         Verdict::Fraud => (PhoneAnswer::Fraud, None),
         Verdict::Nothing => return Ok(envelope::answered(false)),
         Verdict::ShowCode => {

@@ -201,7 +201,8 @@ fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall)
     Ok(())
 }
 
-fn remember_guess(tx: Tx<'_>, owner: i64, guess_id: [u8; 16]) -> Result<(), StoreError> {
+/// Keeps a guess; the latest of each user stay.
+pub(super) fn remember_guess(tx: Tx<'_>, owner: i64, guess_id: [u8; 16]) -> Result<(), StoreError> {
     tx.change("INSERT INTO guesses (guess_id, user) VALUES (?1, ?2)", params![guess_id, owner])?;
     tx.change(
         "DELETE FROM guesses WHERE user = ?1 AND n <= (SELECT n FROM guesses WHERE user = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)",

@@ -18,14 +18,14 @@ use super::users::UserRow;
 use super::{Sqlite, codes, devices, prompts, records, releases, stances, tokens, users};
 
 impl Sqlite {
-    fn write<'a, T: Send + 'static>(
+    pub(super) fn write<'a, T: Send + 'static>(
         &'a self,
         work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(self.writer.write(work))
     }
 
-    fn read<'a, T: Send + 'static>(
+    pub(super) fn read<'a, T: Send + 'static>(
         &'a self,
         work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'a, T> {
