@@ -24,6 +24,7 @@ use crate::engine::{Clock, Engine};
 use crate::enrolment::activation::PushUrl;
 use crate::store::web::{Phones, Pins};
 use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
+use crate::telemetry::Telemetry;
 use crate::web::{Bounds, bounded, patient, quick};
 
 use desk::Desk;
@@ -74,6 +75,8 @@ pub struct PhoneRooms {
     pub store: Arc<dyn PhoneStore>,
     /// The house's clock.
     pub clock: Clock,
+    /// Counts what changed nothing.
+    pub telemetry: Telemetry,
     /// What the page says of its site.
     pub site: Site,
     /// The page's origin, as a browser writes it: `https://mfa.example.com`.

@@ -22,6 +22,7 @@ use crate::phone::page::{
 use crate::phone::stamp::{Skew, Stamp};
 use crate::store::web::{DeviceState, KeyBrought, Phone, PhoneKey as BroughtKey, Seen, Subscription as Kept};
 use crate::store::{Answered, OpenPrompt};
+use crate::telemetry::PhoneRefusal;
 use crate::web::ClientAddress;
 
 /// Why the page gets no answer to what it asked.
@@ -41,6 +42,19 @@ impl From<Stop> for Told {
 impl From<Malformed> for Told {
     fn from(why: Malformed) -> Self {
         Self::Malformed(why)
+    }
+}
+
+impl Told {
+    /// Counted: it changed nothing.
+    fn counted(self, desk: &Desk) -> Self {
+        let why = match &self {
+            Self::Malformed(_) => PhoneRefusal::Malformed,
+            Self::Clock(_) => PhoneRefusal::Clock,
+            Self::Stopped(stop) => stop.why(),
+        };
+        desk.refused("page", why);
+        self
     }
 }
 
@@ -95,7 +109,7 @@ pub(super) async fn enrol(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    enrolled(&desk, from, agent(&headers), &body).await.into_response()
+    enrolled(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
@@ -121,11 +135,7 @@ async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &
             "state": state(&phone),
         }))),
         KeyBrought::SecondKey(user) => {
-            tracing::warn!(
-                user = user.as_str(),
-                device = &*code.device.0,
-                "a second key came for one activation: both are void (rules F3). Somebody else may have seen its code; activate again, in private"
-            );
+            desk.second_key("page", &user, &code.device);
             Err(unknown())
         }
         KeyBrought::Unknown | KeyBrought::WrongCode { .. } => Err(unknown()),
@@ -159,7 +169,7 @@ pub(super) async fn poll(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    polled(&desk, from, agent(&headers), &body).await.into_response()
+    polled(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
@@ -212,7 +222,7 @@ pub(super) async fn answer(
     Extension(from): Extension<ClientAddress>,
     body: Bytes,
 ) -> Response {
-    answered(&desk, from, &body).await.into_response()
+    answered(&desk, from, &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn answered(desk: &Desk, from: ClientAddress, body: &Bytes) -> Done {
@@ -310,6 +320,9 @@ async fn pin(desk: &Desk, phone: &Phone, answer: &Answer) -> Result<Option<Value
     let Some(typed) = &answer.pin else { return Err(Told::Malformed(Malformed::Member("pin"))) };
     let user = &phone.device.user;
     let checked = desk.pins.check(desk.store(), user, typed, desk.now().wall).await.map_err(Stop::from)?;
+    if checked != PinCheck::Right {
+        desk.refused("page", PhoneRefusal::Pin);
+    }
     Ok(match checked {
         PinCheck::Right => None,
         PinCheck::MustChange => Some(json!({ "state": "pin_change" })),
@@ -331,7 +344,7 @@ pub(super) async fn subscribe(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    subscribed(&desk, from, agent(&headers), &body).await.into_response()
+    subscribed(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn subscribed(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
@@ -356,7 +369,7 @@ pub(super) async fn leave(
     Extension(from): Extension<ClientAddress>,
     body: Bytes,
 ) -> Response {
-    left(&desk, from, &body).await.into_response()
+    left(&desk, from, &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn left(desk: &Desk, from: ClientAddress, body: &Bytes) -> Done {

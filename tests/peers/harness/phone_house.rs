@@ -16,6 +16,7 @@ use ::vestibule::store::web::{NewActivation, Phone, Phones, Pins};
 use ::vestibule::store::{
     Answered, Channel, Devices, NewUser, Prompts, Sqlite, SqliteOptions, StoreError, StoreFuture, StoreKey, Users,
 };
+use ::vestibule::telemetry::Telemetry;
 use ::vestibule::web::{ClientAddress, guarded};
 use axum::Extension;
 use login::limits::Limits;
@@ -79,6 +80,7 @@ impl PhoneHouse {
             answers: Arc::clone(&answers) as Arc<dyn TakesAnswers>,
             store: Arc::new(store.clone()),
             clock,
+            telemetry: Telemetry::new(),
             site: Site {
                 account: "Example VPN".into(),
                 help_desk: "Service desk, 0800 1234".into(),
