@@ -18,6 +18,4 @@ pub mod stamp;
 pub mod store_app;
 pub mod waiting;
 
-pub use service::{
-    Holds, JudgeEndpoint, PUSH_PATH, PhoneRooms, PhoneStore, PinRule, TakesAnswers, WAITING_MAX, router,
-};
+pub use service::{Holds, PUSH_PATH, PhoneRooms, PhoneStore, PinRule, PushServices, TakesAnswers, WAITING_MAX, router};

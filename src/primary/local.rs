@@ -10,8 +10,10 @@ use std::sync::Arc;
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable};
 use wire::{Code, HeldAttributes, Secret};
 
+pub use crate::hashing::{HashingFailed, hash_password};
+
 use super::{BoxFuture, Clock, Primary, PrimaryObserver, PrimaryRequest, result_of};
-use crate::hashing::{Hasher, HashingFailed, hash_password};
+use crate::hashing::Hasher;
 use crate::store::Users;
 
 /// What the hash for unknown names is made of; knowing it opens nothing.

@@ -30,7 +30,7 @@ use crate::telemetry::PrimaryResult;
 
 pub use clock::Clock;
 pub use forwarded::Forwarded;
-pub use local::{Local, Passwords, StorePasswords};
+pub use local::{HashingFailed, Local, Passwords, StorePasswords, hash_password};
 pub use observer::{NoObserver, PrimaryObserver, Told};
 pub use radius::{Host, Radius, RadiusSettings, ServerAddress, Surroundings};
 

@@ -15,6 +15,7 @@ mod holding;
 mod mail;
 mod notifier;
 mod operations;
+mod page_forgeries;
 mod phone_page;
 mod races;
 mod refusals;

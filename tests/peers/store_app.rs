@@ -2,7 +2,8 @@
 
 use std::pin::pin;
 
-use login::{Number, NumberMatch, PhoneAnswer};
+use ::vestibule::store::Answered::{self, Taken, WrongNumber};
+use login::{DeviceId, Number, NumberMatch, PhoneAnswer};
 
 use crate::harness::phone_house::PhoneHouse;
 use crate::harness::store_phone::StorePhone;
@@ -17,16 +18,12 @@ async fn enrolled(house: &PhoneHouse) -> StorePhone {
     phone
 }
 
-fn said(house: &PhoneHouse) -> Vec<(PhoneAnswer, Option<Number>)> {
-    house.answers().into_iter().map(|(_, answer, number)| (answer, number)).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_enrols_sees_who_asks_and_lets_them_in() {
     let house = PhoneHouse::opens().await;
     let mut phone = enrolled(&house).await;
     assert_eq!(phone.updates_its_token().await.value(), true);
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     let [shown] = phone.looks().await.try_into().unwrap();
     for part in ["alice", "hq-asa", "203.0.113.7", "UTC"] {
         assert!(shown.question.contains(part), "{}", shown.question);
@@ -37,7 +34,7 @@ async fn a_phone_enrols_sees_who_asks_and_lets_them_in() {
     assert_eq!((first.status, first.value() == true), (200, true));
     let again = phone.accepts(&shown).await;
     assert_eq!((again.status, &again.json), (200, &first.json), "the app repeats what it got no answer to");
-    assert_eq!(said(&house), [(PhoneAnswer::Approve, None)]);
+    assert_eq!(house.said(), [(PhoneAnswer::Approve, None, Taken)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +69,7 @@ async fn a_poll_is_held_until_somebody_asks_and_a_newer_one_releases_it() {
         _ = &mut newer => panic!("the newer keeps its place"),
     };
     assert_eq!((released.status, released.value().as_array().map(Vec::len)), (200, Some(0)));
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     assert_eq!(newer.await.value().as_array().map(Vec::len), Some(1));
 }
 
@@ -80,7 +77,7 @@ async fn a_poll_is_held_until_somebody_asks_and_a_newer_one_releases_it() {
 async fn a_number_is_tapped_and_a_wrong_one_denies() {
     let house = PhoneHouse::opens().await;
     let mut phone = enrolled(&house).await;
-    house.asks_alice(NumberMatch::Shown(Number(42)));
+    let first = house.asks_alice(NumberMatch::Shown(Number(42))).await;
     let [shown] = phone.looks().await.try_into().unwrap();
     assert_eq!(shown.choices.len(), 6);
     assert!(shown.choices.contains(&"42".to_owned()) && shown.choices.iter().all(|choice| choice.len() == 2));
@@ -88,28 +85,30 @@ async fn a_number_is_tapped_and_a_wrong_one_denies() {
     assert_eq!(phone.accepts(&shown).await.error(), UNVERIFIED);
     let absent = (10..100).map(|number| number.to_string()).find(|number| !shown.choices.contains(number)).unwrap();
     assert_eq!(phone.taps(&shown, &absent).await.error(), UNVERIFIED);
-    assert_eq!(said(&house), []);
+    assert_eq!(house.said(), []);
     assert_eq!(phone.taps(&shown, "42").await.value(), true);
-    house.asks_alice(NumberMatch::Shown(Number(7)));
+    house.takes_back(first).await;
+    house.asks_alice(NumberMatch::Shown(Number(7))).await;
     let [shown] = phone.looks().await.try_into().unwrap();
     let wrong = shown.choices.iter().find(|choice| *choice != "07").unwrap();
     assert_eq!(phone.taps(&shown, wrong).await.value(), false);
     assert_eq!(phone.taps(&shown, "07").await.value(), false, "one attempt");
-    assert_eq!(said(&house).len(), 2);
+    assert_eq!(house.said()[1].2, WrongNumber);
+    assert_eq!(house.said()[2].2, Answered::Stands(PhoneAnswer::Deny));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_shown_after_a_yes_and_done_means_nothing() {
     let house = PhoneHouse::opens().await;
     let mut phone = enrolled(&house).await;
-    house.asks_alice(NumberMatch::Typed(Number(4831)));
+    house.asks_alice(NumberMatch::Typed(Number(4831))).await;
     let [shown] = phone.looks().await.try_into().unwrap();
     assert_eq!(phone.accepts(&shown).await.code(), Some("004831"));
     assert_eq!(phone.accepts(&shown).await.code(), Some("004831"));
     assert_eq!(phone.done(&shown).await.value(), false);
-    assert_eq!(said(&house), [], "a yes approves nothing, and Done denies nothing (rules F5)");
+    assert_eq!(house.said(), [], "a yes approves nothing, and Done denies nothing (rules F5)");
     assert_eq!(phone.reports(&shown).await.value(), true);
-    assert_eq!(said(&house), [(PhoneAnswer::Fraud, None)]);
+    assert_eq!(house.said(), [(PhoneAnswer::Fraud, None, Taken)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,16 +117,16 @@ async fn declines_deny_and_i_did_not_start_this_is_a_report() {
     let mut phone = enrolled(&house).await;
     for (version, number) in [((4, 8, 0), 0), ((4, 3, 0), 1)] {
         phone = phone.of_version(version);
-        house.asks_alice(NumberMatch::Off);
+        house.asks_alice(NumberMatch::Off).await;
         let [shown] = phone.looks().await.try_into().unwrap();
         assert_eq!(phone.cancels(&shown).await.value(), true);
-        assert_eq!(said(&house)[number], (PhoneAnswer::Deny, None));
+        assert_eq!(house.said()[number], (PhoneAnswer::Deny, None, Taken));
     }
     phone = phone.of_version((4, 8, 0));
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     let [shown] = phone.looks().await.try_into().unwrap();
     assert_eq!(phone.reports(&shown).await.value(), true);
-    assert_eq!(said(&house)[2], (PhoneAnswer::Fraud, None));
+    assert_eq!(house.said()[2], (PhoneAnswer::Fraud, None, Taken));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +136,7 @@ async fn an_app_is_asked_only_what_it_can_show() {
     {
         let house = PhoneHouse::opens_without_waiting().await;
         let mut phone = enrolled(&house).await.of_version(too_old);
-        house.asks_alice(number);
+        house.asks_alice(number).await;
         assert!(phone.looks().await.is_empty(), "{too_old:?}");
         phone = phone.of_version(oldest);
         assert_eq!(phone.looks().await.len(), 1, "{oldest:?}");
@@ -148,7 +147,7 @@ async fn an_app_is_asked_only_what_it_can_show() {
 async fn nothing_but_the_phones_own_signature_over_this_very_thing_counts() {
     let house = PhoneHouse::opens().await;
     let mut phone = enrolled(&house).await;
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     let [shown] = phone.looks().await.try_into().unwrap();
     let serial = phone.serial().to_owned();
     let nonce = &shown.nonce;
@@ -170,14 +169,14 @@ async fn nothing_but_the_phones_own_signature_over_this_very_thing_counts() {
     let time = phone.time();
     let unknown = phone.polls_as("VESTUNKNOWN", &time, &phone.sign(&format!("VESTUNKNOWN|{time}"))).await;
     assert_eq!((unknown.status, unknown.error()), (400, UNVERIFIED));
-    assert_eq!(said(&house), []);
+    assert_eq!(house.said(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_is_taken_once_and_within_two_minutes() {
     let house = PhoneHouse::opens_without_waiting().await;
     let phone = enrolled(&house).await;
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     let (time, serial) = (phone.time(), phone.serial().to_owned());
     let signature = phone.sign(&format!("{serial}|{time}"));
     assert_eq!(phone.polls_as(&serial, &time, &signature).await.status, 200);
@@ -202,7 +201,7 @@ async fn guesses_are_bounded_and_lock_nobody_out_but_who_guesses() {
     assert_eq!(refused, [[400; 10].as_slice(), &[429; 2]].concat());
     let unknown = phone.polls_as("VESTOTHER", &time, &wrong).await;
     assert_eq!(unknown.status, 400, "another device is another matter");
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     assert_eq!(phone.polls().await.status, 429, "from the guesser's own address");
     assert!(phone.shows(&unknown).is_empty());
 }
@@ -211,14 +210,15 @@ async fn guesses_are_bounded_and_lock_nobody_out_but_who_guesses() {
 async fn a_poll_too_many_waits_and_a_flood_of_polls_writes_nothing() {
     let house = PhoneHouse::opens().await;
     let phone = enrolled(&house).await;
-    house.asks_alice(NumberMatch::Off);
-    let mut seen = Vec::new();
-    for _ in 0..12 {
+    house.asks_alice(NumberMatch::Off).await;
+    let mut seen = vec![phone.polls().await.status];
+    let before = house.commits();
+    for _ in 0..11 {
         seen.push(phone.polls().await.status);
     }
     assert_eq!(seen[..5], [200; 5]);
     assert!(seen.contains(&429), "{seen:?}");
-    assert_eq!(house.seen(), 1, "that it lives is written down now and then only");
+    assert_eq!(house.commits(), before, "that it lives is written down now and then only");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,28 +231,28 @@ async fn a_giant_body_a_long_query_and_a_broken_store_get_a_plain_no() {
     assert!([400, 413].contains(&reply.status), "{}", reply.status);
     let long = "A".repeat(6000);
     assert_eq!(phone.polls_as(phone.serial(), &phone.time(), &long).await.status, 400);
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     let [shown] = phone.looks().await.try_into().unwrap();
-    house.loses_its_store();
+    house.breaks();
     let reply = phone.accepts(&shown).await;
     // No envelope: the app would take one for a success and close the request.
     assert_eq!((reply.status, reply.json.is_null()), (503, true));
     assert!((1..=200).contains(&reply.text.len()) && !reply.text.starts_with('{'));
-    assert_eq!(said(&house), []);
+    assert_eq!(house.said(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_phone_and_an_ended_prompt_change_nothing() {
     let house = PhoneHouse::opens().await;
     let mut phone = enrolled(&house).await;
-    house.asks_alice(NumberMatch::Off);
+    let prompt = house.asks_alice(NumberMatch::Off).await;
     let [shown] = phone.looks().await.try_into().unwrap();
-    house.takes_it_back();
+    house.takes_back(prompt).await;
     let late = phone.accepts(&shown).await;
     assert_eq!((late.status, late.value() == false), (200, true));
-    house.asks_alice(NumberMatch::Off);
+    house.asks_alice(NumberMatch::Off).await;
     let [shown] = phone.looks().await.try_into().unwrap();
-    house.forgets(phone.serial());
+    house.forgets(&DeviceId(phone.serial().into())).await;
     assert_eq!(phone.accepts(&shown).await.error(), UNVERIFIED);
-    assert_eq!(said(&house), []);
+    assert_eq!(house.said(), [(PhoneAnswer::Approve, None, Answered::TooLate)]);
 }

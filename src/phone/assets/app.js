@@ -215,7 +215,8 @@
         const told = await vestibule.poll(mine, !current, woken.signal);
         alarm();
         if (!busy) draw(told);
-        if (current) await pause(SHORT_MS);
+        // The server holds a poll only while nothing is open, answered or not.
+        if (told.prompts.length > 0) await pause(SHORT_MS);
       } catch (error) {
         if (error.name === "AbortError") continue;
         failed(error);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use hmac::{Hmac, KeyInit, Mac};
-use login::{DeviceId, Moment, Number, NumberMatch, PhoneAnswer, PromptId, PromptStatus, Wall};
+use login::{DeviceId, Moment, Number, NumberMatch, PhoneAnswer, PromptId, PromptStatus, ResolvedUser, Wall};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -23,6 +23,7 @@ use crate::phone::store_app::{self, PhoneKey};
 use crate::phone::waiting::Seat;
 use crate::store::web::{DeviceState, Phone, Seen};
 use crate::store::{Answered, Channel, OpenPrompt, StoreError};
+use crate::telemetry::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 use crate::web::ClientAddress;
 
 /// Polls of one phone: one a second, five at once.
@@ -90,6 +91,17 @@ impl From<StoreError> for Stop {
     }
 }
 
+impl Stop {
+    pub(super) fn why(&self) -> PhoneRefusal {
+        match self {
+            Self::TooMany => PhoneRefusal::TooMany,
+            Self::Unverified => PhoneRefusal::Unverified,
+            Self::Repeated => PhoneRefusal::Repeated,
+            Self::Unavailable => PhoneRefusal::Unavailable,
+        }
+    }
+}
+
 impl Desk {
     pub(super) fn new(rooms: PhoneRooms) -> Self {
         Self {
@@ -111,6 +123,16 @@ impl Desk {
 
     pub(super) fn now(&self) -> Moment {
         self.rooms.clock.moment()
+    }
+
+    /// Counts a request that changed nothing.
+    pub(super) fn refused(&self, phone: &'static str, why: PhoneRefusal) {
+        self.rooms.telemetry.emit(PhoneRefused { phone, why });
+    }
+
+    /// A second key came for an activation (rules F3).
+    pub(super) fn second_key(&self, phone: &'static str, user: &ResolvedUser, device: &DeviceId) {
+        self.rooms.telemetry.emit(SecondKeyCame { phone, user: user.as_str(), device: &device.0 });
     }
 
     // --- who asks --------------------------------------------------------------------------------------------------
@@ -287,9 +309,18 @@ impl Desk {
         chosen.into_iter().map(|number| format!("{number:02}")).collect()
     }
 
-    pub(super) fn offered(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) {
+    /// The prompt is put to the phone: it lives, whatever becomes of it (a silent phone is told of).
+    pub(super) async fn offered(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) -> Result<(), Stop> {
         let now = self.now().wall;
-        self.offers().offered(nonce, prompt.clone(), device, now);
+        if self.remember(nonce, prompt, device) {
+            self.store().phone_seen(device, Seen::default(), now).await?;
+        }
+        Ok(())
+    }
+
+    fn remember(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) -> bool {
+        let now = self.now().wall;
+        self.offers().offered(nonce, prompt.clone(), device, now)
     }
 
     /// What this nonce was put to the phone with: as remembered, or as it stands in the store.
@@ -305,9 +336,14 @@ impl Desk {
             let Some(open) = open.filter(|open| is_for(phone, open) && nonce_of(open.prompt, device) == nonce) else {
                 return Ok(None);
             };
-            self.offered(nonce, &open, device);
+            self.remember(nonce, &open, device);
         }
         Ok(self.offers().of(nonce).filter(|offer| offer.device == *device).cloned())
+    }
+
+    /// The phone's owner gave a reason for declining after the code was shown: a deny from it counts again (rules F5).
+    pub(super) async fn unreveal(&self, prompt: &OpenPrompt, device: &DeviceId) -> Result<(), Stop> {
+        Ok(self.store().unreveal_number(prompt.prompt, device).await?)
     }
 
     pub(super) fn code_shown(&self, nonce: &str) {

@@ -24,12 +24,19 @@ use crate::engine::{Clock, Engine};
 use crate::enrolment::activation::PushUrl;
 use crate::store::web::{Phones, Pins};
 use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
+use crate::telemetry::Telemetry;
 use crate::web::{Bounds, bounded, patient, quick};
 
 use desk::Desk;
 
-/// Whether an address of a push service may be written to (rules F6); the words say why not, for the log.
-pub type JudgeEndpoint = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+/// Which push services a page may name: `[method.push] webpush_hosts` and `allow_private` (rules F6).
+#[derive(Clone, Debug)]
+pub struct PushServices {
+    /// Hosts; a leading `*.` stands for any names.
+    pub hosts: Vec<String>,
+    /// They may live inside.
+    pub allow_private: bool,
+}
 
 /// What the service asks of the store: devices with their keys, what is open for them, and PINs.
 pub trait PhoneStore: Phones + Pins + Devices + SiteKeys {}
@@ -68,6 +75,8 @@ pub struct PhoneRooms {
     pub store: Arc<dyn PhoneStore>,
     /// The house's clock.
     pub clock: Clock,
+    /// Counts what changed nothing.
+    pub telemetry: Telemetry,
     /// What the page says of its site.
     pub site: Site,
     /// The page's origin, as a browser writes it: `https://mfa.example.com`.
@@ -80,8 +89,8 @@ pub struct PhoneRooms {
     pub pin: PinRule,
     /// How long a poll with nothing to show is held.
     pub holds: Holds,
-    /// Judges where a browser says that messages for it go.
-    pub endpoint: JudgeEndpoint,
+    /// Where messages for a page may go.
+    pub push_services: PushServices,
     /// Ends what is held when the server stops.
     pub stop: CancellationToken,
 }

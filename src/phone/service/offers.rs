@@ -44,16 +44,16 @@ impl Offers {
         Self { max, by_nonce: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// The prompt was put to the phone, perhaps again.
-    pub(super) fn offered(&mut self, nonce: &str, prompt: OpenPrompt, device: &DeviceId, now: Wall) {
-        if let Some(offer) = self.by_nonce.get_mut(nonce) {
-            offer.prompt = prompt;
-            return;
+    /// The prompt was put to the phone; false: not for the first time. What was shown the first time stays.
+    pub(super) fn offered(&mut self, nonce: &str, prompt: OpenPrompt, device: &DeviceId, now: Wall) -> bool {
+        if self.by_nonce.contains_key(nonce) {
+            return false;
         }
         self.forget(now);
         self.order.push_back(nonce.to_owned());
         let offer = Offer { prompt, device: device.clone(), code_shown: false, replies: Vec::new() };
         self.by_nonce.insert(nonce.to_owned(), offer);
+        true
     }
 
     pub(super) fn of(&self, nonce: &str) -> Option<&Offer> {

@@ -14,6 +14,7 @@ use super::desk::{Desk, SharedDesk, Stop, wants};
 use super::offers::Offer;
 use super::pin::PinCheck;
 use crate::enrolment::activation::ActivationCode;
+use crate::factor::push::{check_endpoint, check_subscription_key};
 use crate::phone::page::{
     ACT_WINDOW, Answer, Asked, Enrol, Leave, Malformed, POLL_WINDOW, Poll, Shown, Subscribe, Subscription, Verdict,
     judge,
@@ -21,6 +22,7 @@ use crate::phone::page::{
 use crate::phone::stamp::{Skew, Stamp};
 use crate::store::web::{DeviceState, KeyBrought, Phone, PhoneKey as BroughtKey, Seen, Subscription as Kept};
 use crate::store::{Answered, OpenPrompt};
+use crate::telemetry::PhoneRefusal;
 use crate::web::ClientAddress;
 
 /// Why the page gets no answer to what it asked.
@@ -40,6 +42,19 @@ impl From<Stop> for Told {
 impl From<Malformed> for Told {
     fn from(why: Malformed) -> Self {
         Self::Malformed(why)
+    }
+}
+
+impl Told {
+    /// Counted: it changed nothing.
+    fn counted(self, desk: &Desk) -> Self {
+        let why = match &self {
+            Self::Malformed(_) => PhoneRefusal::Malformed,
+            Self::Clock(_) => PhoneRefusal::Clock,
+            Self::Stopped(stop) => stop.why(),
+        };
+        desk.refused("page", why);
+        self
     }
 }
 
@@ -94,7 +109,7 @@ pub(super) async fn enrol(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    enrolled(&desk, from, agent(&headers), &body).await.into_response()
+    enrolled(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
@@ -120,11 +135,7 @@ async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &
             "state": state(&phone),
         }))),
         KeyBrought::SecondKey(user) => {
-            tracing::warn!(
-                user = user.as_str(),
-                device = &*code.device.0,
-                "a second key came for one activation: both are void (rules F3). Somebody else may have seen its code; activate again, in private"
-            );
+            desk.second_key("page", &user, &code.device);
             Err(unknown())
         }
         KeyBrought::Unknown | KeyBrought::WrongCode { .. } => Err(unknown()),
@@ -140,11 +151,13 @@ fn state(phone: &Phone) -> &'static str {
 
 /// Only an address that we would write to is kept (rules F6).
 fn kept(desk: &Desk, told: &Subscription) -> Result<Kept, Told> {
-    (desk.rooms.endpoint)(&told.endpoint).map_err(|why| {
-        tracing::info!(why, "a phone's push service is none that we write to");
+    let (p256dh, auth) = told.keys();
+    let services = &desk.rooms.push_services;
+    let judged = check_endpoint(&told.endpoint, &services.hosts, services.allow_private);
+    judged.and_then(|_| check_subscription_key(&p256dh)).map_err(|why| {
+        tracing::info!(%why, "a phone's push service is none that we write to");
         Told::Malformed(Malformed::Member("endpoint"))
     })?;
-    let (p256dh, auth) = told.keys();
     Ok(Kept { endpoint: told.endpoint.as_str().into(), p256dh, auth })
 }
 
@@ -156,7 +169,7 @@ pub(super) async fn poll(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    polled(&desk, from, agent(&headers), &body).await.into_response()
+    polled(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
@@ -172,16 +185,19 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
     } else {
         desk.open_for(&phone, |_| true).await?
     };
-    let prompts: Vec<Value> = open.iter().map(|open| shown(desk, &phone, open)).collect();
+    let mut prompts = Vec::new();
+    if let Some(open) = &open {
+        prompts.push(shown(desk, &phone, open).await?);
+    }
     Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts })))
 }
 
 /// A prompt as the page draws it: what is shown, and what it must prove.
-fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Value {
+async fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Result<Value, Told> {
     let nonce = desk.page_nonce(open.prompt, &phone.device.id);
-    desk.offered(&nonce, open, &phone.device.id);
+    desk.offered(&nonce, open, &phone.device.id).await?;
     let (number, typed) = wants(open);
-    json!({
+    Ok(json!({
         "challenge": open.prompt.to_string(),
         "nonce": nonce,
         "shown": shown_of(desk, open).to_json(),
@@ -190,7 +206,7 @@ fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Value {
         "typed": typed,
         "pin": open.asks.pin.then(|| json!({ "length": desk.rooms.pin.length })),
         "test": open.only.is_some(),
-    })
+    }))
 }
 
 fn shown_of(desk: &Desk, open: &OpenPrompt) -> Shown {
@@ -206,7 +222,7 @@ pub(super) async fn answer(
     Extension(from): Extension<ClientAddress>,
     body: Bytes,
 ) -> Response {
-    answered(&desk, from, &body).await.into_response()
+    answered(&desk, from, &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn answered(desk: &Desk, from: ClientAddress, body: &Bytes) -> Done {
@@ -262,7 +278,13 @@ async fn act(
     let device = &phone.device.id;
     let (said, number) = match verdict {
         Verdict::Approve { number } => (PhoneAnswer::Approve, number.and_then(|text| text.parse().ok()).map(Number)),
-        Verdict::Deny => (PhoneAnswer::Deny, None),
+        Verdict::Deny => {
+            // Our page has no "Done" that could be meant: its Deny is one, also after it showed a code.
+            if wants(open).1 {
+                desk.unreveal(open, device).await?;
+            }
+            (PhoneAnswer::Deny, None)
+        }
         Verdict::Fraud => (PhoneAnswer::Fraud, None),
         Verdict::ShowCode => {
             let code = desk.reveal(open, device).await?;
@@ -298,6 +320,9 @@ async fn pin(desk: &Desk, phone: &Phone, answer: &Answer) -> Result<Option<Value
     let Some(typed) = &answer.pin else { return Err(Told::Malformed(Malformed::Member("pin"))) };
     let user = &phone.device.user;
     let checked = desk.pins.check(desk.store(), user, typed, desk.now().wall).await.map_err(Stop::from)?;
+    if checked != PinCheck::Right {
+        desk.refused("page", PhoneRefusal::Pin);
+    }
     Ok(match checked {
         PinCheck::Right => None,
         PinCheck::MustChange => Some(json!({ "state": "pin_change" })),
@@ -319,7 +344,7 @@ pub(super) async fn subscribe(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    subscribed(&desk, from, agent(&headers), &body).await.into_response()
+    subscribed(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn subscribed(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
@@ -344,7 +369,7 @@ pub(super) async fn leave(
     Extension(from): Extension<ClientAddress>,
     body: Bytes,
 ) -> Response {
-    left(&desk, from, &body).await.into_response()
+    left(&desk, from, &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
 async fn left(desk: &Desk, from: ClientAddress, body: &Bytes) -> Done {

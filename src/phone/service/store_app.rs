@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use crate::enrolment::activation::{Serial, ServerKey};
+use crate::phone::stamp::Skew;
 use crate::phone::store_app::envelope::{self, ErrorCode, UNVERIFIED};
 use crate::phone::store_app::{
     Answer, AppVersion, Asked, Challenge, Enrol, Malformed, POLL_WINDOW, Poll, Post, Presence, TokenUpdate,
@@ -19,6 +20,7 @@ use crate::phone::store_app::{
 };
 use crate::store::web::{KeyBrought, Phone, PhoneKey as BroughtKey};
 use crate::store::{Answered, OpenPrompt};
+use crate::telemetry::PhoneRefusal;
 use crate::web::ClientAddress;
 
 /// Numbers that the app offers: the right one and decoys.
@@ -28,7 +30,8 @@ const CHOICES: usize = 6;
 enum Told {
     Good(Value),
     Malformed(Malformed),
-    Refused(String),
+    Clock(Skew),
+    Refused(&'static str),
     Stopped(Stop),
 }
 
@@ -38,13 +41,30 @@ impl From<Stop> for Told {
     }
 }
 
+impl Told {
+    /// Counted, where it changed nothing.
+    fn counted(self, desk: &Desk) -> Self {
+        let why = match &self {
+            Self::Good(_) => return self,
+            Self::Malformed(_) => PhoneRefusal::Malformed,
+            Self::Clock(_) => PhoneRefusal::Clock,
+            Self::Refused(_) => PhoneRefusal::Unverified,
+            Self::Stopped(stop) => stop.why(),
+        };
+        desk.refused("store_app", why);
+        self
+    }
+}
+
 impl IntoResponse for Told {
     fn into_response(self) -> Response {
         let error = |status, code, text: &str| (status, axum::Json(envelope::error(code, text))).into_response();
         match self {
             Self::Good(value) => axum::Json(value).into_response(),
             Self::Malformed(why) => error(StatusCode::BAD_REQUEST, ErrorCode::Malformed, &why.to_string()),
-            Self::Refused(why) => error(StatusCode::FORBIDDEN, ErrorCode::Refused, &why),
+            // Told to the device itself only: the signature was its own.
+            Self::Clock(skew) => error(StatusCode::FORBIDDEN, ErrorCode::Refused, &skew.to_string()),
+            Self::Refused(why) => error(StatusCode::FORBIDDEN, ErrorCode::Refused, why),
             Self::Stopped(Stop::Unverified | Stop::Repeated) => {
                 error(StatusCode::BAD_REQUEST, ErrorCode::Unverified, UNVERIFIED)
             }
@@ -67,10 +87,8 @@ pub(super) async fn poll(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    polled(&desk, from, agent(&headers), &query.unwrap_or_default())
-        .await
-        .map_or_else(|told| told, Told::Good)
-        .into_response()
+    let done = polled(&desk, from, agent(&headers), &query.unwrap_or_default()).await;
+    done.map_or_else(|told| told.counted(&desk), Told::Good).into_response()
 }
 
 pub(super) async fn post(
@@ -89,7 +107,7 @@ pub(super) async fn post(
         Ok(Post::TokenUpdate(update)) => updated(&desk, from, agent(&headers), &update).await,
         Ok(Post::Answer(answer)) => answered(&desk, from, &answer).await,
     };
-    done.map_or_else(|told| told, Told::Good).into_response()
+    done.map_or_else(|told| told.counted(&desk), Told::Good).into_response()
 }
 
 fn agent(headers: &HeaderMap) -> Option<&str> {
@@ -111,13 +129,16 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &s
     let device = device(&poll.serial);
     let text = poll.signed_text();
     let (phone, _) = desk.store_phone(&device, from, |key| key.signed(&text, &poll.signature)).await?;
-    poll.stamp.near(desk.now().wall, POLL_WINDOW).map_err(|skew| Told::Refused(skew.to_string()))?;
+    poll.stamp.near(desk.now().wall, POLL_WINDOW).map_err(Told::Clock)?;
     desk.poll_once(&device, &text, poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
     let version = agent.and_then(AppVersion::of_user_agent);
     let open = desk.wait_for(&phone, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
-    let shown = open.map(|open| shown(desk, &phone, &poll.serial, &open)).transpose()?;
-    Ok(envelope::polled(shown.into_iter().collect()))
+    let mut list = Vec::new();
+    if let Some(open) = open {
+        list.push(shown(desk, &phone, &poll.serial, &open).await?);
+    }
+    Ok(envelope::polled(list))
 }
 
 /// What an app can't show it is not asked (rules B4): it would drop the prompt, or confirm what shows no code. It has no PIN
@@ -128,11 +149,11 @@ fn can_show(version: Option<AppVersion>, open: &OpenPrompt) -> bool {
     !open.asks.pin && able(chosen.is_some(), AppVersion::shows_presence) && able(typed, AppVersion::shows_code)
 }
 
-fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -> Result<Value, Told> {
+async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -> Result<Value, Told> {
     let key = server_key(phone)?;
     let device = &phone.device.id;
     let nonce = desk.store_nonce(open.prompt, device);
-    desk.offered(&nonce, open, device);
+    desk.offered(&nonce, open, device).await?;
     let question = question(open);
     let presence = presence(desk, phone, open);
     let url = desk.rooms.push_url.clone();
@@ -187,17 +208,13 @@ async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, enrol: 
         // The same key and credential again get the same answer: the app repeats what it got no answer to.
         Ok(KeyBrought::Taken(phone)) => Ok(envelope::enrolled(&enrol.serial, &server_key(&phone)?.public_field())),
         Ok(KeyBrought::SecondKey(user)) => {
-            tracing::warn!(
-                user = user.as_str(),
-                device = &*device.0,
-                "a second key came for one activation: both are void (rules F3). Somebody else may have seen its code; activate again, in private"
-            );
+            desk.second_key("store_app", &user, &device);
             desk.stranger(from);
-            Err(Told::Refused(REFUSED.to_owned()))
+            Err(Told::Refused(REFUSED))
         }
         Ok(KeyBrought::Unknown | KeyBrought::WrongCode { .. }) | Err(Stop::Unverified) => {
             desk.stranger(from);
-            Err(Told::Refused(REFUSED.to_owned()))
+            Err(Told::Refused(REFUSED))
         }
         Err(stop @ (Stop::TooMany | Stop::Repeated | Stop::Unavailable)) => Err(stop.into()),
     }
@@ -208,7 +225,7 @@ async fn updated(desk: &Desk, from: ClientAddress, agent: Option<&str>, update: 
     let text = update.signed_text();
     let (phone, _) =
         desk.store_phone(&device(&update.serial), from, |key| key.signed(&text, &update.signature)).await?;
-    update.stamp.near(desk.now().wall, UPDATE_WINDOW).map_err(|skew| Told::Refused(skew.to_string()))?;
+    update.stamp.near(desk.now().wall, UPDATE_WINDOW).map_err(Told::Clock)?;
     desk.seen(&phone, agent).await?;
     Ok(envelope::answered(true))
 }
@@ -249,7 +266,13 @@ async fn act(desk: &Desk, phone: &Phone, open: &OpenPrompt, answer: &Answer, ver
         Verdict::Approve => (PhoneAnswer::Approve, number()),
         // A wrong number goes to the store as what it is: it denies there, and is counted as what it is (rules F8).
         Verdict::Deny if answer.presence.is_some() => (PhoneAnswer::Approve, number()),
-        Verdict::Deny => (PhoneAnswer::Deny, None),
+        Verdict::Deny => {
+            // After a code was shown the store takes a plain decline for the app's "Done"; this one had a reason, or no code.
+            if wants(open).1 {
+                desk.unreveal(open, device).await?;
+            }
+            (PhoneAnswer::Deny, None)
+        }
         Verdict::Fraud => (PhoneAnswer::Fraud, None),
         Verdict::Nothing => return Ok(envelope::answered(false)),
         Verdict::ShowCode => {

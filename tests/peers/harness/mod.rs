@@ -9,6 +9,7 @@ pub(crate) mod child;
 pub(crate) mod freeradius;
 pub(crate) mod notifier;
 pub(crate) mod oath;
+pub(crate) mod page_phone;
 pub(crate) mod phone;
 pub(crate) mod phone_house;
 pub(crate) mod push_service;
