@@ -13,6 +13,7 @@ use super::notes::Deed;
 use super::session::Signed;
 use super::{Away, SignIn, random};
 use crate::engine::Clock;
+use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::mail::LetterKind;
 use crate::store::{CommittedGuess, GuessCommit, GuessOutcome, WebStep};
@@ -57,7 +58,9 @@ impl SignIn {
         if code.len() <= 8 && code.bytes().all(|octet| octet.is_ascii_digit()) {
             return self.oath(signed, &Secret::new(code), &station).await;
         }
-        self.recovery(signed, &Secret::new(code), &station, address).await
+        // What can be no code of ours is a wrong code all the same, and counts.
+        let code = enrolment::typed_recovery_code(typed).unwrap_or_else(|| Secret::new(code));
+        self.recovery(signed, &code, &station, address).await
     }
 
     async fn oath(&self, signed: &Signed, code: &Secret, station: &Station) -> Result<CodeTried, Away> {
