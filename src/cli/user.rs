@@ -9,7 +9,7 @@ use wire::Secret;
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::{device, input, token};
-use crate::primary::hash_password;
+use crate::hashing::hash_password;
 use crate::store::{NewUser, Records, User, Users};
 
 /// What can be asked.

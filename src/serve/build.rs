@@ -12,6 +12,7 @@ use wire::Demand;
 use crate::config::{Config, PrimaryConfig, PushConfig, Stance, WebhookConfig};
 use crate::engine::{Clock, Law};
 use crate::factor::push::{Push, PushChannel, Webhook, WebhookSettings};
+use crate::hashing::Hasher;
 use crate::primary::radius::{RadiusSettings, Surroundings};
 use crate::primary::{Local, Primary, PrimaryObserver, Radius, StorePasswords, Told};
 use crate::store::Store;
@@ -124,7 +125,7 @@ impl Workshop {
         let name = PrimaryName::new(LOCAL);
         let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&name, &self.telemetry));
         let passwords = Arc::new(StorePasswords(Arc::clone(&self.store)));
-        let local = Local::new(passwords, Arc::new(self.clock), observer, hashing_threads());
+        let local = Local::new(passwords, Arc::new(self.clock), observer, Hasher::new(hashing_threads()));
         Ok(Arc::new(local.map_err(|error| StartError::Ours(error.to_string()))?))
     }
 

@@ -5,7 +5,6 @@
 //! nothing else.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use axum::http::HeaderValue;
 use wire::Secret;
@@ -13,14 +12,9 @@ use wire::Secret;
 use super::notes::Deed;
 use super::session::Signed;
 use super::{Away, SignIn, random};
+use crate::enrolment::{CODE_LASTS, issue_code, typed_code};
 use crate::mail::{ActivationCode, LetterKind, MailedCode};
 use crate::store::{CodePurpose, CodeSpent, WebStep};
-
-/// How long a mailed code is good.
-const MAILED_LASTS: Duration = Duration::from_secs(30 * 60);
-/// RFC 4648 §6 without what people confuse: 16 letters of 32 are 80 bits.
-const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-const MAILED_LETTERS: usize = 16;
 
 /// Which ways to a first method are open to somebody whose password was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +64,9 @@ impl SignIn {
     /// The store: the code is as it was.
     pub async fn enrol_by_code(&self, signed: &Signed, typed: &str, address: IpAddr) -> Result<Anchored, Away> {
         let began = self.clock().tick();
-        let (ways, code) = (self.first_ways(signed, address).await?, Secret::new(plain(typed)));
+        let ways = self.first_ways(signed, address).await?;
+        // What can be no code of ours is spent as one, so that it takes as long and counts.
+        let code = typed_code(typed).unwrap_or_else(|| Secret::new("?"));
         let purposes = [(ways.admin_code, CodePurpose::Enrol), (ways.mail_code, CodePurpose::MailedEnrol)];
         for (_, purpose) in purposes.into_iter().filter(|(open, _)| *open) {
             match self.store().spend_code(&signed.user, purpose, &code, random()?, self.moment().wall).await? {
@@ -102,11 +98,10 @@ impl SignIn {
         if !self.first_ways(signed, address).await?.mail_code || !self.0.pairs.take(("mail", &signed.user), at.tick) {
             return Ok(());
         }
-        let letters = random::<MAILED_LETTERS>()?.map(|octet| LETTERS[usize::from(octet % 32)]);
-        let code = Secret::new(letters.to_vec());
-        self.store().issue_code(&signed.user, CodePurpose::MailedEnrol, &code, MAILED_LASTS, at.wall).await?;
-        let shown = letters.chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-");
-        let code = ActivationCode { code: MailedCode::new(&shown), until: at.wall.plus(MAILED_LASTS) };
+        let issued = issue_code(self.store().as_ref(), &signed.user, CodePurpose::MailedEnrol, at.wall).await;
+        let shown = issued.map_err(|error| Away::of(&error.to_string()))?;
+        let code = MailedCode::new(std::str::from_utf8(shown.expose()).unwrap_or_default());
+        let code = ActivationCode { code, until: at.wall.plus(CODE_LASTS) };
         self.post(&signed.user, LetterKind::Activation { code }).await;
         Ok(())
     }
@@ -116,10 +111,4 @@ impl SignIn {
         let (enrolling, line) = self.step_up(signed, WebStep::Enrolling).await?;
         Ok(Anchored::Right(Box::new(enrolling), line))
     }
-}
-
-/// As people type it: groups, blanks, small letters.
-fn plain(typed: &str) -> Vec<u8> {
-    let marks = typed.chars().take(64).filter(char::is_ascii_alphanumeric);
-    marks.map(|mark| mark.to_ascii_uppercase()).collect::<String>().into_bytes()
 }

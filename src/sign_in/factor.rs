@@ -13,6 +13,7 @@ use super::notes::Deed;
 use super::session::Signed;
 use super::{Away, SignIn, random};
 use crate::engine::Clock;
+use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::mail::LetterKind;
 use crate::store::{CommittedGuess, GuessCommit, GuessOutcome, WebStep};
@@ -57,7 +58,9 @@ impl SignIn {
         if code.len() <= 8 && code.bytes().all(|octet| octet.is_ascii_digit()) {
             return self.oath(signed, &Secret::new(code), &station).await;
         }
-        self.recovery(signed, &Secret::new(code), &station, address).await
+        // What can be no code of ours is a wrong code all the same, and counts.
+        let code = enrolment::typed_recovery_code(typed).unwrap_or_else(|| Secret::new(code));
+        self.recovery(signed, &code, &station, address).await
     }
 
     async fn oath(&self, signed: &Signed, code: &Secret, station: &Station) -> Result<CodeTried, Away> {
@@ -71,7 +74,8 @@ impl SignIn {
     /// A code of an app or a token of this user, used up or counted.
     pub(super) async fn spend(&self, signed: &Signed, code: &Secret, station: &Station) -> Result<CodeOutcome, Away> {
         let at = self.moment();
-        let typed = TypedCode { guess_id: random()?, user: &signed.user, station: Some(station), code, methods: &CODES, at };
+        let typed =
+            TypedCode { guess_id: random()?, user: &signed.user, station: Some(station), code, methods: &CODES, at };
         let store: &dyn crate::store::Store = self.store().as_ref();
         let outcome = oath::check(store, &typed, &self.limits(), &Settles(self.clock())).await;
         outcome.map_err(|away| Away { why: away.why })
@@ -131,7 +135,10 @@ impl SignIn {
         }
         let (full, line) = self.step_up(signed, WebStep::Full).await?;
         if !signed.is_full() {
-            self.write(Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address)).await;
+            self.write(
+                Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address),
+            )
+            .await;
         }
         Ok(CodeTried::Right(Box::new(full), line))
     }

@@ -92,7 +92,9 @@ pub struct Away {
 }
 
 impl Away {
-    fn of(why: &str) -> Self {
+    /// With these words for the log.
+    #[must_use]
+    pub fn of(why: &str) -> Self {
         Self { why: why.into() }
     }
 }
@@ -114,8 +116,8 @@ impl SignIn {
             names: Throttle::new(20, Duration::from_secs(180)),
             addresses: Throttle::new(30, Duration::from_secs(20)),
             pairs: Throttle::new(5, Duration::from_secs(60)),
-            rings: ring::Rings,
-    places: tokio::sync::Semaphore::new(AT_ONCE_MAX),
+            rings: ring::Rings::default(),
+            places: tokio::sync::Semaphore::new(AT_ONCE_MAX),
             parts,
         }))
     }

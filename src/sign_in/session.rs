@@ -36,8 +36,8 @@ impl Cookie {
     }
 
     pub(super) fn keyed(&self, key: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key)
-            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         mac.update(purpose);
         mac.update(self.0.expose());
         mac.finalize().into_bytes().into()
@@ -178,7 +178,8 @@ impl SignIn {
         let (place, cookie, at) = (Realm::of(&config, realm)?, Cookie::fresh()?, self.moment().wall);
         let ends_at = at.plus(place.lasts);
         let (step, address) = (WebStep::Password, from.address);
-        let new = NewWebSession { id: cookie.hash(), user: user.clone(), realm, step, address, agent: from.agent, ends_at };
+        let new =
+            NewWebSession { id: cookie.hash(), user: user.clone(), realm, step, address, agent: from.agent, ends_at };
         self.store().open_web_session(new, at).await?;
         if let Some(before) = from.before {
             self.store().close_web_session(&before.id()).await?;

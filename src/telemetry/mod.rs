@@ -31,9 +31,10 @@ pub use drops::DropReason;
 use gate::{Gate, Gates};
 pub use happenings::{
     AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
-    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PrimaryAnswered,
-    PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded, Retransmitted, StanceLearned,
-    Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
+    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PhoneRefusal,
+    PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused,
+    Reloaded, Retransmitted, SecondKeyCame, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble,
+    SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

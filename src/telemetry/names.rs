@@ -47,6 +47,8 @@ pub enum MetricName {
     Troubles,
     /// Connections to pages that were closed before a request.
     PageRefusals,
+    /// Requests of phones that changed nothing.
+    PhoneRefusals,
     /// When the certificate of pages ends.
     CertificateEnds,
     /// Always 1; its label tells the version.
@@ -70,7 +72,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -90,6 +92,7 @@ impl MetricName {
         Self::Reloads,
         Self::Troubles,
         Self::PageRefusals,
+        Self::PhoneRefusals,
         Self::CertificateEnds,
         Self::BuildInfo,
     ];
@@ -117,6 +120,7 @@ impl MetricName {
             Self::Reloads => "vestibule_reloads_total",
             Self::Troubles => "vestibule_troubles_total",
             Self::PageRefusals => "vestibule_page_refusals_total",
+            Self::PhoneRefusals => "vestibule_phone_refusals_total",
             Self::CertificateEnds => "vestibule_certificate_ends_timestamp_seconds",
             Self::BuildInfo => "vestibule_build_info",
         }
@@ -147,6 +151,7 @@ impl MetricName {
                 "Failures of the store, the audit file, the push webhook, Web Push, the mail or a certificate, by service."
             }
             Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
+            Self::PhoneRefusals => "Requests of phones that changed nothing, by pages (page, store_app) and reason.",
             Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
             Self::BuildInfo => "Always 1, with the version as a label.",
         }
@@ -166,7 +171,8 @@ impl MetricName {
             | Self::SuspectSecret
             | Self::Reloads
             | Self::Troubles
-            | Self::PageRefusals => Kind::Counter,
+            | Self::PageRefusals
+            | Self::PhoneRefusals => Kind::Counter,
             Self::HeldSessions
             | Self::UpstreamInFlight
             | Self::UpstreamDown

@@ -113,6 +113,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(MailTrouble { error: &"451" });
     telemetry.emit(PagesOpened { pages: "portal", at: PEER, url: "https://mfa.example.com" });
     telemetry.emit(PageRefused { pages: "portal", why: PageRefusal::Crowded });
+    telemetry.emit(PhoneRefused { phone: "page", why: PhoneRefusal::Unverified });
     let until = Wall(1_800_000_000_000);
     let (names, until_day) = ("mfa.example.com", "2027-01-15");
     telemetry.emit(CertificateTaken { pages: "portal", names, until, until_day, not_for: None });

@@ -10,11 +10,11 @@ use login::{Method, PromptId};
 use serde::Deserialize;
 
 use super::{Asked, Desk, Fields, Problem, Shown, local_path, sent_on};
+use crate::sign_in::Away;
 use crate::sign_in::anchor::{Anchored, FirstWays};
 use crate::sign_in::factor::CodeTried;
 use crate::sign_in::ring::{Rang, RingStands};
 use crate::sign_in::session::{Signed, Visit};
-use crate::sign_in::Away;
 use crate::store::{WebRealm, WebStep};
 
 pub(super) fn routes() -> Router<Desk> {

@@ -6,11 +6,13 @@
 mod logins;
 mod packets;
 mod pages;
+mod phones;
 mod services;
 
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use pages::{CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened};
+pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
     Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushTrouble, WebhookTrouble,

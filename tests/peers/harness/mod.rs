@@ -9,12 +9,15 @@ pub(crate) mod child;
 pub(crate) mod freeradius;
 pub(crate) mod notifier;
 pub(crate) mod oath;
+pub(crate) mod page_phone;
 pub(crate) mod phone;
+pub(crate) mod phone_house;
 pub(crate) mod push_service;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
 pub(crate) mod smtp;
+pub(crate) mod store_phone;
 pub(crate) mod stub;
 pub(crate) mod vestibule;
 

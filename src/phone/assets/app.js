@@ -1,0 +1,480 @@
+// The phone's page: activates this browser as a phone, shows who asks to be let in, and signs the answer. What is shown is what
+// is signed. It works by itself while it is open; notifications only call for it.
+"use strict";
+
+(() => {
+  const SHORT_MS = 2000;
+  const RETRY_MS = 3000;
+  const SECTIONS = ["activate", "request", "outcome", "rest", "unknown"];
+
+  const at = (id) => document.getElementById(id);
+  const show = (id, yes = true) => { at(id).hidden = !yes; };
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  let site = { lang: "en", texts: {} };
+  let mine;
+  // What is on the screen, and what was answered already: an answered prompt may stay open for a while.
+  let current;
+  let last;
+  const done = new Set();
+  let busy = false;
+  let installing;
+
+  // --- texts --------------------------------------------------------------------------------------------------------
+
+  function text(key, values = {}) {
+    const found = site.texts[key] ?? key;
+    return found.replaceAll(/\{ ?\$(\w+) ?\}/g, (whole, name) => values[name] ?? whole);
+  }
+
+  function say(key, values) {
+    at("status").textContent = key ? text(key, values) : "";
+  }
+
+  function alarm(key, values) {
+    at("alarm").textContent = key ? text(key, values) : "";
+    show("alarm", Boolean(key));
+  }
+
+  // One thing at a time; whoever can't see the screen is led to its heading.
+  function open(section) {
+    const changed = at(section).hidden;
+    for (const other of SECTIONS) show(other, other === section);
+    if (changed) at(`${section}-title`).focus({ preventScroll: false });
+    document.title = section === "request" ? `(1) ${site.account}` : site.account;
+  }
+
+  // --- start --------------------------------------------------------------------------------------------------------
+
+  async function start() {
+    const kept = () => vestibule.keptTexts().catch(() => undefined);
+    site = (await vestibule.ask("site.json").catch(kept)) ?? site;
+    say();
+    if (!window.isSecureContext || !window.crypto?.subtle || !window.indexedDB) return alarm("phone-needs-browser");
+    // The service worker speaks the same language while the page is closed.
+    await vestibule.keepTexts(site);
+    await navigator.serviceWorker?.register("sw.js").catch(() => undefined);
+    navigator.serviceWorker?.addEventListener("message", () => look());
+    mine = await vestibule.device();
+    wire();
+    if (mine) await enter();
+    else offerActivation();
+    watch();
+  }
+
+  function wire() {
+    at("activation").addEventListener("submit", (event) => { event.preventDefault(); activate(); });
+    at("scan").addEventListener("click", scan);
+    at("scan-stop").addEventListener("click", stopScanning);
+    at("answer").addEventListener("submit", (event) => { event.preventDefault(); answer("approve"); });
+    at("deny").addEventListener("click", () => answer("deny"));
+    at("report").addEventListener("click", report);
+    at("outcome-close").addEventListener("click", rest);
+    at("outcome-report").addEventListener("click", reportLast);
+    at("ring-on").addEventListener("click", ringOn);
+    at("install-now").addEventListener("click", installNow);
+    at("remove").addEventListener("click", remove);
+    at("forget").addEventListener("click", forget);
+    window.addEventListener("hashchange", offerActivation);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+    window.addEventListener("online", () => look());
+  }
+
+  // --- activation ---------------------------------------------------------------------------------------------------
+
+  // The code comes in the fragment, which no server and no log sees; it is taken out of the address at once.
+  function codeOfAddress() {
+    const code = decodeURIComponent(location.hash.slice(1));
+    if (code) history.replaceState(null, "", location.pathname);
+    return code;
+  }
+
+  function offerActivation() {
+    if (mine) return codeOfAddress() ? alarm("phone-already") : undefined;
+    const code = codeOfAddress();
+    if (code) at("code").value = code;
+    if (!at("name").value) at("name").value = guessName();
+    show("scan", "BarcodeDetector" in window && Boolean(navigator.mediaDevices?.getUserMedia));
+    // Its own storage: what is activated in Safari would be another phone than the one on the Home Screen.
+    const first = isIos() && !isInstalled();
+    at("install-first").textContent = first ? text("phone-install-ios-first") : "";
+    show("install-first", first);
+    open("activate");
+  }
+
+  function guessName() {
+    const agent = navigator.userAgent;
+    const kinds = [["iPhone", "iPhone"], ["iPad", "iPad"], ["Android", "Android"], ["Mac OS", "Mac"], ["Windows", "Windows"], ["Linux", "Linux"]];
+    return kinds.find(([mark]) => agent.includes(mark))?.[1] ?? text("phone-this-phone");
+  }
+
+  async function activate() {
+    const code = at("code").value.replaceAll(/\s/g, "").toUpperCase();
+    if (!code) return at("code").focus();
+    await whileBusy("activate-now", async () => {
+      alarm();
+      say("phone-activating");
+      const pair = await vestibule.makeKey();
+      const told = await vestibule.enrol(code, at("name").value.trim(), pair, null);
+      mine = { device: told.device, account: told.account, user: told.user, key: pair.key, spki: pair.spki };
+      await vestibule.keepDevice(mine);
+      await navigator.storage?.persist?.().catch(() => false);
+      at("code").value = "";
+      await enter();
+      say("phone-activated");
+    });
+  }
+
+  // --- the camera ---------------------------------------------------------------------------------------------------
+
+  let stream;
+
+  async function scan() {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
+    } catch {
+      return alarm("phone-no-camera");
+    }
+    const detector = new BarcodeDetector({ formats: ["qr_code"] });
+    at("camera").srcObject = stream;
+    await at("camera").play();
+    show("scanning");
+    show("scan", false);
+    say("phone-scanning");
+    while (stream) {
+      const found = await detector.detect(at("camera")).catch(() => []);
+      const read = found.map((mark) => mark.rawValue).find(Boolean);
+      if (read && take(read)) return stopScanning();
+      await pause(200);
+    }
+  }
+
+  // Only an address of this very page is taken: a code for another server would be shown to ours, and ours to nobody.
+  function take(read) {
+    try {
+      const address = new URL(read);
+      if (address.origin !== vestibule.origin) {
+        alarm("phone-other-server", { server: address.host });
+        return false;
+      }
+      at("code").value = decodeURIComponent(address.hash.slice(1));
+      alarm();
+      at("activate-now").focus();
+      return true;
+    } catch {
+      alarm("phone-not-a-code");
+      return false;
+    }
+  }
+
+  function stopScanning() {
+    stream?.getTracks().forEach((track) => track.stop());
+    stream = undefined;
+    show("scanning", false);
+    show("scan");
+    say();
+  }
+
+  // --- an activated phone ---------------------------------------------------------------------------------------------
+
+  async function enter() {
+    at("about-account").textContent = mine.account;
+    at("about-user").textContent = mine.user;
+    at("about-key").textContent = at("fingerprint").textContent = await vestibule.fingerprint(mine.spki);
+    codeOfAddress();
+    rest();
+    await showRing();
+    // A browser may have changed the address, or lost it, while the page was closed.
+    const subscription = await subscribed();
+    if (site.vapid && subscription) await vestibule.subscribe(mine, vestibule.told(subscription)).catch(() => undefined);
+  }
+
+  function rest() {
+    current = undefined;
+    say();
+    open("rest");
+  }
+
+  let woken;
+
+  // A look at once: the page came back, or a notification was tapped.
+  function look() {
+    woken?.abort();
+  }
+
+  // Asks what is open for as long as the page is looked at: held by the server while there is nothing, every two seconds
+  // while something is on the screen, so that its end is seen.
+  async function watch() {
+    for (;;) {
+      if (!mine || document.hidden || busy) {
+        await pause(500);
+        continue;
+      }
+      woken = new AbortController();
+      try {
+        const told = await vestibule.poll(mine, !current, woken.signal);
+        alarm();
+        if (!busy) draw(told);
+        // The server holds a poll only while nothing is open, answered or not.
+        if (told.prompts.length > 0) await pause(SHORT_MS);
+      } catch (error) {
+        if (error.name === "AbortError") continue;
+        failed(error);
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  function failed(error) {
+    if (!(error instanceof vestibule.Refused)) return say("phone-offline");
+    switch (error.told.reason) {
+      case "unknown": return mine ? open("unknown") : alarm("phone-code-wrong");
+      case "clock": return alarm("phone-clock", { by: error.told.by });
+      case "busy": return say("phone-busy");
+      default: return alarm("phone-failed", { status: String(error.status) });
+    }
+  }
+
+  function draw(told) {
+    show("compare", told.state === "test");
+    const prompt = told.prompts.find(({ nonce }) => !done.has(nonce));
+    if (prompt && prompt.nonce !== current?.nonce) return ask(prompt);
+    if (prompt) {
+      current.again = prompt.again;
+      return show("again", Boolean(prompt.again));
+    }
+    if (current) {
+      rest();
+      say("phone-ended");
+    } else if (at("unknown").hidden === false || at("activate").hidden === false) {
+      rest();
+    }
+  }
+
+  // --- a request --------------------------------------------------------------------------------------------------------
+
+  function ask(prompt) {
+    current = prompt;
+    const { shown } = prompt;
+    for (const name of ["app", "user", "appliance"]) at(`shown-${name}`).textContent = shown[name];
+    at("shown-ip").textContent = shown.ip || text("phone-place-unknown");
+    at("shown-time").textContent = whole(shown.time);
+    show("request-test", Boolean(prompt.test));
+    show("again", Boolean(prompt.again));
+    const choices = prompt.number?.choices;
+    show("ask-number", Boolean(prompt.number) && !choices);
+    show("ask-choice", Boolean(choices));
+    at("choices").replaceChildren(...(choices ?? []).map(choice));
+    show("ask-pin", Boolean(prompt.pin));
+    at("number").value = at("pin").value = "";
+    at("verify").textContent = text(prompt.pin ? "phone-authenticate" : "phone-verify");
+    at("answer-hint").textContent = prompt.typed ? text("phone-typed-hint") : "";
+    show("answer-hint", Boolean(prompt.typed));
+    wrong();
+    say("phone-asks", { user: shown.user });
+    open("request");
+  }
+
+  function choice(number) {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    const face = document.createElement("span");
+    Object.assign(input, { type: "radio", name: "choice", value: number });
+    face.textContent = number;
+    label.append(input, face);
+    return label;
+  }
+
+  function whole(time) {
+    const read = new Date(time);
+    return Number.isNaN(read.valueOf()) ? time : read.toLocaleString(site.lang, { dateStyle: "medium", timeStyle: "medium" });
+  }
+
+  function wrong(key, values) {
+    at("answer-wrong").textContent = key ? text(key, values) : "";
+    show("answer-wrong", Boolean(key));
+  }
+
+  function numberGiven() {
+    if (!current.number) return "";
+    if (current.number.choices) return document.querySelector("#choices input:checked")?.value ?? "";
+    return at("number").value.replaceAll(/\D/g, "");
+  }
+
+  async function answer(said) {
+    if (!current || busy) return;
+    const approves = said === "approve";
+    const number = approves ? numberGiven() : "";
+    const pin = approves && current.pin ? at("pin").value : "";
+    if (approves && current.number && !number) return missing("phone-number-missing", current.number.choices ? "choices" : "number");
+    if (approves && current.pin && pin.length < current.pin.length) return missing("phone-pin-missing", "pin");
+    await whileBusy("verify", async () => {
+      wrong();
+      const told = await vestibule.answer(mine, current, said, number, pin);
+      at("pin").value = "";
+      ended(told);
+    });
+  }
+
+  // A code is shown and somebody else asks for it: the report still counts (an ordinary denial after it would not).
+  function reportLast() {
+    current = last;
+    report();
+  }
+
+  function missing(key, id) {
+    wrong(key);
+    const field = at(id);
+    (field.querySelector?.("input") ?? field).focus();
+  }
+
+  function report() {
+    sure("phone-report-title", "phone-report-text", "phone-report", () => answer("report"));
+  }
+
+  // The server's word on it, and nothing else, says how it ended.
+  function ended(told) {
+    if (told.state === "wrong_pin") {
+      at("pin").focus();
+      return wrong("phone-state-wrong-pin", { left: String(told.left) });
+    }
+    const states = {
+      approved: "approved", denied: "denied", reported: "reported", show_code: "show-code", wrong_number: "wrong-number",
+      pin_locked: "pin-locked", pin_change: "pin-change", no_pin: "no-pin", ended: "ended", tested: "tested",
+    };
+    const state = states[told.state] ?? "ended";
+    at("outcome-title").textContent = text(`phone-state-${state}-title`);
+    at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk });
+    at("digits").textContent = told.code ?? "";
+    // Read out one by one, and not as a number.
+    at("digits").setAttribute("aria-label", [...(told.code ?? "")].join(" "));
+    show("digits", Boolean(told.code));
+    show("outcome-report", Boolean(told.code));
+    say(`phone-state-${state}-title`);
+    done.add(current.nonce);
+    last = current;
+    current = undefined;
+    open("outcome");
+  }
+
+  // --- notifications ------------------------------------------------------------------------------------------------------
+
+  const canRing = () => Boolean(site.vapid) && "PushManager" in window && "Notification" in window && "serviceWorker" in navigator;
+
+  async function subscribed() {
+    const registration = await navigator.serviceWorker?.getRegistration();
+    return registration?.pushManager?.getSubscription() ?? null;
+  }
+
+  async function showRing() {
+    const subscription = await subscribed();
+    const granted = "Notification" in window && Notification.permission === "granted";
+    const denied = "Notification" in window && Notification.permission === "denied";
+    const key = !site.vapid ? "phone-ring-off-here"
+      : isIos() && !isInstalled() ? "phone-install-ios"
+      : !canRing() ? "phone-ring-cannot"
+      : denied ? "phone-ring-denied"
+      : subscription && granted ? "phone-ring-is-on"
+      : "phone-ring-ask";
+    at("ring-text").textContent = text(key);
+    show("ring");
+    show("ring-on", key === "phone-ring-ask");
+    showInstall();
+  }
+
+  // Inside the tap: browsers grant nothing else.
+  async function ringOn() {
+    await whileBusy("ring-on", async () => {
+      if ((await Notification.requestPermission()) !== "granted") return showRing();
+      const registration = await navigator.serviceWorker.ready;
+      const applicationServerKey = vestibule.fromBase64url(site.vapid);
+      const subscription = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+      await vestibule.subscribe(mine, vestibule.told(subscription));
+      await showRing();
+    });
+  }
+
+  // --- installing -----------------------------------------------------------------------------------------------------------
+
+  const isIos = () => /iPhone|iPad|iPod/.test(navigator.userAgent) || (navigator.platform === "MacIntel" && navigator.maxTouchPoints > 1);
+  const isInstalled = () => navigator.standalone === true || matchMedia("(display-mode: standalone)").matches;
+
+  window.addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault();
+    installing = event;
+    showInstall();
+  });
+  window.addEventListener("appinstalled", () => { installing = undefined; showInstall(); });
+
+  function showInstall() {
+    const agent = navigator.userAgent;
+    const key = isInstalled() || isIos() ? ""
+      : installing ? "phone-install-now"
+      : /Android/.test(agent) && /Firefox/.test(agent) ? "phone-install-firefox"
+      : /Android/.test(agent) && /SamsungBrowser/.test(agent) ? "phone-install-samsung"
+      : /Android/.test(agent) ? "phone-install-chrome"
+      : "";
+    at("install-text").textContent = key ? text(key) : "";
+    show("install", Boolean(key));
+    show("install-now", Boolean(installing));
+  }
+
+  async function installNow() {
+    await installing?.prompt();
+    installing = undefined;
+    showInstall();
+  }
+
+  // --- farewell ---------------------------------------------------------------------------------------------------------------
+
+  function remove() {
+    sure("phone-remove-title", "phone-remove-text", "phone-remove", async () => {
+      await whileBusy("remove", async () => {
+        await vestibule.leave(mine);
+        await forget();
+      });
+    });
+  }
+
+  async function forget() {
+    await (await subscribed())?.unsubscribe().catch(() => false);
+    await vestibule.forgetDevice();
+    mine = current = undefined;
+    alarm();
+    say("phone-removed");
+    offerActivation();
+  }
+
+  // --- small things -------------------------------------------------------------------------------------------------------------
+
+  function sure(title, words, yes, act) {
+    at("sure-title").textContent = text(title);
+    at("sure-text").textContent = text(words);
+    at("sure-yes").textContent = text(yes);
+    const dialog = at("sure");
+    dialog.onclose = () => (dialog.returnValue === "yes" ? act() : (current = at("request").hidden ? undefined : current));
+    dialog.returnValue = "no";
+    dialog.showModal();
+  }
+
+  // One thing under way: a second tap does nothing, and a failure is told.
+  async function whileBusy(id, act) {
+    if (busy) return;
+    busy = true;
+    const buttons = [...document.querySelectorAll("button")];
+    buttons.forEach((button) => { button.disabled = true; });
+    at(id).setAttribute("aria-busy", "true");
+    woken?.abort();
+    try {
+      await act();
+    } catch (error) {
+      failed(error);
+    } finally {
+      busy = false;
+      buttons.forEach((button) => { button.disabled = false; });
+      at(id).removeAttribute("aria-busy");
+    }
+  }
+
+  start();
+})();

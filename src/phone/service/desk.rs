@@ -1,0 +1,404 @@
+//! What both kinds of phones share: who asks, what is open for it, and what its answer does.
+//!
+//! Nonces are made from the prompt, the device and a key of the site, not kept: any node and any later process knows them,
+//! and nobody else can. So no row is written for a phone to be asked.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use hmac::{Hmac, KeyInit, Mac};
+use login::{DeviceId, Moment, Number, NumberMatch, PhoneAnswer, PromptId, PromptStatus, ResolvedUser, Wall};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::offers::{Offer, Offers};
+use super::pin::Pins;
+use super::{LOOK_EVERY, PhoneRooms, PhoneStore};
+use crate::phone::limits::{Buckets, Rate, subscriber};
+use crate::phone::page::PageKey;
+use crate::phone::replay::Replay;
+use crate::phone::store_app::{self, PhoneKey};
+use crate::phone::waiting::Seat;
+use crate::store::web::{DeviceState, Phone, Seen};
+use crate::store::{Answered, Channel, OpenPrompt, StoreError};
+use crate::telemetry::{PhoneRefusal, PhoneRefused, SecondKeyCame};
+use crate::web::ClientAddress;
+
+/// Polls of one phone: one a second, five at once.
+const POLLS: Rate = Rate { burst: 5, every: Duration::from_secs(1) };
+
+/// Bad signatures for one device from one address: ten a minute.
+const GUESSES: Rate = Rate { burst: 10, every: Duration::from_secs(6) };
+
+/// Bad requests of any kind from one address: many phones may share it, and none of theirs are bad.
+const STRANGERS: Rate = Rate { burst: 60, every: Duration::from_secs(1) };
+
+/// What is remembered at once of each kind.
+const REMEMBERED_MAX: usize = 65_536;
+
+/// Polls that are remembered: as many phones as can be, a poll every second each, would be another matter than a flood.
+const REPLAY_MAX: usize = 262_144;
+
+/// A phone that asks all the time is written down as seen this often.
+const SEEN_EVERY: Duration = Duration::from_secs(300);
+
+/// Octets of a User-Agent that are kept.
+const AGENT_OCTETS_MAX: usize = 160;
+
+pub(super) struct Desk {
+    pub(super) rooms: PhoneRooms,
+    pub(super) pins: Pins,
+    key: [u8; 32],
+    offers: Mutex<Offers>,
+    replay: Mutex<Replay>,
+    polls: Buckets<DeviceId>,
+    guesses: Buckets<(DeviceId, IpAddr)>,
+    strangers: Buckets<IpAddr>,
+    nobody: Option<(PhoneKey, PageKey)>,
+}
+
+/// Why a request goes no further. What is told of it is each protocol's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Too many bad ones: try later.
+    TooMany,
+    /// Unknown, without a key, or badly signed: all alike.
+    Unverified,
+    /// Taken before.
+    Repeated,
+    /// The store, or we, can't.
+    Unavailable,
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // What is not there is as unknown as any other.
+            StoreError::Refused(_) => Self::Unverified,
+            StoreError::Unavailable(_)
+            | StoreError::Unknown(_)
+            | StoreError::Tampered { .. }
+            | StoreError::Damaged(_)
+            | StoreError::Key(_)
+            | StoreError::Setup(_)
+            | StoreError::Ours(_) => {
+                tracing::warn!(%error, "a phone could not be served");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+impl Stop {
+    pub(super) fn why(&self) -> PhoneRefusal {
+        match self {
+            Self::TooMany => PhoneRefusal::TooMany,
+            Self::Unverified => PhoneRefusal::Unverified,
+            Self::Repeated => PhoneRefusal::Repeated,
+            Self::Unavailable => PhoneRefusal::Unavailable,
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn new(rooms: PhoneRooms) -> Self {
+        Self {
+            pins: Pins::new(rooms.pin),
+            key: rooms.store.site_key("phone-nonces"),
+            offers: Mutex::new(Offers::new(REMEMBERED_MAX)),
+            replay: Mutex::new(Replay::new(store_app::POLL_WINDOW, REPLAY_MAX)),
+            polls: Buckets::new(POLLS, REMEMBERED_MAX),
+            guesses: Buckets::new(GUESSES, REMEMBERED_MAX),
+            strangers: Buckets::new(STRANGERS, REMEMBERED_MAX),
+            nobody: PhoneKey::nobody().zip(PageKey::nobody()),
+            rooms,
+        }
+    }
+
+    pub(super) fn store(&self) -> &dyn PhoneStore {
+        &*self.rooms.store
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.rooms.clock.moment()
+    }
+
+    /// Counts a request that changed nothing.
+    pub(super) fn refused(&self, phone: &'static str, why: PhoneRefusal) {
+        self.rooms.telemetry.emit(PhoneRefused { phone, why });
+    }
+
+    /// A second key came for an activation (rules F3).
+    pub(super) fn second_key(&self, phone: &'static str, user: &ResolvedUser, device: &DeviceId) {
+        self.rooms.telemetry.emit(SecondKeyCame { phone, user: user.as_str(), device: &device.0 });
+    }
+
+    // --- who asks --------------------------------------------------------------------------------------------------
+
+    /// Whether this address may go on at all.
+    pub(super) fn admit(&self, from: ClientAddress) -> Result<(), Stop> {
+        let free = self.strangers.has_one(&subscriber(from.0), self.now().tick);
+        if free { Ok(()) } else { Err(Stop::TooMany) }
+    }
+
+    /// Something bad came from there: it counts, and it can't go on for ever.
+    pub(super) fn stranger(&self, from: ClientAddress) -> Stop {
+        let _ = self.strangers.take(&subscriber(from.0), self.now().tick);
+        Stop::Unverified
+    }
+
+    /// The store app's phone of this serial, if it signed. An unknown one costs the same check, on a key that is nobody's.
+    pub(super) async fn store_phone(
+        &self,
+        device: &DeviceId,
+        from: ClientAddress,
+        signed: impl Fn(&PhoneKey) -> bool,
+    ) -> Result<(Phone, PhoneKey), Stop> {
+        let known = self.guessed(device, from, Channel::PrivacyIdea).await?;
+        let key = known.as_ref().and_then(|phone| PhoneKey::of_spki(&phone.spki).ok());
+        match (known, key) {
+            (Some(phone), Some(key)) if signed(&key) => Ok((phone, key)),
+            (_, Some(_)) => Err(self.guess(device, from)),
+            (_, None) => {
+                let _ = self.nobody.as_ref().is_some_and(|(nobody, _)| signed(nobody));
+                Err(self.guess(device, from))
+            }
+        }
+    }
+
+    /// Our page's phone of this id, if it signed; likewise.
+    pub(super) async fn page_phone(
+        &self,
+        device: &DeviceId,
+        from: ClientAddress,
+        signed: impl Fn(&PageKey) -> bool,
+    ) -> Result<(Phone, PageKey), Stop> {
+        let known = self.guessed(device, from, Channel::WebPush).await?;
+        let key = known.as_ref().and_then(|phone| PageKey::of_spki(&phone.spki).ok());
+        match (known, key) {
+            (Some(phone), Some(key)) if signed(&key) => Ok((phone, key)),
+            (_, Some(_)) => Err(self.guess(device, from)),
+            (_, None) => {
+                let _ = self.nobody.as_ref().is_some_and(|(_, nobody)| signed(nobody));
+                Err(self.guess(device, from))
+            }
+        }
+    }
+
+    async fn guessed(&self, device: &DeviceId, from: ClientAddress, channel: Channel) -> Result<Option<Phone>, Stop> {
+        self.admit(from)?;
+        if !self.guesses.has_one(&(device.clone(), subscriber(from.0)), self.now().tick) {
+            return Err(Stop::TooMany);
+        }
+        let known = self.store().phone(device).await?;
+        Ok(known.filter(|phone| phone.device.channel == channel && phone.device.state != DeviceState::Waiting))
+    }
+
+    /// A bad signature for this device counts against its sender, never against the device: nobody can lock it out.
+    pub(super) fn guess(&self, device: &DeviceId, from: ClientAddress) -> Stop {
+        let _ = self.guesses.take(&(device.clone(), subscriber(from.0)), self.now().tick);
+        self.stranger(from)
+    }
+
+    /// A poll that was signed and came in time is taken once.
+    pub(super) fn poll_once(&self, device: &DeviceId, signed: &str, stamped: Wall) -> Result<(), Stop> {
+        let now = self.now();
+        if !self.polls.take(device, now.tick) {
+            return Err(Stop::TooMany);
+        }
+        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        replay.take(&device.0, signed, stamped, now.wall).map_err(|why| match why {
+            crate::phone::replay::Refused::Repeated => Stop::Repeated,
+            crate::phone::replay::Refused::Full => Stop::TooMany,
+        })
+    }
+
+    /// The phone proved its key: it lives. Written now and then only, since open phones ask all the time.
+    pub(super) async fn seen(&self, phone: &Phone, agent: Option<&str>) -> Result<(), Stop> {
+        let now = self.now().wall;
+        let agent = agent.map(bounded);
+        let known = phone.device.agent.as_deref() == agent && phone.device.unanswered == 0;
+        if known && phone.device.seen_at.is_some_and(|seen| now.since(seen) < SEEN_EVERY) {
+            return Ok(());
+        }
+        let seen = Seen { agent: agent.map(str::to_owned), ..Seen::default() };
+        Ok(self.store().phone_seen(&phone.device.id, seen, now).await?)
+    }
+
+    // --- what is open ------------------------------------------------------------------------------------------------
+
+    /// The prompt that this phone may answer now, if there is one: a prompt goes only to devices that can prove all that it
+    /// asks (rules B4), a test push to its own device alone, and nothing else to a device that is not active yet (rules F3).
+    pub(super) async fn open_for(
+        &self,
+        phone: &Phone,
+        can: impl Fn(&OpenPrompt) -> bool,
+    ) -> Result<Option<OpenPrompt>, Stop> {
+        let open = self.store().prompt_of(&phone.device.user, self.now().wall).await?;
+        Ok(open.filter(|open| is_for(phone, open) && open.status == PromptStatus::Pending && can(open)))
+    }
+
+    /// The same, held until there is one, for so long at most.
+    pub(super) async fn wait_for(
+        &self,
+        phone: &Phone,
+        hold: Duration,
+        can: impl Fn(&OpenPrompt) -> bool,
+    ) -> Result<Option<OpenPrompt>, Stop> {
+        let until = self.now().tick.plus(hold);
+        let seat = self.rooms.waiting.sit(&phone.device.id);
+        loop {
+            let open = self.open_for(phone, &can).await?;
+            let Some(seat) = &seat else { return Ok(open) };
+            if open.is_some() || seat.is_replaced() || self.now().tick >= until || self.rooms.stop.is_cancelled() {
+                return Ok(open);
+            }
+            self.pause(seat, until).await;
+        }
+    }
+
+    async fn pause(&self, seat: &Seat, until: login::Tick) {
+        let look = self.now().tick.plus(LOOK_EVERY).min(until);
+        tokio::select! {
+            () = seat.rung() => {}
+            () = self.rooms.clock.wait_until(look) => {}
+            () = self.rooms.stop.cancelled() => {}
+        }
+    }
+
+    // --- nonces and what was offered -------------------------------------------------------------------------------------
+
+    fn mac(&self, purpose: &str, prompt: PromptId, device: &DeviceId) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104 §2)"));
+        for part in [purpose.as_bytes(), &prompt.0, device.0.as_bytes()] {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// 160 bits in 32 letters, as the store app takes them.
+    pub(super) fn store_nonce(&self, prompt: PromptId, device: &DeviceId) -> String {
+        BASE32_NOPAD.encode(&self.mac("store app", prompt, device)[..20])
+    }
+
+    /// 256 bits, as our page takes them.
+    pub(super) fn page_nonce(&self, prompt: PromptId, device: &DeviceId) -> String {
+        BASE64URL_NOPAD.encode(&self.mac("page", prompt, device))
+    }
+
+    /// Two-digit numbers to choose from, the right one among them, the same whenever they are asked for.
+    pub(super) fn choices(&self, prompt: PromptId, device: &DeviceId, right: Number, count: usize) -> Vec<String> {
+        let dice = self.mac("choices", prompt, device);
+        let others = dice.iter().map(|octet| u32::from(*octet) % 100);
+        let mut chosen = vec![right.0];
+        // 32 octets and then all there are: enough different ones, whatever the dice.
+        for other in others.chain(10..100) {
+            if chosen.len() == count {
+                break;
+            }
+            if !chosen.contains(&other) {
+                chosen.push(other);
+            }
+        }
+        // In the order of the numbers, so that the place tells nothing.
+        chosen.sort_unstable();
+        chosen.into_iter().map(|number| format!("{number:02}")).collect()
+    }
+
+    /// The prompt is put to the phone: it lives, whatever becomes of it (a silent phone is told of).
+    pub(super) async fn offered(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) -> Result<(), Stop> {
+        let now = self.now().wall;
+        if self.remember(nonce, prompt, device) {
+            self.store().phone_seen(device, Seen::default(), now).await?;
+        }
+        Ok(())
+    }
+
+    fn remember(&self, nonce: &str, prompt: &OpenPrompt, device: &DeviceId) -> bool {
+        let now = self.now().wall;
+        self.offers().offered(nonce, prompt.clone(), device, now)
+    }
+
+    /// What this nonce was put to the phone with: as remembered, or as it stands in the store.
+    pub(super) async fn offer(
+        &self,
+        nonce: &str,
+        phone: &Phone,
+        nonce_of: impl Fn(PromptId, &DeviceId) -> String,
+    ) -> Result<Option<Offer>, Stop> {
+        let device = &phone.device.id;
+        if self.offers().of(nonce).is_none() {
+            let open = self.store().prompt_of(&phone.device.user, self.now().wall).await?;
+            let Some(open) = open.filter(|open| is_for(phone, open) && nonce_of(open.prompt, device) == nonce) else {
+                return Ok(None);
+            };
+            self.remember(nonce, &open, device);
+        }
+        Ok(self.offers().of(nonce).filter(|offer| offer.device == *device).cloned())
+    }
+
+    /// The phone's owner gave a reason for declining after the code was shown: a deny from it counts again (rules F5).
+    pub(super) async fn unreveal(&self, prompt: &OpenPrompt, device: &DeviceId) -> Result<(), Stop> {
+        Ok(self.store().unreveal_number(prompt.prompt, device).await?)
+    }
+
+    pub(super) fn code_shown(&self, nonce: &str) {
+        self.offers().code_shown(nonce);
+    }
+
+    pub(super) fn replied(&self, nonce: &str, answer: String, reply: &Value) {
+        self.offers().replied(nonce, answer, reply.clone());
+    }
+
+    fn offers(&self) -> std::sync::MutexGuard<'_, Offers> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // --- what an answer does ------------------------------------------------------------------------------------------------
+
+    /// Brings a phone's answer to the engine: the store's compare-and-set decides what it does (rules A8).
+    pub(super) async fn answer(
+        &self,
+        prompt: &OpenPrompt,
+        device: &DeviceId,
+        answer: PhoneAnswer,
+        number: Option<Number>,
+    ) -> Result<Answered, Stop> {
+        Ok(self.rooms.answers.take(prompt.prompt, device.clone(), answer, number).await?)
+    }
+
+    /// The digits that the phone shows now (rules F8, *typed*).
+    pub(super) async fn reveal(&self, prompt: &OpenPrompt, device: &DeviceId) -> Result<Option<String>, Stop> {
+        let number = self.store().reveal_number(prompt.prompt, device, self.now().wall).await?;
+        Ok(number.map(|number| format!("{:06}", number.0)))
+    }
+}
+
+fn is_for(phone: &Phone, open: &OpenPrompt) -> bool {
+    match &open.only {
+        Some(device) => *device == phone.device.id,
+        None => phone.device.state == DeviceState::Active,
+    }
+}
+
+/// Whether the prompt wants a number entered, and whether it shows one.
+pub(super) fn wants(prompt: &OpenPrompt) -> (Option<Number>, bool) {
+    match prompt.asks.number {
+        NumberMatch::Off => (None, false),
+        NumberMatch::Shown(number) => (Some(number), false),
+        NumberMatch::Typed(_) => (None, true),
+    }
+}
+
+/// The first octets of a header, cut where a character ends.
+fn bounded(agent: &str) -> &str {
+    let end = (0..=AGENT_OCTETS_MAX.min(agent.len())).rev().find(|end| agent.is_char_boundary(*end)).unwrap_or(0);
+    &agent[..end]
+}
+
+/// As handlers are given it.
+pub(super) type SharedDesk = Arc<Desk>;

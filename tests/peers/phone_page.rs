@@ -1,0 +1,200 @@
+//! Our page as a phone, in a real browser: activated by a code, it shows who asks, signs what was tapped, and rings while closed.
+
+use ::vestibule::store::Answered::Taken;
+use login::{DeviceId, Number, NumberMatch, PhoneAnswer};
+use serde_json::json;
+
+use crate::harness::browser::{Browser, button, css, field, heading};
+use crate::harness::phone_house::PhoneHouse;
+
+/// A browser whose page is alice's phone, and its device.
+async fn activated(house: &PhoneHouse) -> (Browser, DeviceId) {
+    let (code, device) = house.code_of_alice().await;
+    let browser = Browser::phone().start().await;
+    browser.go(&house.page()).await;
+    browser.has(&heading("Make this your phone")).await;
+    browser.type_into(&field("Code"), &code.to_lowercase()).await;
+    browser.click(&button("Activate")).await;
+    browser.has(&heading("Nothing to confirm")).await;
+    (browser, device)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_becomes_a_phone_shows_who_asks_and_lets_them_in() {
+    let house = PhoneHouse::opens().await;
+    let (browser, device) = activated(&house).await;
+    assert_eq!(house.phone(&device).await.unwrap().spki.len(), 91);
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    browser.has(&heading("Is this you, logging in?")).await;
+    for shown in ["Example VPN", "alice", "hq-asa", "203.0.113.7"] {
+        browser.sees(shown).await;
+    }
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    assert_eq!(house.said(), [(PhoneAnswer::Approve, None, Taken)]);
+    house.takes_back(prompt).await;
+    browser.click(&button("Close")).await;
+    house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("Deny")).await;
+    browser.has(&heading("Denied")).await;
+    browser.click(&button("Close")).await;
+    house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("It wasn't me")).await;
+    browser.sees("Somebody knows your password").await;
+    browser.click(&css("#sure-yes")).await;
+    browser.has(&heading("Reported")).await;
+    assert_eq!(house.said()[1..], [(PhoneAnswer::Deny, None, Taken), (PhoneAnswer::Fraud, None, Taken)]);
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_a_pin_and_a_code_are_asked_for_and_shown() {
+    let house = PhoneHouse::opens().await;
+    let (browser, _) = activated(&house).await;
+    let prompt = house.asks_alice(NumberMatch::Shown(Number(42))).await;
+    browser.type_into(&field("The number that your login shows"), "42").await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    assert_eq!(house.said(), [(PhoneAnswer::Approve, Some(Number(42)), Taken)]);
+    house.takes_back(prompt).await;
+    browser.click(&button("Close")).await;
+    let prompt = house.asks_alice(NumberMatch::Typed(Number(4831))).await;
+    browser.sees("After that, this phone shows six digits").await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Type this code")).await;
+    assert_eq!(browser.text_of(&css("p#digits")).await, "004831");
+    assert_eq!(house.said().len(), 1, "a yes that shows a code approves nothing");
+    house.takes_back(prompt).await;
+    browser.click(&button("Close")).await;
+    house.has_pin("246810").await;
+    house.asks_alice_for_her_pin().await;
+    browser.type_into(&field("Your PIN"), "111111").await;
+    browser.click(&button("Authenticate")).await;
+    browser.sees("That is not your PIN. Tries left: 2.").await;
+    browser.type_into(&field("Your PIN"), "246810").await;
+    browser.click(&button("Authenticate")).await;
+    browser.has(&heading("Verified")).await;
+    assert_eq!(house.said()[1..], [(PhoneAnswer::Approve, None, Taken)]);
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_ends_leaves_the_screen_and_a_removed_phone_says_so() {
+    let house = PhoneHouse::opens_without_waiting().await;
+    let (browser, device) = activated(&house).await;
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    browser.has(&heading("Is this you, logging in?")).await;
+    house.takes_back(prompt).await;
+    browser.sees("That request has ended.").await;
+    house.forgets(&device).await;
+    browser.has(&heading("This phone is not known any more")).await;
+    browser.click(&button("Activate it again")).await;
+    browser.has(&heading("Make this your phone")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_is_being_added_gets_its_test_push_alone_and_shows_its_key() {
+    let house = PhoneHouse::opens().await;
+    let (code, device) = house.code_that_needs_a_test().await;
+    let browser = Browser::phone().start().await;
+    browser.go(&format!("{}#{code}", house.page())).await;
+    browser.click(&button("Activate")).await;
+    browser.sees("Compare this with what the portal shows:").await;
+    let fingerprint = house.phone(&device).await.unwrap().device.fingerprint.unwrap();
+    assert_eq!(browser.text_of(&css("#fingerprint")).await, *fingerprint);
+    house.tests(&device).await;
+    browser.sees("This is a test. Nobody logs in.").await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("It works")).await;
+    assert_eq!(house.said(), [(PhoneAnswer::Approve, None, Taken)]);
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_in_the_address_is_taken_out_of_it_and_a_wrong_one_is_told() {
+    let house = PhoneHouse::opens().await;
+    let (code, device) = house.code_of_alice().await;
+    let browser = Browser::phone().start().await;
+    browser.go(&format!("{}#0000-0000-0000-0000-0000", house.page())).await;
+    browser.has(&heading("Make this your phone")).await;
+    assert_eq!(browser.url().await, house.page());
+    browser.click(&button("Activate")).await;
+    browser.sees("This code is wrong, used or too old.").await;
+    browser.go("about:blank").await;
+    browser.go(&format!("{}#{code}", house.page())).await;
+    browser.click(&button("Activate")).await;
+    browser.has(&heading("Nothing to confirm")).await;
+    browser.click(&css("#about > summary")).await;
+    browser.click(&button("Remove this phone")).await;
+    browser.click(&css("#sure-yes")).await;
+    browser.has(&heading("Make this your phone")).await;
+    assert!(house.phone(&device).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_page_rings_by_its_worker_and_says_nothing_of_whom() {
+    let house = PhoneHouse::opens().await;
+    let (browser, _) = activated(&house).await;
+    browser.grant("notifications").await;
+    browser.has_worker().await;
+    // Another document of the origin, which only listens for the worker's word that it has shown something.
+    browser.go(&format!("{}site.json", house.page())).await;
+    let listen = "navigator.serviceWorker.addEventListener('message', () => { window.looked = true; }); \
+                  navigator.serviceWorker.startMessages();";
+    browser.script(listen, json!([])).await;
+    let notification = json!({ "title": "x", "navigate": house.page() });
+    for (exp, told) in [
+        (4_000_000_000_u64, "Is this you, logging in?|Open to see who asks. Deny what you did not start."),
+        (1_000_000_000, "A login has ended|Nobody waits for your answer any more."),
+    ] {
+        let push = json!({ "web_push": 8030, "notification": notification, "v": 1, "ch": "00", "exp": exp });
+        browser.deliver_push(&house.origin(), 0, &push.to_string()).await;
+        browser.until("window.looked").await;
+        let shown = browser
+            .script(
+                "window.looked = false; const registration = await navigator.serviceWorker.getRegistration('/phone/'); \
+                 return (await registration.getNotifications()).map((one) => one.title + '|' + one.body);",
+                json!([]),
+            )
+            .await;
+        assert_eq!(shown, json!([told]), "one at a time, and never who or from where");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_there_for_everybody_whatever_it_shows() {
+    let house = PhoneHouse::opens().await;
+    for setup in [Browser::phone(), Browser::phone().speaking("de-AT,de")] {
+        let browser = setup.start().await;
+        browser.go(&house.page()).await;
+        browser.has(&css("#activate:not([hidden])")).await;
+        is_for_everybody(&browser, "phone-activate").await;
+        let (code, device) = house.code_of_alice().await;
+        browser.type_into(&css("#code"), &code).await;
+        browser.press("Enter").await;
+        browser.has(&css("#rest:not([hidden])")).await;
+        is_for_everybody(&browser, "phone-rest").await;
+        let prompt = house.asks_alice(NumberMatch::Shown(Number(42))).await;
+        browser.has(&css("#request:not([hidden])")).await;
+        is_for_everybody(&browser, "phone-request").await;
+        house.takes_back(prompt).await;
+        browser.has(&css("#rest:not([hidden])")).await;
+        let prompt = house.asks_alice(NumberMatch::Typed(Number(123_456))).await;
+        browser.click(&css("#verify")).await;
+        browser.has(&css("#outcome:not([hidden])")).await;
+        is_for_everybody(&browser, "phone-code").await;
+        house.takes_back(prompt).await;
+        house.forgets(&device).await;
+        browser.assert_no_errors().await;
+    }
+}
+
+async fn is_for_everybody(browser: &Browser, name: &str) {
+    for dark in [false, true] {
+        browser.set_dark(dark).await;
+        browser.assert_accessible().await;
+        browser.picture(&format!("{name}-{}", if dark { "dark" } else { "light" })).await;
+    }
+    browser.set_dark(false).await;
+    browser.assert_no_overflow().await;
+}
