@@ -20,12 +20,11 @@ use super::page::{Here, Page, address_of, shown, url_encoded, when};
 use super::role::{Forbidden, Person, Role, may_act};
 use super::staff::Staff;
 use super::user::{Known, label_key};
+use crate::enrolment::{CODE_LASTS, EnrolmentError, issue_code};
 use crate::language::{Language, text, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
 use crate::store::{Act, CodePurpose, NewBypass, NewUser, StoreError, StoreFuture};
 
-/// Rules F3: codes last 24 h.
-const CODE_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 /// A commit of which nobody knows whether it holds is repeated so often (rules C1).
 const SETTLE_TRIES: u32 = 3;
 /// Users that are looked through for another admin, a page at a time; past that nobody is found.
@@ -327,9 +326,7 @@ impl<'a> Task<'a> {
         let kind = match self.deed {
             Deed::AddUser => return self.add_user(wish, act(StaffAction::DetailsChanged)).await,
             Deed::IssueCode => {
-                let code = fresh_code();
-                let secret = Secret::new(code.replace('-', ""));
-                settled(|| store.issue_code(name, CodePurpose::Enrol, &secret, CODE_LASTS, now)).await?;
+                let code = new_code(self.desk, name, CodePurpose::Enrol, now).await?;
                 let told = self.tell(act(StaffAction::CodeIssued)).await;
                 return Ok(Done { told, code: Some(code) });
             }
@@ -394,11 +391,8 @@ impl<'a> Task<'a> {
         if !may_mail {
             return Ok(LetterKind::Invitation { code: None });
         }
-        let code = fresh_code();
-        let (secret, purpose) = (Secret::new(code.replace('-', "")), CodePurpose::MailedEnrol);
-        let (store, now) = (&self.desk.store, self.now);
-        settled(|| store.issue_code(&self.name, purpose, &secret, CODE_LASTS, now)).await?;
-        let code = ActivationCode { code: MailedCode::new(&code), until: now.plus(CODE_LASTS) };
+        let code = new_code(self.desk, &self.name, CodePurpose::MailedEnrol, self.now).await?;
+        let code = ActivationCode { code: MailedCode::new(&letters_of(&code)), until: self.now.plus(CODE_LASTS) };
         Ok(LetterKind::Invitation { code: Some(code) })
     }
 
@@ -430,14 +424,14 @@ impl<'a> Task<'a> {
     }
 
     /// The one page that shows a code, once.
-    fn code_page(&self, code: &str, told: Told) -> Response {
+    fn code_page(&self, code: &Secret, told: Told) -> Response {
         let language = self.staff.language;
         let portal = self.desk.config().portal.as_ref().map(|portal| portal.pages.url.to_string());
         let until = [("time", when(self.now.plus(CODE_LASTS)).into())];
         shown(StatusCode::OK, &CodePage {
             page: self.staff.page(self.desk, Here::Users),
             for_whom: self.said("admin-code-for"),
-            code: code.to_owned(),
+            code: letters_of(code),
             portal,
             until: text_with(language, "admin-code-until", &until),
             mailed: Some(self.t(told.key())),
@@ -474,7 +468,7 @@ impl<'a> Task<'a> {
 /// What was done, and the code if one came of it.
 struct Done {
     told: Told,
-    code: Option<String>,
+    code: Option<Secret>,
 }
 
 /// A name as a login would bring it: whoever is added under another one could never log in.
@@ -494,12 +488,17 @@ async fn settled<'a, T>(verb: impl Fn() -> StoreFuture<'a, T>) -> Result<T, Stor
     }
 }
 
-/// 75 random bits in letters that people can read to each other.
-fn fresh_code() -> String {
-    const READABLE: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let random: [u8; 15] = rand::random();
-    let letters: Vec<char> = random.iter().map(|octet| char::from(READABLE[usize::from(octet % 32)])).collect();
-    letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+/// A new activation code as it is shown; an earlier one of the same purpose is void (rules F3).
+async fn new_code(desk: &Desk, user: &ResolvedUser, purpose: CodePurpose, at: Wall) -> Result<Secret, StoreError> {
+    issue_code(&*desk.store, user, purpose, at).await.map_err(|error| match error {
+        EnrolmentError::Store(error) => error,
+        other => StoreError::Ours(other.to_string().into()),
+    })
+}
+
+/// The letters of a code, which is plain ASCII.
+fn letters_of(code: &Secret) -> String {
+    String::from_utf8_lossy(code.expose()).into_owned()
 }
 
 fn title_key(deed: Deed) -> &'static str {

@@ -66,11 +66,22 @@ pub(super) fn act(record: &StoredRecord, language: Language) -> Option<Done> {
     let by = text_with(language, "admin-act-by", &[("by", said("by").into()), ("role", role.into())]);
     Some(Done {
         time: clock_time(json["time"].as_str().unwrap_or_default()),
-        what: of_word(language, "admin-act-", what),
+        what: act_word(language, what),
         by,
         reason: said("reason"),
         object: said("object"),
     })
+}
+
+/// What was done, or was to be done and failed.
+fn act_word(language: Language, what: &str) -> String {
+    match what.strip_suffix("_failed") {
+        None => of_word(language, "admin-act-", what),
+        Some(done) => {
+            let done = of_word(language, "admin-act-", done);
+            text_with(language, "admin-act-failed", &[("what", done.into())])
+        }
+    }
 }
 
 /// The text of a word of a closed set; the word itself where nobody wrote one.
