@@ -25,7 +25,7 @@ use crate::engine::BoardRow;
 use crate::language::{Language, text, text_with};
 
 /// Boards that are open at once.
-const BOARDS_MAX: usize = 64;
+const BOARDS_MAX: usize = 32;
 /// Rows on a board; the longest wait first.
 const ROWS_MAX: usize = 100;
 /// A look is shared for so long.
