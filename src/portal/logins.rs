@@ -38,12 +38,7 @@ struct ReportPage {
 }
 
 /// The user's latest logins.
-pub(super) async fn recent(
-    portal: &Portal,
-    guest: &Guest,
-    page: &Shown,
-    limit: usize,
-) -> Result<Vec<Told>, Problem> {
+pub(super) async fn recent(portal: &Portal, guest: &Guest, page: &Shown, limit: usize) -> Result<Vec<Told>, Problem> {
     let records = portal.store().recent_records(guest.user(), limit).await?;
     Ok(records.iter().filter_map(|record| told(page, &record.json)).collect())
 }

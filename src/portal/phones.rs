@@ -107,7 +107,10 @@ async fn begin(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Re
     match begun.await {
         Ok(phone) => {
             let path = path_of(&phone.device);
-            portal.sign_in().write(Deed::new(guest.user(), "begin_device").on(&phone.device.0).from(guest.address)).await;
+            portal
+                .sign_in()
+                .write(Deed::new(guest.user(), "begin_device").on(&phone.device.0).from(guest.address))
+                .await;
             portal.waiting().keep(guest.user(), phone, at);
             Ok(sent_on(&path, None))
         }

@@ -119,7 +119,12 @@ impl Portal {
     }
 
     /// What was done is written down and mailed; the session goes on under another id and the others end.
-    pub(super) async fn changed(&self, guest: &Guest, deed: Deed, letter: LetterKind) -> Result<(Signed, After), Problem> {
+    pub(super) async fn changed(
+        &self,
+        guest: &Guest,
+        deed: Deed,
+        letter: LetterKind,
+    ) -> Result<(Signed, After), Problem> {
         self.sign_in().write(deed.from(guest.address)).await;
         self.sign_in().post(guest.user(), letter).await;
         // Whoever just made a method has proved it: a first enrolment ends here (rules F3).
