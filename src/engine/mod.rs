@@ -6,9 +6,12 @@
 //! reads the clock. A panic in a step ends that session, not the service; a request whose task dies is answered by its
 //! own deadline.
 
+mod arrivals;
 mod ask;
+mod board;
 mod clock;
 mod held;
+mod pages;
 mod perform;
 mod reply;
 mod return_path;
@@ -38,8 +41,11 @@ use crate::primary::{Forwarded, Primary};
 use crate::store::{Answered, Store, StoreError};
 use crate::telemetry::{Held as HeldNow, Telemetry};
 
+pub use arrivals::Arrivals;
 pub use ask::Ask;
+pub use board::BoardRow;
 pub use clock::Clock;
+pub use pages::{PagePrompt, PagePromptStatus, PageRing, RingForPage};
 pub use return_path::ReturnPath;
 
 use ask::{Arrival, Keys};
@@ -90,6 +96,8 @@ struct Inner {
     prompts: DashMap<PromptId, LoginKey>,
     /// Prompts that rang, so that the phones can be told of their end.
     rung: DashMap<PromptId, PromptClaim>,
+    /// Who waits to hear that a user's prompt has changed.
+    listening: arrivals::Listening,
     timers: Timers,
     strangers: Strangers,
     law: ArcSwap<Law>,
@@ -120,6 +128,7 @@ impl Engine {
             states: DashMap::with_shard_amount(64),
             prompts: DashMap::with_shard_amount(16),
             rung: DashMap::with_shard_amount(16),
+            listening: arrivals::Listening::default(),
             timers: Timers::default(),
             strangers: Strangers::default(),
             law: ArcSwap::from_pointee(parts.law),
@@ -305,7 +314,9 @@ impl Engine {
 
     fn take(&self, held: &mut Held, admission: Admission, arrival: Arrival, at: Moment) -> Vec<Action> {
         let Arrival { attempt, request, forwarded } = arrival;
-        let deadline = attempt.asker.until;
+        // Who joins later waits longer than who asked first, so the primary may take as long again; the login itself watches
+        // its newest asker's deadline (B2).
+        let deadline = attempt.asker.until.plus(attempt.asker.until.since(attempt.asker.since));
         held.requests.push((attempt.asker.id, request));
         self.step(held, at, Some((forwarded, deadline)), |session, cx| session.take(admission, attempt, cx))
     }

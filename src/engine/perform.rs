@@ -212,10 +212,10 @@ impl Engine {
         Ok(UserFacts { bypass, ..facts })
     }
 
-    /// Whether a session holds the prompt and the store still has it open, at the last moment before it rings.
-    async fn is_out(&self, prompt: PromptId) -> bool {
+    /// Whether the store still has the prompt open, at the last moment before it rings.
+    async fn is_open(&self, prompt: PromptId) -> bool {
         let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
-        self.session_of_prompt(prompt).is_some() && matches!(status, Ok(PromptStatus::Pending))
+        matches!(status, Ok(PromptStatus::Pending))
     }
 
     /// What a claim means beside its own login: a displaced prompt's session learns of it, also where the claimer has
@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    async fn tell_displaced(&self, prompt: PromptId) {
+    pub(super) async fn tell_displaced(&self, prompt: PromptId) {
         if let Some(other) = self.session_of_prompt(prompt) {
             self.deliver(other, Event::Displaced(prompt));
         }
@@ -245,20 +245,30 @@ impl Engine {
     }
 
     async fn ring(&self, claim: &PromptClaim) -> Result<(), PushFailure> {
+        self.ring_claimed(claim, || self.session_of_prompt(claim.prompt).is_some()).await
+    }
+
+    /// Rings the phones of a claimed prompt that the store still has open and somebody still waits for.
+    pub(super) async fn ring_claimed(
+        &self,
+        claim: &PromptClaim,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<(), PushFailure> {
         let devices = self.0.store.list_devices(&claim.user).await;
         let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
         self.0.rung.insert(claim.prompt, claim.clone());
         // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
-        if !self.is_out(claim.prompt).await {
+        if !self.is_open(claim.prompt).await || !is_wanted() {
             self.0.rung.remove(&claim.prompt);
             return Err(PushFailure::Refused("the prompt ended before it rang".into()));
         }
+        self.0.listening.tell(&claim.user);
         let push = Arc::clone(&self.law().push);
         push.ring(claim, self.0.clock.moment(), &devices).await.map(|_| ())
     }
 
     /// The prompt ends in the store first; then the phones are told that nobody waits.
-    async fn close_prompt(&self, prompt: PromptId, why: PromptClose) {
+    pub(super) async fn close_prompt(&self, prompt: PromptId, why: PromptClose) {
         let limits = self.limits();
         let _: Result<(), Unavailable> = self
             .settled("ending a prompt", || self.0.store.close_prompt(prompt, why, self.0.clock.moment().wall, &limits))
@@ -269,6 +279,7 @@ impl Engine {
     /// Tells the phones of a prompt that nobody waits any more.
     pub(super) async fn silence(&self, prompt: PromptId) {
         let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
+        self.0.listening.tell(&rung.user);
         if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
             let push = Arc::clone(&self.law().push);
             for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
@@ -389,7 +400,7 @@ impl Engine {
     }
 
     /// Repeats a call whose commit is unknown until the store can say (C1).
-    async fn settled<T, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T, Unavailable>
+    pub(super) async fn settled<T, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T, Unavailable>
     where
         F: Future<Output = Result<T, StoreError>>,
     {

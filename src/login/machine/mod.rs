@@ -13,7 +13,7 @@ mod second;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{HeldAttributes, Secret};
+use wire::{ATTRIBUTE_COUNT_MAX, HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, AskerId, Attempt, Credential};
@@ -26,6 +26,7 @@ use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser,
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
 use crate::prompt::{Asks, DeviceId, Number, NumberMatch, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
+use crate::session::{Waiting, WaitsFor};
 use crate::words::Say;
 
 use askers::Askers;
@@ -88,6 +89,8 @@ pub(crate) struct Case {
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
     room: usize,
+    /// The same in attributes.
+    places: usize,
 }
 
 /// A State that was answered: who answers it again with the same gets the same (C3).
@@ -619,6 +622,35 @@ impl Login {
         self.at_prompt() || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. })
     }
 
+    /// What it waits for, if it waits for anything.
+    pub(crate) fn waiting(&self, prompt_is_out: bool) -> Option<Waiting> {
+        let waits_for = match &self.stage {
+            Stage::AskingPrimary { .. } => WaitsFor::Primary,
+            Stage::AnsweringPrimary { .. } => WaitsFor::PrimaryAnswer,
+            Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. } => WaitsFor::Store,
+            Stage::AwaitingPhone { .. } | Stage::Lingering { .. } => WaitsFor::Phone,
+            Stage::AwaitingAnswer { .. } if prompt_is_out => WaitsFor::PhoneOrAnswer,
+            Stage::AwaitingAnswer { .. } => WaitsFor::Answer,
+            Stage::Rejecting { .. } | Stage::Ended { .. } | Stage::Gone => return None,
+        };
+        let case = &self.case;
+        Some(Waiting {
+            login: case.id,
+            vouched: case.vouched.clone(),
+            name: String::from_utf8_lossy(&case.user_octets).into_owned(),
+            client: case.client.clone(),
+            station: case.station.clone(),
+            rule: case.rule.as_ref().map(|rule| rule.name.clone()),
+            waits_for,
+            since: case.began.tick,
+            askers: case.askers.asked(),
+        })
+    }
+
     /// The next moment at which this login must be woken.
     pub(crate) fn deadline(&self) -> Option<Tick> {
         match &self.stage {
@@ -699,6 +731,7 @@ impl Case {
             language: None,
             known: false,
             room: first::PACKET_MAX,
+            places: ATTRIBUTE_COUNT_MAX,
         };
         (case, attempt.credential)
     }
@@ -727,7 +760,7 @@ impl Case {
 
     /// An asker whose Proxy-States leave no room for the Accept is refused by itself; the login waits on (E3).
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
-        let too_large = attempt.asker.overhead > self.room;
+        let too_large = attempt.asker.overhead > self.room || attempt.asker.attributes > self.places;
         if too_large {
             let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
