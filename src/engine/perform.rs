@@ -187,6 +187,7 @@ impl Engine {
                 }
             }),
             Effect::ClosePrompt { prompt, why } => self.spawn(async move { engine.close_prompt(prompt, why).await }),
+            Effect::Invite(user) => self.0.notices.unenrolled(&user, self.0.clock.moment().wall),
             // Told when the claim came back, also where its login has ended meanwhile.
             Effect::TellDisplaced(_) => {}
             Effect::AskPrimary { .. }
@@ -332,6 +333,7 @@ impl Engine {
             | Effect::Reply { .. }
             | Effect::Supersede(_)
             | Effect::IndexState(_)
+            | Effect::Invite(_)
             | Effect::TellDisplaced(_) => {}
         }
     }

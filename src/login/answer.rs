@@ -102,6 +102,8 @@ impl SecondDoor {
 pub enum Text {
     /// Our own words for that reason, in the reader's language.
     Ours(Reason),
+    /// No second factor yet, and where to get one.
+    EnrolAt(Arc<str>),
     /// The site's own words, as the rule has them.
     Rule(Arc<str>),
 }
@@ -178,7 +180,7 @@ impl Reject {
     /// About how many octets it keeps (G1).
     pub(crate) fn bytes(&self) -> usize {
         let text = match &self.text {
-            Some(Text::Rule(text)) => text.len(),
+            Some(Text::Rule(text) | Text::EnrolAt(text)) => text.len(),
             Some(Text::Ours(_)) | None => 0,
         };
         text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())

@@ -38,6 +38,11 @@ impl Refusal {
         Self { text: Some(Text::Rule(text)), ..self }
     }
 
+    /// Where the person gets what is missing.
+    pub(crate) fn pointing_to(self, portal: Arc<str>) -> Self {
+        Self { text: Some(Text::EnrolAt(portal)), ..self }
+    }
+
     /// What the primary's Reject may pass on; its own words replace ours.
     pub(crate) fn carrying(self, attributes: Arc<HeldAttributes>) -> Self {
         let text = if attributes.reply_message().is_some() { None } else { self.text };

@@ -12,7 +12,7 @@ use crate::facts::{CodeOutcome, Means, Method, NumberOutcome, Unavailable, UserF
 use crate::key::{Proof, StateHash};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
-use crate::policy::{NumberWish, Outage};
+use crate::policy::{NumberWish, Outage, Unenrolled};
 use crate::prompt::{Asks, Claim, Number, NumberMatch, PromptClaim, PromptId, PromptStatus};
 use crate::record::{Reason, RecordedFactor};
 use crate::words::{self, Say};
@@ -24,9 +24,9 @@ impl Case {
             self.factor = RecordedFactor::Bypass;
             return self.release(inside, SecondDoor::Bypass(bypass), step);
         }
-        // Rules A5: unenrolled is who never had a method; `unenrolled = "deny"` is the one answer so far.
+        // Rules A5: unenrolled is who never had a method.
         if !facts.ever_enrolled {
-            return self.reject(Refusal::because(Reason::Unenrolled), step);
+            return self.unenrolled(&inside, step);
         }
         match self.appended.take() {
             Some(Appended::Code(code)) => self.check_code(inside, code, None, step),
@@ -40,6 +40,19 @@ impl Case {
                 listed.sort_by_key(|method| Some(*method) != facts.prefers);
                 self.try_methods(inside, &listed, facts, step)
             }
+        }
+    }
+
+    /// No method yet: refused, and told where to get one where the rule says so (F7).
+    fn unenrolled(&mut self, inside: &Inside, step: &mut Step<'_, '_>) -> Stage {
+        let refusal = Refusal::because(Reason::Unenrolled);
+        match (inside.rule.unenrolled, &self.policy.enrol_at) {
+            (Unenrolled::Enrol, Some(portal)) => {
+                step.cx.emit(Effect::Invite(inside.first.user().clone()));
+                let portal = Arc::clone(portal);
+                self.reject(refusal.pointing_to(portal), step)
+            }
+            (Unenrolled::Enrol | Unenrolled::Deny, _) => self.reject(refusal, step),
         }
     }
 

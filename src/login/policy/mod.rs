@@ -34,6 +34,8 @@ pub struct Policy {
     pub limits: Limits,
     /// `[method.push] pin`: each push asks for the user's PIN.
     pub push_pin: bool,
+    /// Where people enrol themselves: `[portal] url`, for rules whose `unenrolled` is `enrol`.
+    pub enrol_at: Option<Arc<str>>,
     /// Groups whose members are staff: they always need a factor, so neither bypass nor fail-open lets them in (F4).
     pub staff: Vec<GroupName>,
 }
@@ -118,6 +120,8 @@ pub enum Unenrolled {
     /// Access-Reject, with a text that says what is missing.
     #[default]
     Deny,
+    /// The same, but the refusal names the portal and an invitation goes out by mail (F7).
+    Enrol,
 }
 
 /// `if_unavailable = { … }`: what an outage means.

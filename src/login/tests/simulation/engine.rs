@@ -59,7 +59,7 @@ impl Engine {
 }
 
 /// The kinds of effects, in the order of their declaration.
-pub(crate) const KINDS: [&str; 15] = [
+pub(crate) const KINDS: [&str; 16] = [
     "AskPrimary",
     "ReadUser",
     "CheckCode",
@@ -75,6 +75,7 @@ pub(crate) const KINDS: [&str; 15] = [
     "Joined",
     "TellDisplaced",
     "TypeNumber",
+    "Invite",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -94,6 +95,7 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
         Effect::Joined { .. } => 12,
         Effect::TellDisplaced(_) => 13,
         Effect::TypeNumber { .. } => 14,
+        Effect::Invite(_) => 15,
     }
 }
 

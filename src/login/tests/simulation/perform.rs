@@ -227,6 +227,7 @@ impl World {
             | Effect::Supersede(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. }
+            | Effect::Invite(_)
             | Effect::TellDisplaced(_) => None,
         }
     }

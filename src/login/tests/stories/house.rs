@@ -183,6 +183,31 @@ impl House {
         }
     }
 
+    /// From now on rules invite who has no method yet to this place.
+    pub(crate) fn invites(&mut self, portal: &str) {
+        let rules = self.policy.rules.iter();
+        let inviting = |rule: &Arc<Rule>| {
+            Arc::new(Rule {
+                name: rule.name.clone(),
+                when: rule.when.clone(),
+                until: rule.until,
+                verdict: rule.verdict.clone(),
+                reply: ReplyAttributes::default(),
+                unenrolled: Unenrolled::Enrol,
+                if_unavailable: rule.if_unavailable,
+                number_required: rule.number_required,
+            })
+        };
+        let rules = rules.map(inviting).collect();
+        let clients = self.policy.clients.clone();
+        self.policy = Arc::new(Policy { rules, clients, enrol_at: Some(portal.into()), ..Policy::default() });
+    }
+
+    /// Whether an invitation for this user was asked for.
+    pub(crate) fn invited(&self, user: &str) -> bool {
+        self.wanted.iter().any(|(_, effect)| matches!(effect, Effect::Invite(invited) if invited.as_str() == user))
+    }
+
     // --- who answers -------------------------------------------------------------------------------------------
 
     /// The primary answers its newest question.
