@@ -18,7 +18,7 @@ use divan::{AllocProfiler, Bencher, black_box};
 use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent};
 use login::facts::{CodeOutcome, PrimaryAnswer, ReleaseOutcome, UserFacts};
-use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, Rule, Unenrolled, Verdict};
+use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, NumberWish, Rule, Unenrolled, Verdict};
 use login::session::{Admission, Session};
 use login::{
     Asker, AskerId, Attempt, ClientName, Credential, LoginKey, LoginKeyParts, Method, Moment, Policy, PrimaryName,
@@ -130,6 +130,7 @@ impl House {
             append: None,
             join: Join::Station,
             allow_admin: false,
+            number: NumberWish::Off,
         };
         let rule = Rule {
             name: RuleName::new("everybody"),
@@ -139,6 +140,7 @@ impl House {
             reply: ReplyAttributes::default(),
             unenrolled: Unenrolled::Deny,
             if_unavailable: IfUnavailable::default(),
+            number_required: false,
         };
         let policy =
             Policy { rules: vec![Arc::new(rule)], clients: [(client.clone(), of_client)].into(), ..Policy::default() };

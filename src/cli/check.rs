@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::out::{self, Failure, Outcome, count, is_error_coloured};
 use super::site::Global;
-use crate::config::{Config, FlatFinding, Loaded, Severity, render};
+use crate::config::{Config, FlatFinding, Loaded, PagesConfig, Severity, TlsSource, render};
 use crate::store::StoreKey;
+use crate::web::CertificateFiles;
 
 /// What `check` is asked.
 #[derive(clap::Args)]
@@ -105,7 +106,22 @@ fn told<'a>(loaded: &'a Loaded, obstacles: &'a [Obstacle]) -> Vec<Told<'a>> {
     warnings.chain(obstacles.iter().map(Told::Around)).collect()
 }
 
-/// What `serve` would stumble over: the key, the store's directory, the webhook's certificates.
+/// What is wrong with the files of a certificate.
+fn certificate(name: &str, pages: &PagesConfig) -> Option<String> {
+    let TlsSource::Files { certificate, key } = &pages.tls else { return None };
+    let told = |why: String| Some(format!("[{name}] tls: {why}"));
+    match CertificateFiles::new(certificate, key).read() {
+        Err(trouble) => told(trouble.to_string()),
+        Ok(chain) if !chain.is_for(pages.url.host()) => told(format!(
+            "the certificate is for {} and not for {}: browsers and phones will refuse it",
+            chain.names.join(", "),
+            pages.url.host()
+        )),
+        Ok(_) => None,
+    }
+}
+
+/// What `serve` would stumble over: the key, the store's directory, certificates.
 fn obstacles(config: &Config) -> Vec<Obstacle> {
     let key = StoreKey::open(&config.store.key_file).err().map(|error| error.to_string());
     let webhook = config.push.webhook.as_ref().and_then(|webhook| crate::serve::webhook(webhook).err());
@@ -118,6 +134,8 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     };
     let store = directory("[store] url", &config.store.file);
     let audit = config.audit_file.as_ref().and_then(|file| directory("[audit] file", file));
-    let all = [key, store, audit, webhook.map(|error| error.to_string())];
+    let portal = config.portal.as_ref().and_then(|portal| certificate("portal", &portal.pages));
+    let admin = config.admin.as_ref().and_then(|admin| certificate("admin", &admin.pages));
+    let all = [key, store, audit, webhook.map(|error| error.to_string()), portal, admin];
     all.into_iter().flatten().map(|message| Obstacle { severity: Severity::Error, message }).collect()
 }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::out::{self, Failure, Outcome};
 use super::site::{Global, give_to_owner};
 use super::{check, input};
-use crate::config::{TEMPLATE_SECRETS, template};
+use crate::config::{TEMPLATE_SECRETS, template, template_pages};
 use crate::store::StoreKey;
 
 /// What `init` is asked.
@@ -241,13 +241,15 @@ fn answered(answers: &Answers) -> String {
          {section}\n\
          # --- What the person sees ---------------------------------------------------------------------\n\n\
          [portal]\n\
-         account_name = {account_name}         # what the phone's app shows for this account\n\n\
+         account_name = {account_name}         # what the phone's app shows for this account\n\
+         {}\n\
          # --- Who gets in ------------------------------------------------------------------------------\n\
          # The first rule that matches decides; no match is denied.\n\n\
          [[rule]]\n\
          name = \"everybody\"\n\
          second_factor = [\"totp\", \"hotp\"]   # a typed code of any listed kind is taken\n\
-         unenrolled = \"deny\"                # who has no token yet stays outside\n"
+         unenrolled = \"deny\"                # who has no token yet stays outside\n",
+        template_pages()
     )
 }
 
@@ -436,6 +438,24 @@ mod tests {
             let loaded = Config::parse("vestibule.toml", &text, &NoFiles, [])
                 .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
             assert_eq!(&*loaded.config.account_name, "Example \"Corp\"");
+            assert!(loaded.config.portal.is_none());
         }
+    }
+
+    #[test]
+    fn the_pages_are_served_once_their_comments_are_taken_off() {
+        use crate::config::{Config, NoFiles};
+        let places = Places::of(Path::new("x/vestibule.toml"));
+        let sections = |line: &str| line.starts_with("# [") || line.contains(" = ");
+        let pages: String = template_pages()
+            .lines()
+            .map(|line| if sections(line) { line.strip_prefix("# ").unwrap_or(line) } else { line })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let text = configuration(None, &places).replace(template_pages(), &pages);
+        let loaded = Config::parse("vestibule.toml", &text, &NoFiles, [])
+            .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+        let Config { portal, admin, mail, .. } = loaded.config;
+        assert!(portal.is_some() && admin.is_some() && mail.is_some());
     }
 }

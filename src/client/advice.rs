@@ -17,8 +17,6 @@ pub(super) enum Refused {
     Malformed(Malformed),
     /// Not to be believed, or not for us.
     Unverified(Unverified),
-    /// It came bare under the Identifier of a request in flight that did not (rules D5).
-    Withheld,
     /// No room (rules G1).
     Overload,
     /// More Status-Server than anybody needs (checklist D12).
@@ -32,7 +30,6 @@ impl Refused {
             Self::Malformed(Malformed::DuplicateAttribute(_)) => DropReason::DuplicateAttribute,
             Self::TooLong | Self::Malformed(_) => DropReason::Malformed,
             Self::Unverified(why) => reason_of(why),
-            Self::Withheld => DropReason::MissingMessageAuthenticator,
             Self::Overload | Self::StatusRate => DropReason::Overload,
         }
     }
@@ -84,7 +81,6 @@ impl Advice {
             Refused::StatusRate => Some("set the appliance's server probe (Status-Server) to once in several seconds"),
             Refused::Malformed(_) | Refused::Overload => None,
             Refused::Unverified(why) => self.on_unverified(why, learned),
-            Refused::Withheld => Some(&self.missing),
         }
     }
 

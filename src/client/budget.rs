@@ -30,6 +30,15 @@ impl Bucket {
         Self { most, per_minute: u64::from(per_minute), filled: most, at: Tick(0) }
     }
 
+    /// Another size and pace from now on. What is missing stays missing: a reload forgives nothing.
+    fn resize(&mut self, most: u32, per_minute: u32, at: Tick) {
+        self.fill(at);
+        let missing = self.most.saturating_sub(self.filled);
+        self.most = u64::from(most).saturating_mul(TOKEN);
+        self.per_minute = u64::from(per_minute);
+        self.filled = self.most.saturating_sub(missing);
+    }
+
     /// Whether a token is there.
     pub(super) fn has_one(&mut self, at: Tick) -> bool {
         self.fill(at);
@@ -77,6 +86,11 @@ impl Budget {
     #[must_use]
     pub fn per_minute(failures: u32) -> Self {
         Self(Arc::new(Mutex::new(Bucket::full(failures, failures))))
+    }
+
+    /// Takes another number from a reload; failures that were charged stay charged.
+    pub fn set_per_minute(&self, failures: u32, at: Tick) {
+        lock(&self.0).resize(failures, failures, at);
     }
 
     /// Whether another bare packet may reach the primary.
@@ -147,6 +161,25 @@ mod tests {
         assert_eq!(trials.len(), 60);
         trials.into_iter().for_each(Trial::fail);
         assert!(budget.begin_try(Tick(999)).is_none() && budget.begin_try(Tick(1000)).is_some());
+    }
+
+    #[test]
+    fn a_new_number_counts_at_once_and_forgives_nothing() {
+        let budget = Budget::per_minute(60);
+        (0..10).for_each(|_| budget.charge_failure(Tick(0)));
+        let left = |at| std::iter::from_fn(|| budget.begin_try(at)).collect::<Vec<Trial>>().len();
+        budget.set_per_minute(60, Tick(0));
+        assert_eq!(left(Tick(0)), 50);
+        budget.set_per_minute(12, Tick(0));
+        assert_eq!((left(Tick(0)), left(Tick(4999)), left(Tick(5000))), (2, 2, 3), "a token in five seconds now");
+        budget.set_per_minute(5, Tick(5000));
+        assert_eq!(left(Tick(5000)), 0);
+        budget.set_per_minute(600, Tick(5000));
+        assert_eq!(
+            (left(Tick(5000)), left(Tick(60_000))),
+            (595, 600),
+            "never more is missing than the number that was"
+        );
     }
 
     proptest! {

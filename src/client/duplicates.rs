@@ -1,7 +1,7 @@
 //! What was asked before (rules B1; RFC 5080 §2.2.2): in flight, or answered within the last 30 seconds.
 //!
-//! Keyed by source, listening address and Identifier; equal are two requests with the same Request Authenticator and
-//! octets. Bounded in entries and octets, over all clients and for each, and new logins are refused before those that
+//! Keyed by source, listening address and Identifier, bare requests aside from signed ones, so that a bare one ends
+//! nothing (rules D5); equal are two requests with the same Request Authenticator and octets. Bounded in entries and octets, over all clients and for each, and new logins are refused before those that
 //! answer a challenge (rules G1). An in-flight entry lives as long as its ticket. The map is sharded and never locked
 //! across a wait.
 
@@ -52,11 +52,13 @@ pub struct Kept {
     pub octets: usize,
 }
 
-/// Where a request came from, and under which number.
+/// Where a request came from, under which number, and whether anybody could have sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) way: Way,
     pub(super) identifier: u8,
+    /// It came without Message-Authenticator. Such a one never "supersedes or ends another's" (rules D5): it stands aside.
+    bare: bool,
 }
 
 /// What makes a second packet the same request. The Request Authenticator alone would do (B1), but an appliance with
@@ -65,8 +67,6 @@ pub(super) struct Key {
 pub(super) struct Sameness {
     authenticator: [u8; 16],
     octets: u64,
-    /// It came with Message-Authenticator.
-    authentic: bool,
 }
 
 /// What a client or all of them keep.
@@ -85,8 +85,6 @@ pub(super) enum Met {
     InFlight,
     /// Itself, answered: these octets go out again; none where silence was the answer.
     Answered(Arc<[u8]>),
-    /// It is bare, and one with Message-Authenticator is in flight in its place.
-    Withheld,
     /// No room.
     Full,
 }
@@ -112,31 +110,25 @@ pub(super) struct Duplicates {
     all: Share,
     bounds: Bounds,
     next: AtomicU64,
-    /// The latest tick that was seen: answers are given without one.
-    clock: AtomicU64,
     hasher: RandomState,
 }
 
 impl Duplicates {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let (all, next, clock) = (Share::default(), AtomicU64::new(0), AtomicU64::new(0));
-        Self { entries: DashMap::new(), all, bounds, next, clock, hasher: RandomState::new() }
+        let (all, next) = (Share::default(), AtomicU64::new(0));
+        Self { entries: DashMap::new(), all, bounds, next, hasher: RandomState::new() }
     }
 
     pub(super) fn sameness(&self, request: &VerifiedRequest<'_>) -> Sameness {
-        let (octets, authentic) = (self.hasher.hash_one(request.as_bytes()), request.had_message_authenticator());
-        Sameness { authenticator: *request.authenticator(), octets, authentic }
+        Sameness { authenticator: *request.authenticator(), octets: self.hasher.hash_one(request.as_bytes()) }
     }
 
     /// What this request meets; it is kept as in flight if it is new. `resumes`: it answers a challenge, and is let in
     /// last.
     pub(super) fn meet(&self, key: Key, sameness: Sameness, share: &Arc<Share>, resumes: bool, at: Tick) -> Met {
-        self.advance(at);
-        match self.entries.entry(key) {
+        let met = match self.entries.entry(key) {
             MapEntry::Occupied(held) => match held.get().repeats(sameness, at) {
                 Some(met) => met,
-                // A bare packet never "supersedes or ends another's" (D5): anybody could have sent it.
-                None if !sameness.authentic && held.get().is_authentic_in_flight() => Met::Withheld,
                 // "Same key with another authenticator, admitted: the old entry goes, a new request begins" (B1).
                 None => self.replace(held, sameness, share, resumes),
             },
@@ -144,7 +136,11 @@ impl Duplicates {
                 Some(entry) => Met::New(place.insert(entry).id),
                 None => Met::Full,
             },
+        };
+        if matches!(met, Met::New(_)) {
+            self.end_bare_beside(&key);
         }
+        met
     }
 
     /// Whether this entry still stands for its key: no other request took its place.
@@ -152,10 +148,10 @@ impl Duplicates {
         self.entries.get(key).is_some_and(|entry| entry.id == id)
     }
 
-    /// Keeps the answer for retransmits; no octets for silence. False: another request took the key, so this answer
-    /// must not leave.
-    pub(super) fn answered(&self, key: &Key, id: u64, octets: &[u8]) -> bool {
-        let until = self.now().plus(REPEAT_FOR);
+    /// Keeps the answer that is given at `at` for retransmits; no octets for silence. False: another request took the
+    /// key, so this answer must not leave.
+    pub(super) fn answered(&self, key: &Key, id: u64, octets: &[u8], at: Tick) -> bool {
+        let until = at.plus(REPEAT_FOR);
         let Some(mut entry) = self.entries.get_mut(key).filter(|entry| entry.id == id) else { return false };
         entry.stage = Stage::Answered { octets: octets.into(), until };
         // An answer is kept whatever the bounds say: it is small, and forgetting it would begin the login again.
@@ -173,7 +169,6 @@ impl Duplicates {
 
     /// Forgets what was answered long enough ago.
     pub(super) fn sweep(&self, at: Tick) {
-        self.advance(at);
         self.entries.retain(|_, entry| {
             let stays = !entry.is_over(at);
             if !stays {
@@ -185,6 +180,15 @@ impl Duplicates {
 
     pub(super) fn kept(&self) -> Kept {
         self.all.kept()
+    }
+
+    /// Admitted under the same key, a signed request ends what stood there bare (B1); its sender waits no longer.
+    fn end_bare_beside(&self, key: &Key) {
+        if !key.bare
+            && let Some((_, entry)) = self.entries.remove(&Key { bare: true, ..*key })
+        {
+            self.release(&entry);
+        }
     }
 
     fn replace(
@@ -223,14 +227,6 @@ impl Duplicates {
         entry.share.give_back(1, entry.octets());
         self.all.give_back(1, entry.octets());
     }
-
-    fn advance(&self, at: Tick) {
-        self.clock.fetch_max(at.0, Ordering::Relaxed);
-    }
-
-    fn now(&self) -> Tick {
-        Tick(self.clock.load(Ordering::Relaxed))
-    }
 }
 
 impl Entry {
@@ -250,10 +246,6 @@ impl Entry {
             Stage::InFlight => false,
             Stage::Answered { until, .. } => *until <= at,
         }
-    }
-
-    fn is_authentic_in_flight(&self) -> bool {
-        self.sameness.authentic && matches!(self.stage, Stage::InFlight)
     }
 
     fn octets(&self) -> usize {
@@ -295,7 +287,7 @@ impl Share {
 }
 
 impl Key {
-    pub(super) fn new(way: Way, identifier: u8) -> Self {
-        Self { way, identifier }
+    pub(super) fn of(way: Way, request: &VerifiedRequest<'_>) -> Self {
+        Self { way, identifier: request.identifier(), bare: !request.had_message_authenticator() }
     }
 }

@@ -25,7 +25,7 @@ const PACKET_OCTETS_MAX: usize = wire::PACKET_OCTETS_MAX;
 pub struct GateOptions {
     /// How much is kept for retransmits.
     pub bounds: Bounds,
-    /// Each client's budget of primary failures by bare packets (rules D5).
+    /// Each client's budget of primary failures by bare packets (rules D5), until a reload says another.
     pub bare_failures_per_minute: u32,
     /// Told each time that `auto` has learned a client, for the store to keep (rules E2). It must not wait.
     pub on_learned: Box<dyn Fn(&ClientName) + Send + Sync>,
@@ -92,17 +92,20 @@ impl Gate {
     pub fn new(clients: &[ClientConfig], options: GateOptions) -> Self {
         let duplicates = Arc::new(Duplicates::new(options.bounds));
         let gate = Self { clients: ArcSwap::default(), duplicates, options };
-        gate.reload(clients);
+        gate.reload(clients, gate.options.bare_failures_per_minute, Tick::default());
         gate
     }
 
-    /// Takes a new configuration's clients, all at once. What is remembered of a client stays with its name, and so do
-    /// retransmits.
-    pub fn reload(&self, clients: &[ClientConfig]) {
+    /// Takes a new configuration's clients and their budget of bare failures a minute (rules D5), all at once. What is
+    /// remembered of a client stays with its name, failures that were counted among it, and so do retransmits.
+    pub fn reload(&self, clients: &[ClientConfig], bare_failures_per_minute: u32, at: Tick) {
         let old = self.clients.load();
         let memory = |name| match old.by_name.get(name) {
-            Some(client) => Arc::clone(client.memory()),
-            None => Arc::new(Memory::new(self.options.bare_failures_per_minute)),
+            Some(client) => {
+                client.budget().set_per_minute(bare_failures_per_minute, at);
+                Arc::clone(client.memory())
+            }
+            None => Arc::new(Memory::new(bare_failures_per_minute)),
         };
         let meters = |name| self.options.telemetry.client(name);
         let new = clients
@@ -214,7 +217,7 @@ impl Gate {
         outlet: &Arc<dyn Outlet>,
         at: Tick,
     ) -> Result<Admission<'a>, Refused> {
-        let key = Key::new(way, request.identifier());
+        let key = Key::of(way, &request);
         let (sameness, resumes) = (self.duplicates.sameness(&request), request.state().is_some());
         match self.duplicates.meet(key, sameness, &client.memory().share, resumes, at) {
             Met::New(id) => {
@@ -235,7 +238,6 @@ impl Gate {
                 self.options.telemetry.emit(Retransmitted { client: client.meters() });
                 Ok(Admission::Settled(repeat(&octets, way, outlet)))
             }
-            Met::Withheld => Err(Refused::Withheld),
             Met::Full => Err(Refused::Overload),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use login::Tick;
 use wire::SignedReply;
 
 use super::duplicates::{Duplicates, Key};
@@ -36,9 +37,9 @@ impl Ticket {
 
     /// Sends the answer, unless another request has taken this one's Identifier meanwhile: its sender no longer waits
     /// (B1).
-    pub fn answer(mut self, reply: SignedReply<'_>) {
+    pub fn answer(mut self, reply: SignedReply<'_>, at: Tick) {
         self.settled = true;
-        if self.table.answered(&self.key, self.id, reply.as_bytes()) {
+        if self.table.answered(&self.key, self.id, reply.as_bytes(), at) {
             self.outlet.send(reply.as_bytes(), self.key.way);
             if let Some(code) = code_of(reply.as_bytes()) {
                 self.telemetry.emit(Answered { client: self.client.meters(), code });
@@ -50,9 +51,9 @@ impl Ticket {
 
     /// Says nothing, also to retransmits (rules B2: a superseded asker gets nothing more, and never a login of its
     /// own).
-    pub fn supersede(mut self) {
+    pub fn supersede(mut self, at: Tick) {
         self.settled = true;
-        self.table.answered(&self.key, self.id, &[]);
+        self.table.answered(&self.key, self.id, &[], at);
         self.tell_silence(DropReason::Superseded);
     }
 
@@ -103,12 +104,12 @@ fn code_of(reply: &[u8]) -> Option<AnswerCode> {
 }
 
 impl ReturnPath for Ticket {
-    fn answer(self: Box<Self>, reply: SignedReply<'_>) {
-        Self::answer(*self, reply);
+    fn answer(self: Box<Self>, reply: SignedReply<'_>, at: Tick) {
+        Self::answer(*self, reply, at);
     }
 
-    fn supersede(self: Box<Self>) {
-        Self::supersede(*self);
+    fn supersede(self: Box<Self>, at: Tick) {
+        Self::supersede(*self, at);
     }
 
     fn overload(self: Box<Self>) {

@@ -23,6 +23,10 @@ const DEFAULT: &str = "default";
 /// Sections whose tables the site names; each has its defaults under `"*"`.
 const NAMED: [&str; 2] = ["client", "primary"];
 
+/// Sections that are off until the site names them, or this key of theirs: their defaults, under `"*"` too, hold only then,
+/// so that `show` lists nothing that is not served.
+const OPTIONAL: [(&str, &str); 3] = [("portal", "portal.url"), ("admin", "admin"), ("mail", "mail")];
+
 /// All that was read.
 pub(super) struct Book<'a> {
     pub(super) files: &'a dyn Files,
@@ -133,10 +137,16 @@ impl<'a> Book<'a> {
 fn merged(documents: &[Document], environment: &Environment) -> Result<(Figment, Value), Box<figment::Error>> {
     let (mut defaults, _) = Document::parse(DEFAULT, Path::new(""), DEFAULTS);
     let of_named = NAMED.map(|section| (section, template(&mut defaults.values, section)));
+    let of_optional = OPTIONAL.map(|(section, key)| (section, key, template(&mut defaults.values, section)));
     let mut figment = documents.iter().fold(Figment::new(), Figment::merge).merge(environment);
     let named = figment.find_value("")?;
     for (section, template) in of_named {
         figment = figment.join(Defaults(for_each(&named, section, &template)));
+    }
+    for (section, key, template) in of_optional {
+        let is_on = named.find_ref(key).is_some() && named.find_ref(section).is_some_and(|it| it.as_dict().is_some());
+        let values = is_on.then(|| (section.to_owned(), template));
+        figment = figment.join(Defaults(values.into_iter().collect()));
     }
     let figment = figment.join(Defaults(defaults.values));
     let value = figment.find_value("")?;
@@ -145,8 +155,12 @@ fn merged(documents: &[Document], environment: &Environment) -> Result<(Figment,
 
 /// Takes a section's `"*"` out of the defaults.
 fn template(defaults: &mut Dict, section: &str) -> Value {
-    let table = defaults.remove(section).and_then(Value::into_dict).unwrap_or_default();
-    table.into_values().next().unwrap_or_else(|| Value::from(Dict::new()))
+    let Some(Value::Dict(_, table)) = defaults.get_mut(section) else { return Value::from(Dict::new()) };
+    let template = table.remove("*").unwrap_or_else(|| Value::from(Dict::new()));
+    if table.is_empty() {
+        defaults.remove(section);
+    }
+    template
 }
 
 fn for_each(named: &Value, section: &str, template: &Value) -> Dict {

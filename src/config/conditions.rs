@@ -123,7 +123,8 @@ fn client(node: &Node<'_>, clients: &[Sketch]) -> Option<ClientName> {
     )
 }
 
-fn plain<'a>(node: &Node<'a>, what: &str) -> Option<&'a str> {
+/// A line of text that holds something.
+pub(super) fn plain<'a>(node: &Node<'a>, what: &str) -> Option<&'a str> {
     match node.text()? {
         text if !text.trim().is_empty() && !text.contains(char::is_control) => Some(text),
         _ => node.expected(what, None),

@@ -15,7 +15,7 @@ use super::finding::{Finding, Mistakes, Place, Severity, sort};
 use super::node::{Node, Table, finding};
 use super::settings::Settings;
 use super::types::Config;
-use super::{crossing, peers, push, rules, sections};
+use super::{admin, crossing, mail, numbers, peers, portal, push, rules, sections, serving};
 
 /// A configuration that is in order, and what its author should know nevertheless.
 #[derive(Debug)]
@@ -27,8 +27,10 @@ pub struct Loaded {
 }
 
 /// Sections of the main file.
-const TOP: [&str; 11] =
-    ["include", "radius", "store", "portal", "metrics", "audit", "method", "limits", "realms", "primary", "client"];
+const TOP: [&str; 13] = [
+    "include", "radius", "store", "portal", "admin", "mail", "metrics", "audit", "method", "limits", "realms",
+    "primary", "client",
+];
 /// And the list of rules, which stands there only.
 const RULE: &str = "rule";
 
@@ -220,20 +222,30 @@ fn whole(book: Book<'_>) -> Result<Loaded, Mistakes> {
 fn walk(root: &Table<'_>) -> Option<Config> {
     let radius_listen = sections::radius(root);
     let store = sections::store(root);
-    let account_name = sections::account_name(root);
     let metrics_listen = sections::metrics(root);
     let audit_file = sections::audit(root);
     let limits = sections::limits(root);
     let realms = sections::realms(root);
-    let push = push::push(root);
     let (names, primaries) = peers::primaries(root);
-    let (sketches, clients) = peers::clients(root, &names);
+    let mail = mail::mail(root);
+    let admin = admin::admin(root, &names);
+    let pages = portal::section(root);
+    let account_name = pages.as_ref().and_then(portal::account_name);
+    let portal = pages.as_ref().and_then(|table| portal::portal(table, &names));
+    let push = push::push(root, pages.as_ref(), mail.as_ref().and_then(Option::as_ref));
+    let (sketches, mut clients) = peers::clients(root, &names);
     let rules = rules::rules(root, &sketches);
 
     peers::overlaps(root, &sketches);
+    serving::sockets_differ(root);
+    if let (Some(table), Some(Some(portal))) = (&pages, &portal) {
+        let has_mail = root.get_quietly("mail").is_some();
+        portal::mailed_codes(table, portal, mail.as_ref().and_then(Option::as_ref), has_mail);
+    }
+    numbers::settle(root, &mut clients, &sketches, &rules, push.as_ref());
     let admins: Vec<_> =
         clients.iter().filter(|client| client.policy.allow_admin).map(|client| client.name.clone()).collect();
-    crossing::cross_check(&rules, &sketches, &admins, push.as_ref().is_some_and(|push| push.webhook.is_some()));
+    crossing::cross_check(&rules, &sketches, &admins, push.as_ref().is_none_or(|push| !push.channels.is_empty()));
     nobody(root, sketches.is_empty(), root.get_quietly(RULE).is_none());
     write_order(root, &rules);
 
@@ -242,11 +254,16 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         clients: clients.iter().map(|client| (client.name.clone(), client.policy.clone())).collect(),
         realms: realms?,
         limits: limits?,
+        push_pin: push.as_ref().is_some_and(|push| push.pin.required),
+        staff: admin.as_ref().and_then(Option::as_ref).map_or_else(Vec::new, |admin| admin.roles.everybody()),
     };
     Some(Config {
         radius_listen: radius_listen?,
         store: store?,
         account_name: account_name?,
+        portal: portal?,
+        admin: admin?,
+        mail: mail?,
         metrics_listen: metrics_listen?,
         audit_file: audit_file?,
         push: push?,

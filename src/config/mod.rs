@@ -7,9 +7,10 @@
 //! reads no clock, and no secret ever stands in a message.
 //!
 //! Read in this order: `load` (the whole way), `document` and `environment` (what is read), `book` (merged, with
-//! places), `node` (one value under the finger), then the sections: `sections`, `peers`, `push`,
-//! `rules` with their `conditions`, and last `crossing`, what only all of it together can be wrong about.
+//! places), `node` (one value under the finger), then the sections: `sections`, `peers`,
+//! `portal` and `admin` with what they share in `serving`, `mail`, `push`, `rules` with their `conditions`, and last `numbers` and `crossing`, what only all of it together can be wrong about.
 
+mod admin;
 mod book;
 mod conditions;
 mod crossing;
@@ -18,14 +19,19 @@ mod environment;
 mod files;
 mod finding;
 mod load;
+mod mail;
 mod nearest;
 mod node;
+mod numbers;
+mod pages;
 mod peers;
+mod portal;
 mod push;
 mod reply;
 mod rules;
 mod secrets;
 mod sections;
+mod serving;
 mod settings;
 mod types;
 mod values;
@@ -37,15 +43,27 @@ pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use files::{Disk, Files, NoFiles, SecretTrouble};
 pub use finding::{Finding, FlatFinding, Mistakes, Place, Severity, Source, render};
 pub use load::Loaded;
+pub use pages::{
+    AcmeConfig, AdminConfig, FirstEnrolment, MailConfig, MailLogin, MailSecurity, PagesConfig, PortalConfig, PublicUrl,
+    Roles, TlsSource, UsersMay,
+};
 pub use settings::{Change, Origin, Setting, Settings};
 pub use types::{
-    ClientConfig, Config, Host, PrimaryConfig, PushConfig, ServerAddress, Stance, StoreConfig, WebhookConfig,
+    ClientConfig, Config, Host, NumberChoice, PinConfig, PrimaryConfig, PushConfig, PushWay, ServerAddress, Stance,
+    StoreConfig, WebhookConfig,
 };
 
 /// What `init` writes: a commented configuration that is in order as it stands.
 #[must_use]
 pub fn template() -> &'static str {
     include_str!("../../config/vestibule.toml")
+}
+
+/// The part of [`template`] about pages and mail, as comments: what follows the account's name, up to the rules.
+#[must_use]
+pub fn template_pages() -> &'static str {
+    let after = template().split_once("for this account\n").map_or("", |(_, after)| after);
+    after.split_once("\n# --- Who gets in").map_or(after, |(pages, _)| pages)
 }
 
 /// The files in `secrets/` that [`template`] needs; `init` fills each with random octets.

@@ -146,10 +146,29 @@ impl<'a> Node<'a> {
         Some(values.iter().enumerate().map(|(number, value)| self.element(number, value)).collect())
     }
 
+    /// The elements of an array, or the one value that stands for an array of one; none are as good as some.
+    pub(super) fn any_number(&self) -> Option<Vec<Self>> {
+        let is_empty = self.value.as_array().is_some_and(<[Value]>::is_empty);
+        if is_empty { Some(Vec::new()) } else { self.one_or_more() }
+    }
+
+    /// A table whose keys somebody else judges.
+    pub(super) fn opened(&self) -> Option<Table<'a>> {
+        self.value.as_dict().and_then(|_| self.open(""))
+    }
+
     /// The elements of an array.
     pub(super) fn array(&self) -> Option<Vec<Self>> {
         let is_array = matches!(self.value, Value::Array(..));
         if is_array { self.one_or_more() } else { self.expected("an array", None) }
+    }
+
+    /// Writes down what is in force here: for the parts of an array that holds tables too.
+    pub(super) fn list(&self) {
+        if !values::holds_tables(self.value) {
+            let mut settings = self.book.settings();
+            settings.insert(self.shown_as.clone(), values::shown(self.value), self.origin());
+        }
     }
 
     /// The same node under another dotted path: a rule by its name.
@@ -248,9 +267,7 @@ impl<'a> Table<'a> {
     /// The value of a key, if it is there; what is in force is written down for `show`.
     pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
         let node = self.get_quietly(key)?;
-        if !values::holds_tables(node.value) {
-            self.node.book.settings().insert(node.shown_as.clone(), values::shown(node.value), node.origin());
-        }
+        node.list();
         Some(node)
     }
 

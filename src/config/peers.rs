@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use login::policy::{ClientPolicy, Join};
+use login::policy::{ClientPolicy, Join, NumberWish};
 use login::{ClientName, PrimaryName};
 use wire::{Secret, SharedSecret};
 
@@ -26,7 +26,9 @@ const SERVERS_MAX: usize = 16;
 
 const STANCES: [(&str, Stance); 3] = [("yes", Stance::Yes), ("auto", Stance::Auto), ("no", Stance::No)];
 const JOINS: [(&str, Join); 3] = [("station", Join::Station), ("connection", Join::Connection), ("weak", Join::Weak)];
-const CLIENT: [&str; 12] = [
+const NUMBERS: [(&str, NumberWish); 3] =
+    [("shown", NumberWish::Shown), ("typed", NumberWish::Typed), ("off", NumberWish::Off)];
+const CLIENT: [&str; 13] = [
     "address",
     "primary",
     "directory",
@@ -36,6 +38,7 @@ const CLIENT: [&str; 12] = [
     "append",
     "challenge",
     "join",
+    "number",
     "session_attribute",
     "allow_admin",
     "secret_file",
@@ -47,6 +50,10 @@ pub(super) struct Sketch {
     pub(super) networks: Vec<(IpNet, Place)>,
     /// No Access-Challenge, and no appended code either: where that is said.
     pub(super) cannot_ask: Option<Place>,
+    /// It can show an Access-Challenge, and where that is said.
+    pub(super) challenge: Option<(bool, Place)>,
+    /// How a push asks for a number here, said by hand, and where.
+    pub(super) number: Option<(NumberWish, Place)>,
 }
 
 /// All clients: sketches of all, and each that is in order.
@@ -74,9 +81,13 @@ fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<Clie
     let append = table.get("append").map(|node| delimiter(&node));
     let cannot_ask =
         table.get("challenge").filter(|_| challenge == Some(false) && append.is_none()).map(|node| node.place());
-    let policy = client_policy(&table, primaries, challenge, append);
+    let shows = table.get("challenge").and_then(|node| Some((challenge?, node.place())));
+    let number = table.get("number").map(|node| (node.one_of(&NUMBERS), node.place()));
+    let number_is_wrong = matches!(number, Some((None, _)));
+    let number = number.and_then(|(wish, place)| Some((wish?, place)));
+    let policy = client_policy(&table, primaries, challenge, append).filter(|_| !number_is_wrong);
     let rest = client_rest(&table);
-    let sketch = Sketch { name: entry.key.clone(), networks, cannot_ask };
+    let sketch = Sketch { name: entry.key.clone(), networks, cannot_ask, challenge: shows, number };
     let config = (|| {
         let (stance, session_attribute, secret) = rest?;
         let networks = sketch.networks.iter().map(|(net, _)| *net).collect();
@@ -98,7 +109,7 @@ fn client_policy(
     challenge: Option<bool>,
     append: Option<Option<Arc<str>>>,
 ) -> Option<ClientPolicy> {
-    let primary = primary_of(table, primaries);
+    let primary = primary_named(table, "primary", primaries);
     let gives_up_after =
         table.get("gives_up_after").and_then(|node| node.duration(Duration::from_secs(3), Duration::from_secs(600)));
     let join = table.get("join").and_then(|node| join(&node));
@@ -115,6 +126,8 @@ fn client_policy(
         append,
         join: join?,
         allow_admin: allow_admin?,
+        // `numbers` says what it is, once the rules are read.
+        number: NumberWish::Off,
     })
 }
 
@@ -162,14 +175,18 @@ fn is_variable(entry: &Node<'_>, kind: &str) -> bool {
 
 /// An address or a prefix. A prefix of length 0 would let everybody be this client.
 pub(super) fn network(node: &Node<'_>) -> Option<IpNet> {
+    let net = prefix(node)?;
+    if net.prefix_len() == 0 {
+        node.warn("this prefix is every address", "the secret alone tells this client from a stranger", None);
+    }
+    Some(net)
+}
+
+/// An address or a prefix of any length.
+pub(super) fn prefix(node: &Node<'_>) -> Option<IpNet> {
     let what = "an address or a prefix";
     match values::network(node.text_of(what, ADDRESS)?) {
-        Ok(net) => {
-            if net.prefix_len() == 0 {
-                node.warn("this prefix is every address", "the secret alone tells this client from a stranger", None);
-            }
-            Some(net)
-        }
+        Ok(net) => Some(net),
         Err(why) => node.expected(what, Some(why.unwrap_or_else(|| ADDRESS.to_owned()))),
     }
 }
@@ -211,9 +228,10 @@ fn stance(node: &Node<'_>) -> Option<Stance> {
     Some(stance)
 }
 
-fn primary_of(table: &Table<'_>, primaries: &[String]) -> Option<PrimaryName> {
+/// The primary that `key` names, or the only one that can be meant.
+pub(super) fn primary_named(table: &Table<'_>, key: &str, primaries: &[String]) -> Option<PrimaryName> {
     let known: Vec<&str> = primaries.iter().map(String::as_str).chain([LOCAL]).collect();
-    let Some(node) = table.get("primary") else { return only_primary(table, primaries) };
+    let Some(node) = table.get(key) else { return only_primary(table, key, primaries) };
     let name = node.text()?;
     if known.contains(&name) {
         return Some(PrimaryName::new(name));
@@ -227,17 +245,21 @@ fn primary_of(table: &Table<'_>, primaries: &[String]) -> Option<PrimaryName> {
 }
 
 /// The only one there is; with none configured, the built-in one.
-fn only_primary(table: &Table<'_>, primaries: &[String]) -> Option<PrimaryName> {
+fn only_primary(table: &Table<'_>, key: &str, primaries: &[String]) -> Option<PrimaryName> {
     let only = match primaries {
         [] => LOCAL,
         [only] => only,
         several => {
             let several: Vec<&str> = several.iter().map(String::as_str).chain([LOCAL]).collect();
             let help = format!("there are several: say which one checks its passwords: {}", listed(&several));
-            return table.node.refuse_key("`primary` is missing", &format!("{} needs it", table.title()), Some(help));
+            return table.node.refuse_key(
+                &format!("`{key}` is missing"),
+                &format!("{} needs it", table.title()),
+                Some(help),
+            );
         }
     };
-    let key = format!("{}.primary", table.node.shown_path());
+    let key = format!("{}.{key}", table.node.shown_path());
     table.node.book.settings().insert(key, values::quoted(only), super::Origin::Default);
     Some(PrimaryName::new(only))
 }

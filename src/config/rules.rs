@@ -12,7 +12,8 @@ use super::peers::Sketch;
 use super::reply::reply;
 use super::values::quoted;
 
-const RULE: [&str; 8] = ["name", "when", "second_factor", "deny", "until", "reply", "unenrolled", "if_unavailable"];
+const RULE: [&str; 9] =
+    ["name", "when", "second_factor", "deny", "until", "reply", "unenrolled", "if_unavailable", "number"];
 const OUTAGES: [(&str, Outage); 3] = [("next", Outage::Next), ("deny", Outage::Deny), ("accept", Outage::Accept)];
 /// RFC 2865 §5.18: a Reply-Message is one attribute's text.
 const DENY_OCTETS_MAX: usize = 253;
@@ -69,6 +70,7 @@ fn rule(table: &Table<'_>, clients: &[Sketch]) -> Option<Rule> {
     let unenrolled =
         table.get("unenrolled").map_or(Some(Unenrolled::Deny), |node| node.one_of(&[("deny", Unenrolled::Deny)]));
     let if_unavailable = if_unavailable(table);
+    let number_required = table.get("number").map_or(Some(false), |node| node.one_of(&[("required", true)]));
     let rule = Rule {
         name: name?,
         when: when?,
@@ -77,6 +79,7 @@ fn rule(table: &Table<'_>, clients: &[Sketch]) -> Option<Rule> {
         reply: reply?,
         unenrolled: unenrolled?,
         if_unavailable: if_unavailable?,
+        number_required: number_required?,
     };
     means_something(table, &rule).then_some(rule)
 }
@@ -195,6 +198,7 @@ fn means_something(table: &Table<'_>, rule: &Rule) -> bool {
     let idle = [
         ("reply", denies, "a rule that denies sends no attributes of an Accept"),
         ("unenrolled", methods.is_empty(), "this rule asks for no method"),
+        ("number", !methods.contains(&Method::Push), "this rule asks for no push"),
     ];
     let idle = idle.into_iter().filter(|(_, idle, _)| *idle).filter_map(|(key, _, why)| Some((table.get(key)?, why)));
     let idle =

@@ -14,9 +14,29 @@ use super::sections;
 /// Fewer octets are guessed off-line from one captured packet.
 const SHORT_OCTETS: usize = 12;
 
+/// What a secret is called.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// The last part of the key under which `show` lists it.
+    called: &'static str,
+    /// The key that says where it is.
+    file_key: &'static str,
+    /// Whether a short one is a risk that the reader can do something about.
+    is_shared: bool,
+}
+
 /// The secret of a table; `usual` is its file's name in `secrets/`.
 pub(super) fn secret(table: &Table<'_>, usual: &str) -> Option<Secret> {
-    let named = table.get("secret_file");
+    read(table, usual, Kind { called: "secret", file_key: "secret_file", is_shared: true })
+}
+
+/// A password that we give to somebody else's server, from `password_file` or the usual file.
+pub(super) fn password(table: &Table<'_>, usual: &str) -> Option<Secret> {
+    read(table, usual, Kind { called: "password", file_key: "password_file", is_shared: false })
+}
+
+fn read(table: &Table<'_>, usual: &str, kind: Kind) -> Option<Secret> {
+    let named = table.get(kind.file_key);
     let (path, at) = match &named {
         Some(node) => (sections::path(node)?, node),
         None => (table.node.book.home().join("secrets").join(usual), &table.node),
@@ -35,7 +55,7 @@ pub(super) fn secret(table: &Table<'_>, usual: &str) -> Option<Secret> {
             "write the secret that the other end has into this file",
         );
     }
-    if secret.len() < SHORT_OCTETS {
+    if kind.is_shared && secret.len() < SHORT_OCTETS {
         let label = format!("{shown} holds fewer than {SHORT_OCTETS} octets");
         at.warn_here(
             named.is_some(),
@@ -44,7 +64,7 @@ pub(super) fn secret(table: &Table<'_>, usual: &str) -> Option<Secret> {
             "one captured packet is enough to guess it off-line; take 16 random octets or more",
         );
     }
-    let key = format!("{}.secret", table.node.shown_path());
+    let key = format!("{}.{}", table.node.shown_path(), kind.called);
     table.node.book.settings().insert_secret(key, secret.clone(), &shown, at.origin());
     Some(secret)
 }

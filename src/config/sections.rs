@@ -1,8 +1,7 @@
-//! The sections with one table each: `[radius]`, `[store]`, `[portal]`, `[metrics]`, `[audit]`, `[limits]`, `[realms]`.
+//! The sections with one table each: `[radius]`, `[store]`, `[metrics]`, `[audit]`, `[limits]`, `[realms]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Limits;
@@ -34,7 +33,8 @@ pub(super) fn metrics(root: &Table<'_>) -> Option<SocketAddr> {
     socket(&root.get("metrics")?.table("[metrics]", &["listen"])?.get("listen")?)
 }
 
-fn socket(node: &Node<'_>) -> Option<SocketAddr> {
+/// An address with its port.
+pub(super) fn socket(node: &Node<'_>) -> Option<SocketAddr> {
     let help = "an address and a port, as in \"127.0.0.1:1812\" or \"[::1]:1812\"";
     match node.text_of("an address with a port", help)?.parse::<SocketAddr>() {
         Ok(socket) if socket.port() != 0 => Some(socket),
@@ -66,23 +66,6 @@ pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
         text if text.contains('\0') => node.expected("a path", None),
         text => Some(node.book.resolve(&node.path, text)),
     }
-}
-
-/// `[portal] account_name`: the issuer of otpauth URIs, which is why it holds no colon.
-pub(super) fn account_name(root: &Table<'_>) -> Option<Arc<str>> {
-    const CHARS_MAX: usize = 64;
-    let node = root.get("portal")?.table("[portal]", &["account_name"])?.get("account_name")?;
-    let name = node.text()?;
-    let plain = !name.trim().is_empty()
-        && name.chars().count() <= CHARS_MAX
-        && !name.contains(|c: char| c == ':' || c.is_control());
-    if plain {
-        return Some(name.into());
-    }
-    node.expected(
-        "a short name",
-        Some("what the phone's app shows for the account: 1 to 64 characters, without a colon".to_owned()),
-    )
 }
 
 /// `[audit] file`. `Some(None)`: not asked for.
@@ -182,7 +165,7 @@ fn ordered(table: &Table<'_>, limits: &Limits) -> bool {
 }
 
 /// Drawn at the one of the two that the site wrote.
-fn misordered(table: &Table<'_>, less: &str, more: &str) {
+pub(super) fn misordered(table: &Table<'_>, less: &str, more: &str) {
     let (Some(low), Some(high)) = (table.get(less), table.get(more)) else { return };
     let at = if high.origin() == super::Origin::Default { &low } else { &high };
     let label = format!("{less} = {}, {more} = {}", super::values::shown(low.value), super::values::shown(high.value));

@@ -14,6 +14,7 @@ use login::policy::ClientPolicy;
 use login::{ClientName, Policy, PrimaryName};
 use wire::{Secret, SharedSecret};
 
+use super::pages::{AdminConfig, MailConfig, PortalConfig};
 use super::settings::Settings;
 
 /// A whole configuration: taken whole or refused whole (rules G2).
@@ -25,6 +26,12 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[portal] account_name`: the issuer that the phone's app shows.
     pub account_name: Arc<str>,
+    /// `[portal]`, where it has a `url`.
+    pub portal: Option<PortalConfig>,
+    /// `[admin]`, where the section is there.
+    pub admin: Option<AdminConfig>,
+    /// `[mail]`, where the section is there.
+    pub mail: Option<MailConfig>,
     /// `[metrics] listen`: metrics and health, over HTTP.
     pub metrics_listen: SocketAddr,
     /// `[audit] file`: JSON lines beside what the store keeps.
@@ -50,11 +57,59 @@ pub struct StoreConfig {
     pub key_file: PathBuf,
 }
 
-/// `[method.push]`: how a phone is told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// `[method.push]`: how a phone is told, and what it must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushConfig {
+    /// The ways to a phone, all at once; empty: no push at all.
+    pub channels: Vec<PushWay>,
     /// The site's own notifier, if it is among the channels.
     pub webhook: Option<WebhookConfig>,
+    /// Whether a prompt comes with a number; each client's own is in [`ClientPolicy::number`].
+    pub number: NumberChoice,
+    /// The PIN that is typed before Authenticate.
+    pub pin: PinConfig,
+    /// Whom a push service may write to (RFC 8292 §2.1), a `mailto:` or `https:` URI; there iff `webpush` is a channel.
+    pub vapid_contact: Option<Arc<str>>,
+    /// Hosts of push services that are talked to; one that begins with `*.` stands for all below it (rules F6).
+    pub webpush_hosts: Vec<Arc<str>>,
+    /// A push service may have a private address (rules F6).
+    pub allow_private: bool,
+}
+
+/// A way to a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PushWay {
+    /// Our own page, rung by the browser's push service.
+    WebPush,
+    /// The app from the stores, which asks us.
+    PrivacyIdea,
+    /// The site's own notifier, which tells and never approves.
+    Webhook,
+}
+
+/// `number`, as the file says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberChoice {
+    /// Where a rule requires one, or the client's own section says so.
+    #[default]
+    Auto,
+    /// Chosen on the phone.
+    Shown,
+    /// Typed from the phone.
+    Typed,
+    /// Nowhere.
+    Off,
+}
+
+/// `pin`: what is typed before a phone's Authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinConfig {
+    /// Every phone must have one.
+    pub required: bool,
+    /// So many digits at least.
+    pub length: u32,
+    /// So many wrong ones in a row lock it.
+    pub tries: u32,
 }
 
 /// `[method.push] webhook`: a signed hint to the site's own notifier; it never approves.
@@ -127,6 +182,39 @@ pub enum Host {
     Address(IpAddr),
     /// A DNS name.
     Name(Arc<str>),
+}
+
+impl PushWay {
+    /// The word of the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebPush => "webpush",
+            Self::PrivacyIdea => "privacyidea",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+impl Default for PushConfig {
+    /// No way to a phone.
+    fn default() -> Self {
+        Self {
+            channels: Vec::new(),
+            webhook: None,
+            number: NumberChoice::default(),
+            pin: PinConfig::default(),
+            vapid_contact: None,
+            webpush_hosts: Vec::new(),
+            allow_private: false,
+        }
+    }
+}
+
+impl Default for PinConfig {
+    fn default() -> Self {
+        Self { required: false, length: 6, tries: 5 }
+    }
 }
 
 impl Stance {

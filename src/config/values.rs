@@ -69,7 +69,7 @@ pub(super) fn server(text: &str, port: u16) -> Option<ServerAddress> {
 }
 
 /// Letters, digits and hyphens in labels (RFC 1123 §2.1); all digits would be a mistyped address.
-fn is_host_name(name: &str) -> bool {
+pub(super) fn is_host_name(name: &str) -> bool {
     let label = |label: &str| {
         let plain = label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
         (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')

@@ -57,6 +57,14 @@ pub(super) struct Request {
     pub(super) on_primary_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
+impl Request {
+    /// About how many octets it keeps beside itself: its Proxy-States, its way back, the charge on its client (G1).
+    pub(super) fn bytes(&self) -> usize {
+        let charge = self.on_primary_reject.as_ref().map_or(0, |charge| size_of_val(&**charge));
+        self.context.overhead() + size_of_val(&*self.path) + charge
+    }
+}
+
 /// What `receive` works with.
 pub(super) struct Arrival {
     pub(super) attempt: Attempt,

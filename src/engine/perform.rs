@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptClaim,
-    PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
+    Claim, ClientName, CodeOutcome, LoginKey, Means, Method, Moment, NumberOutcome, PhoneAnswer, PrimaryAnswer,
+    PrimaryName, PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
+    Station, Tick, Unavailable, UserFacts,
 };
 use tokio::time::timeout;
 
@@ -18,9 +19,9 @@ use super::held::Action;
 use super::reply;
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
-use crate::store::StoreError;
+use crate::store::{StoreError, TypedNumber};
 use crate::telemetry::{
-    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, Superseded, SuspectSecret,
+    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, SuspectSecret,
 };
 
 /// How often a call whose commit is unknown is repeated, and how long in between at first.
@@ -44,16 +45,13 @@ impl Engine {
         match action {
             // The way back counts what left.
             Action::Reply(request, answer) => {
-                if reply::send(&answer, *request, rand::random()).is_err() {
+                if reply::send(&answer, *request, rand::random(), self.0.clock.tick()).is_err() {
                     tracing::error!(
                         "an answer did not fit into a packet, though it was sized before; a Reject left instead"
                     );
                 }
             }
-            Action::Supersede(request) => {
-                self.0.telemetry.emit(Superseded { client: &request.meters });
-                request.path.supersede();
-            }
+            Action::Supersede(request) => request.path.supersede(self.0.clock.tick()),
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }
@@ -126,10 +124,8 @@ impl Engine {
     fn other(&self, key: LoginKey, effect: Effect) {
         let engine = self.clone();
         match effect {
-            Effect::ReadUser { login, question, user, station } => self.spawn(async move {
-                let at = engine.0.clock.moment();
-                let limits = engine.limits();
-                let facts = engine.0.store.user_facts(&user, station.as_ref(), at.wall, &limits).await;
+            Effect::ReadUser { login, question, user, station, client } => self.spawn(async move {
+                let facts = engine.facts_of(&user, station.as_ref(), &client).await;
                 let facts = facts.map_err(|error| engine.away("reading a user", &error));
                 engine.deliver_login(key, login, LoginEvent::User(question, facts));
             }),
@@ -143,9 +139,22 @@ impl Engine {
                     methods: &methods,
                     at,
                 };
-                let outcome = engine.check_code(&typed).await;
+                let outcome = oath::check(&*engine.0.store, &typed, &engine.limits(), &Waits(&engine)).await;
                 engine.tell_code(&outcome, methods.first().copied(), at);
                 engine.deliver_login(key, login, LoginEvent::Code(question, outcome));
+            }),
+            Effect::TypeNumber { login, question, prompt, typed, guess } => self.spawn(async move {
+                let limits = engine.limits();
+                let typed = engine
+                    .settled("looking at the phone's digits", || {
+                        engine.0.store.type_number(prompt, typed, guess, engine.0.clock.moment().wall, &limits)
+                    })
+                    .await;
+                let denied = typed == Ok(TypedNumber::Denied);
+                engine.deliver_login(key, login, LoginEvent::Number(question, typed.map(number_outcome)));
+                if denied {
+                    engine.silence(prompt).await;
+                }
             }),
             Effect::ClaimPrompt { login, question, claim } => self.spawn(async move {
                 let limits = engine.limits();
@@ -190,6 +199,19 @@ impl Engine {
         }
     }
 
+    /// What the store knows of a user, with the bypass that is open for this client (F4).
+    async fn facts_of(
+        &self,
+        user: &ResolvedUser,
+        station: Option<&Station>,
+        client: &ClientName,
+    ) -> Result<UserFacts, StoreError> {
+        let at = self.0.clock.moment().wall;
+        let facts = self.0.store.user_facts(user, station, at, &self.limits()).await?;
+        let bypass = if facts.known { self.0.store.open_bypass(user, client, at).await? } else { None };
+        Ok(UserFacts { bypass, ..facts })
+    }
+
     /// Whether a session holds the prompt and the store still has it open, at the last moment before it rings.
     async fn is_out(&self, prompt: PromptId) -> bool {
         let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
@@ -205,7 +227,7 @@ impl Engine {
                 let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
                 match status {
                     Ok(PromptStatus::Approved { device, .. }) => {
-                        self.deliver(key, Event::Phone { prompt, device, answer: PhoneAnswer::Approve });
+                        self.deliver(key, Event::Phone { prompt, device, answer: PhoneAnswer::Approve, number: None });
                     }
                     Ok(PromptStatus::Ended) => self.deliver(key, Event::Displaced(prompt)),
                     Ok(PromptStatus::Pending) | Err(_) => {}
@@ -255,20 +277,6 @@ impl Engine {
         }
     }
 
-    /// One look at a code; the same wrong one again is answered from memory (C1).
-    async fn check_code(&self, typed: &TypedCode<'_>) -> Result<CodeOutcome, Unavailable> {
-        if self.0.repeats.knows(typed.user, typed.code, typed.at.tick) {
-            return Ok(CodeOutcome::Wrong);
-        }
-        let outcome = oath::check(&*self.0.store, typed, &self.limits(), &Waits(self)).await;
-        match &outcome {
-            Ok(CodeOutcome::Wrong) => self.0.repeats.wrong(typed.user, typed.code, typed.at.tick),
-            Ok(CodeOutcome::Right { .. }) => self.0.repeats.right(typed.user),
-            Ok(CodeOutcome::Spent | CodeOutcome::Locked { .. } | CodeOutcome::NoToken) | Err(_) => {}
-        }
-        outcome
-    }
-
     fn tell_code(&self, outcome: &Result<CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
         use login::CodeOutcome::{Locked, NoToken, Right, Spent, Wrong};
         let (method, result) = match outcome {
@@ -292,9 +300,10 @@ impl Engine {
                 self.0.telemetry.emit(Joined { client: &meters, login, prompt_avoided });
             }
             Effect::Record(record) => self.spawn(async move { engine.write_down(record, meters).await }),
-            Effect::Release { login, question, check, record } => self.spawn(async move {
+            Effect::Release { login, question, check, record, until } => self.spawn(async move {
                 let outcome = engine.release(&check, &record).await;
-                if outcome == Ok(ReleaseOutcome::Granted) {
+                // Past the deadline the client was refused, and that is what is told (C1).
+                if outcome == Ok(ReleaseOutcome::Granted) && engine.0.clock.tick() < until {
                     engine.silence_released(&check.means).await;
                     engine.tell_ended(&record, meters, record.user.as_ref());
                     (engine.0.on_record)();
@@ -304,6 +313,7 @@ impl Engine {
             Effect::AskPrimary { .. }
             | Effect::ReadUser { .. }
             | Effect::CheckCode { .. }
+            | Effect::TypeNumber { .. }
             | Effect::ClaimPrompt { .. }
             | Effect::Push { .. }
             | Effect::ExtendPrompt { .. }
@@ -395,6 +405,15 @@ impl Engine {
                 Err(error) => return Err(self.away(doing, &error)),
             }
         }
+    }
+}
+
+/// What the store said of the phone's digits, as the login takes it.
+fn number_outcome(typed: TypedNumber) -> NumberOutcome {
+    match typed {
+        TypedNumber::Right { device } => NumberOutcome::Right { device },
+        TypedNumber::Wrong | TypedNumber::NotAsked => NumberOutcome::Wrong,
+        TypedNumber::Denied => NumberOutcome::Denied,
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use wire::{HeldAttributes, ReplyAttributes};
 
-use crate::facts::{Means, Method};
+use crate::facts::{BypassId, Means, Method};
 use crate::name::{ResolvedUser, RuleName};
 use crate::policy::Rule;
 use crate::record::{LoginId, Reason};
+use crate::words::Say;
 
 /// The first door stood open: the primary accepted this user for this login.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub enum SecondDoor {
     Exempt(RuleName),
     /// By a rule that fails open in a confirmed outage (A5); its name is audited.
     FailedOpen(RuleName),
+    /// By a one-time bypass of this user for this client, which the release spends (F4).
+    Bypass(BypassId),
 }
 
 impl SecondDoor {
@@ -73,6 +76,7 @@ impl SecondDoor {
         match self {
             Self::Proved(proved) => proved.means.clone(),
             Self::Exempt(_) | Self::FailedOpen(_) => Means::Excuse,
+            Self::Bypass(bypass) => Means::Bypass(bypass.clone()),
         }
     }
 
@@ -81,16 +85,25 @@ impl SecondDoor {
     pub fn method(&self) -> Option<Method> {
         match self {
             Self::Proved(proved) => Some(proved.method),
-            Self::Exempt(_) | Self::FailedOpen(_) => None,
+            Self::Exempt(_) | Self::FailedOpen(_) | Self::Bypass(_) => None,
         }
     }
 
     fn belongs_to(&self, login: LoginId) -> bool {
         match self {
             Self::Proved(proved) => proved.login == login,
-            Self::Exempt(_) | Self::FailedOpen(_) => true,
+            Self::Exempt(_) | Self::FailedOpen(_) | Self::Bypass(_) => true,
         }
     }
+}
+
+/// What a refusal says to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// Our own words for that reason, in the reader's language.
+    Ours(Reason),
+    /// The site's own words, as the rule has them.
+    Rule(Arc<str>),
 }
 
 /// The one answer of a login, or a question on its way there.
@@ -102,6 +115,18 @@ pub enum Answer {
     Reject(Reject),
     /// Access-Challenge.
     Challenge(Challenge),
+}
+
+impl Answer {
+    /// About how many octets it keeps (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Accept(accept) => accept.attributes().bytes(),
+            Self::Reject(reject) => reject.bytes(),
+            Self::Challenge(Challenge::Ours { language, .. }) => language.as_ref().map_or(0, |tag| tag.len()),
+            Self::Challenge(Challenge::Primary(attributes)) => attributes.bytes(),
+        }
+    }
 }
 
 /// An Access-Accept: nothing but both doors makes one.
@@ -142,9 +167,22 @@ pub struct Reject {
     /// Why, for metrics and log; the person reads `text`.
     pub reason: Reason,
     /// Reply-Message of our own.
-    pub text: Option<Arc<str>>,
+    pub text: Option<Text>,
+    /// The language that its reader chose, as a tag.
+    pub language: Option<Arc<str>>,
     /// What the primary's Reject may pass on.
     pub attributes: Option<Arc<HeldAttributes>>,
+}
+
+impl Reject {
+    /// About how many octets it keeps (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        let text = match &self.text {
+            Some(Text::Rule(text)) => text.len(),
+            Some(Text::Ours(_)) | None => 0,
+        };
+        text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())
+    }
 }
 
 /// An Access-Challenge.
@@ -153,7 +191,9 @@ pub enum Challenge {
     /// Our own question.
     Ours {
         /// Reply-Message.
-        text: Arc<str>,
+        say: Say,
+        /// The language that its reader chose, as a tag.
+        language: Option<Arc<str>>,
         /// State (C3).
         state: [u8; 16],
     },

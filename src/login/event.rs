@@ -9,12 +9,14 @@ use wire::Secret;
 
 use crate::answer::Answer;
 use crate::attempt::AskerId;
-use crate::facts::{CodeOutcome, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
+use crate::facts::{
+    CodeOutcome, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts,
+};
 use crate::key::{ProofKey, StateHash};
-use crate::moment::{Moment, Wall};
+use crate::moment::{Moment, Tick, Wall};
 use crate::name::{ClientName, PrimaryName, ResolvedUser, Station};
 use crate::policy::Policy;
-use crate::prompt::{Claim, DeviceId, PhoneAnswer, PromptClaim, PromptClose, PromptId};
+use crate::prompt::{Claim, DeviceId, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId};
 use crate::record::{LoginId, Record};
 
 /// The number of a question: an answer counts only for the question that is open.
@@ -34,6 +36,8 @@ pub enum Event {
         device: DeviceId,
         /// What it said.
         answer: PhoneAnswer,
+        /// The number that came with a yes, where the prompt asks for one (F8).
+        number: Option<Number>,
     },
     /// Another login's prompt took the place of this one (B2).
     Displaced(PromptId),
@@ -52,6 +56,8 @@ pub enum LoginEvent {
     User(Question, Result<UserFacts, Unavailable>),
     /// A code was looked at, and that is durable.
     Code(Question, Result<CodeOutcome, Unavailable>),
+    /// Digits that the phone showed were looked at, and that is durable.
+    Number(Question, Result<NumberOutcome, Unavailable>),
     /// The prompt was claimed, or not.
     Claim(Question, Result<Claim, Unavailable>),
     /// The push left, or not.
@@ -99,6 +105,8 @@ pub enum Effect {
         user: ResolvedUser,
         /// From where, for the limits (D1).
         station: Option<Station>,
+        /// Through which client, for a one-time bypass (F4).
+        client: ClientName,
     },
     /// Look at a code, once, and commit that before telling (C1).
     CheckCode {
@@ -114,6 +122,19 @@ pub enum Effect {
         code: Secret,
         /// The kinds that the rule lists.
         methods: Vec<Method>,
+        /// A number of this guess, so that an unknown commit can be settled by repeating it.
+        guess: [u8; 16],
+    },
+    /// Look at digits that the phone shows, once, and commit that before telling (F8, C1).
+    TypeNumber {
+        /// Which login and question.
+        login: LoginId,
+        /// Answer with this number.
+        question: Question,
+        /// Which prompt.
+        prompt: PromptId,
+        /// What was typed.
+        typed: Number,
         /// A number of this guess, so that an unknown commit can be settled by repeating it.
         guess: [u8; 16],
     },
@@ -157,6 +178,8 @@ pub enum Effect {
         check: ReleaseCheck,
         /// What is written down.
         record: Arc<Record>,
+        /// The newest asker's deadline: what is not known by then is no Accept (C1).
+        until: Tick,
     },
     /// Write down a login that ended without an Accept.
     Record(Arc<Record>),

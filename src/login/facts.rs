@@ -135,6 +135,8 @@ pub struct UserFacts {
     pub bypass: Option<BypassId>,
     /// A phone of the user can prove a number that is chosen or shown on it (B4).
     pub number_phones: bool,
+    /// No phone of the user rings by itself: its app must be opened to be asked, which the prompt says.
+    pub must_open_app: bool,
     /// A phone of the user can ask for a PIN, and a PIN is set (B4).
     pub pin_phones: bool,
 }
@@ -160,6 +162,20 @@ pub enum CodeOutcome {
     },
     /// The user has no active token of the listed kinds.
     NoToken,
+}
+
+/// What became of the digits that a phone showed, typed into the challenge (F8). Committed before anyone learned of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberOutcome {
+    /// They are this prompt's; the device that showed them has approved it.
+    Right {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// They are not, or no phone has shown any yet.
+    Wrong,
+    /// It was the third wrong try: the prompt is denied.
+    Denied,
 }
 
 /// What the store said to a release: the last look before an Accept leaves (rules A6).

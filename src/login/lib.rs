@@ -29,7 +29,8 @@ pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
 pub use facts::{
-    BypassId, CodeOutcome, Means, Method, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId, Unavailable, UserFacts,
+    BypassId, CodeOutcome, Means, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId,
+    Unavailable, UserFacts,
 };
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, StateHash};
 pub use moment::{Moment, Tick, Wall};

@@ -32,11 +32,15 @@ pub enum Mutant {
     PromptUnclaimed,
     /// A spent State is taken once more (C3).
     StateSpentTwice,
+    /// A yes counts for whatever login waits at the prompt, not for the one whose number was chosen (B2, F8).
+    ApprovalOfAnother,
+    /// A phone's no is read as a yes (F5).
+    DeclineReadAsApproval,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -51,6 +55,8 @@ impl Mutant {
         Self::AppendTriedUnsplit,
         Self::PromptUnclaimed,
         Self::StateSpentTwice,
+        Self::ApprovalOfAnother,
+        Self::DeclineReadAsApproval,
     ];
 }
 

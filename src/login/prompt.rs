@@ -38,6 +38,40 @@ impl fmt::Debug for DeviceId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Number(pub u32);
 
+impl Number {
+    /// Two digits for a challenge that shows it: 10 to 99.
+    #[must_use]
+    pub fn to_show(roll: u64) -> Self {
+        Self(10 + u32::try_from(roll % 90).unwrap_or_default())
+    }
+
+    /// Six digits for a phone that shows it.
+    #[must_use]
+    pub fn to_type(roll: u64) -> Self {
+        Self(u32::try_from(roll % 1_000_000).unwrap_or_default())
+    }
+
+    /// As the challenge shows it.
+    #[must_use]
+    pub fn shown(self) -> String {
+        format!("{:02}", self.0)
+    }
+
+    /// As the phone shows it.
+    #[must_use]
+    pub fn typed(self) -> String {
+        format!("{:06}", self.0)
+    }
+
+    /// What somebody typed, if it can be one: six digits.
+    #[must_use]
+    pub fn of_typed(octets: &[u8]) -> Option<Self> {
+        let digits = octets.len() == 6 && octets.iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(octets).ok().filter(|_| digits)?;
+        text.parse().ok().map(Self)
+    }
+}
+
 impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Number(…)")
@@ -54,6 +88,23 @@ pub enum NumberMatch {
     Shown(Number),
     /// The phone shows six digits once its owner has read who asks; they are typed into the challenge.
     Typed(Number),
+}
+
+impl NumberMatch {
+    /// The number with which an approval must come for this login (B2, F8): a yes with another one is not its yes.
+    #[must_use]
+    pub fn expects(self) -> Option<Number> {
+        match self {
+            Self::Off => None,
+            Self::Shown(number) | Self::Typed(number) => Some(number),
+        }
+    }
+
+    /// A challenge of this login shows its number: each asking has its own.
+    #[must_use]
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Shown(_))
+    }
 }
 
 /// What a phone must prove beside its key: a prompt goes only to devices that can prove all of it (rules B4).

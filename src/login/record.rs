@@ -76,6 +76,8 @@ pub enum RecordedFactor {
     Exempt,
     /// The rule fails open.
     FailOpen,
+    /// A one-time bypass (F4).
+    Bypass,
 }
 
 /// What was answered.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::attempt::Attempt;
-use crate::event::{Context, Effect, Event, LoginEvent, PushFailure};
+use crate::event::{Context, Effect, Event, LoginEvent, PushFailure, Question};
+use crate::facts::NumberOutcome;
 use crate::key::{LoginKey, Proof, StateHash};
-use crate::machine::{Login, OpenPrompt, Step};
+use crate::machine::{Approval, Login, OpenPrompt, Step};
 use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::policy::Join;
-use crate::prompt::{DeviceId, PhoneAnswer, PromptClose, PromptId};
+use crate::prompt::{DeviceId, Number, PhoneAnswer, PromptClose, PromptId};
 use crate::record::{LoginId, Reason};
 
 /// Different credentials that one L may try at the same time; more are refused without effect (G1).
@@ -92,6 +93,10 @@ impl Session {
             return Admission::Begin;
         }
         let same = |login: &&Login| login.proof() == attempt.proof || mutant::is(Mutant::JoinOnWrongPassword);
+        // Rules F8: a re-ask gets its own State and number, so it goes its own way to the prompt.
+        if self.logins.iter().filter(same).any(Login::shows_number) {
+            return self.room_for_another();
+        }
         if let Some(login) =
             self.logins.iter().rev().filter(same).find(|login| login.ended().is_none() && !login.is_gone())
         {
@@ -160,7 +165,7 @@ impl Session {
     pub fn handle(mut self, event: Event, cx: &mut Context<'_>) -> Self {
         match event {
             Event::Login(id, event) => self.login_event(id, event, cx),
-            Event::Phone { prompt, device, answer } => self.phone(prompt, device, &answer, cx),
+            Event::Phone { prompt, device, answer, number } => self.phone(prompt, device, &answer, number, cx),
             Event::Displaced(prompt) => {
                 if self.prompt.as_ref().is_some_and(|open| open.id == prompt) {
                     self.lose_prompt(Reason::Unanswered, cx);
@@ -210,7 +215,8 @@ impl Session {
     /// About how many octets it takes (G1).
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.logins.iter().map(Login::bytes).sum::<usize>()
+        let free = self.logins.capacity() - self.logins.len();
+        size_of::<Self>() + free * size_of::<Login>() + self.logins.iter().map(Login::bytes).sum::<usize>()
     }
 
     // --- events ------------------------------------------------------------------------------------------------
@@ -219,8 +225,16 @@ impl Session {
         match event {
             // A push that rang nowhere matters to everybody who waits for that prompt now.
             LoginEvent::Pushed(prompt, Err(failure)) => self.rang_nowhere(prompt, &failure, cx),
+            // The third wrong try denied the prompt: that ends the session as the phone's own no does (F8, A8).
+            LoginEvent::Number(question, Ok(NumberOutcome::Denied)) if self.awaits_number(id, question) => {
+                self.end_prompt(Reason::Denied, cx);
+            }
             event => self.with(id, cx, |login, step| login.handle(event, step)),
         }
+    }
+
+    fn awaits_number(&self, id: LoginId, question: Question) -> bool {
+        self.logins.iter().any(|login| login.id() == id && login.awaits_number(question))
     }
 
     /// Nobody's phone rang: the prompt ends uncounted, and each login that waits for it goes on without (A5).
@@ -236,24 +250,41 @@ impl Session {
         self.logins.iter().filter(|login| login.at_prompt()).map(Login::id).collect()
     }
 
-    fn phone(&mut self, prompt: PromptId, device: DeviceId, answer: &PhoneAnswer, cx: &mut Context<'_>) {
-        let Some(open) = self.prompt.as_mut().filter(|open| open.id == prompt) else { return };
+    fn phone(
+        &mut self,
+        prompt: PromptId,
+        device: DeviceId,
+        answer: &PhoneAnswer,
+        number: Option<Number>,
+        cx: &mut Context<'_>,
+    ) {
+        if self.prompt.as_ref().is_none_or(|open| open.id != prompt) {
+            return;
+        }
+        let no_is_yes = mutant::is(Mutant::DeclineReadAsApproval);
         match answer {
-            PhoneAnswer::Approve => {
-                open.approved.get_or_insert((device, cx.at.tick));
-                self.approved(cx);
-            }
+            PhoneAnswer::Approve => self.said_yes(device, number, cx),
+            PhoneAnswer::Deny if no_is_yes => self.said_yes(device, number, cx),
             PhoneAnswer::Deny | PhoneAnswer::Fraud if mutant::is(Mutant::DenialRevived) => {}
             PhoneAnswer::Deny => self.end_prompt(Reason::Denied, cx),
             PhoneAnswer::Fraud => self.end_prompt(Reason::Fraud, cx),
         }
     }
 
+    fn said_yes(&mut self, device: DeviceId, number: Option<Number>, cx: &mut Context<'_>) {
+        let Some(open) = self.prompt.as_mut() else { return };
+        open.approved.get_or_insert(Approval { device, at: cx.at.tick, number });
+        self.approved(cx);
+    }
+
     /// The login with the newest asker gets in, the others at this prompt don't (B2). Where nobody waits, a challenge
     /// that is out may still be answered, or the same login asks again within ten seconds (A8).
     fn approved(&mut self, cx: &mut Context<'_>) {
         self.let_in_together(cx);
-        let newest = self.logins.iter().filter_map(|login| Some((login.newest_at_phone()?, login.id()))).max();
+        // Rules B2: where a number was entered, it chooses the asker.
+        let number = self.prompt.as_ref().and_then(|open| open.approved.as_ref()).and_then(|approval| approval.number);
+        let meant = self.logins.iter().filter(|login| login.is_meant(number));
+        let newest = meant.filter_map(|login| Some((login.newest_at_phone()?, login.id()))).max();
         // Nobody waits: a challenge that is out may still be answered, and the store keeps the approval as long.
         let Some((_, winner)) = newest else { return };
         self.with(winner, cx, Login::approve);
@@ -319,12 +350,12 @@ impl Session {
 
     fn prompt_deadline(&self) -> Option<Tick> {
         let open = self.prompt.as_ref()?;
-        let Some((_, approved_at)) = &open.approved else { return Some(open.ends) };
+        let Some(approval) = &open.approved else { return Some(open.ends) };
         let busy = self
             .logins
             .iter()
             .any(|login| login.awaits_answer() || login.newest_at_phone().is_some() || login.is_releasing());
-        (!busy).then(|| approved_at.plus(APPROVAL_WAITS))
+        (!busy).then(|| approval.at.plus(APPROVAL_WAITS))
     }
 
     fn drain(&mut self, cx: &mut Context<'_>) {

@@ -3,19 +3,65 @@
 //! A refusal tells no more than the policy lets it (rules D6): the same words for a wrong password, an unknown
 //! name and a wrong code.
 
+use std::borrow::Cow;
+
 use crate::moment::Wall;
+use crate::prompt::Number;
 use crate::record::Reason;
 
-/// Asks for a code.
-pub const ENTER_CODE: &str = "Enter the code from your authenticator app or token: ";
-/// Asks for a code again.
-pub const WRONG_CODE: &str = "That code did not work. Wait for a new code and enter it: ";
-/// The push is still open, a code also helps.
-pub const APPROVE_OR_CODE: &str = "Approve the request on your phone, then press Enter here. Or enter a code: ";
-/// The push is still open, nothing else helps.
-pub const APPROVE: &str = "Approve the request on your phone, then press Enter here: ";
-/// Another login of this user has the phone (B2).
-pub const BUSY_ENTER_CODE: &str = "Another login is waiting for your phone. Enter a code for this one: ";
+/// What a challenge of ours asks; each language has its own words for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// Asks for a code.
+    EnterCode,
+    /// Asks for a code again.
+    WrongCode,
+    /// The push is still open; nothing else helps.
+    Approve,
+    /// The push is still open, a code also helps.
+    ApproveOrCode,
+    /// Another login of this user has the phone (B2).
+    BusyEnterCode,
+    /// The push is still open, on a phone that does not ring by itself.
+    OpenApp,
+    /// The same, and a code also helps.
+    OpenAppOrCode,
+    /// Number matching, shown: this number is chosen on the phone (F8).
+    Choose(Number),
+    /// The same, and a code also helps.
+    ChooseOrCode(Number),
+    /// Number matching, typed: the phone shows the digits (F8).
+    TypeDigits,
+    /// They were not these.
+    WrongDigits,
+}
+
+impl Say {
+    /// The words in English.
+    #[must_use]
+    pub fn english(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::EnterCode => "Enter the code from your authenticator app or token: ",
+            Self::WrongCode => "That code did not work. Wait for a new code and enter it: ",
+            Self::Approve => "Approve the request on your phone, then press Enter here: ",
+            Self::ApproveOrCode => "Approve the request on your phone, then press Enter here. Or enter a code: ",
+            Self::BusyEnterCode => "Another login is waiting for your phone. Enter a code for this one: ",
+            Self::Choose(number) => {
+                return format!("Choose {} on your phone, then press Enter here: ", number.shown()).into();
+            }
+            Self::ChooseOrCode(number) => {
+                return format!("Choose {} on your phone, then press Enter here. Or enter a code: ", number.shown())
+                    .into();
+            }
+            Self::OpenApp => "Open the app on your phone and confirm there, then press Enter here: ",
+            Self::OpenAppOrCode => {
+                "Open the app on your phone and confirm there, then press Enter here. Or enter a code: "
+            }
+            Self::TypeDigits => "Open the app, confirm there, and type the 6 digits it shows: ",
+            Self::WrongDigits => "Those were not the digits on your phone. Type the 6 digits it shows: ",
+        })
+    }
+}
 
 /// What a refusal says.
 #[must_use]

@@ -1,12 +1,12 @@
 //! The composition root: builds the rooms from a configuration, starts them, reloads, drains and ends them.
 //!
 //! It owns every task through one tracker (design: one task owner). Stopping goes from the outside in: new logins are
-//! refused, held ones have their time, sockets close, then the store. It decides nothing about a login.
+//! refused, held ones have their time, sockets are read no more and close once all are answered, then the store. It decides nothing about a login.
 
 mod build;
 mod desk;
-pub mod http;
 pub mod ops;
+mod pages;
 mod reload;
 
 use std::collections::BTreeSet;
@@ -15,31 +15,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use login::ClientName;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Feeder, FileSink};
 use crate::client::{Bounds, Gate, GateOptions};
-use crate::config::Config;
+use crate::config::{Config, PagesConfig};
 use crate::engine::{Clock, Engine, Parts};
 use crate::factor::push::PushChannel;
 use crate::listen::{BindError, Listener};
 use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
+use crate::web::{CertificateTrouble, DoorLimits};
 
 pub(crate) use build::webhook;
 use build::{InForce, Workshop};
 use desk::Desk;
 use ops::{Part, Readiness};
+use pages::{OpenDoor, Threshold};
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Answers for retransmits are forgotten this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Tasks have so long to end after the drain.
+/// The last answers have so long to leave after the drain: a release that the store is writing down is waited for.
+const DOORS_CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// Tasks have so long to end after that.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a server does not start; each says what to do.
@@ -61,6 +67,24 @@ pub enum StartError {
         address: SocketAddr,
         /// What the system said.
         why: std::io::Error,
+    },
+    /// The socket of the portal or of the admin pages.
+    #[error("[{name}] listen = \"{address}\": {why}; choose another address, or end the program that has it{}", low_port(*address))]
+    Pages {
+        /// Which pages.
+        name: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The certificate of the portal or of the admin pages.
+    #[error("[{name}] tls: {trouble}")]
+    Certificate {
+        /// Which pages.
+        name: &'static str,
+        /// What is wrong with it.
+        trouble: CertificateTrouble,
     },
     /// A push channel.
     #[error("{0}")]
@@ -89,12 +113,16 @@ pub struct Server {
     readiness: Readiness,
     clock: Clock,
     tasks: TaskTracker,
-    /// Ends the sockets.
+    /// Ends the reading of the sockets.
     listening: CancellationToken,
+    /// One for each socket: ends with its last answer.
+    doors: Vec<JoinHandle<()>>,
     /// Ends everything else.
     stop: CancellationToken,
     radius: Vec<SocketAddr>,
     metrics: SocketAddr,
+    portal: Option<OpenDoor>,
+    admin: Option<OpenDoor>,
 }
 
 impl Server {
@@ -132,7 +160,7 @@ impl Server {
             on_record: Box::new(move || on_record.notify_one()),
         });
         let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
-        let server = Self {
+        let mut server = Self {
             radius: listeners.iter().map(Listener::local_addr).collect(),
             metrics: metrics_listener.local_addr().unwrap_or(config.metrics_listen),
             config,
@@ -146,9 +174,17 @@ impl Server {
             clock,
             tasks,
             listening,
+            doors: Vec::new(),
             stop,
+            portal: None,
+            admin: None,
         };
         server.take_learned().await;
+        if let Err(error) = server.open_pages().await {
+            // Nothing runs if anything fails.
+            server.stop.cancel();
+            return Err(error);
+        }
         server.open(listeners, metrics_listener, recorded);
         Ok(server)
     }
@@ -163,6 +199,18 @@ impl Server {
     #[must_use]
     pub fn metrics(&self) -> SocketAddr {
         self.metrics
+    }
+
+    /// The address of the portal and the phones' service, where they are served.
+    #[must_use]
+    pub fn portal(&self) -> Option<SocketAddr> {
+        self.portal.as_ref().map(OpenDoor::at)
+    }
+
+    /// The address of the admin pages, where they are served.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(OpenDoor::at)
     }
 
     /// The engine: the demo's phone answers through it.
@@ -189,16 +237,17 @@ impl Server {
         self.clock
     }
 
-    /// Stops from the outside in: held logins have `drain_within` to finish, then a Reject (G3).
+    /// Stops from the outside in: held logins have `drain_within` to finish, then a Reject (G3). A socket closes only when
+    /// whoever was let in by it is answered.
     pub async fn stop(self) {
         let within = self.config.policy.limits.drain_within;
         self.telemetry.emit(Stopping { held: self.engine.held(), within });
         self.readiness.stops();
         self.engine.drain(within).await;
+        self.close_doors().await;
         self.tasks.close();
         // The last refusals are being written down; their answers left already.
         self.clock.wait(Duration::from_millis(100)).await;
-        self.listening.cancel();
         self.stop.cancel();
         tokio::select! {
             () = self.tasks.wait() => {}
@@ -208,11 +257,55 @@ impl Server {
         }
     }
 
+    /// The doors of the portal and of the admin pages.
+    async fn open_pages(&mut self) -> Result<(), StartError> {
+        if let Some(portal) = &self.config.portal {
+            let door = self.threshold("portal", &portal.pages, DoorLimits::OUTSIDE);
+            self.portal = Some(door.open(Router::new()).await?);
+        }
+        if let Some(admin) = &self.config.admin {
+            let door = self.threshold(
+                "admin",
+                &admin.pages,
+                DoorLimits { connection_within: Some(Duration::from_secs(600)), ..DoorLimits::INSIDE },
+            );
+            self.admin = Some(door.open(Router::new()).await?);
+        }
+        Ok(())
+    }
+
+    fn threshold<'a>(&self, name: &'static str, config: &'a PagesConfig, limits: DoorLimits) -> Threshold<'a> {
+        Threshold {
+            name,
+            config,
+            limits,
+            shelf: crate::web::acme::shelf_beside(&self.config.store.file),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock,
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// The reading ends first, so that nobody comes after the last look at who waits.
+    async fn close_doors(&self) {
+        self.listening.cancel();
+        let end = self.clock.tick().plus(DOORS_CLOSE_WITHIN);
+        while self.doors.iter().any(|door| !door.is_finished()) {
+            if self.clock.tick() >= end {
+                return tracing::warn!("the store did not answer in time, so some requests got no answer");
+            }
+            self.engine.dismiss();
+            self.clock.wait(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Sockets begin to be read, pages to be served, sinks to be fed.
-    fn open(&self, listeners: Vec<Listener>, metrics_listener: TcpListener, recorded: Arc<Notify>) {
+    fn open(&mut self, listeners: Vec<Listener>, metrics_listener: TcpListener, recorded: Arc<Notify>) {
         for listener in listeners {
             let desk = Desk::new(Arc::clone(&self.gate), self.engine.clone(), self.clock, listener.replier());
-            self.tasks.spawn(crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone()));
+            let run = crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone());
+            self.doors.push(self.tasks.spawn(run));
         }
         let pages = ops::serve(metrics_listener, self.telemetry.clone(), self.readiness.clone(), self.stop.clone());
         self.tasks.spawn(pages);
@@ -306,6 +399,15 @@ fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Ar
 
 async fn bind_metrics(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|why| StartError::Metrics { address, why })
+}
+
+/// Ports below 1024 are the system's.
+fn low_port(address: SocketAddr) -> &'static str {
+    if address.port() < 1024 {
+        "; a port below 1024 needs CAP_NET_BIND_SERVICE, or forward it to a higher one"
+    } else {
+        ""
+    }
 }
 
 fn gate_options(

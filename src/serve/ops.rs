@@ -15,8 +15,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::http::{HttpLimits, serve_pages};
 use crate::telemetry::Telemetry;
+use crate::web::{self, Door, DoorLimits};
 
 /// What must stand before appliances should be sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +104,12 @@ fn one_line(text: &str) -> String {
 
 /// Serves the pages on a bound listener until cancelled.
 pub async fn serve(listener: TcpListener, telemetry: Telemetry, readiness: Readiness, cancel: CancellationToken) {
-    serve_pages(listener, pages(telemetry, readiness), HttpLimits::default(), cancel).await;
+    let pages = pages(telemetry.clone(), readiness);
+    web::serve(listener, pages, door(DoorLimits::INSIDE), telemetry, cancel).await;
+}
+
+fn door(limits: DoorLimits) -> Door {
+    Door { name: "metrics", certificates: None, trusted_proxies: Arc::default(), limits }
 }
 
 /// The three pages.
@@ -153,8 +158,14 @@ mod tests {
     use super::*;
 
     /// No limit of these ends a test early; each test sets the one that it is about.
-    const NO_HURRY: HttpLimits =
-        HttpLimits { connections_max: 8, headers_within: HOUR, connection_within: None, stop_within: HOUR };
+    const NO_HURRY: DoorLimits = DoorLimits {
+        connections_max: 8,
+        connections_per_address_max: 8,
+        handshake_within: HOUR,
+        headers_within: HOUR,
+        connection_within: None,
+        stop_within: HOUR,
+    };
     const HOUR: Duration = Duration::from_secs(3600);
 
     /// How long a test waits for what must come.
@@ -168,14 +179,16 @@ mod tests {
     }
 
     async fn node() -> Node {
-        node_within(HttpLimits::default()).await
+        node_within(DoorLimits::INSIDE).await
     }
 
-    async fn node_within(limits: HttpLimits) -> Node {
+    async fn node_within(limits: DoorLimits) -> Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, readiness, cancel) = (listener.local_addr().unwrap(), Readiness::new(), CancellationToken::new());
-        let pages = pages(Telemetry::new(), readiness.clone());
-        Node { at, readiness, cancel: cancel.clone(), task: tokio::spawn(serve_pages(listener, pages, limits, cancel)) }
+        let telemetry = Telemetry::new();
+        let pages = pages(telemetry.clone(), readiness.clone());
+        let serving = web::serve(listener, pages, door(limits), telemetry, cancel.clone());
+        Node { at, readiness, cancel, task: tokio::spawn(serving) }
     }
 
     impl Node {
@@ -240,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_never_ends_its_headers_is_cut_off_and_the_next_one_is_served() {
         let node =
-            node_within(HttpLimits { connections_max: 1, headers_within: Duration::from_millis(50), ..NO_HURRY }).await;
+            node_within(DoorLimits { connections_max: 1, headers_within: Duration::from_millis(50), ..NO_HURRY }).await;
         let mut slow = TcpStream::connect(node.at).await.unwrap();
         slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
         // The one slot is taken until the limit frees it: this answer waits for that.

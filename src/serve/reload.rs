@@ -1,18 +1,36 @@
 //! A new configuration into a running server: taken whole or refused whole (rules G2), and said in the log either way.
 //!
-//! Rules, clients, primaries and push channels change at once. Addresses, the store and the audit file are bound at the
-//! start: a change of those is named and takes effect at the next one.
+//! Rules, clients, primaries and push channels change at once. Addresses, the store, the audit file and how
+//! pages are served are bound at the start: a change of those is named and takes effect at the next one.
 
+use super::pages::OpenDoor;
 use super::{Server, StartError};
 use crate::config::Config;
 use crate::telemetry::{ReloadRefused, Reloaded};
 
 /// Keys whose change needs a start.
-const AT_THE_START: [&str; 4] = ["radius.", "store.", "metrics.", "audit."];
+const AT_THE_START: [&str; 14] = [
+    "radius.",
+    "store.",
+    "metrics.",
+    "audit.",
+    "portal.listen",
+    "portal.url",
+    "portal.tls",
+    "portal.acme",
+    "portal.trusted_proxies",
+    "admin.listen",
+    "admin.url",
+    "admin.tls",
+    "admin.acme",
+    "admin.trusted_proxies",
+];
 
 impl Server {
     /// Takes a new configuration, or keeps the old one and says why.
     pub async fn reload(&mut self, new: Result<Config, Vec<String>>) {
+        // Whatever is the matter with the configuration: the certificates' files may have changed.
+        [&self.portal, &self.admin].into_iter().flatten().for_each(OpenDoor::look_now);
         let outcome = match new {
             Ok(config) => self.adopt(config).await.map_err(|error| vec![error.to_string()]),
             Err(mistakes) => Err(mistakes),
@@ -31,7 +49,8 @@ impl Server {
         let law = self.workshop.law(&config, &mut self.in_force).await?;
         // The law first: a client that is new to the gate is known to it already, one that is gone is refused at release (A6).
         self.engine.replace(law);
-        self.gate.reload(&config.clients);
+        let bare_failures = config.policy.limits.bare_failures_per_minute;
+        self.gate.reload(&config.clients, bare_failures, self.clock.tick());
         self.config = config;
         self.take_learned().await;
         Ok(changes)

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is a table's row; a backend is free to lay it out otherwise. Secrets are [`Secret`], so `Debug` is safe.
 
+use std::fmt;
 use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
@@ -9,8 +10,10 @@ use login::{
     Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus,
     ResolvedUser, Station, TokenId, Wall,
 };
+use subtle::ConstantTimeEq;
 use wire::Secret;
 
+use super::key::hmac;
 use super::web::{DeviceState, Subscription};
 
 /// A user to add.
@@ -171,6 +174,8 @@ pub struct Guess {
     pub tokens: Vec<OpenToken>,
     /// The failures that count for this station (D1); the caller looks at its lock before the code.
     pub bucket: Bucket,
+    /// The last wrong code that counted there, until a success or whoever else forgives all failures (C1).
+    pub wrong: Option<WrongBefore>,
     /// A success from this station within 30 days.
     pub station_known: bool,
     /// The user had a method at some time.
@@ -204,8 +209,62 @@ pub enum GuessOutcome {
         /// Where it stands now.
         mark: Mark,
     },
-    /// No token has this code.
-    Wrong,
+    /// No token has this code. The same one again adds no failure (C1); the answer is *wrong* all the same.
+    Wrong(WrongCode),
+}
+
+/// A wrong code as the store remembers it: a keyed hash, so that nobody reads a code out of the file (F1), compared in
+/// constant time. It says whose code it was and what it was tried on. So it is another one as soon as it could say
+/// something new: for another user or token, after an HOTP counter moved, or after a TOTP clock's drift was learned.
+#[derive(Clone, Copy)]
+pub struct WrongCode(pub(super) [u8; 16]);
+
+impl WrongCode {
+    /// Of this user's code, which was tried on these tokens as they stand.
+    #[must_use]
+    pub fn of(key: &[u8; 32], user: &ResolvedUser, code: &Secret, tried_on: &[OpenToken]) -> Self {
+        let stands: Vec<[[u8; 8]; 2]> =
+            tried_on.iter().map(|open| [open.counter.to_be_bytes(), open.drift_steps.to_be_bytes()]).collect();
+        let mut parts = vec![user.as_str().as_bytes(), code.expose()];
+        for (open, [counter, drift]) in tried_on.iter().zip(&stands) {
+            parts.extend([open.token.id.0.as_bytes(), counter, drift]);
+        }
+        let mut half = [0; 16];
+        half.copy_from_slice(&hmac(key, &parts)[..16]);
+        Self(half)
+    }
+}
+
+impl PartialEq for WrongCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for WrongCode {}
+
+impl fmt::Debug for WrongCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WrongCode(..)")
+    }
+}
+
+/// A wrong code, and when it counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongBefore {
+    /// Which.
+    pub code: WrongCode,
+    /// When it counted; repetitions don't move this.
+    pub since: Wall,
+}
+
+impl WrongBefore {
+    /// Whether `code` at `at` repeats it. There is no end to that: who repeats one code for days learns nothing by it,
+    /// because it is looked at until the next TOTP step ends only. A failure that lies ahead of a clock that was set back is none.
+    #[must_use]
+    pub fn is_repeated_by(&self, code: &WrongCode, at: Wall) -> bool {
+        self.code == *code && self.since <= at
+    }
 }
 
 /// Where a token stands after a use; both kinds only grow (C1).

@@ -55,6 +55,7 @@ pub(super) struct Seals {
     rows: Zeroizing<[u8; 32]>,
     stations: Zeroizing<[u8; 32]>,
     names: Zeroizing<[u8; 32]>,
+    pub(super) wrong_codes: Zeroizing<[u8; 32]>,
     pub(super) chain: Zeroizing<[u8; 32]>,
     sites: Arc<StoreKey>,
 }
@@ -67,6 +68,7 @@ impl Seals {
             rows: key.derive("rows"),
             stations: key.derive("stations"),
             names: key.derive("unknown names"),
+            wrong_codes: key.derive("wrong codes"),
             chain: key.derive("record chain"),
             sites: Arc::new(key.clone()),
         }

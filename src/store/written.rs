@@ -128,6 +128,7 @@ fn factor(factor: RecordedFactor) -> Option<&'static str> {
         RecordedFactor::Method(method) => Some(method.as_str()),
         RecordedFactor::Exempt => Some("exempt"),
         RecordedFactor::FailOpen => Some("fail_open"),
+        RecordedFactor::Bypass => Some("bypass"),
     }
 }
 

@@ -36,7 +36,6 @@ struct ClientInner {
     requests: Counter,
     retransmits: Counter,
     joins: Counter,
-    superseded: Counter,
     suspect_secret: (Counter, Arc<Gate>),
     answers: [Counter; AnswerCode::ALL.len()],
     drops: [(Counter, Arc<Gate>); DropReason::ALL.len()],
@@ -52,7 +51,6 @@ impl ClientMeters {
             requests: counter(MetricName::Requests),
             retransmits: counter(MetricName::Retransmits),
             joins: counter(MetricName::Joins),
-            superseded: counter(MetricName::Superseded),
             suspect_secret: (counter(MetricName::SuspectSecret), registrar.gate("password that does not decode", name)),
             answers: AnswerCode::ALL
                 .map(|code| registrar.counter(MetricName::Answers, &[("client", name), ("code", code.as_str())])),
@@ -77,10 +75,6 @@ impl ClientMeters {
 
     pub(super) fn joins(&self) -> &Counter {
         &self.0.joins
-    }
-
-    pub(super) fn superseded(&self) -> &Counter {
-        &self.0.superseded
     }
 
     pub(super) fn suspect_secret(&self) -> (&Counter, &Gate) {
@@ -216,6 +210,9 @@ pub(super) struct ServiceMeters {
     pub(super) store_troubles: Counter,
     pub(super) audit_troubles: Counter,
     pub(super) webhook_troubles: Counter,
+    pub(super) webpush_troubles: Counter,
+    pub(super) mail_troubles: Counter,
+    pub(super) certificate_troubles: Counter,
 }
 
 impl ServiceMeters {
@@ -235,6 +232,9 @@ impl ServiceMeters {
             store_troubles: trouble("store"),
             audit_troubles: trouble("audit"),
             webhook_troubles: trouble("webhook"),
+            webpush_troubles: trouble("webpush"),
+            mail_troubles: trouble("mail"),
+            certificate_troubles: trouble("certificate"),
         }
     }
 }

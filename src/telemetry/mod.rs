@@ -30,10 +30,10 @@ use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 pub use drops::DropReason;
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, Answered, AuditTrouble, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
-    PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded,
-    Retransmitted, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, Superseded, SuspectSecret,
-    UpstreamBadReply, WebhookTrouble,
+    AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
+    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PrimaryAnswered,
+    PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded, Retransmitted, StanceLearned,
+    Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

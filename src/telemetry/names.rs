@@ -27,8 +27,6 @@ pub enum MetricName {
     Retransmits,
     /// Requests that joined a held login (rules B2).
     Joins,
-    /// Requests whose login was answered under a newer one (rules B2).
-    Superseded,
     /// Prompts that left for a phone.
     Prompts,
     /// Prompts that one login would have caused and did not.
@@ -45,8 +43,12 @@ pub enum MetricName {
     CommitSeconds,
     /// Policies that were swapped in or refused.
     Reloads,
-    /// Failures of a service beside the login's way: store, audit, webhook.
+    /// Failures of a service beside the login's way: store, audit, webhook, Web Push, mail, certificate.
     Troubles,
+    /// Connections to pages that were closed before a request.
+    PageRefusals,
+    /// When the certificate of pages ends.
+    CertificateEnds,
     /// Always 1; its label tells the version.
     BuildInfo,
 }
@@ -68,7 +70,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -78,7 +80,6 @@ impl MetricName {
         Self::HeldSessions,
         Self::Retransmits,
         Self::Joins,
-        Self::Superseded,
         Self::Prompts,
         Self::PromptsAvoided,
         Self::UpstreamInFlight,
@@ -88,6 +89,8 @@ impl MetricName {
         Self::CommitSeconds,
         Self::Reloads,
         Self::Troubles,
+        Self::PageRefusals,
+        Self::CertificateEnds,
         Self::BuildInfo,
     ];
 
@@ -104,7 +107,6 @@ impl MetricName {
             Self::HeldSessions => "vestibule_held_sessions",
             Self::Retransmits => "vestibule_retransmits_total",
             Self::Joins => "vestibule_joins_total",
-            Self::Superseded => "vestibule_superseded_total",
             Self::Prompts => "vestibule_prompts_total",
             Self::PromptsAvoided => "vestibule_prompts_avoided_total",
             Self::UpstreamInFlight => "vestibule_upstream_in_flight",
@@ -114,6 +116,8 @@ impl MetricName {
             Self::CommitSeconds => "vestibule_commit_seconds",
             Self::Reloads => "vestibule_reloads_total",
             Self::Troubles => "vestibule_troubles_total",
+            Self::PageRefusals => "vestibule_page_refusals_total",
+            Self::CertificateEnds => "vestibule_certificate_ends_timestamp_seconds",
             Self::BuildInfo => "vestibule_build_info",
         }
     }
@@ -129,7 +133,6 @@ impl MetricName {
             Self::HeldSessions => "Logins that are held now.",
             Self::Retransmits => "Retransmitted requests, absorbed or answered with the same bytes, by client.",
             Self::Joins => "Requests that joined a login already held, by client.",
-            Self::Superseded => "Requests whose login was answered under a newer request, by client.",
             Self::Prompts => "Prompts sent to phones, by method.",
             Self::PromptsAvoided => "Prompts that a login already held made needless.",
             Self::UpstreamInFlight => "Requests that wait for the first-factor server now, by primary.",
@@ -140,7 +143,11 @@ impl MetricName {
             }
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
-            Self::Troubles => "Failures of the store, the audit file or the push webhook, by service.",
+            Self::Troubles => {
+                "Failures of the store, the audit file, the push webhook, Web Push, the mail or a certificate, by service."
+            }
+            Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
+            Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
             Self::BuildInfo => "Always 1, with the version as a label.",
         }
     }
@@ -153,14 +160,18 @@ impl MetricName {
             | Self::Logins
             | Self::Retransmits
             | Self::Joins
-            | Self::Superseded
             | Self::Prompts
             | Self::PromptsAvoided
             | Self::UpstreamBadReplies
             | Self::SuspectSecret
             | Self::Reloads
-            | Self::Troubles => Kind::Counter,
-            Self::HeldSessions | Self::UpstreamInFlight | Self::UpstreamDown | Self::BuildInfo => Kind::Gauge,
+            | Self::Troubles
+            | Self::PageRefusals => Kind::Counter,
+            Self::HeldSessions
+            | Self::UpstreamInFlight
+            | Self::UpstreamDown
+            | Self::CertificateEnds
+            | Self::BuildInfo => Kind::Gauge,
             Self::PrimarySeconds => Kind::Seconds(SERVER_BUCKETS),
             Self::FactorSeconds => Kind::Seconds(PERSON_BUCKETS),
             Self::CommitSeconds => Kind::Seconds(COMMIT_BUCKETS),

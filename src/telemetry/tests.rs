@@ -88,7 +88,6 @@ fn emit_all(telemetry: &Telemetry) {
     DropReason::ALL.into_iter().for_each(|reason| telemetry.emit(dropped(client, reason)));
     telemetry.emit(dropped(telemetry.unknown_client(), DropReason::UnknownClient));
     telemetry.emit(Joined { client, login, prompt_avoided: true });
-    telemetry.emit(Superseded { client });
     telemetry.emit(PromptSent { method: Method::Push, login });
     telemetry.emit(FactorAnswered { method: Method::Push, result: FactorResult::Accepted, took });
     telemetry.emit(Held(7));
@@ -110,6 +109,19 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(StoreRecovered);
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
+    telemetry.emit(WebPushTrouble { known_by: "*.push.example", host: "a.push.example", error: &"403" });
+    telemetry.emit(MailTrouble { error: &"451" });
+    telemetry.emit(PagesOpened { pages: "portal", at: PEER, url: "https://mfa.example.com" });
+    telemetry.emit(PageRefused { pages: "portal", why: PageRefusal::Crowded });
+    let until = Wall(1_800_000_000_000);
+    let (names, until_day) = ("mfa.example.com", "2027-01-15");
+    telemetry.emit(CertificateTaken { pages: "portal", names, until, until_day, not_for: None });
+    telemetry.emit(CertificateRefused {
+        pages: "portal",
+        doing: "reading the certificate",
+        error: &"half a file",
+        in_force_until: Some(until_day),
+    });
     telemetry.emit(Reloaded { changes: &[] });
     telemetry.emit(ReloadRefused { mistakes: &["vestibule.toml:3:1: unknown key".to_owned()] });
     telemetry.emit(Started { radius: &[PEER], metrics: None, clients: 1, rules: 1 });
@@ -146,9 +158,12 @@ fn what_happened_is_what_is_counted() {
         "vestibule_primary_seconds_count{primary=\"nps\",result=\"accept\"} 1",
         "vestibule_factor_seconds_count{method=\"push\",result=\"accepted\"} 1",
         "vestibule_held_sessions 7",
+        "vestibule_page_refusals_total{pages=\"portal\",reason=\"crowded\"} 1",
+        "vestibule_certificate_ends_timestamp_seconds{pages=\"portal\"} 1800000000",
+        "vestibule_troubles_total{service=\"certificate\"} 1",
         "vestibule_retransmits_total{client=\"asa\"} 1",
         "vestibule_joins_total{client=\"asa\"} 1",
-        "vestibule_superseded_total{client=\"asa\"} 1",
+        "vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1",
         "vestibule_prompts_total{method=\"push\"} 1",
         "vestibule_prompts_avoided_total 1",
         "vestibule_upstream_in_flight{primary=\"nps\"} 0",
@@ -159,6 +174,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_reloads_total{result=\"taken\"} 1",
         "vestibule_reloads_total{result=\"refused\"} 1",
         "vestibule_troubles_total{service=\"store\"} 1",
+        "vestibule_troubles_total{service=\"webpush\"} 1",
     ] {
         assert!(page.lines().any(|each| each == line), "no line `{line}` in:\n{page}");
     }
@@ -188,7 +204,8 @@ fn no_metric_tells_of_a_user() {
         for label in labels.split("\",") {
             let name = label.split_once('=').unwrap().0;
             assert!(
-                ["client", "reason", "code", "primary", "result", "method", "service", "version", "le"].contains(&name),
+                ["client", "reason", "code", "primary", "result", "method", "service", "version", "pages", "le"]
+                    .contains(&name),
                 "{labels}"
             );
         }
@@ -358,6 +375,15 @@ fn a_flood_is_one_line_and_then_a_number_and_says_what_to_do() {
         "{rest}"
     );
     assert!(rest.contains("asa"), "{rest}");
+}
+
+#[test]
+fn a_superseded_request_is_counted_once_as_a_drop_with_that_reason() {
+    let telemetry = Telemetry::new();
+    telemetry.emit(dropped(&asa(&telemetry), DropReason::Superseded));
+    let page = telemetry.render();
+    let counted: Vec<&str> = page.lines().filter(|line| line.contains("superseded") && line.contains("asa")).collect();
+    assert_eq!(counted, ["vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1"]);
 }
 
 #[test]

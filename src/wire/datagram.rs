@@ -1,15 +1,15 @@
 //! The buffer that packets are written into, and the one hand that writes them.
 //!
 //! Whatever is written here begins with a header and a Message-Authenticator, has the length it says, and holds at most 4096
-//! octets; what does not fit is an error before an octet is written. Hidden values stand in the buffer only as ciphertext.
+//! octets and 200 attributes, as much as our own parser takes; what does not fit is an error before an octet is written. Hidden values stand in the buffer only as ciphertext.
 
 use std::fmt;
 
 use crate::authenticator::{Authenticator, Signed, message_authenticator};
 use crate::code::Code;
 use crate::field::{
-    ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS, PACKET_OCTETS_MAX,
-    VALUE_OCTETS_MAX,
+    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS,
+    PACKET_OCTETS_MAX, VALUE_OCTETS_MAX,
 };
 use crate::kind;
 use crate::secret::SharedSecret;
@@ -38,13 +38,16 @@ impl fmt::Debug for Datagram {
     }
 }
 
-/// It does not fit: a value over 253 octets, a password over 128, or a packet over 4096.
+/// It does not fit: a value over 253 octets, a password over 128, or a packet over 4096 or with more than 200 attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the attribute or packet would be longer than RADIUS allows")
+        write!(
+            f,
+            "the attribute or packet would be longer than RADIUS allows, or hold more than {ATTRIBUTE_COUNT_MAX} attributes"
+        )
     }
 }
 
@@ -55,14 +58,16 @@ impl std::error::Error for Full {}
 pub(crate) struct Draft<'b> {
     datagram: &'b mut Datagram,
     len: usize,
-    /// Octets kept free for what is written at the end.
-    reserved: usize,
+    /// Attributes so far.
+    count: usize,
+    /// Octets and attributes kept free for what is written at the end.
+    reserved: (usize, usize),
 }
 
 impl<'b> Draft<'b> {
     /// Begins a packet; Message-Authenticator is attribute 1, by construction.
     pub(crate) fn begin(datagram: &'b mut Datagram, code: Code, identifier: u8, authenticator: &Authenticator) -> Self {
-        let mut draft = Self { datagram, len: 0, reserved: 0 };
+        let mut draft = Self { datagram, len: 0, count: 1, reserved: (0, 0) };
         draft.put(&[code.octet(), identifier, 0, 0]);
         draft.put(authenticator);
         draft.put(&[kind::MESSAGE_AUTHENTICATOR, 18]);
@@ -70,14 +75,20 @@ impl<'b> Draft<'b> {
         draft
     }
 
-    /// Keeps octets free; may be more than there are, and then nothing fits any more.
-    pub(crate) fn reserve(&mut self, octets: usize) {
-        self.reserved = octets;
+    /// Keeps room free for so many attributes of so many octets together; may be more than there is, and then nothing fits
+    /// any more.
+    pub(crate) fn reserve(&mut self, octets: usize, attributes: usize) {
+        self.reserved = (octets, attributes);
     }
 
     /// Octets that attributes may still take.
     pub(crate) const fn room(&self) -> usize {
-        PACKET_OCTETS_MAX.saturating_sub(self.len).saturating_sub(self.reserved)
+        PACKET_OCTETS_MAX.saturating_sub(self.len).saturating_sub(self.reserved.0)
+    }
+
+    /// Attributes that may still be added.
+    pub(crate) const fn places(&self) -> usize {
+        ATTRIBUTE_COUNT_MAX.saturating_sub(self.count).saturating_sub(self.reserved.1)
     }
 
     /// One attribute from the parts of its value.
@@ -85,9 +96,10 @@ impl<'b> Draft<'b> {
         let value = parts.iter().map(|part| part.len()).sum::<usize>();
         let whole = value.saturating_add(ATTRIBUTE_HEADER_OCTETS);
         let length = u8::try_from(whole).map_err(|_| Full)?;
-        if value > VALUE_OCTETS_MAX || whole > self.room() {
+        if value > VALUE_OCTETS_MAX || whole > self.room() || self.places() == 0 {
             return Err(Full);
         }
+        self.count = self.count.saturating_add(1);
         self.put(&[kind, length]);
         for part in parts {
             self.put(part);
@@ -107,12 +119,13 @@ impl<'b> Draft<'b> {
         self.datagram.bytes.get_mut(at..at.saturating_add(octets)).unwrap_or_default()
     }
 
-    /// Whole attributes, checked before, into the room that was reserved for them.
+    /// Whole attributes, checked before, into the room that was reserved for exactly them.
     pub(crate) fn raw(&mut self, attributes: &[u8]) -> Result<(), Full> {
-        self.reserved = 0;
-        if attributes.len() > self.room() {
+        let (_, count) = std::mem::take(&mut self.reserved);
+        if attributes.len() > self.room() || count > self.places() {
             return Err(Full);
         }
+        self.count = self.count.saturating_add(count);
         self.put(attributes);
         Ok(())
     }

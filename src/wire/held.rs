@@ -107,10 +107,26 @@ impl HeldAttributes {
         self.items.iter().map(Item::encoded_len).fold(0, usize::saturating_add)
     }
 
+    /// About how many octets of memory these take: for a bound, not for a packet.
+    pub fn bytes(&self) -> usize {
+        let items = self.items.len().saturating_mul(size_of::<Item>());
+        size_of::<Self>().saturating_add(self.octets.len()).saturating_add(items)
+    }
+
     /// Octets that the attributes and those that replace some of them take together.
     pub fn encoded_len_with(&self, replaced_by: &ReplyAttributes) -> usize {
         let kept = self.items.iter().map(|item| self.kept_len(item, replaced_by));
         kept.fold(replaced_by.encoded_len(), usize::saturating_add)
+    }
+
+    /// How many attributes there are together with those that replace some of them.
+    pub fn attribute_count_with(&self, replaced_by: &ReplyAttributes) -> usize {
+        let kept = self.items.iter().map(|item| match self.unreplaced(item, replaced_by) {
+            Some(Kept::Whole) => 1,
+            Some(Kept::Parts(parts)) => parts.len(),
+            None => 0,
+        });
+        kept.fold(replaced_by.attributes().count(), usize::saturating_add)
     }
 
     /// The plain attributes in order.
@@ -168,7 +184,9 @@ impl HeldAttributes {
         replaced_by: &ReplyAttributes,
         salts: &mut Salts,
     ) -> Result<(), Full> {
-        if self.encoded_len_with(replaced_by) > writer.room() {
+        if self.encoded_len_with(replaced_by) > writer.room()
+            || self.attribute_count_with(replaced_by) > writer.places()
+        {
             return Err(Full);
         }
         self.items.iter().try_for_each(|item| self.write_item(item, writer, replaced_by, salts))?;

@@ -77,7 +77,7 @@ impl ReplyContext {
     pub fn reply<'b>(&'b self, code: ReplyCode, buffer: &'b mut Datagram) -> ReplyWriter<'b> {
         // Until the reply is sealed its header holds the request's authenticator (RFC 2865 §3, RFC 3579 §3.2).
         let mut draft = Draft::begin(buffer, code.into(), self.identifier, &self.authenticator);
-        draft.reserve(self.proxy_states.len());
+        draft.reserve(self.proxy_states.len(), self.proxy_states().count());
         ReplyWriter { draft, context: self, hidden: Vec::new() }
     }
 }
@@ -145,6 +145,11 @@ impl<'b> ReplyWriter<'b> {
     /// Octets that more attributes may take.
     pub const fn room(&self) -> usize {
         self.draft.room()
+    }
+
+    /// How many more attributes there may be.
+    pub const fn places(&self) -> usize {
+        self.draft.places()
     }
 
     /// Adds the request's Proxy-States, hides what is to be hidden, and signs: Message-Authenticator (RFC 3579 §3.2), then
@@ -249,8 +254,9 @@ pub(crate) fn push_eap(draft: &mut Draft<'_>, message: &[u8]) -> Result<(), Full
     if message.is_empty() {
         return draft.attribute(kind::EAP_MESSAGE, &[]);
     }
-    let headers = message.len().div_ceil(VALUE_OCTETS_MAX).saturating_mul(ATTRIBUTE_HEADER_OCTETS);
-    if message.len().saturating_add(headers) > draft.room() {
+    let pieces = message.len().div_ceil(VALUE_OCTETS_MAX);
+    let headers = pieces.saturating_mul(ATTRIBUTE_HEADER_OCTETS);
+    if message.len().saturating_add(headers) > draft.room() || pieces > draft.places() {
         return Err(Full);
     }
     message.chunks(VALUE_OCTETS_MAX).try_for_each(|piece| draft.attribute(kind::EAP_MESSAGE, &[piece]))

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::radius::{ACCEPT, Ask, REJECT};
+use crate::harness::radius::{ACCEPT, Ask, CLASS, REJECT};
 use crate::harness::stub::Stub;
 use crate::harness::vestibule;
 
@@ -60,6 +60,20 @@ async fn an_empty_password_and_names_that_cannot_be_names_reach_no_primary() {
     }
     assert_eq!(reasons(&house.records(4).await), ["empty_password", "name", "name", "name"]);
     assert!(nps.heard().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_more_attributes_than_may_go_on_is_refused_in_words_and_reaches_no_primary() {
+    let nps = Stub::accepting("hello").await;
+    let client = "require_message_authenticator = \"no\"";
+    let house = vestibule::guarding(&nps).client(client).rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    let asking = |more: usize| (0..more).fold(Ask::login("alice", "hello").bare(), |ask, _| ask.with(CLASS, b"c"));
+    assert_eq!(vpn.ask(&asking(197)).await.code, ACCEPT);
+    let refused = vpn.ask(&asking(198)).await;
+    assert_eq!((refused.code, nps.heard().len()), (REJECT, 1), "our Message-Authenticator would be the 201st");
+    let records = house.records(2).await;
+    assert!(records[1]["detail"].as_str().unwrap().contains("200 attributes"), "{records:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Who is not heard: packets without Message-Authenticator, under a wrong secret, from strangers, or not RADIUS at all.
 
 use crate::harness::appliance::Appliance;
-use crate::harness::radius::{ACCEPT, Ask, PROXY_STATE};
+use crate::harness::radius::{ACCEPT, Ask, PROXY_STATE, REJECT};
 use crate::harness::stub::Stub;
 use crate::harness::vestibule;
 
@@ -44,6 +44,19 @@ async fn clients_that_need_not_sign_are_served_unless_they_carry_proxy_state() {
         vpn.hears_nothing().await;
         house.site.counts("vestibule_drops_total", &["client=\"vpn\"", "reason=\"proxy_state\""], 1.0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_packet_under_a_signed_ones_identifier_is_answered_and_takes_nothing_from_it() {
+    let nps = Stub::accepting("hello").await;
+    let house = vestibule::guarding(&nps).client("require_message_authenticator = \"no\"").rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    let signed = Ask::login("alice", "hello").numbered(1);
+    let answer = vpn.ask(&signed).await;
+    let bare = Ask::login("mallory", "guess").bare().numbered(1);
+    assert_eq!(vpn.ask(&bare).await.code, REJECT);
+    assert_eq!(vpn.ask(&signed).await.octets, answer.octets, "rules B1: the same octets");
+    assert_eq!(nps.heard().len(), 2, "the retransmit began nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use crate::tree::{Broken, File};
 const LAYERS: [&[&str]; 8] = [
     &["wire"],
     &["login"],
-    &["telemetry", "config", "store", "audit"],
-    &["directory", "primary", "factor", "enrolment"],
+    &["telemetry", "language", "config", "store", "audit"],
+    &["directory", "primary", "factor", "mail", "enrolment", "web"],
     &["engine"],
     &["client", "listen", "portal", "admin", "phone"],
     &["serve"],

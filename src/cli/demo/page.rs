@@ -26,7 +26,7 @@ use super::house::House;
 use super::people::VISITOR;
 use super::phone::tap;
 use crate::engine::Engine;
-use crate::serve::http::{HttpLimits, serve_pages};
+use crate::web::{self, Door, DoorLimits};
 
 /// Readers of the page at once, and their other requests.
 const CONNECTIONS_MAX: usize = 32;
@@ -63,13 +63,15 @@ pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<St
     });
     let pages = routes(&desk, &token);
     let guarded = pages.layer(from_fn_with_state(desk, only_from_here)).layer(map_response(with_headers));
-    let limits = HttpLimits {
+    let limits = DoorLimits {
         connections_max: CONNECTIONS_MAX,
         connection_within: None,
         stop_within: Duration::from_millis(200),
-        ..HttpLimits::default()
+        ..DoorLimits::INSIDE
     };
-    tokio::spawn(serve_pages(listener, guarded, limits, house.cancel().clone()));
+    let door = Door { name: "demo", certificates: None, trusted_proxies: Arc::default(), limits };
+    let telemetry = house.server.telemetry().clone();
+    tokio::spawn(web::serve(listener, guarded, door, telemetry, house.cancel().clone()));
     Ok(format!("http://{address}/{token}/"))
 }
 

@@ -147,12 +147,12 @@ fn a_reload_is_taken_at_once_and_keeps_what_is_in_flight() {
     let house = house(Stance::Yes);
     let datagram = signed(1, 1, &[]);
     let admitted = house.admits(&datagram);
-    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::No)]);
+    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::No)], 60, house.now().tick);
     assert_eq!(house.settles(&datagram), Settled::Absorbed);
     drop(house.admits(&bare(2, 1, &[])));
-    house.gate.reload(&[]);
+    house.gate.reload(&[], 60, house.now().tick);
     assert_eq!(house.settles(&datagram), Settled::Dropped(DropReason::UnknownClient));
-    let answer = reject(admitted);
+    let answer = reject(admitted, house.now());
     assert_eq!(house.sent(), [answer], "who was let in gets an answer, which the engine makes a Reject");
 }
 

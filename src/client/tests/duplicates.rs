@@ -27,7 +27,7 @@ fn a_retransmit_in_flight_is_absorbed_however_long_that_takes() {
 fn a_retransmit_after_the_answer_gets_the_same_octets_for_thirty_seconds() {
     let house = house(Stance::Yes);
     let datagram = signed(1, 1, &[]);
-    let answer = reject(house.admits(&datagram));
+    let answer = reject(house.admits(&datagram), house.now());
     assert_eq!(answer[20], 80, "Message-Authenticator first");
     house.pass(Duration::from_millis(29_999));
     assert_eq!(house.settles(&datagram), Settled::Repeated);
@@ -35,6 +35,21 @@ fn a_retransmit_after_the_answer_gets_the_same_octets_for_thirty_seconds() {
     house.pass(Duration::from_millis(1));
     assert_eq!(house.gate.kept(), Kept::default());
     drop(house.admits(&datagram));
+}
+
+#[test]
+fn thirty_seconds_count_from_the_answer_however_long_the_gate_saw_nothing_before() {
+    let house = house(Stance::Yes);
+    let datagram = signed(1, 1, &[]);
+    let admitted = house.admits(&datagram);
+    // No packet came and nobody swept for a while: the gate learns the time with the answer alone.
+    house.now.set(house.now().tick.0 + 20_000);
+    let answer = reject(admitted, house.now());
+    house.pass(Duration::from_millis(29_999));
+    assert_eq!(house.settles(&datagram), Settled::Repeated);
+    assert_eq!(house.sent(), [answer.clone(), answer]);
+    house.pass(Duration::from_millis(1));
+    assert_eq!(house.gate.kept(), Kept::default());
 }
 
 #[test]
@@ -54,7 +69,7 @@ fn another_port_address_or_identifier_is_another_request() {
     let admitted: Vec<Admitted<'_>> =
         ways.into_iter().map(|(datagram, way)| begun(house.takes_along(datagram, way))).collect();
     assert_eq!(house.gate.kept().entries, 4);
-    admitted.into_iter().for_each(|one| drop(reject(one)));
+    admitted.into_iter().for_each(|one| drop(reject(one, house.now())));
     let ways: Vec<Way> = house.sent.lock().unwrap().iter().map(|(_, way)| *way).collect();
     assert_eq!(ways, [way(1645), way(1646), there, way(1645)], "each answer goes back along its own way");
 }
@@ -66,10 +81,10 @@ fn the_same_identifier_with_another_authenticator_begins_anew_and_the_late_answe
     let late = house.admits(&old);
     let admitted = house.admits(&new);
     assert!(!late.ticket.is_awaited() && admitted.ticket.is_awaited());
-    drop(reject(late));
+    drop(reject(late, house.now()));
     assert!(house.sent().is_empty());
     assert_eq!(house.dropped("asa", "superseded"), 1);
-    let answer = reject(admitted);
+    let answer = reject(admitted, house.now());
     assert_eq!(house.sent(), [answer]);
     assert_eq!(house.settles(&new), Settled::Repeated);
     assert_eq!(house.gate.kept().entries, 1);
@@ -88,7 +103,7 @@ fn a_late_ticket_that_is_dropped_leaves_the_new_request_alone() {
 #[test]
 fn the_same_authenticator_over_other_octets_is_no_retransmit() {
     let house = house(Stance::No);
-    reject(house.admits(&bare(1, 1, &attribute(31, b"one"))));
+    reject(house.admits(&bare(1, 1, &attribute(31, b"one"))), house.now());
     drop(house.admits(&bare(1, 1, &attribute(31, b"two"))));
     assert_eq!(house.sent().len(), 1, "nobody gets the answer of another's request");
 }
@@ -103,7 +118,7 @@ fn what_the_stance_does_not_admit_never_touches_what_is_kept() {
             [sign(&bare(1, 2, &[]), b"guessed"), bare(1, 2, PROXY_STATE), bare(1, 2, &attribute(79, b"")), vec![1, 1]];
         forged.iter().for_each(|forged| assert!(matches!(house.settles(forged), Settled::Dropped(_))));
         assert!(admitted.ticket.is_awaited());
-        let answer = reject(admitted);
+        let answer = reject(admitted, house.now());
         forged.iter().for_each(|forged| assert!(matches!(house.settles(forged), Settled::Dropped(_))));
         assert_eq!(house.settles(&datagram), Settled::Repeated);
         assert_eq!(house.sent(), [answer.clone(), answer]);
@@ -111,23 +126,39 @@ fn what_the_stance_does_not_admit_never_touches_what_is_kept() {
 }
 
 #[test]
-fn a_bare_packet_never_takes_the_place_of_a_signed_one_in_flight() {
+fn a_bare_packet_displaces_no_signed_one_in_flight_or_answered_and_both_are_answered() {
     for stance in [Stance::Auto, Stance::No] {
         let house = house(stance);
-        let (first, second) = (signed(1, 1, &[]), signed(1, 3, &[]));
-        let admitted = house.admits(&first);
-        assert_eq!(house.settles(&bare(1, 2, &[])), Settled::Dropped(DropReason::MissingMessageAuthenticator));
-        assert!(admitted.ticket.is_awaited());
-        let answer = reject(admitted);
-        assert_eq!(house.sent(), [answer]);
-        let spoofed = bare(1, 2, &[]);
-        let bare = house.admits(&spoofed);
-        let admitted = house.admits(&second);
-        assert!(
-            !bare.ticket.is_awaited() && admitted.ticket.is_awaited(),
-            "a signed one takes the place of a bare one"
-        );
+        let datagram = signed(1, 1, &[]);
+        let admitted = house.admits(&datagram);
+        let beside = bare(1, 2, &[]);
+        let begun = house.admits(&beside);
+        assert!(!begun.authentic && begun.ticket.is_awaited() && admitted.ticket.is_awaited());
+        assert_eq!((house.settles(&datagram), house.settles(&beside)), (Settled::Absorbed, Settled::Absorbed));
+        let (answer, other) = (reject(admitted, house.now()), reject(begun, house.now()));
+        assert_eq!((house.settles(&datagram), house.settles(&beside)), (Settled::Repeated, Settled::Repeated));
+        house.pass(Duration::from_millis(29_999));
+        let third = bare(1, 3, &[]);
+        let last = reject(house.admits(&third), house.now());
+        assert_eq!(house.settles(&datagram), Settled::Repeated, "rules D5: what is bare ends nothing");
+        assert_eq!(house.sent(), [answer.clone(), other.clone(), answer.clone(), other, last, answer]);
+        assert_eq!(house.gate.kept().entries, 2, "one for each that could be meant, however many bare ones come");
+        house.pass(SECONDS(30));
+        assert_eq!(house.gate.kept(), Kept::default());
     }
+}
+
+#[test]
+fn a_signed_packet_ends_what_stood_bare_under_its_key() {
+    let house = house(Stance::No);
+    let (spoofed, datagram) = (bare(1, 2, &[]), signed(1, 1, &[]));
+    let bare = house.admits(&spoofed);
+    let admitted = house.admits(&datagram);
+    assert!(!bare.ticket.is_awaited() && admitted.ticket.is_awaited());
+    drop(reject(bare, house.now()));
+    let answer = reject(admitted, house.now());
+    assert_eq!((house.sent(), house.dropped("asa", "superseded")), (vec![answer], 1));
+    assert_eq!(house.gate.kept().entries, 1);
 }
 
 #[test]
@@ -148,7 +179,7 @@ fn a_panic_leaves_no_key_behind_and_is_counted() {
 fn a_superseded_request_gets_silence_and_its_retransmits_begin_nothing() {
     let house = house(Stance::Yes);
     let datagram = signed(1, 1, &[]);
-    house.admits(&datagram).ticket.supersede();
+    house.admits(&datagram).ticket.supersede(house.now().tick);
     assert_eq!(house.settles(&datagram), Settled::Absorbed);
     assert_eq!((house.sent().len(), house.dropped("asa", "superseded")), (0, 1));
     house.pass(SECONDS(30));
@@ -226,7 +257,7 @@ proptest! {
                 Step::Answer(at) if at < held.len() => {
                     let (admitted, identifier, seed) = held.remove(at);
                     let awaited = admitted.ticket.is_awaited();
-                    drop(reject(admitted));
+                    drop(reject(admitted, house.now()));
                     if awaited {
                         sent += 1;
                         model.insert(identifier, Known { seed, answered_at: Some(now) });

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use login::policy::{ClientPolicy, Join};
+use login::policy::{ClientPolicy, Join, NumberWish};
 use login::{ClientName, Moment, PrimaryName, Tick, Wall};
 use md5::Md5;
 use wire::{Datagram, ReplyCode, Secret, SharedSecret};
@@ -43,6 +43,7 @@ pub(super) fn policy(join: Join) -> ClientPolicy {
         append: None,
         join,
         allow_admin: false,
+        number: NumberWish::Off,
     }
 }
 
@@ -142,11 +143,11 @@ pub(super) fn way(port: u16) -> Way {
 }
 
 /// Answers a request with a Reject, and says what left.
-pub(super) fn reject(admitted: Admitted<'_>) -> Vec<u8> {
+pub(super) fn reject(admitted: Admitted<'_>, at: Moment) -> Vec<u8> {
     let (context, mut buffer) = (admitted.request.context(), Datagram::new());
     let reply = context.reply(ReplyCode::Reject, &mut buffer).sign(&admitted.client.config().secret).unwrap();
     let octets = reply.as_bytes().to_vec();
-    admitted.ticket.answer(reply);
+    admitted.ticket.answer(reply, at.tick);
     octets
 }
 

@@ -88,7 +88,7 @@ fn answers_are_counted_in_octets_and_given_back() {
     let datagram = signed(1, 1, &[]);
     let admitted = house.admits(&datagram);
     let before = house.gate.kept().octets;
-    let answer = reject(admitted);
+    let answer = reject(admitted, house.now());
     assert_eq!(house.gate.kept().octets, before + answer.len());
     let kept = house.gate.client(&ClientName::new("asa")).unwrap().kept();
     assert_eq!(kept, house.gate.kept(), "one client has it all");
@@ -104,11 +104,24 @@ fn a_bare_senders_budget_is_spent_by_failures_and_outlives_a_reload() {
     assert!(!admitted.authentic);
     let at = house.now().tick;
     (0..60).for_each(|_| admitted.client.charge_failure(at));
-    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::No)]);
+    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::No)], 60, house.now().tick);
     let after = house.admits(&bare(2, 1, &[])).client;
     assert!(!after.may_try(at));
     house.pass(Duration::from_secs(1));
     assert!(after.may_try(house.now().tick));
+}
+
+#[test]
+fn a_reload_gives_a_client_that_is_there_its_new_budget_and_forgives_no_failure() {
+    let house = house(Stance::No);
+    let asa = || house.gate.client(&ClientName::new("asa")).unwrap();
+    let at = house.now().tick;
+    let tries = || std::iter::from_fn(|| asa().budget().begin_try(at)).collect::<Vec<Trial>>().len();
+    (0..10).for_each(|_| asa().charge_failure(at));
+    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::No)], 12, at);
+    assert_eq!(tries(), 2);
+    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::No)], 600, at);
+    assert_eq!(tries(), 590);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn any_flipped_bit_of_a_signed_packet_is_refused() {
 /// So many signed requests over so much time; each is answered.
 fn watch(house: &House, packets: u8, time: Duration) {
     for n in 0..packets {
-        reject(house.admits(&signed(n, n, &[])));
+        reject(house.admits(&signed(n, n, &[])), house.now());
         if n + 1 < packets {
             house.pass(time / u32::from(packets - 1));
         }
@@ -57,11 +57,11 @@ fn watch(house: &House, packets: u8, time: Duration) {
 #[test]
 fn auto_learns_from_twenty_signed_packets_over_ten_minutes_and_tells_the_store_once() {
     let house = house(Stance::Auto);
-    reject(house.admits(&bare(0, 0, &[])));
+    reject(house.admits(&bare(0, 0, &[])), house.now());
     watch(&house, 20, MINUTE * 10 + Duration::from_millis(19));
     assert_eq!(*house.learned.lock().unwrap(), ["asa"]);
     assert_eq!(house.settles(&bare(50, 1, &[])), Settled::Dropped(DropReason::MissingMessageAuthenticator));
-    reject(house.admits(&signed(51, 1, &[])));
+    reject(house.admits(&signed(51, 1, &[])), house.now());
     assert_eq!(house.learned.lock().unwrap().len(), 1);
 }
 
@@ -75,9 +75,9 @@ fn auto_does_not_learn_from_fewer_faster_bare_or_repeated_packets_nor_from_statu
         assert_eq!(house.settles(&datagram), Settled::Absorbed);
         assert_eq!(house.settles(&sign(&packet(12, n, [n; 16], &[]), SECRET)), Settled::Status);
     }
-    reject(house.admits(&bare(1, 1, &[])));
+    reject(house.admits(&bare(1, 1, &[])), house.now());
     watch(&house, 19, MINUTE * 60);
-    reject(house.admits(&bare(1, 2, &[])));
+    reject(house.admits(&bare(1, 2, &[])), house.now());
     watch(&house, 100, MINUTE * 9);
     assert!(house.learned.lock().unwrap().is_empty());
 }
@@ -86,7 +86,7 @@ fn auto_does_not_learn_from_fewer_faster_bare_or_repeated_packets_nor_from_statu
 fn a_forged_packet_neither_teaches_nor_disturbs() {
     let house = house(Stance::Auto);
     for n in 0..19 {
-        reject(house.admits(&signed(n, n, &[])));
+        reject(house.admits(&signed(n, n, &[])), house.now());
         assert_eq!(
             house.settles(&sign(&bare(n, 99, &[]), b"guessed")),
             Settled::Dropped(DropReason::BadMessageAuthenticator)
@@ -94,7 +94,7 @@ fn a_forged_packet_neither_teaches_nor_disturbs() {
         house.pass(MINUTE);
     }
     assert!(house.learned.lock().unwrap().is_empty());
-    reject(house.admits(&signed(19, 19, &[])));
+    reject(house.admits(&signed(19, 19, &[])), house.now());
     assert_eq!(house.learned.lock().unwrap().len(), 1);
 }
 
@@ -102,7 +102,7 @@ fn a_forged_packet_neither_teaches_nor_disturbs() {
 fn what_was_learned_lasts_through_reloads_restarts_and_nodes_until_it_is_forgotten() {
     let (house, asa) = (house(Stance::Auto), BTreeSet::from([ClientName::new("asa")]));
     watch(&house, 20, MINUTE * 11);
-    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::Auto)]);
+    house.gate.reload(&[client("asa", &["192.0.2.10/32"], Stance::Auto)], 60, house.now().tick);
     house.gate.take_learned(&BTreeSet::new());
     assert_eq!(house.learned.lock().unwrap().len(), 2, "the store has not taken it: it is told again");
     house.gate.take_learned(&asa);

@@ -6,7 +6,7 @@ use wire::HeldAttributes;
 
 use super::askers::Waiting;
 use super::{Case, Inside, REPEATS_FOR, Stage, Step};
-use crate::answer::{Accept, Answer, Reject, SecondDoor};
+use crate::answer::{Accept, Answer, Reject, SecondDoor, Text};
 use crate::attempt::{AskerId, Attempt};
 use crate::event::{Effect, Question};
 use crate::facts::{ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
@@ -17,25 +17,25 @@ use crate::name::ResolvedUser;
 use crate::policy::{Outcome, Verdict};
 use crate::prompt::PromptClose;
 use crate::record::{LoginId, Reason, Record, RecordedAnswer};
-use crate::words;
+use crate::words::Say;
 
 /// Why somebody is refused, and what is said to whom.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     reason: Reason,
-    text: Option<Arc<str>>,
+    text: Option<Text>,
     attributes: Option<Arc<HeldAttributes>>,
     detail: Option<Arc<str>>,
 }
 
 impl Refusal {
     pub(crate) fn because(reason: Reason) -> Self {
-        Self { reason, text: Some(words::refusal(reason).into()), attributes: None, detail: None }
+        Self { reason, text: Some(Text::Ours(reason)), attributes: None, detail: None }
     }
 
     /// The rule's own text for the person.
     pub(crate) fn saying(self, text: Arc<str>) -> Self {
-        Self { text: Some(text), ..self }
+        Self { text: Some(Text::Rule(text)), ..self }
     }
 
     /// What the primary's Reject may pass on; its own words replace ours.
@@ -73,7 +73,8 @@ impl Case {
         // Rules B2: under `join = "connection"` each live asker of the one L is answered by the one approval.
         let together = self.joins_by_connection().then_some(self.key);
         let check = ReleaseCheck { user: inside.first.user().clone(), means, open_prompt, together };
-        step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record) });
+        let until = self.askers.newest().map_or_else(|| step.now(), |asker| asker.until);
+        step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record), until });
         if mutant::is(Mutant::AnswerBeforeCommit) {
             return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
         }
@@ -124,6 +125,7 @@ impl Case {
             {
                 Ok(())
             }
+            Outcome::Verdict(Verdict::Require(_)) if matches!(second, SecondDoor::Bypass(_)) => Ok(()),
             Outcome::Verdict(Verdict::Require(_)) => Err("the policy now asks for another second factor"),
             Outcome::Verdict(Verdict::Deny(_)) | Outcome::NoMatch => Err("the policy no longer lets this user in"),
             Outcome::Undecided | Outcome::FailOpen => Err("the policy can no longer decide for this user"),
@@ -163,13 +165,13 @@ impl Case {
     /// A superseded asker gets a Reject until its own deadline, then nothing (B2); so does its twin (C3).
     fn supersede(&mut self, waiting: Waiting, live: bool, step: &mut Step<'_, '_>) {
         let asker = waiting.asker.id;
-        let answer = Answer::Reject(Self::plain(Reason::Superseded));
+        let answer = Answer::Reject(self.plain(Reason::Superseded));
         self.settle(waiting.group, &answer);
         step.cx.emit(if live { Effect::Reply { asker, answer } } else { Effect::Supersede(asker) });
     }
 
-    pub(super) fn plain(reason: Reason) -> Reject {
-        Reject { reason, text: Some(words::refusal(reason).into()), attributes: None }
+    pub(super) fn plain(&self, reason: Reason) -> Reject {
+        Reject { reason, text: Some(Text::Ours(reason)), language: self.language.clone(), attributes: None }
     }
 
     // --- refusal -----------------------------------------------------------------------------------------------
@@ -179,7 +181,7 @@ impl Case {
         let Refusal { reason, text, attributes, detail } = refusal;
         let record = self.record(RecordedAnswer::Reject, reason, detail, step);
         step.cx.emit(Effect::Record(Arc::new(record)));
-        self.delay(Reject { reason, text, attributes }, None, step)
+        self.delay(Reject { reason, text, language: self.language.clone(), attributes }, None, step)
     }
 
     /// `repeats_until`: a repetition doesn't lengthen the ten seconds in which there are any (B2).
@@ -217,7 +219,8 @@ impl Case {
         }
         let question = self.ask();
         self.repeating.push((question, asker));
-        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station: self.station.clone() });
+        let (station, client) = (self.station.clone(), self.client.clone());
+        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station, client });
     }
 
     /// The same Accept, if nothing has changed for its user and client meanwhile; else a Reject.
@@ -236,14 +239,14 @@ impl Case {
             Ok(facts) if facts.known != self.known => Some(Reason::Changed),
             Ok(_) => (!step.cx.policy.clients.contains_key(&self.client)).then_some(Reason::Changed),
         };
-        let answer = refused.map_or_else(|| answer.clone(), |reason| Answer::Reject(Self::plain(reason)));
+        let answer = refused.map_or_else(|| answer.clone(), |reason| Answer::Reject(self.plain(reason)));
         step.cx.emit(Effect::Reply { asker, answer });
     }
 
     /// The time of repeating is over; whoever was still being looked at is refused.
     fn forget_repeating(&mut self, step: &mut Step<'_, '_>) -> Stage {
         for (_, asker) in std::mem::take(&mut self.repeating) {
-            let answer = Answer::Reject(Self::plain(Reason::StoreUnavailable));
+            let answer = Answer::Reject(self.plain(Reason::StoreUnavailable));
             step.cx.emit(Effect::Reply { asker, answer });
         }
         Stage::Gone
@@ -267,15 +270,28 @@ impl Case {
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
-            Stage::ReadingUser { .. } | Stage::CheckingCode { .. } | Stage::Claiming { .. } if out_of_patience => self
-                .reject(
+            Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+                if out_of_patience =>
+            {
+                self.reject(
                     Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                     step,
-                ),
+                )
+            }
+            // Rules C1: an unknown commit that is unsettled by the deadline is no Accept. Where it turns out durable after
+            // all, the refusal's record amends it (F2).
+            Stage::Releasing { .. } if out_of_patience => self.reject(
+                Refusal::because(Reason::StoreUnavailable).detail("its release was not known to be durable in time"),
+                step,
+            ),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::AwaitingAnswer { .. }
@@ -291,12 +307,12 @@ impl Case {
     /// Reject, and the same login may ask again while the prompt lives (B5).
     fn phone_too_slow(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
         if self.can_challenge() {
-            let text = if inside.has_codes() { words::APPROVE_OR_CODE } else { words::APPROVE };
-            return self.challenge(inside, text, step);
+            let say = inside.waiting_for_phone();
+            return self.challenge(inside, say, step);
         }
         let record = self.record(RecordedAnswer::Reject, Reason::Unanswered, None, step);
         step.cx.emit(Effect::Record(Arc::new(record)));
-        let ended = self.send_reject(Self::plain(Reason::Unanswered), None, step);
+        let ended = self.send_reject(self.plain(Reason::Unanswered), None, step);
         if step.prompt.is_some() { Stage::Lingering { inside } } else { ended }
     }
 
@@ -321,14 +337,14 @@ impl Case {
         let over = denied || reason == Reason::Superseded;
         match stage {
             Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {
-                self.challenge(inside, words::ENTER_CODE, step)
+                self.challenge(inside, Say::EnterCode, step)
             }
             Stage::AwaitingPhone { .. } => self.reject(Refusal::because(reason), step),
             Stage::AwaitingAnswer { inside, open } if !over && inside.has_codes() => {
                 Stage::AwaitingAnswer { inside, open }
             }
             // Rules A8: a denial ends the session, whatever else is under way; nothing revives it.
-            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } if over => {
+            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. } if over => {
                 self.reject(Refusal::because(reason), step)
             }
             Stage::AwaitingAnswer { .. } => self.expire(reason, step),
@@ -345,6 +361,7 @@ impl Case {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::Releasing { .. }
             | Stage::Rejecting { .. }
@@ -364,11 +381,12 @@ impl Case {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. } => {
                 let record = self.record(RecordedAnswer::Reject, Reason::Draining, None, step);
                 step.cx.emit(Effect::Record(Arc::new(record)));
-                self.send_reject(Self::plain(Reason::Draining), None, step)
+                self.send_reject(self.plain(Reason::Draining), None, step)
             }
             Stage::AnsweringPrimary { .. } | Stage::AwaitingAnswer { .. } => self.expire(Reason::Draining, step),
         }
@@ -414,6 +432,7 @@ impl Case {
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::Releasing { .. }
             | Stage::Rejecting { .. }

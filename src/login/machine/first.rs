@@ -126,7 +126,8 @@ impl Case {
 
     fn read_user(&mut self, first: PrimaryAccepted, user: ResolvedUser, step: &mut Step<'_, '_>) -> Stage {
         let question: Question = self.ask();
-        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station: self.station.clone() });
+        let (station, client) = (self.station.clone(), self.client.clone());
+        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station, client });
         Stage::ReadingUser { question, first }
     }
 
@@ -146,6 +147,7 @@ impl Case {
             }
         };
         self.known = facts.known;
+        self.language.clone_from(&facts.language);
         if let Some(why) = &facts.blocked {
             return self.reject(Refusal::because(Reason::Blocked).detail(Arc::clone(why)), step);
         }
@@ -169,6 +171,7 @@ impl Case {
             groups: Arc::clone(&facts.groups),
             station_known: facts.station_known,
             asks: crate::prompt::Asks::default(),
+            must_open_app: facts.must_open_app,
         };
         if let Some(refusal) = self.undeliverable(&inside) {
             return self.reject(refusal, step);

@@ -24,8 +24,9 @@ use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
-use crate::prompt::{Asks, DeviceId, PromptClaim, PromptId};
+use crate::prompt::{Asks, DeviceId, Number, NumberMatch, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
+use crate::words::Say;
 
 use askers::Askers;
 pub(crate) use end::Refusal;
@@ -81,6 +82,8 @@ pub(crate) struct Case {
     let_in: Option<(PromptId, DeviceId)>,
     /// Askers of an Accept that is repeated, until the user was looked at again (A6).
     repeating: Vec<(Question, AskerId)>,
+    /// The language that the user chose, as a tag.
+    language: Option<Arc<str>>,
     /// The store knew the user when this login's law spoke.
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
@@ -109,6 +112,8 @@ struct Inside {
     station_known: bool,
     /// What the phone must prove (B4, F8).
     asks: Asks,
+    /// No phone of the user rings by itself.
+    must_open_app: bool,
 }
 
 impl Inside {
@@ -116,8 +121,38 @@ impl Inside {
         self.methods.iter().copied().filter(|method| method.is_code()).collect()
     }
 
+    /// A yes with this number is a yes to this login.
+    fn is_meant(&self, number: Option<Number>) -> bool {
+        self.asks.number.expects() == number || mutant::is(Mutant::ApprovalOfAnother)
+    }
+
+    /// What the challenge says while the phone is waited for.
+    fn waiting_for_phone(&self) -> Say {
+        match (self.asks.number, self.has_codes()) {
+            (NumberMatch::Off, true) if self.must_open_app => Say::OpenAppOrCode,
+            (NumberMatch::Off, true) => Say::ApproveOrCode,
+            (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
+            (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
+        }
+    }
+
+    /// The same, where a code can't help now.
+    fn waiting_without_codes(&self) -> Say {
+        match self.asks.number {
+            NumberMatch::Off if self.must_open_app => Say::OpenApp,
+            NumberMatch::Off => Say::Approve,
+            NumberMatch::Shown(number) => Say::Choose(number),
+            NumberMatch::Typed(_) => Say::TypeDigits,
+        }
+    }
+
     fn has_codes(&self) -> bool {
         self.usable.iter().any(|method| method.is_code())
+    }
+
+    fn bytes(&self) -> usize {
+        let methods = (self.methods.capacity() + self.usable.capacity()) * size_of::<Method>();
+        self.first.attributes().bytes() + methods + size_of_val(&*self.groups)
     }
 }
 
@@ -129,10 +164,19 @@ struct Open {
     challenge: OpenChallenge,
 }
 
+impl Open {
+    fn bytes(&self) -> usize {
+        match &self.challenge {
+            OpenChallenge::Ours { .. } => 0,
+            OpenChallenge::Primary(attributes) => attributes.bytes(),
+        }
+    }
+}
+
 /// What was asked, so that the same can be asked again under the same State (B2).
 #[derive(Clone, Debug)]
 enum OpenChallenge {
-    Ours { round: u32, text: Arc<str> },
+    Ours { round: u32, say: Say },
     Primary(Arc<HeldAttributes>),
 }
 
@@ -147,6 +191,8 @@ enum Stage {
     ReadingUser { question: Question, first: PrimaryAccepted },
     /// A code is looked at. `answer` is its P; `None` for an appended one.
     CheckingCode { question: Question, inside: Inside, answer: Option<Proof> },
+    /// Digits that the phone showed are looked at; `code`: they may be a token's, too.
+    CheckingNumber { question: Question, inside: Inside, code: Secret, answer: Proof },
     /// The prompt is claimed.
     Claiming { question: Question, inside: Inside, claim: PromptClaim },
     /// The phone rings and requests are held.
@@ -172,7 +218,8 @@ impl Stage {
             Self::AwaitingPhone { inside }
             | Self::AwaitingAnswer { inside, .. }
             | Self::Lingering { inside }
-            | Self::CheckingCode { inside, .. } => Some(inside),
+            | Self::CheckingCode { inside, .. }
+            | Self::CheckingNumber { inside, .. } => Some(inside),
             Self::AskingPrimary { .. }
             | Self::AnsweringPrimary { .. }
             | Self::ReadingUser { .. }
@@ -191,7 +238,16 @@ pub(crate) struct OpenPrompt {
     pub(crate) id: PromptId,
     pub(crate) user: ResolvedUser,
     pub(crate) ends: Tick,
-    pub(crate) approved: Option<(DeviceId, Tick)>,
+    pub(crate) approved: Option<Approval>,
+}
+
+/// A phone's yes to the session's prompt.
+#[derive(Clone, Debug)]
+pub(crate) struct Approval {
+    pub(crate) device: DeviceId,
+    pub(crate) at: Tick,
+    /// The number that came with it: it is the yes of the login whose screen shows this one (B2, F8).
+    pub(crate) number: Option<Number>,
 }
 
 /// One step: the surroundings and the session's prompt.
@@ -211,7 +267,8 @@ impl Step<'_, '_> {
         if prompt.user != *inside.first.user() || !inside.methods.contains(&Method::Push) {
             return None;
         }
-        prompt.approved.as_ref().map(|(device, _)| (prompt.id, device.clone()))
+        let approval = prompt.approved.as_ref().filter(|approval| inside.is_meant(approval.number))?;
+        Some((prompt.id, approval.device.clone()))
     }
 }
 
@@ -245,6 +302,11 @@ impl Login {
                 if question == answers =>
             {
                 case.code_checked(inside, answer, outcome, step)
+            }
+            (Stage::CheckingNumber { question, inside, code, answer }, LoginEvent::Number(answers, outcome))
+                if question == answers =>
+            {
+                case.number_checked(inside, code, answer, outcome, step)
             }
             (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome))
                 if question == answers =>
@@ -293,6 +355,7 @@ impl Login {
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -347,6 +410,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingAnswer { .. }
             | Stage::Lingering { .. }
@@ -381,6 +445,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingAnswer { .. }
             | Stage::Releasing { .. }
@@ -443,6 +508,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -462,6 +528,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::Lingering { .. }
@@ -495,6 +562,7 @@ impl Login {
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
             | Stage::AwaitingPhone { .. }
             | Stage::AwaitingAnswer { .. }
@@ -516,9 +584,24 @@ impl Login {
             .flatten()
     }
 
+    /// Its screen shows a number: who asks again is shown one of its own (F8).
+    pub(crate) fn shows_number(&self) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.asks.number.is_shown())
+    }
+
+    /// Digits that somebody typed are being looked at.
+    pub(crate) fn awaits_number(&self, asked: Question) -> bool {
+        matches!(&self.stage, Stage::CheckingNumber { question, .. } if *question == asked)
+    }
+
+    /// A yes with this number is a yes to this login (B2).
+    pub(crate) fn is_meant(&self, number: Option<Number>) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.is_meant(number))
+    }
+
     /// A challenge beside the prompt is out, so an approval waits for its answer (B5).
     pub(crate) fn awaits_answer(&self) -> bool {
-        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. })
+        matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. })
     }
 
     /// This login has a part in the session's prompt.
@@ -545,30 +628,31 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
-            | Stage::AwaitingPhone { .. } => self.case.askers.newest().map(|asker| asker.until),
-            // What the store says of the release is awaited: its record may be durable already (F2).
-            Stage::Releasing { .. } | Stage::Lingering { .. } | Stage::Gone => None,
+            | Stage::AwaitingPhone { .. }
+            | Stage::Releasing { .. } => self.case.askers.newest().map(|asker| asker.until),
+            Stage::Lingering { .. } | Stage::Gone => None,
         }
     }
 
-    /// About how many octets it takes, for the bound of the map (G1).
+    /// About how many octets it takes, for the bound of the map (G1). What several parts share counts for each.
     pub(crate) fn bytes(&self) -> usize {
-        let attributes = match &self.stage {
-            Stage::ReadingUser { first, .. } => first.attributes().encoded_len(),
+        let stage = match &self.stage {
+            Stage::ReadingUser { first, .. } => first.attributes().bytes(),
             Stage::CheckingCode { inside, .. }
+            | Stage::CheckingNumber { inside, .. }
             | Stage::Claiming { inside, .. }
             | Stage::AwaitingPhone { inside }
-            | Stage::AwaitingAnswer { inside, .. }
-            | Stage::Lingering { inside }
-            | Stage::Releasing { inside, .. } => inside.first.attributes().encoded_len(),
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => 0,
+            | Stage::Lingering { inside } => inside.bytes(),
+            Stage::Releasing { inside, .. } => inside.bytes() + size_of::<Record>(),
+            Stage::AwaitingAnswer { inside, open } => inside.bytes() + open.bytes(),
+            Stage::AnsweringPrimary { open, state, .. } => open.bytes() + state.len(),
+            Stage::Rejecting { reject, .. } => reject.bytes(),
+            Stage::Ended { answer, .. } => answer.bytes(),
+            Stage::AskingPrimary { .. } | Stage::Gone => 0,
         };
-        size_of::<Self>() + self.case.user_octets.len() + self.case.askers.bytes() + attributes
+        size_of::<Self>() + self.case.bytes() + stage
     }
 }
 
@@ -612,10 +696,29 @@ impl Case {
             factor_since: None,
             let_in: None,
             repeating: Vec::new(),
+            language: None,
             known: false,
             room: first::PACKET_MAX,
         };
         (case, attempt.credential)
+    }
+
+    /// What it keeps beside itself (G1).
+    fn bytes(&self) -> usize {
+        let names = self.user.as_ref().map_or(0, |user| user.folded().len())
+            + self.user_octets.len()
+            + self.station.as_ref().map_or(0, |station| station.octets().len())
+            + self.vouched.as_ref().map_or(0, |vouched| vouched.len());
+        let typed = match &self.appended {
+            Some(Appended::Code(code)) => code.expose().len(),
+            Some(Appended::Method(_)) | None => 0,
+        };
+        let spent = self.spent.capacity() * size_of::<Spent>()
+            + self.spent.iter().filter_map(|spent| spent.result.as_ref()).map(Answer::bytes).sum::<usize>();
+        let asked = self.wrong.capacity() * size_of::<Proof>()
+            + self.repeating.capacity() * size_of::<(Question, AskerId)>()
+            + self.askers.bytes();
+        names + typed + spent + asked + size_of_val(&*self.tried)
     }
 
     fn client_policy(&self) -> Option<&ClientPolicy> {
@@ -626,7 +729,7 @@ impl Case {
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
         let too_large = attempt.asker.overhead > self.room;
         if too_large {
-            let answer = Answer::Reject(Self::plain(Reason::TooLarge));
+            let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
         }
         too_large
@@ -678,9 +781,11 @@ impl Case {
     /// What is asked under this challenge's State, again and again the same.
     fn question_of(&self, open: &Open, step: &Step<'_, '_>) -> Answer {
         Answer::Challenge(match &open.challenge {
-            OpenChallenge::Ours { round, text } => {
-                Challenge::Ours { text: Arc::clone(text), state: step.cx.states.state(self.id.0, *round) }
-            }
+            OpenChallenge::Ours { round, say } => Challenge::Ours {
+                say: *say,
+                language: self.language.clone(),
+                state: step.cx.states.state(self.id.0, *round),
+            },
             OpenChallenge::Primary(attributes) => Challenge::Primary(Arc::clone(attributes)),
         })
     }

@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use wire::Secret;
 
-use super::{Case, Inside, Open, OpenChallenge, OpenPrompt, Refusal, Stage, Step};
+use super::{Approval, Case, Inside, Open, OpenChallenge, OpenPrompt, Refusal, Stage, Step};
 use crate::answer::{FactorProved, SecondDoor};
 use crate::attempt::{Appended, is_code};
 use crate::event::{Effect, PushFailure};
-use crate::facts::{CodeOutcome, Means, Method, Unavailable, UserFacts};
+use crate::facts::{CodeOutcome, Means, Method, NumberOutcome, Unavailable, UserFacts};
 use crate::key::{Proof, StateHash};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
-use crate::policy::Outage;
-use crate::prompt::{Claim, PromptClaim, PromptId, PromptStatus};
+use crate::policy::{NumberWish, Outage};
+use crate::prompt::{Asks, Claim, Number, NumberMatch, PromptClaim, PromptId, PromptStatus};
 use crate::record::{Reason, RecordedFactor};
-use crate::words;
+use crate::words::{self, Say};
 
 impl Case {
     /// What was appended is looked at first; else the listed methods in order (C4).
     pub(super) fn second_door(&mut self, inside: Inside, facts: &UserFacts, step: &mut Step<'_, '_>) -> Stage {
+        if let Some(bypass) = facts.bypass.clone().filter(|_| self.appended.is_none() && !self.is_staff(&inside)) {
+            self.factor = RecordedFactor::Bypass;
+            return self.release(inside, SecondDoor::Bypass(bypass), step);
+        }
         // Rules A5: unenrolled is who never had a method; `unenrolled = "deny"` is the one answer so far.
         if !facts.ever_enrolled {
             return self.reject(Refusal::because(Reason::Unenrolled), step);
@@ -31,32 +35,69 @@ impl Case {
                 self.try_methods(inside, &chosen, facts, step)
             }
             Some(Appended::Method(_)) | None => {
-                let listed = inside.methods.clone();
+                // What the user chose comes first, where the rule lists it; the others in the rule's order.
+                let mut listed = inside.methods.clone();
+                listed.sort_by_key(|method| Some(*method) != facts.prefers);
                 self.try_methods(inside, &listed, facts, step)
             }
         }
     }
 
     /// The first method that can run, runs.
-    fn try_methods(&mut self, inside: Inside, order: &[Method], facts: &UserFacts, step: &mut Step<'_, '_>) -> Stage {
+    fn try_methods(
+        &mut self,
+        mut inside: Inside,
+        order: &[Method],
+        facts: &UserFacts,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
         let quiet = facts.pushes_quiet_until.filter(|until| *until > step.cx.at.wall);
+        let asks = self.push_asks(&inside, step);
+        // Rules B4, F8: a phone that can't prove what is asked is not asked at all; nothing is downgraded for it.
+        let provable = asks.is_some_and(|asks| {
+            (asks.number == NumberMatch::Off || facts.number_phones) && (!asks.pin || facts.pin_phones)
+        });
         for method in order {
             match method {
-                Method::Push if inside.usable.contains(&Method::Push) && quiet.is_none() => {
+                Method::Push if inside.usable.contains(&Method::Push) && quiet.is_none() && provable => {
+                    inside.asks = asks.unwrap_or_default();
                     return self.claim_prompt(inside, step);
                 }
                 Method::Totp | Method::Hotp if inside.has_codes() && self.can_challenge() => {
-                    return self.challenge(inside, words::ENTER_CODE, step);
+                    return self.challenge(inside, Say::EnterCode, step);
                 }
                 Method::Push | Method::Totp | Method::Hotp => {}
             }
         }
-        let detail = if quiet.is_some() {
-            "pushes are quiet after denied or unanswered ones"
-        } else {
-            "no listed method can run here"
+        let detail = match (quiet, provable) {
+            (Some(_), _) => "pushes are quiet after denied or unanswered ones",
+            (None, false) if inside.usable.contains(&Method::Push) => {
+                "no phone of this user can prove the number or the PIN that is asked for"
+            }
+            (None, _) => "no listed method can run here",
         };
         self.reject(Refusal::because(Reason::NoMethod).detail(detail), step)
+    }
+
+    /// What a push of this login asks of the phone (F8); `None`: a number is required, and this client can show none.
+    fn push_asks(&self, inside: &Inside, step: &mut Step<'_, '_>) -> Option<Asks> {
+        let wish = self.client_policy().map_or(NumberWish::Off, |client| client.number);
+        let wish = if inside.rule.number_required && wish == NumberWish::Off { NumberWish::Shown } else { wish };
+        let number = match wish {
+            NumberWish::Off => NumberMatch::Off,
+            NumberWish::Shown | NumberWish::Typed if !self.can_challenge() => {
+                return (!inside.rule.number_required)
+                    .then_some(Asks { number: NumberMatch::Off, pin: self.policy.push_pin });
+            }
+            NumberWish::Shown => NumberMatch::Shown(Number::to_show((step.cx.dice)())),
+            NumberWish::Typed => NumberMatch::Typed(Number::to_type((step.cx.dice)())),
+        };
+        Some(Asks { number, pin: self.policy.push_pin })
+    }
+
+    /// Rules F4: staff always need a factor.
+    fn is_staff(&self, inside: &Inside) -> bool {
+        inside.groups.iter().any(|group| self.policy.staff.contains(group))
     }
 
     // --- codes -------------------------------------------------------------------------------------------------
@@ -135,11 +176,14 @@ impl Case {
         let off_for_now = matches!(reason, Reason::CodesLocked | Reason::NoMethod);
         let worth_another = matches!(reason, Reason::WrongCode | Reason::SpentCode);
         if off_for_now && step.prompt.is_some() {
-            return self.challenge(inside, words::APPROVE, step);
+            let say = inside.waiting_without_codes();
+            return self.challenge(inside, say, step);
         }
         if worth_another && self.tries < self.policy.limits.challenge_tries {
             self.wrong.push(proof);
-            return self.challenge(inside, words::WRONG_CODE, step);
+            let typed = matches!(inside.asks.number, NumberMatch::Typed(_)) && step.prompt.is_some();
+            let say = if typed { Say::WrongDigits } else { Say::WrongCode };
+            return self.challenge(inside, say, step);
         }
         self.reject(Refusal::because(reason).detail_of(detail), step)
     }
@@ -151,6 +195,14 @@ impl Case {
             return self.release_by_phone(inside, step);
         }
         let octets = answer.expose();
+        // Rules F8: first as the prompt's number, then as a code.
+        if let (Some(open), NumberMatch::Typed(_), Some(typed)) =
+            (step.prompt.as_ref(), inside.asks.number, Number::of_typed(octets))
+            && !self.wrong.contains(&proof)
+        {
+            let prompt = open.id;
+            return self.check_number(inside, prompt, typed, answer, proof, step);
+        }
         if step.prompt.is_some() && (octets.is_empty() || !inside.has_codes()) {
             // Rules C3: while the prompt is open an empty answer is no guess; it is held.
             self.extend_prompt(step);
@@ -163,14 +215,56 @@ impl Case {
         self.check_code(inside, answer, Some(proof), step)
     }
 
+    /// Hands digits that may be the phone's to be looked at.
+    fn check_number(
+        &mut self,
+        inside: Inside,
+        prompt: PromptId,
+        typed: Number,
+        code: Secret,
+        answer: Proof,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let question = self.ask();
+        let guess = step.cx.random_16();
+        self.factor = RecordedFactor::Method(Method::Push);
+        step.cx.emit(Effect::TypeNumber { login: self.id, question, prompt, typed, guess });
+        Stage::CheckingNumber { question, inside, code, answer }
+    }
+
+    /// What became of the digits; it was committed before we learned of it (C1).
+    pub(super) fn number_checked(
+        &mut self,
+        inside: Inside,
+        code: Secret,
+        answer: Proof,
+        outcome: Result<NumberOutcome, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        match outcome {
+            Ok(NumberOutcome::Right { device }) => {
+                let Some(prompt) = step.prompt.as_ref().filter(|open| open.user == *inside.first.user()) else {
+                    return self.reject(Refusal::because(Reason::Changed).detail("its prompt has ended"), step);
+                };
+                self.let_in = Some((prompt.id, device));
+                self.release_by_phone(inside, step)
+            }
+            Ok(NumberOutcome::Wrong) if inside.has_codes() => self.check_code(inside, code, Some(answer), step),
+            Ok(NumberOutcome::Wrong) => self.try_again(inside, answer, Reason::WrongCode, None, step),
+            // The session ends with its prompt (A8), this login included.
+            Ok(NumberOutcome::Denied) => self.reject(Refusal::because(Reason::Denied), step),
+            Err(Unavailable { why, .. }) => self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step),
+        }
+    }
+
     // --- challenges --------------------------------------------------------------------------------------------
 
     /// Asks a question of our own under a fresh State.
-    pub(super) fn challenge(&mut self, inside: Inside, text: &str, step: &mut Step<'_, '_>) -> Stage {
+    pub(super) fn challenge(&mut self, inside: Inside, say: Say, step: &mut Step<'_, '_>) -> Stage {
         self.rounds += 1;
         let state = step.cx.states.state(self.id.0, self.rounds);
         let until = step.now().plus(self.policy.limits.state_lasts);
-        let challenge = OpenChallenge::Ours { round: self.rounds, text: text.into() };
+        let challenge = OpenChallenge::Ours { round: self.rounds, say };
         let open = Open { state: StateHash::of(&state), until, challenge };
         self.pose(&open, step);
         // Whoever reads "approve on your phone" waits for that very prompt: nobody else's takes its place meanwhile (B2, B5).
@@ -237,11 +331,11 @@ impl Case {
                 if !mutant::is(Mutant::PromptUnclaimed) {
                     step.cx.emit(Effect::Push { login: self.id, claim });
                 }
-                Stage::AwaitingPhone { inside }
+                self.wait_at_prompt(inside, step)
             }
             Ok(Claim::Joined { prompt, ends_at, status }) => self.joined_prompt(inside, prompt, ends_at, status, step),
-            Ok(Claim::Busy) => self.code_instead(inside, words::BUSY_ENTER_CODE, Reason::Busy, step),
-            Ok(Claim::Quiet { .. }) => self.code_instead(inside, words::ENTER_CODE, Reason::NoMethod, step),
+            Ok(Claim::Busy) => self.code_instead(inside, Say::BusyEnterCode, Reason::Busy, step),
+            Ok(Claim::Quiet { .. }) => self.code_instead(inside, Say::EnterCode, Reason::NoMethod, step),
         }
     }
 
@@ -258,7 +352,8 @@ impl Case {
         let ends = step.now().plus(left);
         let approved = match status {
             PromptStatus::Pending => None,
-            PromptStatus::Approved { device, .. } => Some((device, step.now())),
+            // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
+            PromptStatus::Approved { device, .. } => Some(Approval { device, at: step.now(), number: None }),
             PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
         };
         let known = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_some());
@@ -270,13 +365,26 @@ impl Case {
         if self.approval(&inside, step).is_some() {
             return self.release_by_phone(inside, step);
         }
-        Stage::AwaitingPhone { inside }
+        self.wait_at_prompt(inside, step)
+    }
+
+    /// Held; or, where a number ties the phone to this very screen, a challenge that shows or asks for it (F8); or one that
+    /// says to open the app, where no phone rings by itself.
+    fn wait_at_prompt(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
+        let silent = inside.must_open_app && self.can_challenge();
+        match inside.asks.number {
+            NumberMatch::Off if !silent => Stage::AwaitingPhone { inside },
+            NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_) => {
+                let say = inside.waiting_for_phone();
+                self.challenge(inside, say, step)
+            }
+        }
     }
 
     /// No prompt for this login: a code, where it can be asked for, or the refusal (B2; no failure is counted).
-    fn code_instead(&mut self, inside: Inside, text: &str, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
+    fn code_instead(&mut self, inside: Inside, say: Say, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
         if inside.has_codes() && self.can_challenge() {
-            return self.challenge(inside, text, step);
+            return self.challenge(inside, say, step);
         }
         self.reject(Refusal::because(reason), step)
     }
@@ -290,7 +398,12 @@ impl Case {
         match inside.rule.if_unavailable.push {
             Outage::Next => self.code_instead_of_push(inside, why, step),
             // Rules A5: only a confirmed outage opens, and only with `until` and a group, which `config` demands.
-            Outage::Accept if confirmed && inside.rule.until.is_some() && inside.rule.when.asks_group() => {
+            Outage::Accept
+                if confirmed
+                    && inside.rule.until.is_some()
+                    && inside.rule.when.asks_group()
+                    && !self.is_staff(&inside) =>
+            {
                 self.factor = RecordedFactor::FailOpen;
                 let second = SecondDoor::FailedOpen(inside.rule.name.clone());
                 self.release(inside, second, step)
@@ -301,7 +414,7 @@ impl Case {
 
     fn code_instead_of_push(&mut self, inside: Inside, why: Arc<str>, step: &mut Step<'_, '_>) -> Stage {
         if inside.has_codes() && self.can_challenge() {
-            return self.challenge(inside, words::ENTER_CODE, step);
+            return self.challenge(inside, Say::EnterCode, step);
         }
         self.reject(Refusal::because(Reason::PushUnavailable).detail(why), step)
     }

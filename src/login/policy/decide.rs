@@ -133,6 +133,7 @@ mod tests {
             reply: ReplyAttributes::default(),
             unenrolled: Unenrolled::Deny,
             if_unavailable: IfUnavailable::default(),
+            number_required: false,
         })
     }
 

@@ -19,7 +19,7 @@ pub use decide::{Decision, FirstLook, Outcome, Tried};
 use crate::facts::Method;
 use crate::limits::Limits;
 use crate::moment::Wall;
-use crate::name::{ClientName, PrimaryName, Realms, RuleName};
+use crate::name::{ClientName, GroupName, PrimaryName, Realms, RuleName};
 
 /// The whole policy: taken whole or refused whole (rules G2).
 #[derive(Debug, Default)]
@@ -32,6 +32,10 @@ pub struct Policy {
     pub realms: Realms,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[method.push] pin`: each push asks for the user's PIN.
+    pub push_pin: bool,
+    /// Groups whose members are staff: they always need a factor, so neither bypass nor fail-open lets them in (F4).
+    pub staff: Vec<GroupName>,
 }
 
 /// What a login must know of the appliance it came through.
@@ -49,6 +53,20 @@ pub struct ClientPolicy {
     pub join: Join,
     /// An Accept may carry Service-Type Administrative or NAS-Prompt (E3).
     pub allow_admin: bool,
+    /// How a push asks for a number here; already resolved from `auto` (F8).
+    pub number: NumberWish,
+}
+
+/// How a push asks for a number (rules F8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberWish {
+    /// It asks for none.
+    #[default]
+    Off,
+    /// The challenge shows a number, the person chooses it on the phone.
+    Shown,
+    /// The phone shows six digits, the person types them into the challenge.
+    Typed,
 }
 
 /// What makes two requests one login (rules B2).
@@ -79,6 +97,8 @@ pub struct Rule {
     pub unenrolled: Unenrolled,
     /// What an outage means, service by service.
     pub if_unavailable: IfUnavailable,
+    /// `number = "required"`: it never accepts a push without a number (F8).
+    pub number_required: bool,
 }
 
 /// What a rule says of the second door.

@@ -245,7 +245,9 @@ impl Radius {
     }
 
     fn too_large(&self) -> PrimaryAnswer {
-        self.refused("the request does not fit: a password over 128 octets, or more than 4096 octets in all")
+        self.refused(
+            "the request does not fit: a password over 128 octets, or more than 4096 octets or 200 attributes in all",
+        )
     }
 
     fn stopping(&self) -> PrimaryAnswer {

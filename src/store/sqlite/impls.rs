@@ -9,8 +9,8 @@ use wire::Secret;
 
 use super::super::error::StoreError;
 use super::super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
-    StoredRecord, Token, User,
+    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
+    OpenToken, Stance, StoredRecord, Token, User, WrongCode,
 };
 use super::super::verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users};
 use super::tx::Tx;
@@ -120,6 +120,10 @@ impl Codes for Sqlite {
     ) -> StoreFuture<'_, Guess> {
         let (user, station, methods, limits) = (user.clone(), station.cloned(), methods.to_vec(), limits.clone());
         self.read(move |tx| codes::read(tx, &user, station.as_ref(), &methods, at, &limits))
+    }
+
+    fn wrong_code(&self, user: &ResolvedUser, code: &Secret, tried_on: &[OpenToken]) -> WrongCode {
+        WrongCode::of(&self.seals.wrong_codes, user, code, tried_on)
     }
 
     fn commit_guess(&self, commit: GuessCommit, limits: &Limits) -> StoreFuture<'_, CommittedGuess> {

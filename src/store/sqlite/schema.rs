@@ -11,7 +11,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, PORTAL];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -181,6 +181,12 @@ CREATE TABLE stances (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The last wrong code that counted in a bucket, as a keyed hash, and when: the same one again counts no more (rules C1).
+const WRONG_CODES: &str = "
+ALTER TABLE buckets ADD COLUMN wrong BLOB;
+ALTER TABLE buckets ADD COLUMN wrong_at INTEGER;
+";
+
 /// Portal, phones and help desk.
 const PORTAL: &str = "
 -- What a prompt asks is sealed from here on; an older open one has nothing to be checked against.
@@ -277,3 +283,29 @@ CREATE TABLE letters (
 ) STRICT;
 CREATE INDEX letters_by_time ON letters (due_at, id);
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_its_failures() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(FIRST).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO users (name, groups, added_at, mac) VALUES ('alice', '[]', 0, x'');
+             INSERT INTO buckets (user, station, failures, locked_until) VALUES (1, x'', 4, 7)",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        migrate(&mut db).unwrap();
+        let row: (i64, i64, Option<Vec<u8>>, Option<i64>) = db
+            .query_row("SELECT failures, locked_until, wrong, wrong_at FROM buckets", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .unwrap();
+        assert_eq!(row, (4, 7, None, None));
+    }
+}

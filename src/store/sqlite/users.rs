@@ -255,6 +255,7 @@ pub(super) fn facts(
     let has_pin = pins::of_owner(tx, &row)?.is_some_and(|pin| !pin.locked);
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
+        must_open_app: false,
         known: true,
         blocked: row.barred(),
         groups: row.groups.as_slice().into(),

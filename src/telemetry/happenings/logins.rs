@@ -43,21 +43,6 @@ impl Happening for Joined<'_> {
     }
 }
 
-/// A request whose login was answered under a newer one (rules B2).
-#[derive(Debug)]
-pub struct Superseded<'a> {
-    /// Through which appliance.
-    pub client: &'a ClientMeters,
-}
-
-impl sealed::Sealed for Superseded<'_> {}
-impl Happening for Superseded<'_> {
-    fn tell(self, _: &Telemetry) {
-        self.client.superseded().increment(1);
-        tracing::debug!(target: SENTENCE, client = self.client.name(), "a newer request takes this one's place");
-    }
-}
-
 /// A prompt left for a phone.
 #[derive(Debug)]
 pub struct PromptSent {
@@ -228,6 +213,7 @@ fn factor_word(factor: RecordedFactor) -> &'static str {
         RecordedFactor::Method(method) => method.as_str(),
         RecordedFactor::Exempt => "exempt",
         RecordedFactor::FailOpen => "fail_open",
+        RecordedFactor::Bypass => "bypass",
     }
 }
 
@@ -280,6 +266,7 @@ fn factor_said(record: &Record) -> Option<String> {
         RecordedFactor::None => None,
         RecordedFactor::Exempt => Some("exempt by the rule".to_owned()),
         RecordedFactor::FailOpen => Some("the rule fails open".to_owned()),
+        RecordedFactor::Bypass => Some("a one-time bypass".to_owned()),
         RecordedFactor::Method(method) => Some(format!("{} {}", method.as_str(), method_said(method, record.reason))),
     }
 }

@@ -5,13 +5,15 @@
 
 mod logins;
 mod packets;
+mod pages;
 mod services;
 
-pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, Superseded};
+pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
+pub use pages::{CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened};
 pub use services::{
-    AuditTrouble, Committed, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused, Reloaded, Started,
-    Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
+    AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
+    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

@@ -59,7 +59,7 @@ impl Engine {
 }
 
 /// The kinds of effects, in the order of their declaration.
-pub(crate) const KINDS: [&str; 14] = [
+pub(crate) const KINDS: [&str; 15] = [
     "AskPrimary",
     "ReadUser",
     "CheckCode",
@@ -74,6 +74,7 @@ pub(crate) const KINDS: [&str; 14] = [
     "IndexState",
     "Joined",
     "TellDisplaced",
+    "TypeNumber",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -92,6 +93,7 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
         Effect::IndexState(_) => 11,
         Effect::Joined { .. } => 12,
         Effect::TellDisplaced(_) => 13,
+        Effect::TypeNumber { .. } => 14,
     }
 }
 

@@ -133,7 +133,7 @@ impl World {
         self.tell(|| format!("phone says {said:?} to {prompt}: {answered:?}"));
         let Some(delay) = self.synced() else { return };
         if let crate::store::Answered::Counts(answer) = answered {
-            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer }));
+            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer, number: None }));
             self.later(delay, Happening::Tell { epoch, prompt, event });
         }
     }
@@ -175,7 +175,7 @@ impl World {
             station.as_ref().map(|station| String::from_utf8_lossy(station.octets()).into_owned())
         };
         match effect {
-            Effect::ReadUser { login, question, user, station } => {
+            Effect::ReadUser { login, question, user, station, .. } => {
                 let facts = self.store.facts(user.as_str(), text(station).as_deref(), now);
                 Some((*login, LoginEvent::User(*question, Ok(facts))))
             }
@@ -199,7 +199,7 @@ impl World {
                 }
                 Some((*login, LoginEvent::Claim(*question, Ok(claimed))))
             }
-            Effect::Release { login, question, check, record } => {
+            Effect::Release { login, question, check, record, .. } => {
                 let repeated = self.store.current.records.contains_key(login);
                 let outcome = self.store.release(record.login, check);
                 if !repeated {
@@ -221,6 +221,7 @@ impl World {
                 None
             }
             Effect::AskPrimary { .. }
+            | Effect::TypeNumber { .. }
             | Effect::Push { .. }
             | Effect::Reply { .. }
             | Effect::Supersede(_)

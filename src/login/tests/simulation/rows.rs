@@ -15,6 +15,7 @@ use login::{
 use crate::scene::{Person, STEP_MS, code_of, person_of};
 
 /// How long an approval without a live asker waits (A8).
+const PROMPT_LASTS_MAX: std::time::Duration = std::time::Duration::from_secs(120);
 const APPROVED_WAITS: std::time::Duration = std::time::Duration::from_secs(10);
 
 #[derive(Clone, Debug, Default)]
@@ -96,7 +97,8 @@ impl PromptRow {
 
     pub(crate) fn over(&self, at: Wall) -> bool {
         match self.state {
-            PromptState::Pending => self.ends_at <= at,
+            // Rules B5: no prompt lasts longer than 120 s, so a later end tells of a clock that was stepped back.
+            PromptState::Pending => self.ends_at <= at || self.ends_at > at.plus(PROMPT_LASTS_MAX),
             PromptState::Approved => !self.waited_for(at),
             PromptState::Denied
             | PromptState::Fraud
@@ -229,7 +231,9 @@ impl Rows {
             return Some("changed");
         }
         if let Means::Prompt { prompt, device } = &check.means {
-            let approved = self.prompts.get_mut(prompt).filter(|row| row.state == PromptState::Approved);
+            let together = |row: &PromptRow| row.state == PromptState::Released && check.together == Some(row.login);
+            let open = |row: &PromptRow| row.state == PromptState::Approved || together(row);
+            let approved = self.prompts.get_mut(prompt).filter(|row| open(row));
             let Some(row) = approved else { return Some("prompt ended") };
             if row.device.as_ref() != Some(device) {
                 return Some("another device");

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use login::policy::{ClientPolicy, Condition, Glob, IfUnavailable, Join, Outage, Policy, Rule, Unenrolled, Verdict};
+use login::policy::{
+    ClientPolicy, Condition, Glob, IfUnavailable, Join, NumberWish, Outage, Policy, Rule, Unenrolled, Verdict,
+};
 use login::{ClientName, GroupName, Method, PrimaryName, RuleName, Wall};
 
 use crate::dice::mix;
@@ -185,6 +187,7 @@ fn client(appliance: &Appliance) -> ClientPolicy {
         append: appliance.append.then(|| ",".into()),
         join: appliance.join,
         allow_admin: false,
+        number: NumberWish::Off,
     }
 }
 
@@ -197,5 +200,6 @@ fn rule(name: &str, when: Condition, verdict: Verdict) -> Rule {
         reply: wire::ReplyAttributes::default(),
         unenrolled: Unenrolled::Deny,
         if_unavailable: IfUnavailable::default(),
+        number_required: false,
     }
 }

@@ -65,6 +65,7 @@ impl Store {
             codes: row.buckets.get(&bucket).copied().unwrap_or_default(),
             station_known: bucket.is_some(),
             pushes_quiet_until: row.pushes.quiet(now),
+            ..UserFacts::default()
         }
     }
 
@@ -87,8 +88,9 @@ impl Store {
         let open = rows.prompts.iter().find(|(_, p)| p.user == claim.user.as_str() && p.state.is_open());
         let mut displaced = None;
         if let Some((id, open)) = open.map(|(id, open)| (*id, open.clone())) {
-            let gives_way = !open.waited_for(now)
-                || (open.state == PromptState::Pending && !open.station_known && claim.station_known);
+            let stranger = open.state == PromptState::Pending && !open.station_known && claim.station_known;
+            // Rules D5: a login that began with a bare packet displaces nobody's prompt.
+            let gives_way = claim.authentic && (!open.waited_for(now) || stranger);
             if open.over(now) {
                 rows.expire(id, now, &limits);
             } else if open.login == claim.login {

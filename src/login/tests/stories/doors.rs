@@ -92,6 +92,7 @@ fn the_stricter_of_two_laws_decides_at_the_release() {
         reply: before.reply.clone(),
         unenrolled: before.unenrolled,
         if_unavailable: before.if_unavailable.clone(),
+        number_required: false,
     };
     let clients = house.policy.clients.clone();
     house.policy = Arc::new(Policy { rules: vec![Arc::new(codes_only)], clients, ..Policy::default() });

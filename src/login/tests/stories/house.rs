@@ -8,12 +8,14 @@ use std::time::Duration;
 use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent, PushFailure};
 use login::limits::patience;
-use login::policy::{ClientPolicy, Condition, IfUnavailable, Join, Outage, Policy, Rule, Unenrolled, Verdict};
+use login::policy::{
+    ClientPolicy, Condition, IfUnavailable, Join, NumberWish, Outage, Policy, Rule, Unenrolled, Verdict,
+};
 use login::session::{Admission, Session};
 use login::{
     Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts, Method,
-    Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, ReleaseOutcome, ResolvedUser,
-    RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
+    Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, ReleaseCheck, ReleaseOutcome,
+    ResolvedUser, RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 
@@ -86,6 +88,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
             reply: ReplyAttributes::default(),
             unenrolled: Unenrolled::Deny,
             if_unavailable: IfUnavailable { push: Outage::Next, directory: Outage::Deny },
+            number_required: false,
         })
     };
     let hotel = Condition::UserAddress(vec!["203.0.113.0/24".parse().unwrap()]);
@@ -102,6 +105,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
             append: Some(",".into()),
             join,
             allow_admin: false,
+            number: NumberWish::Off,
         };
         (ClientName::new(name), policy)
     });
@@ -253,12 +257,47 @@ impl House {
         });
     }
 
+    /// The store says the same to every release that was asked for.
+    pub(crate) fn releases_are(&mut self, outcome: &ReleaseOutcome) {
+        let events: Vec<(LoginKey, Event)> = self
+            .wanted
+            .iter()
+            .filter_map(|(key, effect)| match effect {
+                Effect::Release { login, question, .. } => {
+                    Some((*key, Event::Login(*login, LoginEvent::Release(*question, Ok(outcome.clone())))))
+                }
+                _ => None,
+            })
+            .collect();
+        events.into_iter().for_each(|(key, event)| self.deliver(key, event));
+    }
+
+    /// What every release that was asked for had to find.
+    pub(crate) fn release_checks(&self) -> impl Iterator<Item = &ReleaseCheck> {
+        self.wanted.iter().filter_map(|(_, effect)| match effect {
+            Effect::Release { check, .. } => Some(check),
+            _ => None,
+        })
+    }
+
+    /// The newest prompt that rang, and its end.
+    pub(crate) fn newest_prompt(&self) -> (PromptId, Wall) {
+        let rang = self.wanted.iter().rev().find_map(|(_, effect)| match effect {
+            Effect::Push { claim, .. } => Some((claim.prompt, claim.ends_at)),
+            _ => None,
+        });
+        rang.expect("no phone rang")
+    }
+
     pub(crate) fn phone_says(&mut self, answer: PhoneAnswer) {
         let device = DeviceId("phone".into());
         self.answer_newest(|effect| match effect {
-            Effect::Push { claim, .. } => {
-                Some(Event::Phone { prompt: claim.prompt, device: device.clone(), answer: answer.clone() })
-            }
+            Effect::Push { claim, .. } => Some(Event::Phone {
+                prompt: claim.prompt,
+                device: device.clone(),
+                answer: answer.clone(),
+                number: None,
+            }),
             _ => None,
         });
     }
@@ -353,6 +392,19 @@ impl House {
 
     pub(crate) fn releases(&self) -> usize {
         self.count(|effect| matches!(effect, Effect::Release { .. }))
+    }
+
+    /// What the sessions say they take, for the bound on all of them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sessions.values().map(Session::bytes).sum()
+    }
+
+    /// The primary answers its newest question with these attributes.
+    pub(crate) fn primary_answers(&mut self, answer: impl Fn(ResolvedUser) -> PrimaryAnswer) {
+        self.answer_newest(|effect| {
+            let Effect::AskPrimary { login, question, claimed, .. } = effect else { return None };
+            Some(Event::Login(*login, LoginEvent::Primary(*question, answer(claimed.clone()))))
+        });
     }
 
     pub(crate) fn sessions(&self) -> usize {

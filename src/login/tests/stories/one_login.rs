@@ -34,6 +34,76 @@ fn under_connection_every_live_asker_gets_the_accept() {
 }
 
 #[test]
+fn under_connection_one_yes_lets_in_each_login_at_the_prompt_whatever_its_credential() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol().at("wifi"), &[Push]);
+    let second = house.ask(&carol().at("wifi").typing("right, too"));
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    let (prompt, ends_at) = house.newest_prompt();
+    house.claim_is(&Claim::Joined { prompt, ends_at, status: PromptStatus::Pending });
+    house.phone_says(Approve);
+    house.releases_are(&login::ReleaseOutcome::Granted);
+    assert_eq!((house.told(first), house.told(second)), (Told::Accept, Told::Accept));
+    let together = house.release_checks().all(|check| check.together.is_some());
+    assert!(together, "the store is told that one approval lets in several");
+}
+
+#[test]
+fn under_station_a_second_credential_at_the_prompt_supersedes_the_first() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(1);
+    let second = house.ask(&carol().typing("right, too"));
+    house.primary_says(true);
+    house.user_has(&[Push]);
+    let (prompt, ends_at) = house.newest_prompt();
+    house.claim_is(&Claim::Joined { prompt, ends_at, status: PromptStatus::Pending });
+    house.phone_says(Approve);
+    house.releases_are(&login::ReleaseOutcome::Granted);
+    house.pass(2);
+    assert_eq!((house.told(first), house.told(second)), (Told::Reject(Reason::Superseded), Told::Accept));
+    assert!(house.release_checks().all(|check| check.together.is_none()), "an approval is released once");
+}
+
+#[test]
+fn a_denial_ends_whatever_else_of_that_login_is_under_way() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol(), &[Push]);
+    let corrected = house.ask(&carol().typing("right, too"));
+    house.phone_says(Deny);
+    house.primary_says(true);
+    house.pass(2);
+    assert_eq!(house.told(corrected), Told::Reject(Reason::Denied));
+}
+
+#[test]
+fn a_push_that_rings_nowhere_asks_each_login_at_its_prompt_for_a_code() {
+    let mut house = house(&[Push, Totp]);
+    let first = house.carols_phone_rings(&carol(), &[Push, Totp]);
+    let second = house.ask(&carol().typing("right, too"));
+    house.primary_says(true);
+    house.user_has(&[Push, Totp]);
+    let (prompt, ends_at) = house.newest_prompt();
+    house.claim_is(&Claim::Joined { prompt, ends_at, status: PromptStatus::Pending });
+    house.push_fails(&PushFailure::Refused("410".into()));
+    for asker in [first, second] {
+        assert!(matches!(house.told(asker), Told::Challenge(_)), "{:?}", house.told(asker));
+    }
+}
+
+#[test]
+fn a_release_that_is_not_known_to_be_durable_in_time_is_no_accept() {
+    let mut house = house(&[Push]);
+    let asker = house.carols_phone_rings(&carol(), &[Push]);
+    house.phone_says(Approve);
+    house.pass(29);
+    assert_eq!(house.told(asker), Told::Reject(Reason::StoreUnavailable));
+    house.release_is(&login::ReleaseOutcome::Granted);
+    assert_eq!(house.told(asker), Told::Reject(Reason::StoreUnavailable));
+}
+
+#[test]
 fn an_accept_is_not_repeated_to_who_was_blocked_meanwhile() {
     let mut house = house(&[Push]);
     house.carols_phone_rings(&carol().at("wifi"), &[Push]);

@@ -314,6 +314,22 @@ fn a_first_octet_above_31_is_no_tag() {
 }
 
 #[test]
+fn an_answer_of_too_many_attributes_is_not_half_written() {
+    let kept = held(ReplyCode::Accept, |writer| {
+        (0..197).for_each(|_| writer.push(Attribute::new(25, b"c")).unwrap());
+    });
+    let asked = request(&rfc_secret(), APPLIANCE_UNDER, &[(33, b"1"), (33, b"2")]);
+    let (context, mut buffer) = (context(&asked, &rfc_secret()), Datagram::new());
+    let mut writer = context.reply(ReplyCode::Accept, &mut buffer);
+    let (room, extra) = (writer.room(), rule(&[("Reply-Message", "hello")]));
+    assert_eq!((kept.attribute_count_with(&extra), writer.places()), (198, 197));
+    assert!(kept.write(&mut writer, &extra, &mut Salts::new([0, 0])).is_err());
+    assert_eq!((writer.room(), writer.places()), (room, 197));
+    kept.write(&mut writer, &rule(&[]), &mut Salts::new([0, 0])).unwrap();
+    assert_eq!(list(writer.sign(&rfc_secret()).unwrap().as_bytes()).len(), 200);
+}
+
+#[test]
 fn an_answer_that_does_not_fit_is_not_half_written() {
     let kept = held(ReplyCode::Accept, |writer| while writer.push(Attribute::new(25, &[9; 253])).is_ok() {});
     let asked = request(&rfc_secret(), APPLIANCE_UNDER, &[(33, &[1; 200])]);

@@ -1,8 +1,8 @@
 //! Answers to appliances: shape, order, size and signature.
 
 use wire::{
-    Attribute, Attributes, Datagram, Demand, PacketView, ReplyCode, ReplyContext, Salts, Secret, VerifiedRequest,
-    eap_failure, eap_join, reveal_salted,
+    ATTRIBUTE_COUNT_MAX, Attribute, Attributes, Datagram, Demand, PacketView, ReplyCode, ReplyContext, Salts, Secret,
+    VerifiedRequest, eap_failure, eap_join, reveal_salted,
 };
 
 use crate::{array, list, packet, request, rfc_secret};
@@ -72,6 +72,27 @@ fn a_reply_is_sized_before_it_is_written() {
     reply.push(Attribute::new(25, &vec![9; rest])).unwrap();
     assert!(reply.push(Attribute::new(25, &[])).is_err(), "the Proxy-States' room is kept");
     assert_eq!(reply.sign(&rfc_secret()).unwrap().as_bytes().len(), 4096);
+}
+
+#[test]
+fn a_reply_holds_no_more_attributes_than_our_own_parser_takes() {
+    let proxies: Vec<(u8, &[u8])> = vec![(33, b"1"); 100];
+    let context = context(&proxies);
+    let mut buffer = Datagram::new();
+    let mut reply = context.reply(ReplyCode::Accept, &mut buffer);
+    (0..98).for_each(|_| reply.push(Attribute::new(25, b"c")).unwrap());
+    assert!(reply.push_eap(&[1; 300]).is_err(), "two pieces, where one more may be");
+    reply.push(Attribute::new(25, b"c")).unwrap();
+    assert!(reply.push(Attribute::new(25, &[])).is_err(), "the Proxy-States' places are kept");
+    let bytes = reply.sign(&rfc_secret()).unwrap().as_bytes().to_vec();
+    assert_eq!(list(&bytes).len(), ATTRIBUTE_COUNT_MAX);
+    assert_eq!(list(&bytes)[100..], vec![(33, b"1".to_vec()); 100]);
+}
+
+#[test]
+fn a_request_whose_proxy_states_take_every_place_still_gets_its_reply() {
+    let context = context(&vec![(33, &b"1"[..]); ATTRIBUTE_COUNT_MAX - 1]);
+    assert_eq!(list(&answer(&context, ReplyCode::Reject, &[])).len(), ATTRIBUTE_COUNT_MAX);
 }
 
 #[test]

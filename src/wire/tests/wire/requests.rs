@@ -2,8 +2,8 @@
 
 use md5::{Digest, Md5};
 use wire::{
-    Attribute, Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, Secret, SentRequest, SharedSecret,
-    Unverified, VerifiedRequest, kind,
+    ATTRIBUTE_COUNT_MAX, Attribute, Code, Datagram, Demand, PacketView, ReplyCode, RequestWriter, Secret, SentRequest,
+    SharedSecret, Unverified, VerifiedRequest, kind,
 };
 
 use crate::{attributes, list, packet, request, rfc_secret, shared};
@@ -222,6 +222,28 @@ fn what_does_not_fit_in_a_request_is_refused_and_nothing_is_written() {
     let sent = writer.sign(&rfc_secret());
     assert_eq!(sent.as_bytes().len(), 4096);
     assert!(verify(sent.as_bytes(), Demand::Required).is_ok());
+}
+
+#[test]
+fn a_request_holds_no_more_attributes_than_our_own_parser_takes() {
+    let mut buffer = Datagram::new();
+    let mut writer = RequestWriter::new(Code::AccessRequest, 1, UNDER, &mut buffer);
+    (0..ATTRIBUTE_COUNT_MAX - 3).for_each(|_| writer.push(Attribute::new(200, &[1])).unwrap());
+    assert!(writer.push_eap(&[1; 600]).is_err(), "three pieces, where two more may be");
+    writer.push_eap(&[1; 300]).unwrap();
+    let room = writer.room();
+    assert!(writer.push(Attribute::new(200, &[])).is_err() && writer.push_vendor(9, 1, &[]).is_err());
+    assert!(writer.push_password(&Secret::new("arctangent"), &rfc_secret()).is_err());
+    assert_eq!(writer.room(), room, "nothing was written");
+    assert_eq!(list(writer.sign(&rfc_secret()).as_bytes()).len(), ATTRIBUTE_COUNT_MAX);
+}
+
+#[test]
+fn a_bare_request_of_two_hundred_attributes_does_not_go_on() {
+    let asked = bare(1, &vec![(200, &b"x"[..]); ATTRIBUTE_COUNT_MAX]);
+    let (asked, mut buffer) = (verify(&asked, Demand::IfPresent).unwrap(), Datagram::new());
+    let mut writer = RequestWriter::new(Code::AccessRequest, 1, UNDER, &mut buffer);
+    assert!(writer.forward(&asked, |_| true).is_err(), "with our Message-Authenticator it would be one too many");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Part A of the rules: who gets in; and F2, what is written down.
 
 use login::answer::Accept;
+use login::policy::Join;
 use login::prompt::PromptState;
 use login::{AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, ReleaseCheck, TokenId};
 
@@ -8,7 +9,7 @@ use super::codes::appended_code;
 use crate::appliance::person_named;
 use crate::network::Ask;
 use crate::reference::{Known, same_login, split};
-use crate::scene::{Law, Person, Says, law_says};
+use crate::scene::{Law, Person, Says, appliance_of, law_says};
 use crate::store::{Happened, PromptRow};
 use crate::world::{Check, World};
 
@@ -62,7 +63,7 @@ fn by_phone(world: &World, asker: AskerId, who: &Person) -> Result<bool, (&'stat
     let login = world.reference.asked(asker).login.unwrap();
     let mine = |row: &PromptRow| row.log.contains(&Happened::Released(login));
     let Some((id, row)) = world.store.durable.prompts.iter().find(|(_, row)| mine(row)) else { return Ok(false) };
-    a8_no_is_final(*id, row, login)?;
+    a8_no_is_final(*id, row, login, appliance_of(ask.client).join == Join::Connection)?;
     let Some(rung) = world.reference.rung.get(id) else {
         return Err(("A8", format!("{id} never rang, and yet it opened a door")));
     };
@@ -76,7 +77,7 @@ fn by_phone(world: &World, asker: AskerId, who: &Person) -> Result<bool, (&'stat
 }
 
 /// Approved before anything else was said, released once, and nobody said no in between.
-fn a8_no_is_final(id: PromptId, row: &PromptRow, login: LoginId) -> Check {
+fn a8_no_is_final(id: PromptId, row: &PromptRow, login: LoginId, together: bool) -> Check {
     let mut approved = false;
     for happened in &row.log {
         match happened {
@@ -86,6 +87,8 @@ fn a8_no_is_final(id: PromptId, row: &PromptRow, login: LoginId) -> Check {
             }
             Happened::Ended => return Err(("A8", format!("{id} had ended, and yet it opened a door"))),
             Happened::Released(to) if approved && *to == login => return Ok(()),
+            // Rules B2: where each live asker of the one L is answered, one approval lets in several logins.
+            Happened::Released(_) if approved && together => {}
             Happened::Released(to) => return Err(("A8", format!("{id} opened a door for {to}, approved: {approved}"))),
         }
     }

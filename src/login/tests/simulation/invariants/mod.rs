@@ -39,6 +39,7 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
         Effect::Record(record) => doors::f2_one_record(world, record.login),
         Effect::ReadUser { .. }
         | Effect::CheckCode { .. }
+        | Effect::TypeNumber { .. }
         | Effect::ClaimPrompt { .. }
         | Effect::Push { .. }
         | Effect::ExtendPrompt { .. }

@@ -1,0 +1,25 @@
+# Machine-made, not yet read by a native speaker.
+
+vpn-approve = Bestätigen Sie die Anfrage auf Ihrem Telefon und drücken Sie dann hier die Eingabetaste:
+vpn-approve-or-code = Bestätigen Sie die Anfrage auf Ihrem Telefon und drücken Sie dann hier die Eingabetaste. Oder geben Sie einen Code ein:
+vpn-busy-enter-code = Eine andere Anmeldung wartet auf Ihr Telefon. Geben Sie für diese hier einen Code ein:
+vpn-choose-number = Wählen Sie { $number } auf Ihrem Telefon und drücken Sie dann hier die Eingabetaste:
+vpn-choose-number-or-code = Wählen Sie { $number } auf Ihrem Telefon und drücken Sie dann hier die Eingabetaste. Oder geben Sie einen Code ein:
+vpn-enter-code = Geben Sie den Code aus Ihrer Authenticator-App oder von Ihrem Token ein:
+vpn-open-app = Öffnen Sie die App auf Ihrem Telefon, bestätigen Sie dort und drücken Sie dann hier die Eingabetaste:
+vpn-open-app-or-code = Öffnen Sie die App auf Ihrem Telefon, bestätigen Sie dort und drücken Sie dann hier die Eingabetaste. Oder geben Sie einen Code ein:
+vpn-type-digits = Öffnen Sie die App, bestätigen Sie dort und geben Sie hier die { $digits } Ziffern ein, die sie anzeigt:
+vpn-wrong-code = Dieser Code war nicht richtig. Warten Sie auf einen neuen Code und geben Sie ihn ein:
+vpn-wrong-digits = Das waren nicht die Ziffern auf Ihrem Telefon. Geben Sie die { $digits } Ziffern ein, die es anzeigt:
+
+vpn-refused = Zugriff verweigert.
+vpn-refused-busy = Eine andere Anmeldung wartet auf Ihr Telefon. Beantworten Sie zuerst diese und versuchen Sie es dann erneut.
+vpn-refused-codes-locked = Zu viele falsche Codes. Warten Sie eine Weile und versuchen Sie es erneut, oder fragen Sie Ihren Helpdesk.
+vpn-refused-credential = Diese Art der Anmeldung wird hier nicht unterstützt. Verwenden Sie PAP.
+vpn-refused-denied = Die Anfrage wurde auf Ihrem Telefon abgelehnt.
+vpn-refused-later = Die Anmeldung kann im Moment nicht geprüft werden. Versuchen Sie es in einer Minute erneut.
+vpn-refused-no-method = Keiner der zweiten Faktoren dieses Kontos kann hier jetzt verwendet werden. Fragen Sie Ihren Helpdesk.
+vpn-refused-superseded = Eine neuere Anfrage für diese Anmeldung hat diese hier ersetzt.
+vpn-refused-unanswered = Niemand hat die Anfrage auf Ihrem Telefon rechtzeitig beantwortet.
+vpn-refused-undeliverable = Die Anmeldung wurde geprüft, aber die Antwort kann nicht zugestellt werden. Fragen Sie Ihren Helpdesk.
+vpn-refused-unenrolled = Dieses Konto hat noch keinen zweiten Faktor. Bitten Sie Ihren Helpdesk, einen einzurichten.

@@ -1,0 +1,25 @@
+# The VPN prompt: one line of a few words, 253 octets at most. English is what src/login/words.rs says.
+
+vpn-approve = Approve the request on your phone, then press Enter here:
+vpn-approve-or-code = Approve the request on your phone, then press Enter here. Or enter a code:
+vpn-busy-enter-code = Another login is waiting for your phone. Enter a code for this one:
+vpn-choose-number = Choose { $number } on your phone, then press Enter here:
+vpn-choose-number-or-code = Choose { $number } on your phone, then press Enter here. Or enter a code:
+vpn-enter-code = Enter the code from your authenticator app or token:
+vpn-open-app = Open the app on your phone and confirm there, then press Enter here:
+vpn-open-app-or-code = Open the app on your phone and confirm there, then press Enter here. Or enter a code:
+vpn-type-digits = Open the app, confirm there, and type the { $digits } digits it shows:
+vpn-wrong-code = That code did not work. Wait for a new code and enter it:
+vpn-wrong-digits = Those were not the digits on your phone. Type the { $digits } digits it shows:
+
+vpn-refused = Access denied.
+vpn-refused-busy = Another login is waiting for your phone. Answer that one first, then try again.
+vpn-refused-codes-locked = Too many wrong codes. Wait a while, then try again, or ask your service desk.
+vpn-refused-credential = This login method is not supported here. Use PAP.
+vpn-refused-denied = The request was denied on your phone.
+vpn-refused-later = The login can't be checked at the moment. Try again in a minute.
+vpn-refused-no-method = None of this account's second factors can be used here now. Ask your service desk.
+vpn-refused-superseded = A newer request for this login took the place of this one.
+vpn-refused-unanswered = Nobody answered the request on your phone in time.
+vpn-refused-undeliverable = The login was checked, but its answer can't be delivered. Ask your service desk.
+vpn-refused-unenrolled = This account has no second factor yet. Ask your service desk to enrol it.

@@ -1,0 +1,1 @@
+# Machine-made, not yet read by a native speaker.

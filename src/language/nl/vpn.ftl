@@ -1,0 +1,25 @@
+# Machine-made, not yet read by a native speaker.
+
+vpn-approve = Keur het verzoek goed op uw telefoon en druk daarna hier op Enter:
+vpn-approve-or-code = Keur het verzoek goed op uw telefoon en druk daarna hier op Enter. Of voer een code in:
+vpn-busy-enter-code = Een andere aanmelding wacht op uw telefoon. Voer voor deze aanmelding een code in:
+vpn-choose-number = Kies { $number } op uw telefoon en druk daarna hier op Enter:
+vpn-choose-number-or-code = Kies { $number } op uw telefoon en druk daarna hier op Enter. Of voer een code in:
+vpn-enter-code = Voer de code van uw authenticator-app of token in:
+vpn-open-app = Open de app op uw telefoon, bevestig daar en druk daarna hier op Enter:
+vpn-open-app-or-code = Open de app op uw telefoon, bevestig daar en druk daarna hier op Enter. Of voer een code in:
+vpn-type-digits = Open de app, bevestig daar en typ hier de { $digits } cijfers die u ziet:
+vpn-wrong-code = Die code werkte niet. Wacht op een nieuwe code en voer die in:
+vpn-wrong-digits = Dat waren niet de cijfers op uw telefoon. Typ de { $digits } cijfers die u ziet:
+
+vpn-refused = Toegang geweigerd.
+vpn-refused-busy = Een andere aanmelding wacht op uw telefoon. Beantwoord die eerst en probeer het dan opnieuw.
+vpn-refused-codes-locked = Te veel verkeerde codes. Wacht even en probeer het opnieuw, of vraag het uw helpdesk.
+vpn-refused-credential = Deze manier van aanmelden wordt hier niet ondersteund. Gebruik PAP.
+vpn-refused-denied = Het verzoek is op uw telefoon geweigerd.
+vpn-refused-later = De aanmelding kan op dit moment niet worden gecontroleerd. Probeer het over een minuut opnieuw.
+vpn-refused-no-method = Geen van de tweede factoren van dit account kan hier nu worden gebruikt. Vraag het uw helpdesk.
+vpn-refused-superseded = Een nieuwer verzoek voor deze aanmelding heeft dit verzoek vervangen.
+vpn-refused-unanswered = Niemand heeft het verzoek op uw telefoon op tijd beantwoord.
+vpn-refused-undeliverable = De aanmelding is gecontroleerd, maar het antwoord kan niet worden afgeleverd. Vraag het uw helpdesk.
+vpn-refused-unenrolled = Dit account heeft nog geen tweede factor. Vraag uw helpdesk om er een in te stellen.

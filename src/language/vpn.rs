@@ -1,0 +1,116 @@
+//! What the VPN client shows, in the user's language: the prompts and the refusals of `login::words`.
+//!
+//! A text fits into one attribute (253 octets, RFC 2865 §5) in every language. A refusal tells no more than English does (rules
+//! D6): the same reasons share the same words.
+
+use std::borrow::Cow;
+
+use login::words::Say;
+use login::{Number, Reason};
+
+use super::{Arg, Language, text, text_with};
+
+/// A question of the VPN prompt, with the space after which the user types. Keys: `vpn-enter-code`, `vpn-wrong-code`,
+/// `vpn-approve-or-code`, `vpn-approve`, `vpn-busy-enter-code`, `vpn-choose-number` (`number`), `vpn-choose-number-or-code`
+/// (`number`), `vpn-type-digits` (`digits`), `vpn-open-app`, `vpn-open-app-or-code`.
+#[must_use]
+pub fn prompt(language: Language, key: &str, args: &[(&str, Arg<'_>)]) -> String {
+    // Fluent cuts the spaces at the end of a text.
+    text_with(language, key, args) + " "
+}
+
+/// What a challenge of ours asks, in the reader's language.
+#[must_use]
+pub fn challenge(language: Language, say: Say) -> String {
+    let number = |number: Number| [("number", number.shown().into())];
+    match say {
+        Say::EnterCode => prompt(language, "vpn-enter-code", &[]),
+        Say::WrongCode => prompt(language, "vpn-wrong-code", &[]),
+        Say::Approve => prompt(language, "vpn-approve", &[]),
+        Say::ApproveOrCode => prompt(language, "vpn-approve-or-code", &[]),
+        Say::BusyEnterCode => prompt(language, "vpn-busy-enter-code", &[]),
+        Say::OpenApp => prompt(language, "vpn-open-app", &[]),
+        Say::OpenAppOrCode => prompt(language, "vpn-open-app-or-code", &[]),
+        Say::Choose(shown) => prompt(language, "vpn-choose-number", &number(shown)),
+        Say::ChooseOrCode(shown) => prompt(language, "vpn-choose-number-or-code", &number(shown)),
+        Say::TypeDigits => prompt(language, "vpn-type-digits", &[("digits", 6_u64.into())]),
+        Say::WrongDigits => prompt(language, "vpn-wrong-digits", &[("digits", 6_u64.into())]),
+    }
+}
+
+/// What a refusal says.
+#[must_use]
+pub fn refusal(language: Language, reason: Reason) -> Cow<'static, str> {
+    text(language, refusal_key(reason))
+}
+
+/// The key of what a refusal says; many reasons share one (rules D6).
+#[must_use]
+pub fn refusal_key(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Busy => "vpn-refused-busy",
+        Reason::Unenrolled => "vpn-refused-unenrolled",
+        Reason::NoMethod | Reason::PushUnavailable => "vpn-refused-no-method",
+        Reason::CodesLocked => "vpn-refused-codes-locked",
+        Reason::Unanswered => "vpn-refused-unanswered",
+        Reason::Denied | Reason::Fraud => "vpn-refused-denied",
+        Reason::Superseded => "vpn-refused-superseded",
+        Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => {
+            "vpn-refused-later"
+        }
+        Reason::Credential => "vpn-refused-credential",
+        Reason::TooLarge | Reason::Unusable => "vpn-refused-undeliverable",
+        Reason::Accepted
+        | Reason::Name
+        | Reason::SuspectSecret
+        | Reason::EmptyPassword
+        | Reason::Primary
+        | Reason::Rule
+        | Reason::NoRule
+        | Reason::Undecided
+        | Reason::Blocked
+        | Reason::WrongCode
+        | Reason::SpentCode
+        | Reason::State
+        | Reason::Changed
+        | Reason::Expired
+        | Reason::ApprovedTooLate => "vpn-refused",
+    }
+}
+
+/// The text in ASCII, for an appliance that shows nothing else: ä is ae, é is e, and what has no such form is `?`.
+#[must_use]
+pub fn plain_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        match letter {
+            'ä' => plain.push_str("ae"),
+            'ö' => plain.push_str("oe"),
+            'ü' => plain.push_str("ue"),
+            'Ä' => plain.push_str("Ae"),
+            'Ö' => plain.push_str("Oe"),
+            'Ü' => plain.push_str("Ue"),
+            'ß' => plain.push_str("ss"),
+            'œ' => plain.push_str("oe"),
+            'à' | 'â' => plain.push('a'),
+            'ç' => plain.push('c'),
+            'é' | 'è' | 'ê' | 'ë' => plain.push('e'),
+            'î' | 'ï' => plain.push('i'),
+            'ô' => plain.push('o'),
+            'ù' | 'û' => plain.push('u'),
+            'À' | 'Â' => plain.push('A'),
+            'Ç' => plain.push('C'),
+            'É' | 'È' | 'Ê' => plain.push('E'),
+            '’' => plain.push('\''),
+            '«' | '»' | '„' | '“' | '”' => plain.push('"'),
+            '–' => plain.push('-'),
+            '\u{a0}' | '\u{202f}' => plain.push(' '),
+            ascii if ascii.is_ascii() => plain.push(ascii),
+            _ => plain.push('?'),
+        }
+    }
+    plain.into()
+}
