@@ -246,7 +246,8 @@ impl Engine {
 
     async fn ring(&self, claim: &PromptClaim) -> Result<(), PushFailure> {
         let devices = self.0.store.list_devices(&claim.user).await;
-        let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
+        let mut devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
+        devices.retain(|device| device.takes(claim));
         self.0.rung.insert(claim.prompt, claim.clone());
         // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
         if !self.is_out(claim.prompt).await {
@@ -269,7 +270,8 @@ impl Engine {
     /// Tells the phones of a prompt that nobody waits any more.
     pub(super) async fn silence(&self, prompt: PromptId) {
         let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
-        if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
+        if let Ok(mut devices) = self.0.store.list_devices(&rung.user).await {
+            devices.retain(|device| device.takes(&rung));
             let push = Arc::clone(&self.law().push);
             for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
                 tracing::debug!(?failure, "a phone could not be told that its prompt has ended");

@@ -108,6 +108,12 @@ pub(crate) async fn a_test_is_approved_by_its_own_device_alone(site: &impl Site)
     let (store, device) = keyed(site).await;
     let mine = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
     claims(&store, test_of(&device, 1, NOW), NOW).await;
+    let devices = store.list_devices(&alice()).await.unwrap();
+    let rung = |claim: &PromptClaim| {
+        devices.iter().filter(|one| one.takes(claim)).map(|one| one.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(rung(&test_of(&device, 1, NOW)), std::slice::from_ref(&device));
+    assert_eq!(rung(&claim(2, 2, NOW)), std::slice::from_ref(&mine));
     assert_eq!(says(&store, &mine, 1, PhoneAnswer::Approve, NOW).await, Answered::NotLike);
     assert_eq!(store.prompt_status(prompt_id(1), NOW).await.unwrap(), PromptStatus::Pending);
     says(&store, &device, 1, PhoneAnswer::Approve, NOW).await;
@@ -373,11 +379,14 @@ pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
         store.set_pin(&alice(), Secret::new("$argon2id$"), false, NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
         assert_eq!((facts.number_phones, facts.pin_phones), (proves, false), "{agent}");
+        assert!(facts.must_open_app);
         let new = NewActivation { needs_test: false, ..activation("ours") };
         let ours = store.begin_activation(new, NOW).await.unwrap();
         store.bring_key(&ours, &Secret::new("ours"), phone_key(2), NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
-        assert_eq!((facts.number_phones, facts.pin_phones), (true, true));
+        assert_eq!((facts.number_phones, facts.pin_phones, facts.must_open_app), (true, true, false));
+        store.subscription_gone(&ours).await.unwrap();
+        assert!(store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().must_open_app);
         store.reset_pin(&alice()).await.unwrap();
         assert!(!store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().pin_phones);
     }

@@ -255,7 +255,7 @@ pub(super) fn facts(
     let has_pin = pins::of_owner(tx, &row)?.is_some_and(|pin| !pin.locked);
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
-        must_open_app: false,
+        must_open_app: phones.iter().any(|phone| phone.channel.can_answer()) && !phones.iter().any(rings),
         known: true,
         blocked: row.barred(),
         groups: row.groups.as_slice().into(),
@@ -275,6 +275,16 @@ pub(super) fn facts(
 
 /// The first version of the store app that shows a code which is typed elsewhere; a number that is chosen came earlier.
 const STORE_APP_NUMBERS: [u32; 3] = [4, 7, 0];
+
+/// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose
+/// subscription is gone.
+fn rings(phone: &Device) -> bool {
+    match phone.channel {
+        Channel::WebPush => phone.subscription.is_some(),
+        Channel::Loopback => true,
+        Channel::PrivacyIdea | Channel::Webhook => false,
+    }
+}
 
 /// Whether a phone can prove a number, chosen or typed (rules B4, F8).
 fn can_number(phone: &Device) -> bool {

@@ -8,7 +8,7 @@ use wire::Secret;
 use super::super::super::conformance::{
     NOW, Site, accepted, activation, after, alice, check, claim, limits, phone_key, phones, prompt_id, user,
 };
-use super::super::super::error::StoreError;
+use super::super::super::error::{Refusal, StoreError};
 use super::super::super::verbs::{Devices, Prompts, Releases, Users};
 use super::super::super::web::{
     Bypasses, CodePurpose, CodeSpent, KeyBrought, Letters, NewActivation, NewBypass, NewWebSession, PeopleCodes,
@@ -287,6 +287,23 @@ async fn a_forged_letter_is_not_sent_and_holds_up_no_other() {
     place.forge("UPDATE letters SET text = (SELECT text FROM letters WHERE id = 2) WHERE id = 1");
     let due = store.due_letters(NOW, 10).await.unwrap();
     assert_eq!(due.into_iter().map(|letter| letter.text).collect::<Vec<_>>(), [Secret::new("second")]);
+}
+
+/// Rules G1: past the bound a letter is refused, and the same one that waits already is not.
+#[tokio::test]
+async fn letters_are_bounded_over_all() {
+    let place = Place::fresh();
+    let store = place.sqlite();
+    let first = store.post(Secret::new("first"), NOW).await.unwrap();
+    place.forge(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) \
+         INSERT INTO letters (digest, text, posted_at, due_at) SELECT i, x'', 0, 9000000000000 FROM n",
+    );
+    let error = store.post(Secret::new("second"), NOW).await.unwrap_err();
+    assert_eq!(error, StoreError::Refused(Refusal::Full { what: "letters", most: 10_000 }));
+    assert_eq!(store.post(Secret::new("first"), NOW).await.unwrap(), first);
+    store.letter_done(first).await.unwrap();
+    assert!(store.post(Secret::new("second"), NOW).await.is_ok());
 }
 
 /// All of it is sealed or hashed: nothing of it lies open in the database or its log.
