@@ -194,7 +194,7 @@ impl House {
                 verdict: rule.verdict.clone(),
                 reply: ReplyAttributes::default(),
                 unenrolled: Unenrolled::Enrol,
-                if_unavailable: rule.if_unavailable,
+                if_unavailable: rule.if_unavailable.clone(),
                 number_required: rule.number_required,
             })
         };
