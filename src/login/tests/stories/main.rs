@@ -12,4 +12,5 @@
 mod codes;
 mod doors;
 mod house;
+mod numbers;
 mod one_login;
