@@ -51,7 +51,7 @@ async fn main() {
     let beside = round(at, "beside", logins).await;
     assert_eq!(server.engine().held(), held, "all were held to the end of the round");
     for hint in hints {
-        server.engine().phone_answers(hint.prompt, hint.device, PhoneAnswer::Approve).await.unwrap();
+        server.engine().phone_answers(hint.prompt, hint.device, PhoneAnswer::Approve, None).await.unwrap();
     }
     released(&sockets).await;
     let after = round(at, "after", logins).await;

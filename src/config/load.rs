@@ -254,6 +254,8 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         clients: clients.iter().map(|client| (client.name.clone(), client.policy.clone())).collect(),
         realms: realms?,
         limits: limits?,
+        push_pin: push.as_ref().is_some_and(|push| push.pin.required),
+        staff: admin.as_ref().and_then(Option::as_ref).map_or_else(Vec::new, |admin| admin.roles.everybody()),
     };
     Some(Config {
         radius_listen: radius_listen?,

@@ -136,6 +136,14 @@ pub struct Roles {
     pub auditor: Vec<GroupName>,
 }
 
+impl Roles {
+    /// Each group that has a role: its members are staff.
+    #[must_use]
+    pub fn everybody(&self) -> Vec<GroupName> {
+        [&self.admin, &self.help_desk, &self.auditor].into_iter().flatten().cloned().collect()
+    }
+}
+
 /// `[mail]`: how mail leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailConfig {

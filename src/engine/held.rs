@@ -65,7 +65,8 @@ impl Held {
     /// What hangs on it now.
     pub(super) fn refresh(&mut self) -> Mark {
         let Some(session) = &self.session else { return Mark::default() };
-        let requests = self.requests.capacity() * size_of::<(AskerId, Request)>();
+        let requests = self.requests.capacity() * size_of::<(AskerId, Request)>()
+            + self.requests.iter().map(|(_, request)| request.bytes()).sum::<usize>();
         self.mark = Mark {
             wake: session.deadline(),
             states: session.states().collect(),
@@ -108,6 +109,7 @@ impl Held {
             Effect::IndexState(_) => None,
             effect @ (Effect::ReadUser { .. }
             | Effect::CheckCode { .. }
+            | Effect::TypeNumber { .. }
             | Effect::ClaimPrompt { .. }
             | Effect::Push { .. }
             | Effect::ExtendPrompt { .. }
@@ -119,5 +121,70 @@ impl Held {
     fn take(&mut self, asker: AskerId) -> Option<Box<Request>> {
         let at = self.requests.iter().position(|(id, _)| *id == asker)?;
         Some(Box::new(self.requests.swap_remove(at).1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use login::policy::Policy;
+    use login::{Moment, ProofKey};
+    use wire::{Attribute, Code, Datagram, Demand, PacketView, RequestWriter, Secret, SharedSecret, SignedReply, kind};
+
+    use super::*;
+    use crate::engine::ask::{Arrival, Ask, Keys, arrival};
+    use crate::engine::return_path::ReturnPath;
+    use crate::telemetry::Telemetry;
+
+    /// A way back of a thousand octets.
+    struct Thousand([u8; 1000]);
+
+    impl ReturnPath for Thousand {
+        fn answer(self: Box<Self>, _: SignedReply<'_>, _: Tick) {}
+
+        fn supersede(self: Box<Self>, _: Tick) {
+            assert_eq!(self.0.len(), 1000);
+        }
+
+        fn overload(self: Box<Self>) {}
+    }
+
+    /// A request with so many Proxy-States of 200 octets.
+    fn with_proxy_states(count: usize) -> Arrival {
+        let (secret, mut buffer) = (SharedSecret::new(Secret::new("xyzzy5461")), Datagram::new());
+        let mut writer = RequestWriter::new(Code::AccessRequest, 7, [9; 16], &mut buffer);
+        (0..count).for_each(|_| writer.push(Attribute { kind: kind::PROXY_STATE, value: &[1; 200] }).unwrap());
+        let sent = writer.sign(&secret);
+        let request = PacketView::parse(sent.as_bytes()).unwrap().verify(&secret, Demand::Required).unwrap();
+        let client = login::ClientName::new("asa");
+        let ask = Ask {
+            meters: Telemetry::new().client(&client),
+            client,
+            secret,
+            request: &request,
+            facts: None,
+            authentic: true,
+            path: Box::new(Thousand([0; 1000])),
+            on_primary_reject: None,
+        };
+        let key = || ProofKey::new([7; 32]);
+        let keys = Keys { login: key(), proof: key(), states: key() };
+        let at = Moment { tick: Tick(0), wall: login::Wall(0) };
+        arrival(ask, AskerId(1), &Policy::default(), &keys, [3; 16], at)
+    }
+
+    #[test]
+    fn each_request_that_waits_counts_with_its_proxy_states_and_its_way_back_and_no_longer() {
+        let Arrival { attempt, request, .. } = with_proxy_states(15);
+        let mut held = Held::of(&attempt);
+        held.requests.reserve(2);
+        let before = held.refresh().bytes;
+        held.requests.push((AskerId(1), request));
+        let one = held.refresh().bytes;
+        assert!(one >= before + 15 * 202 + 1000, "{one} after {before}");
+        held.requests.push((AskerId(2), with_proxy_states(0).request));
+        assert!(held.refresh().bytes >= one + 1000);
+        held.take(AskerId(1));
+        held.take(AskerId(2));
+        assert_eq!(held.refresh().bytes, before);
     }
 }

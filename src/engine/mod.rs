@@ -6,11 +6,13 @@
 //! reads the clock. A panic in a step ends that session, not the service; a request whose task dies is answered by its
 //! own deadline.
 
+mod arrivals;
 mod ask;
+mod board;
 mod clock;
 mod held;
+mod pages;
 mod perform;
-mod repeats;
 mod reply;
 mod return_path;
 mod strangers;
@@ -28,8 +30,8 @@ use dashmap::DashMap;
 use login::event::{Context, Event, LoginEvent};
 use login::session::{Admission, Session};
 use login::{
-    AskerId, DeviceId, LoginId, LoginKey, Moment, PhoneAnswer, Policy, PrimaryName, PromptClaim, PromptId, ProofKey,
-    Reason, StateHash,
+    AskerId, DeviceId, LoginId, LoginKey, Moment, Number, PhoneAnswer, Policy, PrimaryName, PromptClaim, PromptId,
+    ProofKey, Reason, StateHash,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,13 +41,15 @@ use crate::primary::{Forwarded, Primary};
 use crate::store::{Answered, Store, StoreError};
 use crate::telemetry::{Held as HeldNow, Telemetry};
 
+pub use arrivals::Arrivals;
 pub use ask::Ask;
+pub use board::BoardRow;
 pub use clock::Clock;
+pub use pages::{PagePrompt, PagePromptStatus, PageRing, RingForPage};
 pub use return_path::ReturnPath;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};
-use repeats::Repeats;
 use strangers::Strangers;
 use timers::Timers;
 
@@ -92,8 +96,9 @@ struct Inner {
     prompts: DashMap<PromptId, LoginKey>,
     /// Prompts that rang, so that the phones can be told of their end.
     rung: DashMap<PromptId, PromptClaim>,
+    /// Who waits to hear that a user's prompt has changed.
+    listening: arrivals::Listening,
     timers: Timers,
-    repeats: Repeats,
     strangers: Strangers,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
@@ -123,8 +128,8 @@ impl Engine {
             states: DashMap::with_shard_amount(64),
             prompts: DashMap::with_shard_amount(16),
             rung: DashMap::with_shard_amount(16),
+            listening: arrivals::Listening::default(),
             timers: Timers::default(),
-            repeats: Repeats::new(ProofKey::new(rand::random())),
             strangers: Strangers::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
@@ -182,7 +187,8 @@ impl Engine {
         self.0.prompts.contains_key(&prompt)
     }
 
-    /// A phone answers: the store decides by compare-and-set what counts, then the login learns of it (A8).
+    /// A phone answers: the store decides by compare-and-set what counts, then the login learns of it (A8). `number`: what
+    /// was chosen on the phone, where the prompt asks for one (F8).
     ///
     /// # Errors
     /// The store could not take the answer; nothing has changed.
@@ -191,10 +197,11 @@ impl Engine {
         prompt: PromptId,
         device: DeviceId,
         answer: PhoneAnswer,
+        number: Option<Number>,
     ) -> Result<Answered, StoreError> {
         let at = self.0.clock.moment();
         let limits = self.0.law.load().policy.limits.clone();
-        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), None, at.wall, &limits).await?;
+        let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), number, at.wall, &limits).await?;
         let counts = match &answered {
             Answered::Taken => Some(answer),
             Answered::Stands(standing) => Some(standing.clone()),
@@ -204,7 +211,7 @@ impl Engine {
         };
         let ended = counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve);
         if let (Some(answer), Some(key)) = (counts, self.session_of_prompt(prompt)) {
-            self.deliver(key, Event::Phone { prompt, device, answer });
+            self.deliver(key, Event::Phone { prompt, device, answer, number });
         }
         if ended {
             self.silence(prompt).await;
@@ -212,13 +219,21 @@ impl Engine {
         Ok(answered)
     }
 
-    /// Stops: new logins are refused, held ones have `within` to finish, then get a Reject (G3).
+    /// Stops: new logins are refused at once, held ones have `within` to finish (G3). Who waits still is [dismissed].
+    ///
+    /// [dismissed]: Self::dismiss
     pub async fn drain(&self, within: Duration) {
         self.0.draining.store(true, Ordering::Relaxed);
         let end = self.0.clock.tick().plus(within);
         while self.waiting() && self.0.clock.tick() < end {
             self.0.clock.wait(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Answers everybody who waits, refusals whose delay (D6) is not over among them; but not where the store is being
+    /// asked for a release, whose record may be durable already. Call it until nobody can come any more and all are
+    /// answered.
+    pub fn dismiss(&self) {
         for key in self.keys() {
             self.deliver(key, Event::Drained);
         }
@@ -291,11 +306,17 @@ impl Engine {
             engine.take(held, Admission::Refuse(reason), arrival, at)
         });
         self.perform_all(key, actions);
+        if reason == Reason::Draining {
+            // Nothing of it was looked at, so there is nothing that a delay could hide (D6), and the drain need not wait.
+            self.deliver(key, Event::Drained);
+        }
     }
 
     fn take(&self, held: &mut Held, admission: Admission, arrival: Arrival, at: Moment) -> Vec<Action> {
         let Arrival { attempt, request, forwarded } = arrival;
-        let deadline = attempt.asker.until;
+        // Who joins later waits longer than who asked first, so the primary may take as long again; the login itself watches
+        // its newest asker's deadline (B2).
+        let deadline = attempt.asker.until.plus(attempt.asker.until.since(attempt.asker.since));
         held.requests.push((attempt.asker.id, request));
         self.step(held, at, Some((forwarded, deadline)), |session, cx| session.take(admission, attempt, cx))
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Claim, CodeOutcome, LoginKey, Means, Method, Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptClaim,
-    PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Tick, Unavailable,
+    Claim, ClientName, CodeOutcome, LoginKey, Means, Method, Moment, NumberOutcome, PhoneAnswer, PrimaryAnswer,
+    PrimaryName, PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
+    Station, Tick, Unavailable, UserFacts,
 };
 use tokio::time::timeout;
 
@@ -18,7 +19,7 @@ use super::held::Action;
 use super::reply;
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
-use crate::store::StoreError;
+use crate::store::{StoreError, TypedNumber};
 use crate::telemetry::{
     ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, SuspectSecret,
 };
@@ -123,10 +124,8 @@ impl Engine {
     fn other(&self, key: LoginKey, effect: Effect) {
         let engine = self.clone();
         match effect {
-            Effect::ReadUser { login, question, user, station } => self.spawn(async move {
-                let at = engine.0.clock.moment();
-                let limits = engine.limits();
-                let facts = engine.0.store.user_facts(&user, station.as_ref(), at.wall, &limits).await;
+            Effect::ReadUser { login, question, user, station, client } => self.spawn(async move {
+                let facts = engine.facts_of(&user, station.as_ref(), &client).await;
                 let facts = facts.map_err(|error| engine.away("reading a user", &error));
                 engine.deliver_login(key, login, LoginEvent::User(question, facts));
             }),
@@ -140,9 +139,22 @@ impl Engine {
                     methods: &methods,
                     at,
                 };
-                let outcome = engine.check_code(&typed).await;
+                let outcome = oath::check(&*engine.0.store, &typed, &engine.limits(), &Waits(&engine)).await;
                 engine.tell_code(&outcome, methods.first().copied(), at);
                 engine.deliver_login(key, login, LoginEvent::Code(question, outcome));
+            }),
+            Effect::TypeNumber { login, question, prompt, typed, guess } => self.spawn(async move {
+                let limits = engine.limits();
+                let typed = engine
+                    .settled("looking at the phone's digits", || {
+                        engine.0.store.type_number(prompt, typed, guess, engine.0.clock.moment().wall, &limits)
+                    })
+                    .await;
+                let denied = typed == Ok(TypedNumber::Denied);
+                engine.deliver_login(key, login, LoginEvent::Number(question, typed.map(number_outcome)));
+                if denied {
+                    engine.silence(prompt).await;
+                }
             }),
             Effect::ClaimPrompt { login, question, claim } => self.spawn(async move {
                 let limits = engine.limits();
@@ -187,10 +199,23 @@ impl Engine {
         }
     }
 
-    /// Whether a session holds the prompt and the store still has it open, at the last moment before it rings.
-    async fn is_out(&self, prompt: PromptId) -> bool {
+    /// What the store knows of a user, with the bypass that is open for this client (F4).
+    async fn facts_of(
+        &self,
+        user: &ResolvedUser,
+        station: Option<&Station>,
+        client: &ClientName,
+    ) -> Result<UserFacts, StoreError> {
+        let at = self.0.clock.moment().wall;
+        let facts = self.0.store.user_facts(user, station, at, &self.limits()).await?;
+        let bypass = if facts.known { self.0.store.open_bypass(user, client, at).await? } else { None };
+        Ok(UserFacts { bypass, ..facts })
+    }
+
+    /// Whether the store still has the prompt open, at the last moment before it rings.
+    async fn is_open(&self, prompt: PromptId) -> bool {
         let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
-        self.session_of_prompt(prompt).is_some() && matches!(status, Ok(PromptStatus::Pending))
+        matches!(status, Ok(PromptStatus::Pending))
     }
 
     /// What a claim means beside its own login: a displaced prompt's session learns of it, also where the claimer has
@@ -202,7 +227,7 @@ impl Engine {
                 let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
                 match status {
                     Ok(PromptStatus::Approved { device, .. }) => {
-                        self.deliver(key, Event::Phone { prompt, device, answer: PhoneAnswer::Approve });
+                        self.deliver(key, Event::Phone { prompt, device, answer: PhoneAnswer::Approve, number: None });
                     }
                     Ok(PromptStatus::Ended) => self.deliver(key, Event::Displaced(prompt)),
                     Ok(PromptStatus::Pending) | Err(_) => {}
@@ -212,7 +237,7 @@ impl Engine {
         }
     }
 
-    async fn tell_displaced(&self, prompt: PromptId) {
+    pub(super) async fn tell_displaced(&self, prompt: PromptId) {
         if let Some(other) = self.session_of_prompt(prompt) {
             self.deliver(other, Event::Displaced(prompt));
         }
@@ -220,20 +245,30 @@ impl Engine {
     }
 
     async fn ring(&self, claim: &PromptClaim) -> Result<(), PushFailure> {
+        self.ring_claimed(claim, || self.session_of_prompt(claim.prompt).is_some()).await
+    }
+
+    /// Rings the phones of a claimed prompt that the store still has open and somebody still waits for.
+    pub(super) async fn ring_claimed(
+        &self,
+        claim: &PromptClaim,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<(), PushFailure> {
         let devices = self.0.store.list_devices(&claim.user).await;
         let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
         self.0.rung.insert(claim.prompt, claim.clone());
         // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
-        if !self.is_out(claim.prompt).await {
+        if !self.is_open(claim.prompt).await || !is_wanted() {
             self.0.rung.remove(&claim.prompt);
             return Err(PushFailure::Refused("the prompt ended before it rang".into()));
         }
+        self.0.listening.tell(&claim.user);
         let push = Arc::clone(&self.law().push);
         push.ring(claim, self.0.clock.moment(), &devices).await.map(|_| ())
     }
 
     /// The prompt ends in the store first; then the phones are told that nobody waits.
-    async fn close_prompt(&self, prompt: PromptId, why: PromptClose) {
+    pub(super) async fn close_prompt(&self, prompt: PromptId, why: PromptClose) {
         let limits = self.limits();
         let _: Result<(), Unavailable> = self
             .settled("ending a prompt", || self.0.store.close_prompt(prompt, why, self.0.clock.moment().wall, &limits))
@@ -244,26 +279,13 @@ impl Engine {
     /// Tells the phones of a prompt that nobody waits any more.
     pub(super) async fn silence(&self, prompt: PromptId) {
         let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
+        self.0.listening.tell(&rung.user);
         if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
             let push = Arc::clone(&self.law().push);
             for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
                 tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
             }
         }
-    }
-
-    /// One look at a code; the same wrong one again is answered from memory (C1).
-    async fn check_code(&self, typed: &TypedCode<'_>) -> Result<CodeOutcome, Unavailable> {
-        if self.0.repeats.knows(typed.user, typed.code, typed.at.tick) {
-            return Ok(CodeOutcome::Wrong);
-        }
-        let outcome = oath::check(&*self.0.store, typed, &self.limits(), &Waits(self)).await;
-        match &outcome {
-            Ok(CodeOutcome::Wrong) => self.0.repeats.wrong(typed.user, typed.code, typed.at.tick),
-            Ok(CodeOutcome::Right { .. }) => self.0.repeats.right(typed.user),
-            Ok(CodeOutcome::Spent | CodeOutcome::Locked { .. } | CodeOutcome::NoToken) | Err(_) => {}
-        }
-        outcome
     }
 
     fn tell_code(&self, outcome: &Result<CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
@@ -289,9 +311,10 @@ impl Engine {
                 self.0.telemetry.emit(Joined { client: &meters, login, prompt_avoided });
             }
             Effect::Record(record) => self.spawn(async move { engine.write_down(record, meters).await }),
-            Effect::Release { login, question, check, record } => self.spawn(async move {
+            Effect::Release { login, question, check, record, until } => self.spawn(async move {
                 let outcome = engine.release(&check, &record).await;
-                if outcome == Ok(ReleaseOutcome::Granted) {
+                // Past the deadline the client was refused, and that is what is told (C1).
+                if outcome == Ok(ReleaseOutcome::Granted) && engine.0.clock.tick() < until {
                     engine.silence_released(&check.means).await;
                     engine.tell_ended(&record, meters, record.user.as_ref());
                     (engine.0.on_record)();
@@ -301,6 +324,7 @@ impl Engine {
             Effect::AskPrimary { .. }
             | Effect::ReadUser { .. }
             | Effect::CheckCode { .. }
+            | Effect::TypeNumber { .. }
             | Effect::ClaimPrompt { .. }
             | Effect::Push { .. }
             | Effect::ExtendPrompt { .. }
@@ -376,7 +400,7 @@ impl Engine {
     }
 
     /// Repeats a call whose commit is unknown until the store can say (C1).
-    async fn settled<T, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T, Unavailable>
+    pub(super) async fn settled<T, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T, Unavailable>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -392,6 +416,15 @@ impl Engine {
                 Err(error) => return Err(self.away(doing, &error)),
             }
         }
+    }
+}
+
+/// What the store said of the phone's digits, as the login takes it.
+fn number_outcome(typed: TypedNumber) -> NumberOutcome {
+    match typed {
+        TypedNumber::Right { device } => NumberOutcome::Right { device },
+        TypedNumber::Wrong | TypedNumber::NotAsked => NumberOutcome::Wrong,
+        TypedNumber::Denied => NumberOutcome::Denied,
     }
 }
 

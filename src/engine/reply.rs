@@ -2,13 +2,14 @@
 //! the rule's own in their place (rules E3), then signed. Nothing unsigned leaves (E1).
 
 use login::Tick;
-use login::answer::{Accept, Answer, Challenge, Reject};
+use login::answer::{Accept, Answer, Challenge, Reject, Text};
 use wire::{
     Attribute, Datagram, Full, HeldAttributes, ReplyAttributes, ReplyCode, ReplyWriter, Salts, SignedReply,
     eap_failure, kind,
 };
 
 use super::ask::Request;
+use crate::language::{self, Language};
 
 /// Text in one attribute (RFC 2865 §5).
 const TEXT_MAX: usize = 253;
@@ -87,14 +88,18 @@ fn write_reject(
         write_held(attributes, writer, salt_seed)?;
     }
     denial.write(writer)?;
-    reject.text.as_deref().map_or(Ok(()), |text| write_text(text, writer))
+    match &reject.text {
+        None => Ok(()),
+        Some(Text::Ours(reason)) => write_text(&language::refusal(spoken(reject.language.as_deref()), *reason), writer),
+        Some(Text::Rule(text)) => write_text(text, writer),
+    }
 }
 
 fn write_challenge(challenge: &Challenge, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2]) -> Result<(), Full> {
     match challenge {
         Challenge::Primary(attributes) => write_held(attributes, writer, salt_seed),
-        Challenge::Ours { text, state } => {
-            write_text(text, writer)?;
+        Challenge::Ours { say, language, state } => {
+            write_text(&language::challenge(spoken(language.as_deref()), *say), writer)?;
             writer.push(Attribute { kind: kind::STATE, value: state })?;
             writer.push(Attribute { kind: kind::PROMPT, value: &PROMPT_ECHO })
         }
@@ -103,6 +108,11 @@ fn write_challenge(challenge: &Challenge, writer: &mut ReplyWriter<'_>, salt_see
 
 fn write_held(attributes: &HeldAttributes, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2]) -> Result<(), Full> {
     attributes.write(writer, &ReplyAttributes::default(), &mut Salts::new(salt_seed))
+}
+
+/// The language that the user chose, or English.
+fn spoken(tag: Option<&str>) -> Language {
+    tag.and_then(Language::of_tag).unwrap_or_default()
 }
 
 /// Reply-Message, in as many attributes as the text needs, never split inside a character.
@@ -139,6 +149,21 @@ mod tests {
         fn overload(self: Box<Self>) {}
     }
 
+    /// As large as it can be, so that a Proxy-State beside it is too much.
+    fn question_of_the_primary() -> Arc<HeldAttributes> {
+        let secret = SharedSecret::new(Secret::new("between us"));
+        let (mut asked, mut answered) = (Datagram::new(), Datagram::new());
+        let sent = RequestWriter::new(Code::AccessRequest, 1, [1; 16], &mut asked).sign(&secret);
+        let context = PacketView::parse(sent.as_bytes()).unwrap().verify(&secret, Demand::Required).unwrap().context();
+        let mut reply = context.reply(ReplyCode::Challenge, &mut answered);
+        (0..15).for_each(|_| reply.push(Attribute::new(kind::REPLY_MESSAGE, &[b'x'; 253])).unwrap());
+        reply.push(Attribute::new(kind::REPLY_MESSAGE, &[b'x'; 200])).unwrap();
+        let reply = reply.sign(&secret).unwrap();
+        let view = PacketView::parse(reply.as_bytes()).unwrap();
+        let reply = view.verify_reply(&secret, &sent, Demand::Required).unwrap();
+        Arc::new(HeldAttributes::decode(&reply, &secret).unwrap())
+    }
+
     /// What leaves instead of a question that is longer than a packet, to a request with these attributes.
     fn instead_of_too_much(list: &[(u8, &[u8])]) -> Vec<(u8, Vec<u8>)> {
         let (secret, mut buffer) = (SharedSecret::new(Secret::new("xyzzy5461")), Datagram::new());
@@ -155,7 +180,7 @@ mod tests {
             on_primary_reject: None,
             secret,
         };
-        let question = Challenge::Ours { text: "x".repeat(5000).into(), state: [1; 16] };
+        let question = Challenge::Primary(question_of_the_primary());
         assert_eq!(send(&Answer::Challenge(question), request, [0; 2], Tick(0)), Err(Full));
         let octets = sent.lock().unwrap().clone();
         let reply = PacketView::parse(&octets).unwrap();
@@ -163,12 +188,12 @@ mod tests {
         reply.attributes().skip(1).map(|attribute| (attribute.kind, attribute.value.to_vec())).collect()
     }
 
-    const PROXY: (u8, &[u8]) = (33, b"1");
+    const PROXY: (u8, &[u8]) = (33, &[b'1'; 60]);
 
     #[test]
     fn what_leaves_instead_of_an_answer_that_does_not_fit_is_one_eap_failure_to_an_eap_asker() {
         let sent = instead_of_too_much(&[PROXY, (79, &[2, 77, 0, 5, 1])]);
-        assert_eq!(sent, [(79, vec![4, 77, 0, 4]), (33, b"1".to_vec())], "rules E4: and no Reply-Message");
+        assert_eq!(sent, [(79, vec![4, 77, 0, 4]), (33, vec![b'1'; 60])], "rules E4: and no Reply-Message");
     }
 
     #[test]
@@ -178,11 +203,11 @@ mod tests {
         let (challenge, response) = (microsoft(11, &[3; 16]), microsoft(25, &[&[42][..], &[1; 49]].concat()));
         let sent = instead_of_too_much(&[PROXY, (26, &challenge), (26, &response)]);
         let error = microsoft(2, b"\x2aE=691 R=0 V=3");
-        assert_eq!(sent, [(26, error), (33, b"1".to_vec())], "rules E4");
+        assert_eq!(sent, [(26, error), (33, vec![b'1'; 60])], "rules E4");
     }
 
     #[test]
     fn what_leaves_instead_of_an_answer_that_does_not_fit_is_a_bare_reject_to_others() {
-        assert_eq!(instead_of_too_much(&[PROXY]), [(33, b"1".to_vec())]);
+        assert_eq!(instead_of_too_much(&[PROXY]), [(33, vec![b'1'; 60])]);
     }
 }

@@ -124,15 +124,22 @@ fn an_argument_goes_in_as_it_is() {
 
 #[test]
 fn english_says_at_the_prompt_what_login_says() {
-    use login::words;
-    for (key, said) in [
-        ("vpn-enter-code", words::ENTER_CODE),
-        ("vpn-wrong-code", words::WRONG_CODE),
-        ("vpn-approve-or-code", words::APPROVE_OR_CODE),
-        ("vpn-approve", words::APPROVE),
-        ("vpn-busy-enter-code", words::BUSY_ENTER_CODE),
+    use login::Number;
+    use login::words::{self, Say};
+    for say in [
+        Say::EnterCode,
+        Say::WrongCode,
+        Say::Approve,
+        Say::ApproveOrCode,
+        Say::BusyEnterCode,
+        Say::OpenApp,
+        Say::OpenAppOrCode,
+        Say::Choose(Number(42)),
+        Say::ChooseOrCode(Number(42)),
+        Say::TypeDigits,
+        Say::WrongDigits,
     ] {
-        assert_eq!(prompt(Language::English, key, &[]), said);
+        assert_eq!(challenge(Language::English, say), say.english());
     }
     for reason in REASONS {
         assert_eq!(refusal(Language::English, reason), words::refusal(reason), "{reason:?}");

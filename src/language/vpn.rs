@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use login::Reason;
+use login::words::Say;
+use login::{Number, Reason};
 
 use super::{Arg, Language, text, text_with};
 
@@ -16,6 +17,25 @@ use super::{Arg, Language, text, text_with};
 pub fn prompt(language: Language, key: &str, args: &[(&str, Arg<'_>)]) -> String {
     // Fluent cuts the spaces at the end of a text.
     text_with(language, key, args) + " "
+}
+
+/// What a challenge of ours asks, in the reader's language.
+#[must_use]
+pub fn challenge(language: Language, say: Say) -> String {
+    let number = |number: Number| [("number", number.shown().into())];
+    match say {
+        Say::EnterCode => prompt(language, "vpn-enter-code", &[]),
+        Say::WrongCode => prompt(language, "vpn-wrong-code", &[]),
+        Say::Approve => prompt(language, "vpn-approve", &[]),
+        Say::ApproveOrCode => prompt(language, "vpn-approve-or-code", &[]),
+        Say::BusyEnterCode => prompt(language, "vpn-busy-enter-code", &[]),
+        Say::OpenApp => prompt(language, "vpn-open-app", &[]),
+        Say::OpenAppOrCode => prompt(language, "vpn-open-app-or-code", &[]),
+        Say::Choose(shown) => prompt(language, "vpn-choose-number", &number(shown)),
+        Say::ChooseOrCode(shown) => prompt(language, "vpn-choose-number-or-code", &number(shown)),
+        Say::TypeDigits => prompt(language, "vpn-type-digits", &[("digits", 6_u64.into())]),
+        Say::WrongDigits => prompt(language, "vpn-wrong-digits", &[("digits", 6_u64.into())]),
+    }
 }
 
 /// What a refusal says.

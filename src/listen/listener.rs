@@ -1,4 +1,5 @@
-//! The receive loop: batches in, one call of the sink for each datagram, until it is cancelled.
+//! The receive loop: batches in, one call of the sink for each datagram, until it is cancelled; then answers only, until
+//! the last that could send one is gone.
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::replier::{Replier, Waiting};
+use super::replier::{Replier, Waiting, WayOut};
 use super::socket::BatchSocket;
 use super::{BindError, Datagram, PACKET_OCTETS_MAX, canonical};
 
@@ -51,12 +52,12 @@ impl Listener {
 }
 
 /// Hands every datagram to `sink` until `cancel` is cancelled. The sink runs in the loop: it may look up, verify and
-/// begin, never wait. Answers sent through a [`Replier`] while the kernel was busy leave from here too, so they stop
-/// with the loop.
+/// begin, never wait; it is dropped with the end of the reading. Answers sent through a [`Replier`] while the kernel was
+/// busy leave from here too, so this ends, and the port is free, when the last replier is gone.
 pub async fn run(listener: Listener, sink: impl Fn(Datagram<'_>), cancel: CancellationToken) {
     let Listener { socket, replier, waiting } = listener;
-    let both = async { tokio::join!(receive(&socket, sink), drain(&replier, waiting)) };
-    let _ = cancel.run_until_cancelled(both).await;
+    let way_out = replier.into_way_out();
+    tokio::join!(cancel.run_until_cancelled(receive(&socket, sink)), drain(&way_out, waiting));
 }
 
 async fn receive(socket: &BatchSocket, sink: impl Fn(Datagram<'_>)) {
@@ -99,8 +100,8 @@ async fn survive(error: &io::Error, failures: u64) {
     tokio::task::yield_now().await;
 }
 
-async fn drain(replier: &Replier, mut waiting: mpsc::Receiver<Waiting>) {
+async fn drain(way_out: &WayOut, mut waiting: mpsc::Receiver<Waiting>) {
     while let Some(answer) = waiting.recv().await {
-        replier.send_waiting(answer).await;
+        way_out.send_waiting(answer).await;
     }
 }

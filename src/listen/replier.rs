@@ -14,11 +14,17 @@ use super::socket::BatchSocket;
 /// Answers that wait for a full send buffer; past it they are dropped (rules G1).
 pub(super) const WAITING_MAX: usize = 256;
 
-/// Sends answers through one socket; a clone is cheap.
+/// Sends answers through one socket; a clone is cheap. The socket stays open while there is one.
 #[derive(Clone)]
 pub struct Replier {
-    socket: Arc<BatchSocket>,
+    way_out: WayOut,
     waiting: mpsc::Sender<Waiting>,
+}
+
+/// The socket, and what did not leave by it.
+#[derive(Clone)]
+pub(super) struct WayOut {
+    socket: Arc<BatchSocket>,
     unsent: Arc<Counts>,
 }
 
@@ -47,36 +53,41 @@ pub(super) struct Waiting {
 impl Replier {
     pub(super) fn new(socket: Arc<BatchSocket>) -> (Self, mpsc::Receiver<Waiting>) {
         let (waiting, receiver) = mpsc::channel(WAITING_MAX);
-        (Self { socket, waiting, unsent: Arc::default() }, receiver)
+        (Self { way_out: WayOut { socket, unsent: Arc::default() }, waiting }, receiver)
     }
 
     /// Sends `bytes` to `to`, leaving from the address `from` that was asked. Never blocks and never fails loudly:
     /// what could not be sent is counted in [`Replier::unsent`].
     pub fn send(&self, bytes: &[u8], to: SocketAddr, from: SocketAddr) {
-        match self.socket.try_send(bytes, to, from) {
+        match self.way_out.socket.try_send(bytes, to, from) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(bytes, to, from),
-            outcome => self.note(outcome, to),
+            outcome => self.way_out.note(outcome, to),
         }
     }
 
     /// What did not leave so far.
     #[must_use]
     pub fn unsent(&self) -> Unsent {
-        Unsent {
-            overload: self.unsent.overload.load(Ordering::Relaxed),
-            refused: self.unsent.refused.load(Ordering::Relaxed),
-        }
+        let Counts { overload, refused } = &*self.way_out.unsent;
+        Unsent { overload: overload.load(Ordering::Relaxed), refused: refused.load(Ordering::Relaxed) }
     }
 
-    pub(super) async fn send_waiting(&self, answer: Waiting) {
-        let outcome = self.socket.send(&answer.bytes, answer.to, answer.from).await;
-        self.note(outcome, answer.to);
+    /// What sends the answers that wait, without keeping the socket open by itself.
+    pub(super) fn into_way_out(self) -> WayOut {
+        self.way_out
     }
 
     fn wait(&self, bytes: &[u8], to: SocketAddr, from: SocketAddr) {
         if self.waiting.try_send(Waiting { bytes: bytes.into(), to, from }).is_err() {
-            self.unsent.overload.fetch_add(1, Ordering::Relaxed);
+            self.way_out.unsent.overload.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl WayOut {
+    pub(super) async fn send_waiting(&self, answer: Waiting) {
+        let outcome = self.socket.send(&answer.bytes, answer.to, answer.from).await;
+        self.note(outcome, answer.to);
     }
 
     fn note(&self, outcome: io::Result<()>, to: SocketAddr) {

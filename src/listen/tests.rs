@@ -128,6 +128,23 @@ async fn cancelling_ends_the_loop_and_frees_the_port() {
 }
 
 #[tokio::test]
+async fn a_socket_that_is_no_longer_read_stays_open_until_the_last_replier_is_gone() {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (bound, replier, cancel) = (listener.local_addr(), listener.replier(), CancellationToken::new());
+    let task = tokio::spawn(run(listener, |_| panic!("read after the end"), cancel.clone()));
+    cancel.cancel();
+    tokio::task::yield_now().await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    peer.send_to(&[1; 30], bound).await.unwrap();
+    replier.send(&[2; 20], peer.local_addr().unwrap(), bound);
+    assert_eq!(soon(peer.recv_from(&mut [0; 100])).await.unwrap(), (20, bound));
+    assert!(!task.is_finished() && Listener::bind(bound).is_err());
+    drop(replier);
+    soon(task).await.unwrap();
+    assert!(Listener::bind(bound).is_ok());
+}
+
+#[tokio::test]
 async fn a_port_in_use_names_who_has_it_and_what_to_do() {
     let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let Err(error) = Listener::bind(first.local_addr()) else { panic!("bound twice") };

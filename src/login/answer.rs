@@ -119,6 +119,18 @@ pub enum Answer {
     Challenge(Challenge),
 }
 
+impl Answer {
+    /// About how many octets it keeps (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Accept(accept) => accept.attributes().bytes(),
+            Self::Reject(reject) => reject.bytes(),
+            Self::Challenge(Challenge::Ours { language, .. }) => language.as_ref().map_or(0, |tag| tag.len()),
+            Self::Challenge(Challenge::Primary(attributes)) => attributes.bytes(),
+        }
+    }
+}
+
 /// An Access-Accept: nothing but both doors makes one.
 #[derive(Clone, Debug)]
 pub struct Accept {
@@ -162,6 +174,17 @@ pub struct Reject {
     pub language: Option<Arc<str>>,
     /// What the primary's Reject may pass on.
     pub attributes: Option<Arc<HeldAttributes>>,
+}
+
+impl Reject {
+    /// About how many octets it keeps (G1).
+    pub(crate) fn bytes(&self) -> usize {
+        let text = match &self.text {
+            Some(Text::Rule(text)) => text.len(),
+            Some(Text::Ours(_)) | None => 0,
+        };
+        text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())
+    }
 }
 
 /// An Access-Challenge.

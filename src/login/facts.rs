@@ -135,6 +135,8 @@ pub struct UserFacts {
     pub bypass: Option<BypassId>,
     /// A phone of the user can prove a number that is chosen or shown on it (B4).
     pub number_phones: bool,
+    /// No phone of the user rings by itself: its app must be opened to be asked, which the prompt says.
+    pub must_open_app: bool,
     /// A phone of the user can ask for a PIN, and a PIN is set (B4).
     pub pin_phones: bool,
 }

@@ -4,6 +4,7 @@
 //! challenge, a re-ask that joins, the repeat of an answer, or nothing. "One login, one prompt" lives here. The
 //! engine holds sessions in a map by L, finds them by State too, and performs what they ask; it decides nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Answer;
@@ -14,6 +15,7 @@ use crate::key::{LoginKey, Proof, StateHash};
 use crate::machine::{Approval, Login, OpenPrompt, Step};
 use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
+use crate::name::{ClientName, RuleName, Station};
 use crate::policy::Join;
 use crate::prompt::{DeviceId, Number, PhoneAnswer, PromptClose, PromptId};
 use crate::record::{LoginId, Reason};
@@ -39,6 +41,46 @@ pub enum Admission {
     Repeat(Answer),
     /// Nothing here is for it; a Reject without effect.
     Refuse(Reason),
+}
+
+/// What a held login waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WaitsFor {
+    /// The primary's answer.
+    Primary,
+    /// The user's answer to the primary's own question.
+    PrimaryAnswer,
+    /// Our own store.
+    Store,
+    /// A phone.
+    Phone,
+    /// A code, or whatever answers our challenge.
+    Answer,
+    /// A phone or the answer to our challenge, whichever comes first.
+    PhoneOrAnswer,
+}
+
+/// One login that is held, for people who look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its id.
+    pub login: LoginId,
+    /// The resolved user, once the primary vouched for one (A2).
+    pub vouched: Option<Arc<str>>,
+    /// What was typed as the name; nobody has vouched for it (F2).
+    pub name: String,
+    /// Through which client.
+    pub client: ClientName,
+    /// From where.
+    pub station: Option<Station>,
+    /// Which rule decides, once one does.
+    pub rule: Option<RuleName>,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+    /// Since when.
+    pub since: Tick,
+    /// How many requests asked for it.
+    pub askers: u32,
 }
 
 /// What one L is owed.
@@ -202,6 +244,11 @@ impl Session {
         self.logins.iter().any(Login::is_held)
     }
 
+    /// The logins that wait here, for people who look.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
+        self.logins.iter().filter_map(|login| login.waiting(self.prompt.is_some()))
+    }
+
     /// The prompt that is out, if one is.
     #[must_use]
     pub fn prompt(&self) -> Option<PromptId> {
@@ -216,9 +263,9 @@ impl Session {
     /// About how many octets it takes (G1).
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.numbers.capacity() * size_of::<Number>()
-            + self.logins.iter().map(Login::bytes).sum::<usize>()
+        let free = self.logins.capacity() - self.logins.len();
+        let numbers = self.numbers.capacity() * size_of::<Number>();
+        size_of::<Self>() + free * size_of::<Login>() + numbers + self.logins.iter().map(Login::bytes).sum::<usize>()
     }
 
     // --- events ------------------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ pub enum Say {
     ApproveOrCode,
     /// Another login of this user has the phone (B2).
     BusyEnterCode,
+    /// The push is still open, on a phone that does not ring by itself.
+    OpenApp,
+    /// The same, and a code also helps.
+    OpenAppOrCode,
     /// Number matching, shown: this number is chosen on the phone (F8).
     Choose(Number),
     /// The same, and a code also helps.
@@ -48,6 +52,10 @@ impl Say {
             Self::ChooseOrCode(number) => {
                 return format!("Choose {} on your phone, then press Enter here. Or enter a code: ", number.shown())
                     .into();
+            }
+            Self::OpenApp => "Open the app on your phone and confirm there, then press Enter here: ",
+            Self::OpenAppOrCode => {
+                "Open the app on your phone and confirm there, then press Enter here. Or enter a code: "
             }
             Self::TypeDigits => "Open the app, confirm there, and type the 6 digits it shows: ",
             Self::WrongDigits => "Those were not the digits on your phone. Type the 6 digits it shows: ",

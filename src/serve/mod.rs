@@ -1,7 +1,7 @@
 //! The composition root: builds the rooms from a configuration, starts them, reloads, drains and ends them.
 //!
 //! It owns every task through one tracker (design: one task owner). Stopping goes from the outside in: new logins are
-//! refused, held ones have their time, sockets close, then the store. It decides nothing about a login.
+//! refused, held ones have their time, sockets are read no more and close once all are answered, then the store. It decides nothing about a login.
 
 mod build;
 mod desk;
@@ -19,6 +19,7 @@ use axum::Router;
 use login::ClientName;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,7 +43,9 @@ use pages::{OpenDoor, Threshold};
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Answers for retransmits are forgotten this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Tasks have so long to end after the drain.
+/// The last answers have so long to leave after the drain: a release that the store is writing down is waited for.
+const DOORS_CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// Tasks have so long to end after that.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a server does not start; each says what to do.
@@ -110,8 +113,10 @@ pub struct Server {
     readiness: Readiness,
     clock: Clock,
     tasks: TaskTracker,
-    /// Ends the sockets.
+    /// Ends the reading of the sockets.
     listening: CancellationToken,
+    /// One for each socket: ends with its last answer.
+    doors: Vec<JoinHandle<()>>,
     /// Ends everything else.
     stop: CancellationToken,
     radius: Vec<SocketAddr>,
@@ -169,6 +174,7 @@ impl Server {
             clock,
             tasks,
             listening,
+            doors: Vec::new(),
             stop,
             portal: None,
             admin: None,
@@ -231,16 +237,17 @@ impl Server {
         self.clock
     }
 
-    /// Stops from the outside in: held logins have `drain_within` to finish, then a Reject (G3).
+    /// Stops from the outside in: held logins have `drain_within` to finish, then a Reject (G3). A socket closes only when
+    /// whoever was let in by it is answered.
     pub async fn stop(self) {
         let within = self.config.policy.limits.drain_within;
         self.telemetry.emit(Stopping { held: self.engine.held(), within });
         self.readiness.stops();
         self.engine.drain(within).await;
+        self.close_doors().await;
         self.tasks.close();
         // The last refusals are being written down; their answers left already.
         self.clock.wait(Duration::from_millis(100)).await;
-        self.listening.cancel();
         self.stop.cancel();
         tokio::select! {
             () = self.tasks.wait() => {}
@@ -280,11 +287,25 @@ impl Server {
         }
     }
 
+    /// The reading ends first, so that nobody comes after the last look at who waits.
+    async fn close_doors(&self) {
+        self.listening.cancel();
+        let end = self.clock.tick().plus(DOORS_CLOSE_WITHIN);
+        while self.doors.iter().any(|door| !door.is_finished()) {
+            if self.clock.tick() >= end {
+                return tracing::warn!("the store did not answer in time, so some requests got no answer");
+            }
+            self.engine.dismiss();
+            self.clock.wait(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Sockets begin to be read, pages to be served, sinks to be fed.
-    fn open(&self, listeners: Vec<Listener>, metrics_listener: TcpListener, recorded: Arc<Notify>) {
+    fn open(&mut self, listeners: Vec<Listener>, metrics_listener: TcpListener, recorded: Arc<Notify>) {
         for listener in listeners {
             let desk = Desk::new(Arc::clone(&self.gate), self.engine.clone(), self.clock, listener.replier());
-            self.tasks.spawn(crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone()));
+            let run = crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone());
+            self.doors.push(self.tasks.spawn(run));
         }
         let pages = ops::serve(metrics_listener, self.telemetry.clone(), self.readiness.clone(), self.stop.clone());
         self.tasks.spawn(pages);

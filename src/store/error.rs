@@ -90,6 +90,14 @@ pub enum Refusal {
     /// A token from which no code could come.
     #[error("the token is refused: {0}")]
     Token(&'static str),
+    /// A bound of ours on what is not one user's.
+    #[error("{most} {what} wait already, which is the most; mend what keeps them waiting")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        most: usize,
+    },
     /// A bound of ours.
     #[error("the user has {most} {what} already, which is the most; remove one first")]
     TooMany {

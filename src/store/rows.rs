@@ -2,6 +2,7 @@
 //!
 //! Nothing here is a table's row; a backend is free to lay it out otherwise. Secrets are [`Secret`], so `Debug` is safe.
 
+use std::fmt;
 use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
@@ -9,8 +10,10 @@ use login::{
     Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus,
     ResolvedUser, Station, TokenId, Wall,
 };
+use subtle::ConstantTimeEq;
 use wire::Secret;
 
+use super::key::hmac;
 use super::web::{DeviceState, Subscription};
 
 /// A user to add.
@@ -47,7 +50,7 @@ pub struct User {
     pub added_at: Wall,
     /// Active tokens, oldest first.
     pub tokens: Vec<Token>,
-    /// Active devices, oldest first.
+    /// Devices in whatever state, oldest first.
     pub devices: Vec<Device>,
     /// Code failures from all unknown stations together (D1).
     pub codes: Bucket,
@@ -171,6 +174,8 @@ pub struct Guess {
     pub tokens: Vec<OpenToken>,
     /// The failures that count for this station (D1); the caller looks at its lock before the code.
     pub bucket: Bucket,
+    /// The last wrong code that counted there, until a success or whoever else forgives all failures (C1).
+    pub wrong: Option<WrongBefore>,
     /// A success from this station within 30 days.
     pub station_known: bool,
     /// The user had a method at some time.
@@ -204,8 +209,62 @@ pub enum GuessOutcome {
         /// Where it stands now.
         mark: Mark,
     },
-    /// No token has this code.
-    Wrong,
+    /// No token has this code. The same one again adds no failure (C1); the answer is *wrong* all the same.
+    Wrong(WrongCode),
+}
+
+/// A wrong code as the store remembers it: a keyed hash, so that nobody reads a code out of the file (F1), compared in
+/// constant time. It says whose code it was and what it was tried on. So it is another one as soon as it could say
+/// something new: for another user or token, after an HOTP counter moved, or after a TOTP clock's drift was learned.
+#[derive(Clone, Copy)]
+pub struct WrongCode(pub(super) [u8; 16]);
+
+impl WrongCode {
+    /// Of this user's code, which was tried on these tokens as they stand.
+    #[must_use]
+    pub fn of(key: &[u8; 32], user: &ResolvedUser, code: &Secret, tried_on: &[OpenToken]) -> Self {
+        let stands: Vec<[[u8; 8]; 2]> =
+            tried_on.iter().map(|open| [open.counter.to_be_bytes(), open.drift_steps.to_be_bytes()]).collect();
+        let mut parts = vec![user.as_str().as_bytes(), code.expose()];
+        for (open, [counter, drift]) in tried_on.iter().zip(&stands) {
+            parts.extend([open.token.id.0.as_bytes(), counter, drift]);
+        }
+        let mut half = [0; 16];
+        half.copy_from_slice(&hmac(key, &parts)[..16]);
+        Self(half)
+    }
+}
+
+impl PartialEq for WrongCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for WrongCode {}
+
+impl fmt::Debug for WrongCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WrongCode(..)")
+    }
+}
+
+/// A wrong code, and when it counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongBefore {
+    /// Which.
+    pub code: WrongCode,
+    /// When it counted; repetitions don't move this.
+    pub since: Wall,
+}
+
+impl WrongBefore {
+    /// Whether `code` at `at` repeats it. There is no end to that: who repeats one code for days learns nothing by it,
+    /// because it is looked at until the next TOTP step ends only. A failure that lies ahead of a clock that was set back is none.
+    #[must_use]
+    pub fn is_repeated_by(&self, code: &WrongCode, at: Wall) -> bool {
+        self.code == *code && self.since <= at
+    }
 }
 
 /// Where a token stands after a use; both kinds only grow (C1).
@@ -278,7 +337,7 @@ impl Channel {
     }
 }
 
-/// An active device.
+/// A device of a user, in whatever state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its id, as commands show it.
@@ -293,6 +352,8 @@ pub struct Device {
     pub added_at: Wall,
     /// How far it is: only active ones count as a method.
     pub state: DeviceState,
+    /// Until when its activation can be used: a waiting one past that is no device any more, and is forgotten when met.
+    pub waits_until: Option<Wall>,
     /// Its key's fingerprint, as page and phone show it: the first 40 bits of SHA-256 over its SPKI, in base32 with a dash.
     pub fingerprint: Option<Arc<str>>,
     /// When it last proved its key.
@@ -316,7 +377,8 @@ pub enum Answered {
     TooLate,
     /// Not the number that the screen shows: the prompt is denied now (F8).
     WrongNumber,
-    /// A yes that brings no number where one is asked for, or may not come from this device: nothing changed (B4).
+    /// A yes that brings no number where one is asked for, or that may not come from this device (B4, F8); or the decline
+    /// that the store app sends once its code was read (F5). Nothing changed.
     NotLike,
 }
 
@@ -335,7 +397,8 @@ pub struct OpenPrompt {
     pub station: Option<Station>,
     /// When it was claimed: the time that a phone shows.
     pub claimed_at: Wall,
-    /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from.
+    /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from;
+    /// the digits of `Typed` are not told here (they read 0), but by `reveal_number`.
     pub asks: Asks,
     /// A test push: for this device alone.
     pub only: Option<DeviceId>,

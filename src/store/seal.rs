@@ -55,6 +55,7 @@ pub(super) struct Seals {
     rows: Zeroizing<[u8; 32]>,
     stations: Zeroizing<[u8; 32]>,
     names: Zeroizing<[u8; 32]>,
+    pub(super) wrong_codes: Zeroizing<[u8; 32]>,
     pub(super) chain: Zeroizing<[u8; 32]>,
     sites: Arc<StoreKey>,
 }
@@ -67,6 +68,7 @@ impl Seals {
             rows: key.derive("rows"),
             stations: key.derive("stations"),
             names: key.derive("unknown names"),
+            wrong_codes: key.derive("wrong codes"),
             chain: key.derive("record chain"),
             sites: Arc::new(key.clone()),
         }
@@ -109,6 +111,11 @@ impl Seals {
     /// A station as the store keys its failures: sixteen octets, whatever the station's length. Empty: none is known.
     pub(super) fn station(&self, octets: &[u8]) -> Vec<u8> {
         hmac(&self.stations[..], &[octets]).iter().take(16).copied().collect()
+    }
+
+    /// A keyed hash of what must be known again but never be read: a code, for its purpose and its user.
+    pub(super) fn keyed(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        hmac(&self.sites.derive(&format!("hash {purpose}"))[..], parts)
     }
 
     /// A name that nobody knows, as it is written down: people type passwords there (rules F2).

@@ -15,8 +15,8 @@ use wire::Secret;
 
 use super::error::StoreError;
 use super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
-    StoredRecord, Token, User,
+    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
+    OpenToken, Stance, StoredRecord, Token, User, WrongCode,
 };
 use super::web::Web;
 
@@ -79,7 +79,10 @@ pub trait Codes: Send + Sync {
         at: Wall,
         limits: &Limits,
     ) -> StoreFuture<'_, Guess>;
+    /// How the store remembers that this code, tried on these tokens as they stand, is wrong. The code itself never enters it.
+    fn wrong_code(&self, user: &ResolvedUser, code: &Secret, tried_on: &[OpenToken]) -> WrongCode;
     /// Commits the use of a code or the failure by one compare-and-set on that version, before anything is revealed.
+    /// The wrong code that counted last for this station counts once (C1), whoever repeats it and wherever.
     /// Repeated under the same `guess_id` it says what it said, without a second effect.
     fn commit_guess(&self, commit: GuessCommit, limits: &Limits) -> StoreFuture<'_, CommittedGuess>;
 }
@@ -94,7 +97,7 @@ pub trait Devices: Send + Sync {
         label: Option<String>,
         at: Wall,
     ) -> StoreFuture<'_, DeviceId>;
-    /// The user's active devices, oldest first; none for an unknown user.
+    /// The user's devices in whatever state, oldest first; none for an unknown user. Only active ones take prompts.
     fn list_devices(&self, user: &ResolvedUser) -> StoreFuture<'_, Vec<Device>>;
     /// Removes a device; the user's open prompts are withdrawn (F5).
     fn remove_device(&self, device: &DeviceId, at: Wall) -> StoreFuture<'_, ()>;

@@ -46,6 +46,8 @@ pub trait Phones: Send + Sync {
     /// Typed number matching: the phone's owner has read who asks and confirms; now the phone may show the digits, and a deny
     /// from this same device without a reason is a no-op (F5). `None`: the prompt asks for no typed number, or has ended.
     fn reveal_number(&self, prompt: PromptId, device: &DeviceId, at: Wall) -> StoreFuture<'_, Option<Number>>;
+    /// The phone takes its confirmation back, because its owner gave a reason for declining: a deny from it counts again (F5).
+    fn unreveal_number(&self, prompt: PromptId, device: &DeviceId) -> StoreFuture<'_, ()>;
     /// The digits come back through the challenge: one compare-and-set, committed before it is told; the third wrong one
     /// denies (F8). Repeated under the same `guess_id` it says what it said.
     fn type_number(
@@ -62,10 +64,12 @@ pub trait Phones: Send + Sync {
 pub trait Pins: Send + Sync {
     /// What a guess is made against; `None`: the user has no PIN.
     fn pin(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Option<Pin>>;
-    /// Commits a guess on that version before it is revealed; false: another guess came first, read again.
+    /// Commits a guess on that version before it is revealed; false: another guess came first, read again. Repeated under
+    /// the same `guess_id` it says what it said, without a second effect.
     fn commit_pin_guess(
         &self,
         user: &ResolvedUser,
+        guess_id: [u8; 16],
         version: u64,
         right: bool,
         tries: u32,
@@ -89,17 +93,26 @@ pub trait PeopleCodes: Send + Sync {
         at: Wall,
     ) -> StoreFuture<'_, ()>;
     /// Spends it by one compare-and-set; five wrong ones void it (F3). An unknown user and one without a code look alike.
+    /// Repeated under the same `guess_id` it says what it said.
     fn spend_code(
         &self,
         user: &ResolvedUser,
         purpose: CodePurpose,
         code: &Secret,
+        guess_id: [u8; 16],
         at: Wall,
     ) -> StoreFuture<'_, CodeSpent>;
     /// Replaces the user's recovery codes.
     fn set_recovery_codes(&self, user: &ResolvedUser, codes: Vec<Secret>, at: Wall) -> StoreFuture<'_, ()>;
-    /// Spends one; false: there is no such unspent code. The caller counts failures as for any code (D1).
-    fn spend_recovery_code(&self, user: &ResolvedUser, code: &Secret, at: Wall) -> StoreFuture<'_, bool>;
+    /// Spends one; false: there is no such unspent code. The caller counts failures as for any code (D1). Repeated under
+    /// the same `guess_id` it says what it said.
+    fn spend_recovery_code(
+        &self,
+        user: &ResolvedUser,
+        code: &Secret,
+        guess_id: [u8; 16],
+        at: Wall,
+    ) -> StoreFuture<'_, bool>;
     /// How many are left.
     fn recovery_codes_left(&self, user: &ResolvedUser) -> StoreFuture<'_, u32>;
     /// An invitation goes out now: false if one went out within a day (F7).
@@ -114,7 +127,7 @@ pub trait Bypasses: Send + Sync {
     fn open_bypass(&self, user: &ResolvedUser, client: &ClientName, at: Wall) -> StoreFuture<'_, Option<BypassId>>;
     /// All open ones of a user, for the pages.
     fn list_bypasses(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Vec<Bypass>>;
-    /// Takes one back.
+    /// Takes one back; one that is spent or unknown is gone anyway.
     fn revoke_bypass(&self, bypass: &BypassId, at: Wall) -> StoreFuture<'_, ()>;
 }
 

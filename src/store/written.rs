@@ -3,6 +3,8 @@
 //! The name is given by the caller, who knows whether it may be written at all (rules F2). Octets from the wire are made
 //! safe to show first. Keys stand in a fixed order, so that the same record is always the same text.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use login::policy::{Tried, Truth};
@@ -10,6 +12,7 @@ use login::{Record, RecordedAnswer, RecordedFactor, Wall};
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::web::Act;
 
 /// The record as one line of JSON.
 pub(super) fn json(record: &Record, user: &str) -> Result<String, StoreError> {
@@ -34,6 +37,43 @@ pub(super) fn json(record: &Record, user: &str) -> Result<String, StoreError> {
         tried: record.tried.iter().map(TriedRule::of).collect(),
     };
     serde_json::to_string(&written).map_err(|error| StoreError::Ours(error.to_string().into()))
+}
+
+/// The record that amends one: the same object, which says first what it amends.
+pub(super) fn amendment_json(record: &Record, user: &str, amends: u64) -> Result<String, StoreError> {
+    let json = json(record, user)?;
+    Ok(format!(r#"{{"amends":{amends},{}"#, json.trim_start_matches('{')))
+}
+
+/// What a person did, as one line of JSON. Names are written as they are: whoever acts has signed in, and acts on somebody
+/// whom the store or the primary knows.
+pub(super) fn act_json(act: &Act, at: Wall) -> Result<String, StoreError> {
+    let written = WrittenAct {
+        act: &act.what,
+        time: time(at),
+        by: &act.by,
+        role: &act.role,
+        user: act.user.as_str(),
+        reason: act.reason.as_deref(),
+        object: act.object.as_deref(),
+        address: act.address,
+    };
+    serde_json::to_string(&written).map_err(|error| StoreError::Ours(error.to_string().into()))
+}
+
+#[derive(Serialize)]
+struct WrittenAct<'a> {
+    act: &'a str,
+    time: String,
+    by: &'a str,
+    role: &'a str,
+    user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
 }
 
 #[derive(Serialize)]

@@ -210,6 +210,7 @@ pub(super) struct ServiceMeters {
     pub(super) store_troubles: Counter,
     pub(super) audit_troubles: Counter,
     pub(super) webhook_troubles: Counter,
+    pub(super) webpush_troubles: Counter,
     pub(super) mail_troubles: Counter,
     pub(super) certificate_troubles: Counter,
 }
@@ -231,6 +232,7 @@ impl ServiceMeters {
             store_troubles: trouble("store"),
             audit_troubles: trouble("audit"),
             webhook_troubles: trouble("webhook"),
+            webpush_troubles: trouble("webpush"),
             mail_troubles: trouble("mail"),
             certificate_troubles: trouble("certificate"),
         }

@@ -33,7 +33,7 @@ pub use happenings::{
     AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
     FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PrimaryAnswered,
     PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused, Reloaded, Retransmitted, StanceLearned,
-    Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebhookTrouble,
+    Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

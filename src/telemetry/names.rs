@@ -43,7 +43,7 @@ pub enum MetricName {
     CommitSeconds,
     /// Policies that were swapped in or refused.
     Reloads,
-    /// Failures of a service beside the login's way: store, audit, webhook, mail, certificate.
+    /// Failures of a service beside the login's way: store, audit, webhook, Web Push, mail, certificate.
     Troubles,
     /// Connections to pages that were closed before a request.
     PageRefusals,
@@ -144,7 +144,7 @@ impl MetricName {
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
             Self::Troubles => {
-                "Failures of the store, the audit file, the push webhook, the mail or a certificate, by service."
+                "Failures of the store, the audit file, the push webhook, Web Push, the mail or a certificate, by service."
             }
             Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
             Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",

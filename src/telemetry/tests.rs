@@ -109,6 +109,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(StoreRecovered);
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
+    telemetry.emit(WebPushTrouble { known_by: "*.push.example", host: "a.push.example", error: &"403" });
     telemetry.emit(MailTrouble { error: &"451" });
     telemetry.emit(PagesOpened { pages: "portal", at: PEER, url: "https://mfa.example.com" });
     telemetry.emit(PageRefused { pages: "portal", why: PageRefusal::Crowded });
@@ -173,6 +174,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_reloads_total{result=\"taken\"} 1",
         "vestibule_reloads_total{result=\"refused\"} 1",
         "vestibule_troubles_total{service=\"store\"} 1",
+        "vestibule_troubles_total{service=\"webpush\"} 1",
     ] {
         assert!(page.lines().any(|each| each == line), "no line `{line}` in:\n{page}");
     }

@@ -107,6 +107,12 @@ impl HeldAttributes {
         self.items.iter().map(Item::encoded_len).fold(0, usize::saturating_add)
     }
 
+    /// About how many octets of memory these take: for a bound, not for a packet.
+    pub fn bytes(&self) -> usize {
+        let items = self.items.len().saturating_mul(size_of::<Item>());
+        size_of::<Self>().saturating_add(self.octets.len()).saturating_add(items)
+    }
+
     /// Octets that the attributes and those that replace some of them take together.
     pub fn encoded_len_with(&self, replaced_by: &ReplyAttributes) -> usize {
         let kept = self.items.iter().map(|item| self.kept_len(item, replaced_by));

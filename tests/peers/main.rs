@@ -2,10 +2,12 @@
 //! signals. Each test is a promise. A peer that is missing fails its test and says what to install; nothing is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
+mod browser;
 mod canary;
 mod commands;
 mod crash;
 mod demo;
+mod demo_page;
 mod freeradius_before;
 mod freeradius_behind;
 mod harness;
@@ -16,3 +18,4 @@ mod operations;
 mod races;
 mod refusals;
 mod stance;
+mod web_push;

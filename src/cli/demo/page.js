@@ -21,7 +21,11 @@ function showScreen(screen) {
 
 function showPhone(view) {
   const known = new Set(view.ringing.map((ring) => ring.prompt));
-  for (const card of [...$("phone").children]) if (!known.has(card.dataset.prompt)) card.remove();
+  for (const card of [...$("phone").children].filter((card) => !known.has(card.dataset.prompt))) {
+    // Whoever tapped with a key stays at the phone, and is not thrown back to the top of the page.
+    if (card.contains(document.activeElement)) $("phone").focus();
+    card.remove();
+  }
   for (const ring of view.ringing) {
     if ([...$("phone").children].some((card) => card.dataset.prompt === ring.prompt)) continue;
     const card = make("div", "", "ring");

@@ -44,8 +44,10 @@ pub(super) const DAVE: Person =
     Person { name: "dave", password: "open-the-doors-9", has: Has::Phone, station: "198.51.100.14" };
 pub(super) const ERIN: Person =
     Person { name: "erin", password: "evergreen-hill-3", has: Has::Totp, station: "198.51.100.15" };
+pub(super) const FRANK: Person =
+    Person { name: "frank", password: "quiet-harbour-8", has: Has::Phone, station: "198.51.100.16" };
 
-pub(super) const EVERYBODY: [Person; 5] = [ALICE, BOB, CAROL, DAVE, ERIN];
+pub(super) const EVERYBODY: [Person; 6] = [ALICE, BOB, CAROL, DAVE, ERIN, FRANK];
 
 /// Where the burglar sits.
 pub(super) const ELSEWHERE: &str = "203.0.113.66";

@@ -73,5 +73,5 @@ pub(super) async fn tap(
     };
     board.hop(Who::Phone, tone, format!("{} taps {word}", ringing.user));
     board.falls_silent(prompt);
-    engine.phone_answers(prompt, ringing.device, answer).await
+    engine.phone_answers(prompt, ringing.device, answer, None).await
 }

@@ -5,14 +5,21 @@
 //! commit names the version that it read. An unknown commit is settled by repeating the very same statement.
 
 use login::limits::Limits;
-use login::{CodeOutcome, Method, Moment, ResolvedUser, Station, Unavailable};
+use login::{CodeOutcome, Method, Moment, ResolvedUser, Station, Unavailable, Wall};
 use wire::Secret;
 
 use super::verify::{Match, verify};
 use crate::factor::BoxFuture;
-use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, OpenToken, StoreError};
+use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, OpenToken, StoreError, WrongCode};
 
-/// How often a guess that others overtook begins anew. A lock (D1) ends a race of wrong codes long before.
+/// Seconds of the shortest TOTP step. A wrong code that is repeated is looked at until the next step ends, for it may have
+/// been typed too early. That costs no failure, so it must buy no more: of one counted failure an attacker tries that one
+/// step besides. Were it looked at for longer, one code repeated for days would be a guess at every step, of which rules D1
+/// count one. So the repetition is *wrong* then without a look, and may go on for ever: it says nothing, so it costs nothing.
+const STEP_S: u64 = 30;
+
+/// How often a guess that others overtook begins anew. A lock (D1) ends a race of different wrong codes long before;
+/// equal ones count once.
 const STALE_TRIES_MAX: u32 = 64;
 
 /// One typed code, and where it was typed.
@@ -62,7 +69,7 @@ pub async fn check(
     let methods: Vec<Method> = typed.methods.iter().copied().filter(|method| method.is_code()).collect();
     for _ in 0..STALE_TRIES_MAX {
         let guess = store.read_guess(typed.user, typed.station, &methods, typed.at.wall, limits).await.map_err(away)?;
-        let (outcome, answer) = match judge(&guess, typed, &methods, limits) {
+        let (outcome, answer) = match judge(store, &guess, typed, &methods, limits) {
             Judged::Known(answer) => return Ok(answer),
             Judged::Commit(outcome, answer) => (outcome, answer),
         };
@@ -82,7 +89,7 @@ enum Judged {
     Commit(GuessOutcome, CodeOutcome),
 }
 
-fn judge(guess: &Guess, typed: &TypedCode<'_>, methods: &[Method], limits: &Limits) -> Judged {
+fn judge(store: &dyn Codes, guess: &Guess, typed: &TypedCode<'_>, methods: &[Method], limits: &Limits) -> Judged {
     let now = typed.at.wall;
     // Rules D1: while codes are off the code is not looked at, so that a lock tells nothing about it.
     if let Some(until) = guess.bucket.lock(now) {
@@ -93,14 +100,26 @@ fn judge(guess: &Guess, typed: &TypedCode<'_>, methods: &[Method], limits: &Limi
     if tokens.is_empty() {
         return Judged::Known(CodeOutcome::NoToken);
     }
+    let code = store.wrong_code(typed.user, typed.code, &tokens);
+    let counted = counted_at(guess, &code, now);
+    if counted.is_some_and(|since| now.unix_seconds() / STEP_S > since.unix_seconds() / STEP_S + 1) {
+        return Judged::Known(CodeOutcome::Wrong);
+    }
     match verify(&tokens, typed.code.expose(), now, limits) {
         Match::Right { token, method, mark } => {
             Judged::Commit(GuessOutcome::Used { token: token.clone(), mark }, CodeOutcome::Right { method, token })
         }
         // Spent once is spent for ever: no commit could change it.
         Match::Spent => Judged::Known(CodeOutcome::Spent),
-        Match::None => Judged::Commit(GuessOutcome::Wrong, CodeOutcome::Wrong),
+        // Rules C1: "A repeated identical wrong code counts once." Its failure is durable, or it had not been read.
+        Match::None if counted.is_some() => Judged::Known(CodeOutcome::Wrong),
+        Match::None => Judged::Commit(GuessOutcome::Wrong(code), CodeOutcome::Wrong),
     }
+}
+
+/// When this very guess was counted, if it is the last one that was.
+fn counted_at(guess: &Guess, code: &WrongCode, now: Wall) -> Option<Wall> {
+    guess.wrong.filter(|wrong| wrong.is_repeated_by(code, now)).map(|wrong| wrong.since)
 }
 
 fn commit_of(typed: &TypedCode<'_>, version: u64, outcome: GuessOutcome) -> GuessCommit {

@@ -5,10 +5,12 @@
 //! channel's own breaker confirms that, *confirmed* (rules A5): a refusal, a limit of ours or a missing device never is.
 
 mod breaker;
+mod outbound;
 mod reach;
 mod signature;
 mod told;
 mod webhook;
+mod webpush;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -24,8 +26,12 @@ pub use breaker::{Admission, Breaker};
 pub use reach::{Reach, Refusal};
 pub use signature::{SIGNATURE_HEADER, sign};
 pub use webhook::{Webhook, WebhookMistake, WebhookSettings};
+pub use webpush::{
+    EndpointRefusal, HOSTS, OnGone, WebPush, WebPushMistake, WebPushSettings, check_endpoint, check_subscription_key,
+};
 
 use crate::factor::BoxFuture;
+use crate::store::web::Subscription;
 use crate::store::{Channel, Device};
 
 /// What is told of one prompt to one device.
@@ -37,6 +43,8 @@ pub struct PushHint {
     pub user: ResolvedUser,
     /// Which of the user's devices.
     pub device: DeviceId,
+    /// Where its push service takes messages for it, if it has told us.
+    pub subscription: Option<Subscription>,
     /// Which appliance asks.
     pub client: ClientName,
     /// From where, as the appliance says.
@@ -129,6 +137,7 @@ impl Push {
             prompt: claim.prompt,
             user: claim.user.clone(),
             device: device.id.clone(),
+            subscription: device.subscription.clone(),
             client: claim.client.clone(),
             station: claim.station.clone(),
             account_name: Arc::clone(&self.account_name),

@@ -1,4 +1,4 @@
-//! Where a webhook may lead: the address is judged after the name was resolved, so that no name leads inside (rules F6).
+//! Where a webhook or a push endpoint may lead: the address is judged after the name was resolved, so that no name leads inside (rules F6).
 //!
 //! [`Resolver`] is all that the HTTP client asks for addresses; what it refuses is never connected to, and a name that has
 //! any refused address has none. An address that stands in the URL itself never reaches a resolver and is judged when
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Which addresses a webhook may lead to.
+/// Which addresses a webhook or a push endpoint may lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The internet only: the default.
@@ -20,7 +20,7 @@ pub enum Reach {
     Private,
 }
 
-/// An address that a webhook may not lead to.
+/// An address that a webhook or a push endpoint may not lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The address.
@@ -30,7 +30,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the webhook leads to {}, {}", self.address, self.why)
+        write!(f, "it leads to {}, {}", self.address, self.why)
     }
 }
 
@@ -46,7 +46,7 @@ impl Reach {
         match (kind(address), self) {
             (Kind::Never, _) => refused("which is no address of a server that may be told of logins"),
             (Kind::Inside, Self::Public) => {
-                refused("an address of the inside; set allow_private = true in [method.push] webhook if that is meant")
+                refused("an address of the inside; set allow_private = true for it in [method.push] if that is meant")
             }
             (Kind::Public, Self::Private) => {
                 refused("an address of the internet, and http is for the inside only; use https")

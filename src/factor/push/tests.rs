@@ -50,6 +50,7 @@ fn device(id: &str, channel: Channel) -> Device {
         label: None,
         added_at: Wall(0),
         state: DeviceState::Active,
+        waits_until: None,
         fingerprint: None,
         seen_at: None,
         agent: None,

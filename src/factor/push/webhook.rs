@@ -4,19 +4,17 @@
 //! answer, at most so many at once. Where it may lead is `reach`'s business (rules F6), whether the notifier counts as away
 //! the breaker's (A5). A refusal (4xx, a redirect, an address out of reach, a limit of ours) is never an outage.
 
-use std::error::Error;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use login::{Unavailable, Wall};
-use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect, retry};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use reqwest::{Client, StatusCode, Url};
 use wire::Secret;
 
 use super::breaker::{Admission, Breaker};
-use super::reach::{Reach, Refusal, Resolver};
+use super::outbound::{self, Queue, causes, drained, innermost, literal};
+use super::reach::{Reach, Refusal};
 use super::signature::{SIGNATURE_HEADER, sign};
 use super::told::Told;
 use super::{PushChannel, PushFailure, PushHint};
@@ -26,17 +24,8 @@ use crate::store::Channel;
 /// From the resolution of the name to the end of the answer.
 const WEBHOOK_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a connection is kept for the next hint.
-const IDLE_FOR: Duration = Duration::from_secs(4);
-
 /// Requests under way at once.
 const IN_FLIGHT_MAX: usize = 128;
-
-/// Requests that wait for one of those to end, as long as one request may take.
-const WAITING_MAX: usize = 4096;
-
-/// Octets of an answer that are read, so that the connection can serve again; what is longer is cut.
-const ANSWER_OCTETS_MAX: usize = 4096;
 
 /// Octets of a hint: names of RADIUS are 253 octets at most, and JSON may write six for one.
 const HINT_OCTETS_MAX: usize = 16 * 1024;
@@ -89,9 +78,7 @@ pub struct Webhook {
     url: Url,
     key: Secret,
     breaker: Mutex<Breaker>,
-    in_flight: Semaphore,
-    waiting: Semaphore,
-    within: Duration,
+    queue: Queue,
 }
 
 impl Webhook {
@@ -113,9 +100,7 @@ impl Webhook {
             url,
             key: settings.key.clone(),
             breaker: Mutex::new(Breaker::default()),
-            in_flight: Semaphore::new(in_flight),
-            waiting: Semaphore::new(WAITING_MAX),
-            within,
+            queue: Queue::new(in_flight, within),
         })
     }
 
@@ -169,7 +154,8 @@ impl Webhook {
         if body.len() > HINT_OCTETS_MAX {
             return Err(Failed::Neither(format!("the hint is longer than {HINT_OCTETS_MAX} octets")));
         }
-        let _permit = self.permit().await?;
+        // Our own queue is never an outage (rules A5).
+        let _permit = self.queue.permit().await.map_err(|full| Failed::Neither(full.to_string()))?;
         let signature = sign(&self.key, at.unix_seconds(), &body);
         let request = self
             .client
@@ -177,20 +163,9 @@ impl Webhook {
             .header("Content-Type", "application/json")
             .header(SIGNATURE_HEADER, signature);
         let answer = request.body(body).send().await.map_err(|error| Failed::of(&error))?;
-        judge(drained(answer).await)
-    }
-
-    /// Our own queue is never an outage (rules A5).
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, Failed> {
-        if let Ok(permit) = self.in_flight.try_acquire() {
-            return Ok(permit);
-        }
-        let full = || Failed::Neither("too many webhook requests wait at once".to_owned());
-        let _waiting = self.waiting.try_acquire().map_err(|_| full())?;
-        match tokio::time::timeout(self.within, self.in_flight.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(full()),
-        }
+        let status = answer.status();
+        drained(answer).await;
+        judge(status)
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -274,18 +249,6 @@ fn judge(status: StatusCode) -> Result<(), Failed> {
     }
 }
 
-/// Reads a short answer to its end, so that the connection can serve again, and cuts a long one. Only the status counts.
-async fn drained(mut answer: Response) -> StatusCode {
-    let (status, mut read) = (answer.status(), 0);
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        read += chunk.len();
-        if read > ANSWER_OCTETS_MAX {
-            break;
-        }
-    }
-    status
-}
-
 fn checked_url(settings: &WebhookSettings) -> Result<(Url, Reach), WebhookMistake> {
     let url = Url::parse(&settings.url).map_err(|error| WebhookMistake::Url(error.to_string()))?;
     let reach = match (url.scheme(), settings.allow_private) {
@@ -304,53 +267,15 @@ fn checked_url(settings: &WebhookSettings) -> Result<(Url, Reach), WebhookMistak
     Ok((url, reach))
 }
 
-/// The address that stands in the URL; odd spellings (`0x7f.1`) are decimal already, by the URL standard.
-fn literal(url: &Url) -> Option<IpAddr> {
-    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
 fn client(settings: &WebhookSettings, url: &Url, reach: Reach, within: Duration) -> Result<Client, WebhookMistake> {
-    let builder = Client::builder()
-        .user_agent("vestibule")
-        .dns_resolver(Resolver(reach))
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .referer(false)
-        .no_proxy()
-        .timeout(within)
-        .pool_max_idle_per_host(8)
-        // Shorter than what servers keep: a connection that closes under a hint would lose it.
-        .pool_idle_timeout(IDLE_FOR)
-        .http1_max_headers(64)
-        .http2_max_header_list_size(16 * 1024);
+    let builder = outbound::builder(reach, within);
     let builder = match &settings.ca {
-        Some(pem) => builder.tls_certs_only(certificates(pem)?),
+        Some(pem) => builder.tls_certs_only(outbound::certificates(pem).map_err(WebhookMistake::Ca)?),
         // Nobody is trusted over plain http, so a system without certificates can have it.
         None if url.scheme() == "http" => builder.tls_certs_only([]),
         None => builder.https_only(true),
     };
     builder.build().map_err(|error| WebhookMistake::Tls(innermost(&error)))
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, WebhookMistake> {
-    let certificates = Certificate::from_pem_bundle(pem).map_err(|error| WebhookMistake::Ca(innermost(&error)))?;
-    if certificates.is_empty() {
-        return Err(WebhookMistake::Ca("it holds none".to_owned()));
-    }
-    Ok(certificates)
-}
-
-/// The last cause alone: those above it repeat it, or the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    fn cause<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-        (*error).source()
-    }
-    let first: &(dyn Error + 'static) = error;
-    std::iter::successors(Some(first), cause)
 }
 
 #[cfg(test)]

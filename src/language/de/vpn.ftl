@@ -10,6 +10,7 @@ vpn-open-app = Öffnen Sie die App auf Ihrem Telefon, bestätigen Sie dort und d
 vpn-open-app-or-code = Öffnen Sie die App auf Ihrem Telefon, bestätigen Sie dort und drücken Sie dann hier die Eingabetaste. Oder geben Sie einen Code ein:
 vpn-type-digits = Öffnen Sie die App, bestätigen Sie dort und geben Sie hier die { $digits } Ziffern ein, die sie anzeigt:
 vpn-wrong-code = Dieser Code war nicht richtig. Warten Sie auf einen neuen Code und geben Sie ihn ein:
+vpn-wrong-digits = Das waren nicht die Ziffern auf Ihrem Telefon. Geben Sie die { $digits } Ziffern ein, die es anzeigt:
 
 vpn-refused = Zugriff verweigert.
 vpn-refused-busy = Eine andere Anmeldung wartet auf Ihr Telefon. Beantworten Sie zuerst diese und versuchen Sie es dann erneut.

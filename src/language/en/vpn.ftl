@@ -10,6 +10,7 @@ vpn-open-app = Open the app on your phone and confirm there, then press Enter he
 vpn-open-app-or-code = Open the app on your phone and confirm there, then press Enter here. Or enter a code:
 vpn-type-digits = Open the app, confirm there, and type the { $digits } digits it shows:
 vpn-wrong-code = That code did not work. Wait for a new code and enter it:
+vpn-wrong-digits = Those were not the digits on your phone. Type the { $digits } digits it shows:
 
 vpn-refused = Access denied.
 vpn-refused-busy = Another login is waiting for your phone. Answer that one first, then try again.

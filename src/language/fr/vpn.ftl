@@ -10,6 +10,7 @@ vpn-open-app = Ouvrez l'application sur votre téléphone et confirmez, puis app
 vpn-open-app-or-code = Ouvrez l'application sur votre téléphone et confirmez, puis appuyez ici sur Entrée. Ou saisissez un code :
 vpn-type-digits = Ouvrez l'application, confirmez, puis saisissez ici les { $digits } chiffres qu'elle affiche :
 vpn-wrong-code = Ce code n'a pas fonctionné. Attendez un nouveau code et saisissez-le :
+vpn-wrong-digits = Ce ne sont pas les chiffres de votre téléphone. Saisissez les { $digits } chiffres qu'il affiche :
 
 vpn-refused = Accès refusé.
 vpn-refused-busy = Une autre connexion attend votre téléphone. Répondez d'abord à celle-là, puis réessayez.

@@ -10,6 +10,7 @@ vpn-open-app = Open de app op uw telefoon, bevestig daar en druk daarna hier op 
 vpn-open-app-or-code = Open de app op uw telefoon, bevestig daar en druk daarna hier op Enter. Of voer een code in:
 vpn-type-digits = Open de app, bevestig daar en typ hier de { $digits } cijfers die u ziet:
 vpn-wrong-code = Die code werkte niet. Wacht op een nieuwe code en voer die in:
+vpn-wrong-digits = Dat waren niet de cijfers op uw telefoon. Typ de { $digits } cijfers die u ziet:
 
 vpn-refused = Toegang geweigerd.
 vpn-refused-busy = Een andere aanmelding wacht op uw telefoon. Beantwoord die eerst en probeer het dan opnieuw.

@@ -13,7 +13,7 @@ mod second;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{HeldAttributes, Secret};
+use wire::{ATTRIBUTE_COUNT_MAX, HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, AskerId, Attempt, Credential};
@@ -26,6 +26,7 @@ use crate::name::{ClientName, GroupName, NameRefused, PrimaryName, ResolvedUser,
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
 use crate::prompt::{Asks, DeviceId, Number, NumberMatch, PromptClaim, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedFactor};
+use crate::session::{Waiting, WaitsFor};
 use crate::words::Say;
 
 use askers::Askers;
@@ -90,6 +91,8 @@ pub(crate) struct Case {
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
     room: usize,
+    /// The same in attributes.
+    places: usize,
 }
 
 /// A State that was answered: who answers it again with the same gets the same (C3).
@@ -116,6 +119,8 @@ struct Inside {
     asks: Asks,
     /// It claimed or joined the prompt that is out: only then is a yes to it one to this login.
     at_phone: bool,
+    /// No phone of the user rings by itself.
+    must_open_app: bool,
 }
 
 impl Inside {
@@ -136,6 +141,7 @@ impl Inside {
     /// What the challenge says while the phone is waited for.
     fn waiting_for_phone(&self) -> Say {
         match (self.asks.number, self.has_codes()) {
+            (NumberMatch::Off, true) if self.must_open_app => Say::OpenAppOrCode,
             (NumberMatch::Off, true) => Say::ApproveOrCode,
             (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
             (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
@@ -145,6 +151,7 @@ impl Inside {
     /// The same, where a code can't help now.
     fn waiting_without_codes(&self) -> Say {
         match self.asks.number {
+            NumberMatch::Off if self.must_open_app => Say::OpenApp,
             NumberMatch::Off => Say::Approve,
             NumberMatch::Shown(number) => Say::Choose(number),
             NumberMatch::Typed(_) => Say::TypeDigits,
@@ -154,6 +161,11 @@ impl Inside {
     fn has_codes(&self) -> bool {
         self.usable.iter().any(|method| method.is_code())
     }
+
+    fn bytes(&self) -> usize {
+        let methods = (self.methods.capacity() + self.usable.capacity()) * size_of::<Method>();
+        self.first.attributes().bytes() + methods + size_of_val(&*self.groups)
+    }
 }
 
 /// A challenge of ours, or of the primary's, that is out.
@@ -162,6 +174,15 @@ struct Open {
     state: StateHash,
     until: Tick,
     challenge: OpenChallenge,
+}
+
+impl Open {
+    fn bytes(&self) -> usize {
+        match &self.challenge {
+            OpenChallenge::Ours { .. } => 0,
+            OpenChallenge::Primary(attributes) => attributes.bytes(),
+        }
+    }
 }
 
 /// What was asked, so that the same can be asked again under the same State (B2).
@@ -629,6 +650,35 @@ impl Login {
         self.at_prompt() || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. })
     }
 
+    /// What it waits for, if it waits for anything.
+    pub(crate) fn waiting(&self, prompt_is_out: bool) -> Option<Waiting> {
+        let waits_for = match &self.stage {
+            Stage::AskingPrimary { .. } => WaitsFor::Primary,
+            Stage::AnsweringPrimary { .. } => WaitsFor::PrimaryAnswer,
+            Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+            | Stage::Releasing { .. } => WaitsFor::Store,
+            Stage::AwaitingPhone { .. } | Stage::Lingering { .. } => WaitsFor::Phone,
+            Stage::AwaitingAnswer { .. } if prompt_is_out => WaitsFor::PhoneOrAnswer,
+            Stage::AwaitingAnswer { .. } => WaitsFor::Answer,
+            Stage::Rejecting { .. } | Stage::Ended { .. } | Stage::Gone => return None,
+        };
+        let case = &self.case;
+        Some(Waiting {
+            login: case.id,
+            vouched: case.vouched.clone(),
+            name: String::from_utf8_lossy(&case.user_octets).into_owned(),
+            client: case.client.clone(),
+            station: case.station.clone(),
+            rule: case.rule.as_ref().map(|rule| rule.name.clone()),
+            waits_for,
+            since: case.began.tick,
+            askers: case.askers.asked(),
+        })
+    }
+
     /// The next moment at which this login must be woken.
     pub(crate) fn deadline(&self) -> Option<Tick> {
         match &self.stage {
@@ -646,24 +696,23 @@ impl Login {
         }
     }
 
-    /// About how many octets it takes, for the bound of the map (G1).
+    /// About how many octets it takes, for the bound of the map (G1). What several parts share counts for each.
     pub(crate) fn bytes(&self) -> usize {
-        let attributes = match &self.stage {
-            Stage::ReadingUser { first, .. } => first.attributes().encoded_len(),
+        let stage = match &self.stage {
+            Stage::ReadingUser { first, .. } => first.attributes().bytes(),
             Stage::CheckingCode { inside, .. }
             | Stage::CheckingNumber { inside, .. }
             | Stage::Claiming { inside, .. }
             | Stage::AwaitingPhone { inside }
-            | Stage::AwaitingAnswer { inside, .. }
-            | Stage::Lingering { inside }
-            | Stage::Releasing { inside, .. } => inside.first.attributes().encoded_len(),
-            Stage::AskingPrimary { .. }
-            | Stage::AnsweringPrimary { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone => 0,
+            | Stage::Lingering { inside } => inside.bytes(),
+            Stage::Releasing { inside, .. } => inside.bytes() + size_of::<Record>(),
+            Stage::AwaitingAnswer { inside, open } => inside.bytes() + open.bytes(),
+            Stage::AnsweringPrimary { open, state, .. } => open.bytes() + state.len(),
+            Stage::Rejecting { reject, .. } => reject.bytes(),
+            Stage::Ended { answer, .. } => answer.bytes(),
+            Stage::AskingPrimary { .. } | Stage::Gone => 0,
         };
-        size_of::<Self>() + self.case.user_octets.len() + self.case.askers.bytes() + attributes
+        size_of::<Self>() + self.case.bytes() + stage
     }
 }
 
@@ -711,8 +760,27 @@ impl Case {
             language: None,
             known: false,
             room: first::PACKET_MAX,
+            places: ATTRIBUTE_COUNT_MAX,
         };
         (case, attempt.credential)
+    }
+
+    /// What it keeps beside itself (G1).
+    fn bytes(&self) -> usize {
+        let names = self.user.as_ref().map_or(0, |user| user.folded().len())
+            + self.user_octets.len()
+            + self.station.as_ref().map_or(0, |station| station.octets().len())
+            + self.vouched.as_ref().map_or(0, |vouched| vouched.len());
+        let typed = match &self.appended {
+            Some(Appended::Code(code)) => code.expose().len(),
+            Some(Appended::Method(_)) | None => 0,
+        };
+        let spent = self.spent.capacity() * size_of::<Spent>()
+            + self.spent.iter().filter_map(|spent| spent.result.as_ref()).map(Answer::bytes).sum::<usize>();
+        let asked = (self.wrong.capacity() + self.wrong_digits.capacity()) * size_of::<Proof>()
+            + self.repeating.capacity() * size_of::<(Question, AskerId)>()
+            + self.askers.bytes();
+        names + typed + spent + asked + size_of_val(&*self.tried)
     }
 
     fn client_policy(&self) -> Option<&ClientPolicy> {
@@ -721,7 +789,7 @@ impl Case {
 
     /// An asker whose Proxy-States leave no room for the Accept is refused by itself; the login waits on (E3).
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
-        let too_large = attempt.asker.overhead > self.room;
+        let too_large = attempt.asker.overhead > self.room || attempt.asker.attributes > self.places;
         if too_large {
             let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });

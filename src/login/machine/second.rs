@@ -391,11 +391,13 @@ impl Case {
         }
     }
 
-    /// Held; or, where a number ties the phone to this very screen, a challenge that shows or asks for it (F8).
+    /// Held; or, where a number ties the phone to this very screen, a challenge that shows or asks for it (F8); or one that
+    /// says to open the app, where no phone rings by itself.
     fn wait_at_prompt(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
+        let silent = inside.must_open_app && self.can_challenge();
         match inside.asks.number {
-            NumberMatch::Off => Stage::AwaitingPhone { inside },
-            NumberMatch::Shown(_) | NumberMatch::Typed(_) => {
+            NumberMatch::Off if !silent => Stage::AwaitingPhone { inside },
+            NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_) => {
                 let say = inside.waiting_for_phone();
                 self.challenge(inside, say, step)
             }

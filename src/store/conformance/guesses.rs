@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Bucket;
-use login::{Method, PhoneAnswer, Station, Wall};
+use login::{Method, PhoneAnswer, Station, TokenId, Wall};
 
-use super::super::{Answered, Channel, CommittedGuess, GuessOutcome, Mark, Store};
+use super::super::{Answered, Channel, CommittedGuess, GuessCommit, GuessOutcome, Mark, Store};
 use super::{
     NOW, Site, after, alice, alice_with_totp, claim, elsewhere, guess, home, hotp, limits, prompt_id, used, user,
-    version,
+    version, wrong,
 };
 
 const COMMITTED: CommittedGuess = CommittedGuess::Committed;
@@ -27,8 +27,8 @@ async fn fail(store: &Arc<dyn Store>, times: u32, station: &Station, from: Wall)
         let (now, _) = bucket(store, station, at).await;
         at = now.lock(at).unwrap_or(at);
         let version = version(store).await;
-        let wrong = guess(1_000_000 + version, version, Some(station.clone()), GuessOutcome::Wrong, at);
-        assert_eq!(store.commit_guess(wrong, &limits()).await.unwrap(), COMMITTED);
+        let failure = guess(1_000_000 + version, version, Some(station.clone()), wrong(store, version).await, at);
+        assert_eq!(store.commit_guess(failure, &limits()).await.unwrap(), COMMITTED);
     }
     at
 }
@@ -75,7 +75,7 @@ pub(crate) async fn of_two_guesses_on_one_version_one_commits(site: &impl Site) 
     let (store, token) = alice_with_totp(site).await;
     let version = version(&store).await;
     assert_eq!(
-        store.commit_guess(guess(1, version, None, GuessOutcome::Wrong, NOW), &limits()).await.unwrap(),
+        store.commit_guess(guess(1, version, None, wrong(&store, 1).await, NOW), &limits()).await.unwrap(),
         COMMITTED
     );
     assert_eq!(store.commit_guess(guess(2, version, None, used(&token, 9), NOW), &limits()).await.unwrap(), STALE);
@@ -98,15 +98,103 @@ pub(crate) async fn five_hundred_guesses_on_one_version_reveal_one(site: &impl S
 
 pub(crate) async fn a_repeated_commit_has_no_second_effect(site: &impl Site) {
     let (store, token) = alice_with_totp(site).await;
-    let wrong = guess(1, version(&store).await, None, GuessOutcome::Wrong, NOW);
+    let failure = guess(1, version(&store).await, None, wrong(&store, 1).await, NOW);
     for _ in 0..7 {
-        assert_eq!(store.commit_guess(wrong.clone(), &limits()).await.unwrap(), COMMITTED);
+        assert_eq!(store.commit_guess(failure.clone(), &limits()).await.unwrap(), COMMITTED);
     }
     assert_eq!(bucket(&store, &home(), NOW).await.0.failures, 1);
     let right = guess(2, version(&store).await, None, used(&token, 5), NOW);
     assert_eq!(store.commit_guess(right.clone(), &limits()).await.unwrap(), COMMITTED);
     // Repeated after a restart, too.
     assert_eq!(site.open().commit_guess(right, &limits()).await.unwrap(), COMMITTED);
+}
+
+/// The wrong code number `n` is committed on the newest version, under an id of its own; says how many failures count then.
+async fn fail_with(store: &Arc<dyn Store>, n: u64, station: &Station, at: Wall) -> u32 {
+    let version = version(store).await;
+    let failure = guess(2_000_000 + version, version, Some(station.clone()), wrong(store, n).await, at);
+    assert_eq!(store.commit_guess(failure, &limits()).await.unwrap(), COMMITTED);
+    bucket(store, station, at).await.0.failures
+}
+
+pub(crate) async fn a_wrong_code_that_is_repeated_counts_once(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    assert_eq!(fail_with(&store, 1, &home(), NOW).await, 1);
+    assert_eq!(fail_with(&store, 1, &home(), after(1)).await, 1);
+    // In a second process, after a restart, and days later.
+    let second = site.open();
+    assert_eq!(fail_with(&second, 1, &home(), after(2)).await, 1);
+    drop((store, second));
+    let risen = site.open();
+    assert_eq!(fail_with(&risen, 1, &home(), after(300_000)).await, 1);
+    let read = risen.read_guess(&alice(), Some(&home()), &Method::ALL, NOW, &limits()).await.unwrap();
+    assert_eq!(read.wrong.map(|wrong| wrong.since), Some(NOW), "repetitions don't lengthen anything");
+    // A clock that was set back finds a failure that has not happened yet.
+    assert_eq!(fail_with(&risen, 1, &home(), Wall(NOW.0 - 1)).await, 2);
+}
+
+pub(crate) async fn alternating_wrong_codes_all_count(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    for n in 1..=4_u64 {
+        assert_eq!(u64::from(fail_with(&store, n % 2, &home(), NOW).await), n);
+    }
+}
+
+pub(crate) async fn a_wrong_code_counts_again_once_it_could_say_something_new(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    assert_eq!(fail_with(&store, 1, &elsewhere(), NOW).await, 1);
+    let hotp = store.add_token(&alice(), hotp(), NOW).await.unwrap();
+    assert_eq!(fail_with(&store, 1, &elsewhere(), NOW).await, 2, "a token that was not there");
+    let right = guess(1, version(&store).await, Some(home()), used(&token, 1), NOW);
+    store.commit_guess(right, &limits()).await.unwrap();
+    let known = store.read_guess(&alice(), Some(&home()), &Method::ALL, NOW, &limits()).await.unwrap();
+    assert!(known.station_known);
+    store.commit_guess(moved(&store, &hotp).await, &limits()).await.unwrap();
+    // Home counts apart now, and its success forgave nothing that a stranger did.
+    let version = version(&store).await;
+    let again = guess(3, version, Some(elsewhere()), wrong(&store, 1).await, NOW);
+    let before = bucket(&store, &elsewhere(), NOW).await.0.failures;
+    store.commit_guess(again, &limits()).await.unwrap();
+    assert_eq!(bucket(&store, &elsewhere(), NOW).await.0.failures, before + 1, "another counter");
+}
+
+/// A use of the counter's first code, from home.
+async fn moved(store: &Arc<dyn Store>, hotp: &TokenId) -> GuessCommit {
+    let outcome = GuessOutcome::Used { token: hotp.clone(), mark: Mark::Hotp { counter: 0 } };
+    guess(2, version(store).await, Some(home()), outcome, NOW)
+}
+
+pub(crate) async fn a_wrong_code_is_remembered_where_it_counted(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let right = guess(1, version(&store).await, Some(home()), used(&token, 1), NOW);
+    store.commit_guess(right, &limits()).await.unwrap();
+    assert_eq!(fail_with(&store, 1, &home(), NOW).await, 1);
+    assert_eq!(fail_with(&store, 1, &elsewhere(), NOW).await, 1, "strangers count apart (D1)");
+    let right = guess(2, version(&store).await, Some(home()), used(&token, 2), NOW);
+    store.commit_guess(right, &limits()).await.unwrap();
+    assert_eq!(fail_with(&store, 1, &home(), NOW).await, 1, "a success forgot it with the failures");
+    store.unblock_user(&alice()).await.unwrap();
+    assert_eq!(fail_with(&store, 1, &elsewhere(), NOW).await, 1, "so did the admin");
+}
+
+pub(crate) async fn parallel_repetitions_of_a_wrong_code_count_once(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    let stores = [Arc::clone(&store), site.open()];
+    let outcome = wrong(&store, 1).await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for n in 0..40_u64 {
+        let (store, outcome) = (Arc::clone(&stores[usize::from(n % 2 == 0)]), outcome.clone());
+        guesses.spawn(async move {
+            loop {
+                let failure = guess(n, version(&store).await, None, outcome.clone(), NOW);
+                if store.commit_guess(failure, &limits()).await.unwrap() == COMMITTED {
+                    return;
+                }
+            }
+        });
+    }
+    guesses.join_all().await;
+    assert_eq!(bucket(&store, &home(), NOW).await.0.failures, 1);
 }
 
 pub(crate) async fn a_guess_is_stale_once_tokens_changed(site: &impl Site) {
@@ -160,8 +248,8 @@ pub(crate) async fn a_locked_station_commits_nothing(site: &impl Site) {
     fail(&store, 5, &home(), NOW).await;
     let right = guess(1, version(&store).await, Some(home()), used(&token, 1), after(59));
     assert_eq!(store.commit_guess(right, &limits()).await.unwrap(), STALE);
-    let wrong = guess(2, version(&store).await, Some(home()), GuessOutcome::Wrong, after(59));
-    assert_eq!(store.commit_guess(wrong, &limits()).await.unwrap(), STALE);
+    let failure = guess(2, version(&store).await, Some(home()), wrong(&store, 1).await, after(59));
+    assert_eq!(store.commit_guess(failure, &limits()).await.unwrap(), STALE);
     assert_eq!(bucket(&store, &home(), NOW).await.0.failures, 5);
 }
 

@@ -41,7 +41,10 @@ macro_rules! every_store_must {
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
             guesses: a_code_works_once, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
                 of_two_guesses_on_one_version_one_commits, five_hundred_guesses_on_one_version_reveal_one,
-                a_repeated_commit_has_no_second_effect, a_guess_is_stale_once_tokens_changed,
+                a_repeated_commit_has_no_second_effect,
+                a_wrong_code_that_is_repeated_counts_once, a_wrong_code_counts_again_once_it_could_say_something_new,
+                alternating_wrong_codes_all_count, a_wrong_code_is_remembered_where_it_counted,
+                parallel_repetitions_of_a_wrong_code_count_once, a_guess_is_stale_once_tokens_changed,
                 failures_lock_and_a_success_forgives, a_stranger_does_not_lock_a_known_station,
                 a_station_is_known_for_thirty_days, a_locked_station_commits_nothing, an_approved_push_unlocks_codes,
                 an_admin_unlocks_codes, used_codes_outlive_a_restart, stations_are_bounded;
@@ -138,6 +141,12 @@ pub(crate) fn guess(id: u64, version: u64, station: Option<Station>, outcome: Gu
     let mut guess_id = [0; 16];
     guess_id[..8].copy_from_slice(&id.to_be_bytes());
     GuessCommit { guess_id, user: alice(), version, station, outcome, at }
+}
+
+/// The wrong code number `n`, tried on alice's tokens as they stand.
+pub(crate) async fn wrong(store: &Arc<dyn Store>, n: u64) -> GuessOutcome {
+    let read = store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap();
+    GuessOutcome::Wrong(store.wrong_code(&alice(), &Secret::new(format!("wrong code {n}")), &read.tokens))
 }
 
 pub(crate) fn used(token: &TokenId, step: u64) -> GuessOutcome {

@@ -2,14 +2,15 @@
 //!
 //! Every guess of a user is a compare-and-set on that user's factor version, so guesses serialise over sockets, processes
 //! and nodes: of 500 that read the same version one commits, and the others read again. `last_step` and `counter` stand in
-//! the condition of their own update, so that no caller, whatever its clock says, can lower them.
+//! the condition of their own update, so that no caller, whatever its clock says, can lower them. The last wrong code of a
+//! bucket stands in its row as a keyed hash, so that the same one again counts once after a restart and in a race, too.
 
 use login::limits::{Bucket, Limits};
 use login::{Method, ResolvedUser, Station, TokenId, Wall};
 use rusqlite::params;
 
 use super::super::error::{Refusal, StoreError};
-use super::super::rows::{CommittedGuess, Guess, GuessCommit, GuessOutcome, Mark};
+use super::super::rows::{CommittedGuess, Guess, GuessCommit, GuessOutcome, Mark, WrongBefore, WrongCode};
 use super::tokens;
 use super::tx::{Tx, count, db, wall};
 use super::users::UserRow;
@@ -25,6 +26,7 @@ pub(super) struct StationBucket {
     key: Vec<u8>,
     pub(super) bucket: Bucket,
     pub(super) known: bool,
+    wrong: Option<WrongBefore>,
 }
 
 /// The bucket of a known station, or else that of all unknown ones together (rules D1).
@@ -37,14 +39,14 @@ pub(super) fn station_bucket(
 ) -> Result<StationBucket, StoreError> {
     if let Some(station) = station {
         let key = tx.seals.station(station.octets());
-        if let Some((bucket, success_at)) = row(tx, owner, &key)?
+        if let Some(Row { bucket, wrong, success_at }) = row(tx, owner, &key)?
             && success_at.is_some_and(|success| at.since(success) <= limits.station_known_for)
         {
-            return Ok(StationBucket { key, bucket, known: true });
+            return Ok(StationBucket { key, bucket, known: true, wrong });
         }
     }
-    let bucket = row(tx, owner, &[])?.map(|(bucket, _)| bucket).unwrap_or_default();
-    Ok(StationBucket { key: Vec::new(), bucket, known: false })
+    let Row { bucket, wrong, .. } = row(tx, owner, &[])?.unwrap_or_default();
+    Ok(StationBucket { key: Vec::new(), bucket, known: false, wrong })
 }
 
 /// How many stations had a success.
@@ -57,14 +59,17 @@ pub(super) fn stations(tx: Tx<'_>, owner: i64) -> Result<usize, StoreError> {
 
 /// All failures are forgotten; known stations stay known.
 pub(super) fn forget_failures(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
-    tx.change("UPDATE buckets SET failures = 0, locked_until = NULL WHERE user = ?1", [owner])?;
+    tx.change(
+        "UPDATE buckets SET failures = 0, locked_until = NULL, wrong = NULL, wrong_at = NULL WHERE user = ?1",
+        [owner],
+    )?;
     Ok(())
 }
 
 /// A push was approved: codes that were off until then are on again (rules D1).
 pub(super) fn unlock_by_push(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
     tx.change(
-        "UPDATE buckets SET failures = 0, locked_until = NULL WHERE user = ?1 AND locked_until = ?2",
+        "UPDATE buckets SET failures = 0, locked_until = NULL, wrong = NULL, wrong_at = NULL WHERE user = ?1 AND locked_until = ?2",
         [owner, db(Wall::NEVER.0)],
     )?;
     Ok(())
@@ -87,6 +92,7 @@ pub(super) fn read(
         version: u64::try_from(owner.version).unwrap_or(0),
         tokens: open,
         bucket: from.bucket,
+        wrong: from.wrong,
         station_known: from.known,
         ever_enrolled: owner.ever_enrolled,
     })
@@ -109,10 +115,15 @@ pub(super) fn commit(tx: Tx<'_>, guess: &GuessCommit, limits: &Limits) -> Result
             if !spend(tx, &owner, token, *mark)? {
                 return Ok(CommittedGuess::Stale);
             }
-            write(tx, owner.id, &from.key, Bucket::default())?;
+            write(tx, owner.id, &from.key, Bucket::default(), None)?;
             remember_station(tx, owner.id, guess.station.as_ref(), guess.at)?;
         }
-        GuessOutcome::Wrong => write(tx, owner.id, &from.key, from.bucket.after_failure(limits, guess.at))?,
+        // Rules C1: "A repeated identical wrong code counts once."
+        GuessOutcome::Wrong(code) if from.wrong.is_some_and(|wrong| wrong.is_repeated_by(code, guess.at)) => {}
+        GuessOutcome::Wrong(code) => {
+            let wrong = WrongBefore { code: *code, since: guess.at };
+            write(tx, owner.id, &from.key, from.bucket.after_failure(limits, guess.at), Some(wrong))?;
+        }
     }
     owner.bump(tx)?;
     remember_guess(tx, owner.id, guess.guess_id)?;
@@ -138,22 +149,37 @@ fn spend(tx: Tx<'_>, owner: &UserRow, token: &TokenId, mark: Mark) -> Result<boo
     Ok(changed > 0)
 }
 
-fn row(tx: Tx<'_>, owner: i64, key: &[u8]) -> Result<Option<(Bucket, Option<Wall>)>, StoreError> {
+/// What the table holds of a bucket.
+#[derive(Default)]
+struct Row {
+    bucket: Bucket,
+    wrong: Option<WrongBefore>,
+    success_at: Option<Wall>,
+}
+
+fn row(tx: Tx<'_>, owner: i64, key: &[u8]) -> Result<Option<Row>, StoreError> {
     tx.one(
-        "SELECT failures, locked_until, success_at FROM buckets WHERE user = ?1 AND station = ?2",
+        "SELECT failures, locked_until, success_at, wrong, wrong_at FROM buckets WHERE user = ?1 AND station = ?2",
         params![owner, key],
         |row| {
             let locked_until = row.get::<_, Option<i64>>(1)?.map(wall);
-            Ok((Bucket { failures: count(row.get(0)?), locked_until }, row.get::<_, Option<i64>>(2)?.map(wall)))
+            let wrong = row.get::<_, Option<[u8; 16]>>(3)?.zip(row.get::<_, Option<i64>>(4)?);
+            Ok(Row {
+                bucket: Bucket { failures: count(row.get(0)?), locked_until },
+                wrong: wrong.map(|(code, since)| WrongBefore { code: WrongCode(code), since: wall(since) }),
+                success_at: row.get::<_, Option<i64>>(2)?.map(wall),
+            })
         },
     )
 }
 
-fn write(tx: Tx<'_>, owner: i64, key: &[u8], bucket: Bucket) -> Result<(), StoreError> {
+fn write(tx: Tx<'_>, owner: i64, key: &[u8], bucket: Bucket, wrong: Option<WrongBefore>) -> Result<(), StoreError> {
+    let (code, since) = wrong.map(|wrong| (wrong.code.0, db(wrong.since.0))).unzip();
     tx.change(
-        "INSERT INTO buckets (user, station, failures, locked_until) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until",
-        params![owner, key, bucket.failures, bucket.locked_until.map(|until| db(until.0))],
+        "INSERT INTO buckets (user, station, failures, locked_until, wrong, wrong_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until, \
+         wrong = excluded.wrong, wrong_at = excluded.wrong_at",
+        params![owner, key, bucket.failures, bucket.locked_until.map(|until| db(until.0)), code, since],
     )?;
     Ok(())
 }
@@ -163,7 +189,8 @@ fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall)
     let Some(station) = station else { return Ok(()) };
     tx.change(
         "INSERT INTO buckets (user, station, success_at) VALUES (?1, ?2, ?3) \
-         ON CONFLICT DO UPDATE SET failures = 0, locked_until = NULL, success_at = max(coalesce(success_at, 0), excluded.success_at)",
+         ON CONFLICT DO UPDATE SET failures = 0, locked_until = NULL, wrong = NULL, wrong_at = NULL, \
+         success_at = max(coalesce(success_at, 0), excluded.success_at)",
         params![owner, tx.seals.station(station.octets()), db(at.0)],
     )?;
     tx.change(
@@ -174,7 +201,8 @@ fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall)
     Ok(())
 }
 
-fn remember_guess(tx: Tx<'_>, owner: i64, guess_id: [u8; 16]) -> Result<(), StoreError> {
+/// Keeps a guess; the latest of each user stay.
+pub(super) fn remember_guess(tx: Tx<'_>, owner: i64, guess_id: [u8; 16]) -> Result<(), StoreError> {
     tx.change("INSERT INTO guesses (guess_id, user) VALUES (?1, ?2)", params![guess_id, owner])?;
     tx.change(
         "DELETE FROM guesses WHERE user = ?1 AND n <= (SELECT n FROM guesses WHERE user = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)",

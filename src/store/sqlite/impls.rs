@@ -9,8 +9,8 @@ use wire::Secret;
 
 use super::super::error::StoreError;
 use super::super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt, Stance,
-    StoredRecord, Token, User,
+    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
+    OpenToken, Stance, StoredRecord, Token, User, WrongCode,
 };
 use super::super::verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users};
 use super::tx::Tx;
@@ -18,14 +18,14 @@ use super::users::UserRow;
 use super::{Sqlite, codes, devices, prompts, records, releases, stances, tokens, users};
 
 impl Sqlite {
-    fn write<'a, T: Send + 'static>(
+    pub(super) fn write<'a, T: Send + 'static>(
         &'a self,
         work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(self.writer.write(work))
     }
 
-    fn read<'a, T: Send + 'static>(
+    pub(super) fn read<'a, T: Send + 'static>(
         &'a self,
         work: impl FnOnce(Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'a, T> {
@@ -120,6 +120,10 @@ impl Codes for Sqlite {
     ) -> StoreFuture<'_, Guess> {
         let (user, station, methods, limits) = (user.clone(), station.cloned(), methods.to_vec(), limits.clone());
         self.read(move |tx| codes::read(tx, &user, station.as_ref(), &methods, at, &limits))
+    }
+
+    fn wrong_code(&self, user: &ResolvedUser, code: &Secret, tried_on: &[OpenToken]) -> WrongCode {
+        WrongCode::of(&self.seals.wrong_codes, user, code, tried_on)
     }
 
     fn commit_guess(&self, commit: GuessCommit, limits: &Limits) -> StoreFuture<'_, CommittedGuess> {

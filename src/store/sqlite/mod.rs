@@ -4,12 +4,22 @@
 //! ([`reader`]). Nothing here blocks an async thread, and no runtime is needed. Other processes (the command line) may open
 //! the same file at the same time: each waits for the other's lock, for [`SqliteOptions::busy`] at most.
 
+mod acts;
+mod asked;
 mod bypasses;
+mod choices;
 mod codes;
 mod devices;
 mod fault;
+mod guesses;
 mod impls;
+mod letters;
+mod numbers;
 mod open;
+mod people_codes;
+mod phones;
+mod pins;
+mod prompt_rows;
 mod prompts;
 mod reader;
 mod records;
@@ -22,6 +32,7 @@ mod tokens;
 mod tx;
 mod users;
 mod web;
+mod web_sessions;
 mod writer;
 
 use std::time::Duration;

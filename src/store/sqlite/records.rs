@@ -2,9 +2,13 @@
 //!
 //! Each row's mac covers the mac before it, its place, its login and its text. The head of the chain, and an anchor every
 //! 1,024 records, are authenticated on their own: a tail that was cut off is missed, and retention may cut at an anchor.
+//! What people did stands in the same chain. A record is never changed: one that turned out otherwise is amended by another.
+
+use std::collections::BTreeSet;
 
 use login::{LoginId, Record, RecordedAnswer, ResolvedUser};
 use rusqlite::{Row, params};
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use super::super::error::StoreError;
@@ -19,23 +23,44 @@ const ANCHOR_EVERY: u64 = 1024;
 
 /// What the record says was answered, if that login has one.
 pub(super) fn answered(tx: Tx<'_>, login: LoginId) -> Result<Option<bool>, StoreError> {
-    tx.one("SELECT accepted FROM records WHERE login = ?1", [id(login)], |row| row.get(0))
+    let written = tx.one("SELECT accepted FROM records WHERE login = ?1", [id(login)], |row| row.get(0))?;
+    Ok(if written == Some(true) && amendment(tx, login)?.is_some() { Some(false) } else { written })
 }
 
-/// Writes a record, once per login; tells its sequence number.
+/// Writes a record, once per login; tells its sequence number. A refusal of a login that the chain has let in amends it: the
+/// release's commit was unknown for longer than its client waited, and what the client got in the end was this.
 pub(super) fn append(tx: Tx<'_>, record: &Record) -> Result<u64, StoreError> {
-    let written = tx.one("SELECT seq FROM records WHERE login = ?1", [id(record.login)], |row| row.get(0))?;
-    if let Some(seq) = written {
-        return Ok(undb(seq));
-    }
     let user = shown_name(tx, record)?;
-    let json = written::json(record, &user)?;
+    let accepted = record.answer == RecordedAnswer::Accept;
+    let written: Option<(i64, bool)> =
+        tx.one("SELECT seq, accepted FROM records WHERE login = ?1", [id(record.login)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    match written {
+        None => link(tx, id(record.login), &user, accepted, &written::json(record, &user)?),
+        Some((seq, true)) if !accepted => {
+            let amended = amendment(tx, record.login)?.map(|amendment| amendment.seq);
+            let json = written::amendment_json(record, &user, undb(seq))?;
+            amended.map_or_else(|| link(tx, amendment_id(tx, record.login), &user, false, &json), Ok)
+        }
+        Some((seq, _)) => Ok(undb(seq)),
+    }
+}
+
+/// Writes an act, once per id; tells its sequence number.
+pub(super) fn append_act(tx: Tx<'_>, act: LoginId, user: &str, json: &str) -> Result<u64, StoreError> {
+    let written = tx.one("SELECT seq FROM records WHERE login = ?1", [id(act)], |row| row.get(0))?;
+    written.map_or_else(|| link(tx, id(act), user, false, json), |seq| Ok(undb(seq)))
+}
+
+/// One more link of the chain.
+fn link(tx: Tx<'_>, login: i64, user: &str, accepted: bool, json: &str) -> Result<u64, StoreError> {
     let before = Head::read(tx)?;
-    let link = Link { seq: before.seq.saturating_add(1), login: id(record.login), user: &user, json: &json };
+    let link = Link { seq: before.seq.saturating_add(1), login, user, json };
     let head = Head { seq: link.seq, mac: link.mac(tx.seals, &before.mac) };
     tx.change(
         "INSERT INTO records (seq, login, user, accepted, json, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![db(link.seq), link.login, user, record.answer == RecordedAnswer::Accept, json, head.mac],
+        params![db(link.seq), link.login, user, accepted, json, head.mac],
     )?;
     head.write(tx)?;
     if head.seq.is_multiple_of(ANCHOR_EVERY) {
@@ -54,15 +79,33 @@ pub(super) fn after(tx: Tx<'_>, seq: u64, limit: usize) -> Result<Vec<StoredReco
     )
 }
 
-/// A user's latest records.
+/// The latest records of a user's logins; of an amended one the amendment.
 pub(super) fn recent(tx: Tx<'_>, user: &ResolvedUser, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
-    let sql = "SELECT seq, login, json FROM records WHERE user = ?1 ORDER BY seq DESC LIMIT ?2";
+    let sql = "SELECT seq, login, json FROM records WHERE user = ?1 AND NOT json GLOB '{\"act\":*' ORDER BY seq DESC LIMIT ?2";
+    // Newest first an amendment comes before what it amends, which may be as many rows more.
+    let rows = tx.all(sql, params![user.as_str(), most(limit.saturating_mul(2))], read)?;
+    let mut amended = BTreeSet::new();
+    let mut shown = Vec::new();
+    for row in rows {
+        amended.extend(Amends::of(&row.json).map(|amends| amends.amends));
+        if !amended.contains(&row.seq) && shown.len() < limit {
+            shown.push(row);
+        }
+    }
+    Ok(shown)
+}
+
+/// The latest acts on a user.
+pub(super) fn acts(tx: Tx<'_>, user: &ResolvedUser, limit: usize) -> Result<Vec<StoredRecord>, StoreError> {
+    let sql =
+        "SELECT seq, login, json FROM records WHERE user = ?1 AND json GLOB '{\"act\":*' ORDER BY seq DESC LIMIT ?2";
     tx.all(sql, params![user.as_str(), most(limit)], read)
 }
 
-/// The record of one login.
+/// The record of one login, or what amends it.
 pub(super) fn of_login(tx: Tx<'_>, login: LoginId) -> Result<Option<StoredRecord>, StoreError> {
-    tx.one("SELECT seq, login, json FROM records WHERE login = ?1", [id(login)], read)
+    let written = tx.one("SELECT seq, login, json FROM records WHERE login = ?1", [id(login)], read)?;
+    Ok(if written.is_some() { amendment(tx, login)?.or(written) } else { None })
 }
 
 /// How far a sink was fed.
@@ -194,11 +237,35 @@ fn shown_name(tx: Tx<'_>, record: &Record) -> Result<String, StoreError> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
-    Ok(StoredRecord {
-        seq: undb(row.get(0)?),
-        login: LoginId(u64::from_be_bytes(row.get::<_, i64>(1)?.to_be_bytes())),
-        json: row.get(2)?,
-    })
+    let json: String = row.get(2)?;
+    let id = LoginId(u64::from_be_bytes(row.get::<_, i64>(1)?.to_be_bytes()));
+    // An amendment's row has an id of its own.
+    let login = Amends::of(&json).and_then(|amends| u64::from_str_radix(&amends.login, 16).ok()).map_or(id, LoginId);
+    Ok(StoredRecord { seq: undb(row.get(0)?), login, json })
+}
+
+/// What an amendment says of itself.
+#[derive(Deserialize)]
+struct Amends {
+    amends: u64,
+    login: String,
+}
+
+impl Amends {
+    fn of(json: &str) -> Option<Self> {
+        json.starts_with(r#"{"amends":"#).then(|| serde_json::from_str(json).ok()).flatten()
+    }
+}
+
+/// What amends the record of this login, if anything does.
+fn amendment(tx: Tx<'_>, login: LoginId) -> Result<Option<StoredRecord>, StoreError> {
+    tx.one("SELECT seq, login, json FROM records WHERE login = ?1", [amendment_id(tx, login)], read)
+}
+
+/// Derived, so that amending may be repeated; keyed, so that it meets no login's own id but by chance.
+fn amendment_id(tx: Tx<'_>, login: LoginId) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = tx.seals.keyed("amendments", &[&login.0.to_be_bytes()]);
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// A login's id bit for bit, as SQLite's integers are signed.

@@ -23,17 +23,17 @@ pub(super) fn release(
     if record.answer != RecordedAnswer::Accept {
         return Err(StoreError::Ours("a release with a record that accepts nobody".into()));
     }
-    // The earlier of both, in case the clock was stepped back while the login was held.
-    if let Some(why) = objection(tx, check, record.time.min(at), at)? {
+    if let Some(why) = objection(tx, check, record, at)? {
         return Ok(refused(why));
     }
     records::append(tx, record)?;
     Ok(ReleaseOutcome::Granted)
 }
 
-/// What speaks against it, if anything; an approval is released on the way.
-fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall, at: Wall) -> Result<Option<Arc<str>>, StoreError> {
-    if users::removed_since(tx, &check.user, began)? {
+/// What speaks against it, if anything; an approval or a bypass is spent last, when nothing else does.
+fn objection(tx: Tx<'_>, check: &ReleaseCheck, record: &Record, at: Wall) -> Result<Option<Arc<str>>, StoreError> {
+    // The earlier of both, in case the clock was stepped back while the login was held.
+    if users::removed_since(tx, &check.user, record.time.min(at))? {
         return Ok(Some("user removed".into()));
     }
     let owner = UserRow::find(tx, &check.user)?;
@@ -44,7 +44,8 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall, at: Wall) -> Result<
         // A rule's excuse holds for people whom only the primary knows, too.
         (Means::Excuse, _) => true,
         (Means::Token(_) | Means::Prompt { .. } | Means::Bypass(_), None) => false,
-        (Means::Bypass(bypass), Some(owner)) => bypasses::spend(tx, owner, bypass, at)?,
+        // Spent below, once nothing else speaks against it.
+        (Means::Bypass(_), Some(_)) => true,
         (Means::Token(token), Some(owner)) => tokens::active(tx, owner.id, &owner.name, token)?.is_some(),
         (Means::Prompt { device, .. }, Some(owner)) => devices::active(tx, owner, device)?.is_some(),
     };
@@ -58,10 +59,15 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, began: Wall, at: Wall) -> Result<
     {
         return Ok(Some("denied".into()));
     }
-    if let Means::Prompt { prompt, device } = &check.means
-        && !prompts::release(tx, &owner, *prompt, device, check.together)?
-    {
-        return Ok(Some("prompt ended".into()));
+    let ended = match &check.means {
+        Means::Prompt { prompt, device } if !prompts::release(tx, &owner, *prompt, device, check.together)? => {
+            Some("prompt ended")
+        }
+        Means::Bypass(bypass) if !bypasses::spend(tx, &owner, bypass, &record.client, at)? => Some("bypass ended"),
+        Means::Prompt { .. } | Means::Bypass(_) | Means::Token(_) | Means::Excuse => None,
+    };
+    if let Some(ended) = ended {
+        return Ok(Some(ended.into()));
     }
     check.open_prompt.map_or(Ok(()), |out| prompts::withdraw(tx, &owner, out))?;
     Ok(None)

@@ -11,7 +11,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -173,3 +173,132 @@ CREATE TABLE stances (
     learned_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// The last wrong code that counted in a bucket, as a keyed hash, and when: the same one again counts no more (rules C1).
+const WRONG_CODES: &str = "
+ALTER TABLE buckets ADD COLUMN wrong BLOB;
+ALTER TABLE buckets ADD COLUMN wrong_at INTEGER;
+";
+
+/// Portal, phones and help desk.
+const PORTAL: &str = "
+-- What a prompt asks is sealed from here on; an older open one has nothing to be checked against.
+UPDATE prompts SET state = 'withdrawn' WHERE state IN ('pending', 'approved');
+ALTER TABLE prompts ADD COLUMN asks BLOB;    -- sealed: number, PIN, for which device, how far the number came
+
+ALTER TABLE users ADD COLUMN prefers TEXT;
+ALTER TABLE users ADD COLUMN language TEXT;
+ALTER TABLE users ADD COLUMN invited_at INTEGER;
+
+-- What was said to a guess of a PIN, an activation or recovery code, a typed number: for a statement that is repeated.
+ALTER TABLE guesses ADD COLUMN said TEXT;
+
+ALTER TABLE devices ADD COLUMN state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('waiting', 'keyed', 'active'));
+ALTER TABLE devices ADD COLUMN spki BLOB;    -- the phone's public key
+ALTER TABLE devices ADD COLUMN server_key BLOB; -- ours for it, sealed
+ALTER TABLE devices ADD COLUMN subscription BLOB; -- sealed: whoever has it may ring the phone
+ALTER TABLE devices ADD COLUMN agent TEXT;
+ALTER TABLE devices ADD COLUMN seen_at INTEGER;
+ALTER TABLE devices ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN told INTEGER NOT NULL DEFAULT 0; -- its silence was told
+ALTER TABLE devices ADD COLUMN code BLOB;    -- keyed hash of the activation code
+ALTER TABLE devices ADD COLUMN waits_until INTEGER;
+ALTER TABLE devices ADD COLUMN needs_test INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN last_wrong BLOB; -- a wrong code that is repeated counts once
+ALTER TABLE devices ADD COLUMN voided_by BLOB; -- hash of the second key (rules F3)
+CREATE INDEX silent_devices ON devices (unanswered) WHERE unanswered > 0 AND told = 0;
+
+CREATE TABLE pins (
+    user INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    hash BLOB,                               -- argon2, sealed together with the columns below; NULL: none is set
+    version INTEGER NOT NULL,                -- only grows, so that a guess at an old PIN never counts for a new one
+    failures INTEGER NOT NULL,
+    locked INTEGER NOT NULL,
+    must_change INTEGER NOT NULL,
+    set_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE people_codes (
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    purpose TEXT NOT NULL,
+    code BLOB NOT NULL,                      -- keyed hash
+    tries INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    last_wrong BLOB,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (user, purpose)
+) STRICT, WITHOUT ROWID;
+
+-- The keyed hash is over the user's name, too: copied to another user it is nobody's code. A spent one is gone.
+CREATE TABLE recovery_codes (
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    code BLOB NOT NULL,
+    PRIMARY KEY (user, code)
+) STRICT, WITHOUT ROWID;
+
+-- Open ones only: a spent one is gone.
+CREATE TABLE bypasses (
+    id TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    client TEXT,                             -- NULL: any
+    granted_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    granted_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    mac BLOB NOT NULL
+) STRICT;
+CREATE INDEX bypasses_by_user ON bypasses (user);
+
+CREATE TABLE web_sessions (
+    id BLOB PRIMARY KEY,                     -- SHA-256 of what the cookie holds
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    realm TEXT NOT NULL,
+    step TEXT NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT,
+    began_at INTEGER NOT NULL,
+    factored_at INTEGER,
+    seen_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    mac BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX web_sessions_by_user ON web_sessions (user, seen_at);
+CREATE INDEX web_sessions_by_end ON web_sessions (ends_at);
+
+CREATE TABLE letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest TEXT NOT NULL UNIQUE,             -- keyed, over text and time: posted again, it is the same letter
+    text BLOB NOT NULL,                      -- sealed
+    tries INTEGER NOT NULL DEFAULT 0,
+    posted_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX letters_by_time ON letters (due_at, id);
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_its_failures() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(FIRST).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO users (name, groups, added_at, mac) VALUES ('alice', '[]', 0, x'');
+             INSERT INTO buckets (user, station, failures, locked_until) VALUES (1, x'', 4, 7)",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        migrate(&mut db).unwrap();
+        let row: (i64, i64, Option<Vec<u8>>, Option<i64>) = db
+            .query_row("SELECT failures, locked_until, wrong, wrong_at FROM buckets", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .unwrap();
+        assert_eq!(row, (4, 7, None, None));
+    }
+}

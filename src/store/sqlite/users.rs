@@ -8,16 +8,31 @@ use rusqlite::{Row, params};
 use wire::Secret;
 
 use super::super::error::{Refusal, StoreError};
-use super::super::rows::{NewUser, User};
+use super::super::rows::{Channel, Device, NewUser, User};
 use super::super::seal::Place;
+use super::super::web::DeviceState;
 use super::tx::{Tx, count, db, wall};
-use super::{codes, devices, prompts, tokens};
+use super::{bypasses, choices, codes, devices, pins, prompts, tokens, web_sessions};
 
 /// Octets of a name, at most (RFC 2865 section 5.1).
 const NAME_OCTETS_MAX: usize = 253;
 
 /// Removed users that are remembered: more than can be removed while a login is held.
 const TOMBSTONES_MAX: i64 = 1000;
+
+/// What goes with a user.
+const TABLES_OF_A_USER: [&str; 10] = [
+    "tokens",
+    "devices",
+    "prompts",
+    "buckets",
+    "guesses",
+    "pins",
+    "people_codes",
+    "recovery_codes",
+    "bypasses",
+    "web_sessions",
+];
 
 /// Why a login of a user with a fraud report is refused.
 pub(super) const FRAUD: &str = "fraud reported";
@@ -145,7 +160,10 @@ pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError>
 
 /// Sets or takes away a local password.
 pub(super) fn set_password(tx: Tx<'_>, user: &ResolvedUser, hash: Option<&Secret>) -> Result<(), StoreError> {
-    write_password(tx, &UserRow::need(tx, user)?, hash)
+    let row = UserRow::need(tx, user)?;
+    write_password(tx, &row, hash)?;
+    // Whoever was signed in by the old one is not any more.
+    web_sessions::close_all(tx, row.id, None).map(drop)
 }
 
 /// The hash of a local password.
@@ -169,6 +187,8 @@ pub(super) fn block(tx: Tx<'_>, user: &ResolvedUser, reason: &str) -> Result<(),
     row.blocked = Some(reason.into());
     row.write(tx)?;
     row.bump(tx)?;
+    bypasses::end_all(tx, row.id)?;
+    web_sessions::close_all(tx, row.id, None)?;
     prompts::withdraw_open(tx, row.id)
 }
 
@@ -185,11 +205,12 @@ pub(super) fn unblock(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError>
 /// Removes a user; only the name and the date stay for a while.
 pub(super) fn remove(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<(), StoreError> {
     let row = UserRow::need(tx, user)?;
-    for table in ["tokens", "devices", "prompts", "buckets", "guesses"] {
+    for table in TABLES_OF_A_USER {
         tx.change(&format!("DELETE FROM {table} WHERE user = ?1"), [row.id])?;
     }
     tx.change(
-        "UPDATE users SET removed_at = ?2, groups = '[]', mail = NULL, password = NULL, blocked = NULL WHERE id = ?1",
+        "UPDATE users SET removed_at = ?2, groups = '[]', mail = NULL, password = NULL, blocked = NULL, \
+         prefers = NULL, language = NULL, invited_at = NULL WHERE id = ?1",
         [row.id, db(at.0)],
     )?;
     tx.change(
@@ -227,26 +248,67 @@ pub(super) fn facts(
     limits: &Limits,
 ) -> Result<UserFacts, StoreError> {
     let Some(row) = UserRow::find(tx, user)? else { return Ok(UserFacts::default()) };
+    let phones: Vec<Device> =
+        devices::of_user(tx, &row)?.into_iter().filter(|device| device.state == DeviceState::Active).collect();
+    let chose = choices::of_owner(tx, &row)?;
+    // A PIN that is locked proves nothing until the help desk resets it.
+    let has_pin = pins::of_owner(tx, &row)?.is_some_and(|pin| !pin.locked);
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
         known: true,
         blocked: row.barred(),
         groups: row.groups.as_slice().into(),
         ever_enrolled: row.ever_enrolled,
-        methods: methods(tx, &row)?,
+        methods: methods(tx, &row, !phones.is_empty())?,
         codes: from.bucket,
         station_known: from.known,
         pushes_quiet_until: row.quiet_until(at),
-        prefers: None,
-        language: None,
+        prefers: chose.method,
+        language: chose.language,
+        // The engine asks for it where the client and the rule may take one.
         bypass: None,
-        number_phones: false,
-        pin_phones: false,
+        must_open_app: phones.iter().any(|phone| phone.channel == Channel::PrivacyIdea)
+            && phones.iter().all(|phone| !rings_by_itself(phone)),
+        number_phones: phones.iter().any(can_number),
+        pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
 }
 
-fn methods(tx: Tx<'_>, row: &UserRow) -> Result<Vec<Method>, StoreError> {
-    let push = devices::of_user(tx, row)?.first().map(|_| Method::Push);
+/// A phone that makes itself heard; the store app must be opened, and the site's notifier is no phone.
+fn rings_by_itself(phone: &Device) -> bool {
+    match phone.channel {
+        Channel::WebPush => phone.subscription.is_some(),
+        Channel::Loopback => true,
+        Channel::Webhook | Channel::PrivacyIdea => false,
+    }
+}
+
+/// The first version of the store app that shows a code which is typed elsewhere; a number that is chosen came earlier.
+const STORE_APP_NUMBERS: [u32; 3] = [4, 7, 0];
+
+/// Whether a phone can prove a number, chosen or typed (rules B4, F8).
+fn can_number(phone: &Device) -> bool {
+    match phone.channel {
+        Channel::WebPush => true,
+        Channel::PrivacyIdea => phone.agent.as_deref().and_then(app_version) >= Some(STORE_APP_NUMBERS),
+        Channel::Webhook | Channel::Loopback => false,
+    }
+}
+
+/// The store app's version, in both forms that it sends: `privacyIDEA-App/4.8.0 android/14`, `privacyIDEA-App / android 4.8.0`.
+fn app_version(agent: &str) -> Option<[u32; 3]> {
+    let words = agent.strip_prefix("privacyIDEA-App")?.split([' ', '/', '+', '-']);
+    words.filter_map(version).next()
+}
+
+fn version(word: &str) -> Option<[u32; 3]> {
+    let mut parts = word.split('.').map(|part| part.parse().ok());
+    let version = [parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?];
+    Some(version)
+}
+
+fn methods(tx: Tx<'_>, row: &UserRow, has_phone: bool) -> Result<Vec<Method>, StoreError> {
+    let push = has_phone.then_some(Method::Push);
     let codes = tokens::of_user(tx, row.id, &row.name)?;
     let has = |method: &Method| push == Some(*method) || codes.iter().any(|token| token.kind.method() == *method);
     Ok(Method::ALL.into_iter().filter(has).collect())

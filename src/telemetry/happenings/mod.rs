@@ -13,7 +13,7 @@ pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, Stance
 pub use pages::{CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
-    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebhookTrouble,
+    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

@@ -196,6 +196,32 @@ impl Happening for WebhookTrouble<'_> {
     }
 }
 
+/// A push service does not take what wakes a phone. Told at once, then once a minute for each entry of the allow-list: hosts
+/// are what phones say, and phones must not be able to fill the log.
+pub struct WebPushTrouble<'a> {
+    /// Which entry of the allow-list the push service is known by.
+    pub known_by: &'a str,
+    /// Its host.
+    pub host: &'a str,
+    /// What went wrong and what to do next; never the endpoint's path or a key.
+    pub error: &'a dyn Display,
+}
+
+impl sealed::Sealed for WebPushTrouble<'_> {}
+impl Happening for WebPushTrouble<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        telemetry.service().webpush_troubles.increment(1);
+        if let Some(more) = telemetry.gate("waking a phone by Web Push", self.known_by).admit(telemetry.now()) {
+            let host = wire::log_safe(self.host.as_bytes());
+            let (error, more) = (wire::log_safe(self.error.to_string().as_bytes()), and_more(more));
+            tracing::error!(
+                target: SENTENCE, service = "webpush", host, error,
+                "webpush: waking a phone through {host} failed: {error}{more}"
+            );
+        }
+    }
+}
+
 /// A letter was not delivered, or the outbox could not be read.
 pub struct MailTrouble<'a> {
     /// What went wrong; never the letter or the password.

@@ -12,17 +12,28 @@ use super::{GENEROUS, until};
 
 pub(crate) struct Child {
     child: tokio::process::Child,
+    group: Pid,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Child {
     pub(crate) fn start(command: &mut Command, package: &str) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Self::spawn(command.stdin(Stdio::null()), package)
+    }
+
+    /// Its standard input ends when this value goes or the tests are killed, whichever way: a sign to end by.
+    pub(crate) fn start_on_a_line(command: &mut Command, package: &str) -> Self {
+        Self::spawn(command.stdin(Stdio::piped()), package)
+    }
+
+    fn spawn(command: &mut Command, package: &str) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; install {package}"));
         let lines = Arc::default();
         tokio::spawn(keep(child.stdout.take().unwrap(), Arc::clone(&lines)));
         tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&lines)));
-        Self { child, lines }
+        let group = Pid::from_raw(i32::try_from(child.id().expect("it was just started")).unwrap());
+        Self { child, group, lines }
     }
 
     pub(crate) fn output(&self) -> String {
@@ -42,6 +53,11 @@ impl Child {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it still runs")
+    }
+
+    /// The process group of one that was started as its leader, also when the leader has ended and others live on.
+    pub(crate) fn group(&self) -> Pid {
+        self.group
     }
 
     pub(crate) fn is_over(&mut self) -> bool {

@@ -4,11 +4,13 @@
 //! made twice. Tests wait for events under a generous limit, never for time to pass.
 
 pub(crate) mod appliance;
+pub(crate) mod browser;
 pub(crate) mod child;
 pub(crate) mod freeradius;
 pub(crate) mod notifier;
 pub(crate) mod oath;
 pub(crate) mod phone;
+pub(crate) mod push_service;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
@@ -40,7 +42,12 @@ pub(crate) fn at(port: u16) -> SocketAddr {
 }
 
 /// Looks again and again until there is something, and fails with `what` if it never comes.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    comes(look).await.unwrap_or_else(|| panic!("this never came: {what}"))
+}
+
+/// Looks again and again until there is something; none if it never comes.
+pub(crate) async fn comes<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let looking = async {
         let mut again = tokio::time::interval(Duration::from_millis(10));
         loop {
@@ -50,5 +57,5 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
             }
         }
     };
-    tokio::time::timeout(GENEROUS, looking).await.unwrap_or_else(|_| panic!("this never came: {what}"))
+    tokio::time::timeout(GENEROUS, looking).await.ok()
 }

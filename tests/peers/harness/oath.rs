@@ -16,10 +16,14 @@ pub(crate) fn hotp(seed: &[u8], counter: u64) -> String {
 }
 
 /// The code of now.
-#[expect(clippy::disallowed_methods, reason = "the phone's own clock")]
 pub(crate) fn totp(seed: &[u8]) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    hotp(seed, now.as_secs() / 30)
+    hotp(seed, unix_now() / 30)
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the phone's own clock")]
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A seed of one's own for each name.

@@ -115,6 +115,12 @@ impl Plan {
         self
     }
 
+    /// Refusals wait so long, instead of not at all.
+    pub(crate) fn refusing_after(mut self, delay: &str) -> Self {
+        self.limits = self.limits.replace("reject_delay = \"0s\"", &format!("reject_delay = \"{delay}\""));
+        self
+    }
+
     /// More sections.
     pub(crate) fn and(mut self, lines: &str) -> Self {
         self.more += lines;
@@ -299,11 +305,7 @@ impl Site {
 
     /// The sum of all samples of a metric whose labels hold these words.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let page = self.page("/metrics").await.unwrap_or_default();
-        let samples =
-            page.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
-        let ours = samples.filter(|line| labels.iter().all(|label| line.contains(label)));
-        ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        sum_of(&self.page("/metrics").await.unwrap_or_default(), name, labels)
     }
 
     /// Waits until a metric has come to this number at least.
@@ -370,7 +372,7 @@ impl House {
     }
 
     pub(crate) async fn presses(&self, hint: &PushHint, answer: PhoneAnswer) -> Answered {
-        self.server.engine().phone_answers(hint.prompt, hint.device.clone(), answer).await.unwrap()
+        self.server.engine().phone_answers(hint.prompt, hint.device.clone(), answer, None).await.unwrap()
     }
 
     /// Waits for so many records and returns them in their order.
@@ -384,6 +386,14 @@ impl House {
         })
         .await
     }
+}
+
+/// The sum of all samples of a metric on a page whose labels hold these words.
+pub(crate) fn sum_of(page: &str, name: &str, labels: &[&str]) -> f64 {
+    let samples =
+        page.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
+    let ours = samples.filter(|line| labels.iter().all(|label| line.contains(label)));
+    ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// Every record of a store.

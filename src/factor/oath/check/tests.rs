@@ -10,7 +10,10 @@ use login::{Tick, TokenId, Wall};
 use super::*;
 use crate::factor::oath::testing::{SEED, hotp_token, totp_token};
 use crate::factor::oath::{code_at, hotp};
-use crate::store::{Algorithm, Mark, StoreFuture, Trouble};
+use crate::store::{
+    Algorithm, Mark, NewToken, NewUser, Sqlite, SqliteOptions, StoreFuture, StoreKey, Tokens, Trouble, Users,
+    WrongBefore,
+};
 
 const NOW: Wall = Wall(1_700_000_010_000);
 
@@ -32,6 +35,7 @@ struct Kept {
     version: u64,
     tokens: Vec<OpenToken>,
     bucket: Bucket,
+    wrong: Option<WrongBefore>,
     settled: HashMap<[u8; 16], u64>,
 }
 
@@ -53,9 +57,13 @@ impl Fake {
         let version = kept.version;
         kept.settled.insert(commit.guess_id, version);
         match &commit.outcome {
-            GuessOutcome::Wrong => kept.bucket = kept.bucket.after_failure(limits, commit.at),
+            GuessOutcome::Wrong(code) if kept.wrong.is_some_and(|wrong| wrong.is_repeated_by(code, commit.at)) => {}
+            GuessOutcome::Wrong(code) => {
+                kept.bucket = kept.bucket.after_failure(limits, commit.at);
+                kept.wrong = Some(WrongBefore { code: *code, since: commit.at });
+            }
             GuessOutcome::Used { token, mark } => {
-                kept.bucket = Bucket::default();
+                (kept.bucket, kept.wrong) = (Bucket::default(), None);
                 let open = kept.tokens.iter_mut().find(|open| open.token.id == *token).unwrap();
                 match *mark {
                     Mark::Totp { step, drift_steps } => {
@@ -99,8 +107,12 @@ impl Codes for Fake {
             let kept = self.kept.lock().unwrap();
             let tokens =
                 kept.tokens.iter().filter(|open| methods.contains(&open.token.kind.method())).cloned().collect();
-            Ok(Guess { version: kept.version, tokens, bucket: kept.bucket, ..Guess::default() })
+            Ok(Guess { version: kept.version, tokens, bucket: kept.bucket, wrong: kept.wrong, ..Guess::default() })
         })
+    }
+
+    fn wrong_code(&self, user: &ResolvedUser, code: &Secret, tried_on: &[OpenToken]) -> WrongCode {
+        WrongCode::of(&[7; 32], user, code, tried_on)
     }
 
     fn commit_guess(&self, commit: GuessCommit, limits: &Limits) -> StoreFuture<'_, CommittedGuess> {
@@ -165,8 +177,14 @@ fn shown(store: &Fake, at: Wall) -> Secret {
 }
 
 fn wrong_code(store: &Fake) -> Secret {
-    let right = shown(store, NOW);
-    Secret::new(if right.expose() == b"000000" { "000001" } else { "000000" })
+    wrong_codes(store).remove(0)
+}
+
+/// Codes that are no step's around now.
+fn wrong_codes(store: &Fake) -> Vec<Secret> {
+    let right: Vec<Secret> = (0..9).map(|step| shown(store, Wall(NOW.0 - 120_000 + step * 30_000))).collect();
+    let codes = (0..220).map(|n| Secret::new(format!("{n:06}")));
+    codes.filter(|code| !right.contains(code)).collect()
 }
 
 #[tokio::test]
@@ -204,10 +222,9 @@ async fn of_five_hundred_parallel_guesses_with_one_code_one_is_right() {
 #[tokio::test]
 async fn parallel_wrong_guesses_serialise_until_the_lock() {
     let (store, login) = (Arc::new(Fake::holding(vec![totp_token("t")])), Arc::new(Login::new()));
-    let code = wrong_code(&store);
     let mut all = tokio::task::JoinSet::new();
-    for _ in 0..200 {
-        let (store, login, code) = (Arc::clone(&store), Arc::clone(&login), code.clone());
+    for code in wrong_codes(&store).into_iter().take(200) {
+        let (store, login) = (Arc::clone(&store), Arc::clone(&login));
         all.spawn(async move { login.types(&store, &code, NOW).await });
     }
     let outcomes = all.join_all().await;
@@ -219,8 +236,8 @@ async fn parallel_wrong_guesses_serialise_until_the_lock() {
 #[tokio::test]
 async fn while_locked_the_right_code_is_not_looked_at() {
     let (store, login) = (Fake::holding(vec![totp_token("t")]), Login::new());
-    for _ in 0..5 {
-        assert_eq!(login.types(&store, &wrong_code(&store), NOW).await, Ok(CodeOutcome::Wrong));
+    for code in wrong_codes(&store).iter().take(5) {
+        assert_eq!(login.types(&store, code, NOW).await, Ok(CodeOutcome::Wrong));
     }
     let until = Wall(NOW.0 + 60_000);
     let code = shown(&store, NOW);
@@ -264,6 +281,117 @@ async fn an_unknown_failure_counts_once() {
     *store.unknown.lock().unwrap() = vec![true; 2];
     assert_eq!(login.types(&store, &wrong_code(&store), NOW).await, Ok(CodeOutcome::Wrong));
     assert_eq!(store.failures(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_that_was_never_settled_counts_once_when_the_code_is_typed_again() {
+    for written in [true, false] {
+        let (store, login) = (Fake::holding(vec![totp_token("t")]), Login::new());
+        *store.unknown.lock().unwrap() = vec![written; 4];
+        let code = wrong_code(&store);
+        assert!(login.types(&store, &code, NOW).await.is_err());
+        assert_eq!(login.types(&store, &code, NOW).await, Ok(CodeOutcome::Wrong));
+        assert_eq!(store.failures(), 1, "written: {written}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_code_that_is_repeated_counts_once_and_alternating_ones_all_count() {
+    let (store, login) = (Fake::holding(vec![totp_token("t")]), Login::new());
+    let codes = wrong_codes(&store);
+    for later in [0, 1, 29_999, 30_000, 86_400_000] {
+        assert_eq!(login.types(&store, &codes[0], Wall(NOW.0 + later)).await, Ok(CodeOutcome::Wrong));
+    }
+    assert_eq!((store.failures(), store.commits.load(Ordering::Relaxed)), (1, 1));
+    for n in [1, 0, 1] {
+        assert_eq!(login.types(&store, &codes[n], NOW).await, Ok(CodeOutcome::Wrong));
+    }
+    assert_eq!(store.failures(), 4);
+}
+
+#[tokio::test]
+async fn parallel_repetitions_of_a_wrong_code_count_once() {
+    let (store, login) = (Arc::new(Fake::holding(vec![totp_token("t")])), Arc::new(Login::new()));
+    let code = wrong_code(&store);
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let (store, login, code) = (Arc::clone(&store), Arc::clone(&login), code.clone());
+        all.spawn(async move { login.types(&store, &code, NOW).await });
+    }
+    assert!(all.join_all().await.into_iter().all(|outcome| outcome == Ok(CodeOutcome::Wrong)));
+    assert_eq!(store.failures(), 1);
+}
+
+#[tokio::test]
+async fn a_code_that_was_typed_a_step_too_early_is_right_at_the_next_one() {
+    let (store, login) = (Fake::holding(vec![totp_token("t")]), Login::new());
+    let early = shown(&store, Wall(NOW.0 + 60_000));
+    assert_eq!(login.types(&store, &early, NOW).await, Ok(CodeOutcome::Wrong));
+    assert_eq!(login.types(&store, &early, Wall(NOW.0 + 29_999)).await, Ok(CodeOutcome::Wrong));
+    assert_eq!(login.types(&store, &early, Wall(NOW.0 + 59_999)).await, right(Method::Totp, "t"));
+}
+
+/// Of one counted failure the next step is tried too, and never another: repeating one code for ever is no way around D1.
+#[tokio::test]
+async fn a_code_that_is_repeated_for_ever_is_tried_on_no_later_step() {
+    let (store, login) = (Fake::holding(vec![totp_token("t")]), Login::new());
+    let lucky = shown(&store, Wall(NOW.0 + 300_000));
+    for seconds in (0..600).step_by(10) {
+        let at = Wall(NOW.0 + seconds * 1000);
+        assert_eq!(login.types(&store, &lucky, at).await, Ok(CodeOutcome::Wrong), "after {seconds} s");
+    }
+    assert_eq!((store.failures(), store.token(0).last_step), (1, None));
+    let next = shown(&store, Wall(NOW.0 + 600_000));
+    assert_eq!(login.types(&store, &next, Wall(NOW.0 + 600_000)).await, right(Method::Totp, "t"));
+}
+
+#[tokio::test]
+async fn a_repeated_code_is_looked_at_anew_once_its_token_is_there() {
+    let (store, login) = (Fake::holding(vec![totp_token("t")]), Login::new());
+    let code = hotp(Algorithm::Sha1, SEED, 0, 6);
+    assert_eq!(login.types(&store, &code, NOW).await, Ok(CodeOutcome::Wrong));
+    store.kept.lock().unwrap().tokens.push(hotp_token("h"));
+    assert_eq!(login.types(&store, &code, Wall(NOW.0 + 600_000)).await, right(Method::Hotp, "h"));
+}
+
+/// Two processes on one file, and a third after both are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_processes_and_restarts_a_repeated_wrong_code_counts_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = StoreKey::generate(&directory.path().join("store.key")).unwrap();
+    let url = format!("sqlite:{}", directory.path().join("vestibule.db").display());
+    let open = || Sqlite::open(&url, &key, SqliteOptions::default()).unwrap();
+    let (one, two) = (open(), open());
+    let alice = ResolvedUser::new("alice");
+    let user = NewUser { name: alice.clone(), groups: Vec::new(), mail: None, password_hash: None };
+    one.add_user(user, NOW).await.unwrap();
+    let token = NewToken {
+        kind: totp_token("t").token.kind,
+        seed: Secret::new(SEED),
+        digits: 6,
+        algorithm: Algorithm::Sha1,
+        label: None,
+    };
+    one.add_token(&alice, token, NOW).await.unwrap();
+    let code = wrong_code(&Fake::holding(vec![totp_token("t")]));
+    let typed = |store: Sqlite, n: u8| {
+        let (user, code) = (alice.clone(), code.clone());
+        async move {
+            let at = Moment { tick: Tick(0), wall: NOW };
+            let methods = &[Method::Totp];
+            let typed = TypedCode { guess_id: [n; 16], user: &user, station: None, code: &code, methods, at };
+            check(&store, &typed, &Limits::default(), &Tries(3)).await
+        }
+    };
+    let mut all = tokio::task::JoinSet::new();
+    for n in 0..100 {
+        all.spawn(typed(if n % 2 == 0 { one.clone() } else { two.clone() }, n));
+    }
+    assert!(all.join_all().await.into_iter().all(|outcome| outcome == Ok(CodeOutcome::Wrong)));
+    drop((one, two));
+    let risen = open();
+    assert_eq!(typed(risen.clone(), 200).await, Ok(CodeOutcome::Wrong));
+    assert_eq!(risen.show_user(&alice).await.unwrap().unwrap().codes.failures, 1);
 }
 
 #[tokio::test]

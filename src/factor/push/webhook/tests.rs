@@ -170,6 +170,7 @@ fn hint(user: &str, seconds: u64) -> PushHint {
         prompt: PromptId([0xab; 16]),
         user: ResolvedUser::new(user),
         device: DeviceId("d1".into()),
+        subscription: None,
         client: ClientName::new("hq-asa"),
         station: Some(Station::new(b"203.0.113.9")),
         account_name: "Example Corp".into(),
@@ -325,8 +326,8 @@ async fn our_own_queue_is_never_an_outage() {
     let told = Arc::new(Notify::new());
     let notifier = Notifier::that(Answers::When(Arc::clone(&told))).await;
     let webhook = Webhook::with(&settings(&notifier.url()), Duration::from_secs(3600), 1).unwrap();
-    let waiting = webhook.waiting.try_acquire_many(u32::try_from(WAITING_MAX).unwrap()).unwrap();
-    let busy = webhook.in_flight.try_acquire().unwrap();
+    let waiting = webhook.queue.fill_waiting();
+    let busy = webhook.queue.permit().await.unwrap();
     assert!(refused(&webhook.ring(&hint("alice", 0)).await).contains("too many"));
     drop((waiting, busy));
     told.notify_one();

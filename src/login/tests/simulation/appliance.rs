@@ -279,14 +279,20 @@ impl World {
                 85..=88 => Typing::Empty,
                 _ => Typing::Replayed,
             },
-            Some(Say::EnterCode | Say::WrongCode | Say::Approve | Say::ApproveOrCode | Say::BusyEnterCode) => {
-                match roll {
-                    0..=49 => Typing::Right,
-                    50..=64 => Typing::Empty,
-                    65..=79 => Typing::Wrong,
-                    _ => Typing::Replayed,
-                }
-            }
+            Some(
+                Say::EnterCode
+                | Say::WrongCode
+                | Say::Approve
+                | Say::ApproveOrCode
+                | Say::BusyEnterCode
+                | Say::OpenApp
+                | Say::OpenAppOrCode,
+            ) => match roll {
+                0..=49 => Typing::Right,
+                50..=64 => Typing::Empty,
+                65..=79 => Typing::Wrong,
+                _ => Typing::Replayed,
+            },
         };
         let after = match self.dice.below(100) {
             0..=3 => self.dice.between(119_000, 140_000),

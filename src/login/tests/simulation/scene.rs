@@ -33,6 +33,8 @@ pub(crate) struct Person {
     pub(crate) number_phones: bool,
     /// They can ask for a PIN, and one is set (B4).
     pub(crate) pin_phones: bool,
+    /// None of them rings by itself.
+    pub(crate) must_open_app: bool,
     /// What this person chose to be asked for first.
     pub(crate) prefers: Option<Method>,
     /// The primary asks this person something of its own.
@@ -50,6 +52,7 @@ const fn person(name: &'static str, password: &'static str, groups: &'static [&'
         number_phones: true,
         pin_phones: true,
         prefers: None,
+        must_open_app: false,
         asked_by_primary: false,
     }
 }
@@ -77,7 +80,7 @@ pub(crate) static PEOPLE: [Person; 13] = [
     Person { phones: PHONES, pin_phones: false, ..person("frank", "frank,654321", &["staff"]) },
     Person { totp: Some("t-gina"), asked_by_primary: true, ..person("gina", "pw-gina", &["staff"]) },
     Person { phones: PHONE, ..person("pia", "pw-pia", &["pilots"]) },
-    Person { phones: PHONES, ..person("vera", "pw-vera", &["staff"]) },
+    Person { phones: PHONES, must_open_app: true, ..person("vera", "pw-vera", &["staff"]) },
     person("erin", "pw-erin", &[]),
     person("svc-backup", "pw-svc", &[]),
 ];

@@ -78,6 +78,7 @@ impl Store {
                 .map(|(id, _)| id.clone()),
             number_phones: person.number_phones && !row.phones.is_empty(),
             pin_phones: person.pin_phones && !row.phones.is_empty(),
+            must_open_app: person.must_open_app,
             ..UserFacts::default()
         }
     }

@@ -134,7 +134,13 @@ impl House {
     // --- who asks ----------------------------------------------------------------------------------------------
 
     pub(crate) fn ask(&mut self, ask: &Ask) -> AskerId {
-        let attempt = self.attempt(ask);
+        self.ask_with(ask, 1)
+    }
+
+    /// The same, where an answer to it has so many attributes of its own.
+    pub(crate) fn ask_with(&mut self, ask: &Ask, attributes: usize) -> AskerId {
+        let mut attempt = self.attempt(ask);
+        attempt.asker.attributes = attributes;
         let asker = attempt.asker.id;
         let held = match attempt.state {
             Some(state) => self.sessions.iter().find(|(_, session)| session.states().any(|known| known == state)),
@@ -167,6 +173,7 @@ impl House {
                 since: now,
                 until: now.plus(patience(Duration::from_secs(30))),
                 overhead: ask.overhead,
+                attributes: 1,
             },
             client: ClientName::new(ask.client),
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
@@ -440,6 +447,19 @@ impl House {
 
     pub(crate) fn releases(&self) -> usize {
         self.count(|effect| matches!(effect, Effect::Release { .. }))
+    }
+
+    /// What the sessions say they take, for the bound on all of them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sessions.values().map(Session::bytes).sum()
+    }
+
+    /// The primary answers its newest question with these attributes.
+    pub(crate) fn primary_answers(&mut self, answer: impl Fn(ResolvedUser) -> PrimaryAnswer) {
+        self.answer_newest(|effect| {
+            let Effect::AskPrimary { login, question, claimed, .. } = effect else { return None };
+            Some(Event::Login(*login, LoginEvent::Primary(*question, answer(claimed.clone()))))
+        });
     }
 
     pub(crate) fn sessions(&self) -> usize {

@@ -9,6 +9,7 @@
     reason = "a test that can't go on should stop"
 )]
 
+mod bounds;
 mod codes;
 mod doors;
 mod house;

@@ -9,7 +9,7 @@ use wire::Secret;
 use super::super::super::conformance::{
     NOW, Site, accepted, after, alice, check, claim, guess, limits, totp, used, user, version,
 };
-use super::super::super::rows::{Channel, CommittedGuess, NewToken, NewUser};
+use super::super::super::rows::{Channel, CommittedGuess, GuessOutcome, NewToken, NewUser};
 use super::super::super::verbs::{Codes, Prompts, Records, Releases, Tokens, Users};
 use super::super::{Sqlite, SqliteOptions};
 use super::Place;
@@ -82,7 +82,7 @@ async fn what_was_not_answered_is_wholly_there_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn no_seed_and_no_password_hash_lies_open_in_the_files() {
+async fn no_seed_no_code_and_no_password_hash_lies_open_in_the_files() {
     let place = Place::fresh();
     let store = place.sqlite();
     let (seed, hash) = (*b"CANARY-SEED-0123456789ABCDEF", "$argon2id$CANARY-HASH$0123456789");
@@ -91,6 +91,9 @@ async fn no_seed_and_no_password_hash_lies_open_in_the_files() {
     let token = store.add_token(&alice(), NewToken { seed: Secret::new(seed), ..totp() }, NOW).await.unwrap();
     let typed = login::Record { user: "CANARY-TYPED".into(), vouched: false, ..accepted(1) };
     store.record(login::Record { answer: login::RecordedAnswer::Reject, ..typed }).await.unwrap();
+    let read = store.read_guess(&alice(), None, &[Method::Totp], NOW, &limits()).await.unwrap();
+    let wrong = GuessOutcome::Wrong(store.wrong_code(&alice(), &Secret::new("CANARY-CODE"), &read.tokens));
+    store.commit_guess(guess(1, read.version, None, wrong, NOW), &limits()).await.unwrap();
     store.set_password(&alice(), None).await.unwrap();
     store.remove_token(&token, NOW).await.unwrap();
     let mut scanned = 0;

@@ -1,0 +1,162 @@
+//! Prompts that a page asks for: a sign-in on the portal, the test push that makes a new phone active (rules F3).
+//!
+//! They are claimed, rung, answered and limited exactly as those of a login (B3, D2), under an L that no appliance can have,
+//! so that a yes to one of them opens nobody's VPN.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use login::{
+    Asks, Claim, ClientName, DeviceId, LoginKey, Number, NumberMatch, PromptClaim, PromptClose, PromptId, PromptStatus,
+    ResolvedUser, Station, Wall,
+};
+
+use super::Engine;
+
+/// How long a page waits for the phone; the prompt itself may last longer (B5).
+const PAGE_WAITS: Duration = Duration::from_secs(90);
+
+/// What a page wants to ring for.
+#[derive(Clone, Debug)]
+pub struct RingForPage {
+    /// Whose phones.
+    pub user: ResolvedUser,
+    /// What the phone shows as the asker: `portal`, `admin`.
+    pub page: ClientName,
+    /// The page's session, hashed: the same one joins its own prompt and never rings twice (B3).
+    pub key: [u8; 16],
+    /// From where the page is looked at.
+    pub address: Option<IpAddr>,
+    /// A test push: for this device alone (F3).
+    pub only: Option<DeviceId>,
+}
+
+/// A prompt that is out for a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagePrompt {
+    /// Its id.
+    pub prompt: PromptId,
+    /// Its absolute end.
+    pub ends_at: Wall,
+    /// What the phone must prove; a `Shown` number stands on the page.
+    pub asks: Asks,
+}
+
+/// Why no phone rings for a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageRing {
+    /// Another prompt of this user is out (D2).
+    Busy,
+    /// No pushes for this user before then (D2).
+    Quiet {
+        /// The end of the quiet time.
+        until: Wall,
+    },
+    /// No phone of this user can be asked.
+    NoPhone,
+    /// Store or push service; for the log.
+    Away(std::sync::Arc<str>),
+}
+
+/// Where a page's prompt stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PagePromptStatus {
+    /// Nobody answered yet.
+    Pending,
+    /// A phone said yes.
+    Approved {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// Denied, reported, over or taken back.
+    Ended,
+}
+
+impl Engine {
+    /// Rings the user's phones for a page, or says why not. Asked again with the same key it joins its own prompt.
+    ///
+    /// # Errors
+    /// [`PageRing`] says why no phone rings.
+    pub async fn ring_for_page(&self, ring: RingForPage) -> Result<PagePrompt, PageRing> {
+        let claim = self.page_claim(&ring).await?;
+        let (limits, at) = (self.limits(), self.0.clock.moment().wall);
+        let claimed = self.settled("claiming a prompt", || self.0.store.claim_prompt(claim.clone(), at, &limits)).await;
+        match claimed.map_err(|away| PageRing::Away(away.why))? {
+            Claim::Claimed { displaced } => {
+                if let Some(displaced) = displaced {
+                    self.tell_displaced(displaced).await;
+                }
+                self.ring_page(claim).await
+            }
+            // The number is the one that stands on the page already: a page's prompt is asked for once.
+            Claim::Joined { prompt, ends_at, .. } => Ok(PagePrompt { prompt, ends_at, asks: claim.asks }),
+            Claim::Busy => Err(PageRing::Busy),
+            Claim::Quiet { until } => Err(PageRing::Quiet { until }),
+        }
+    }
+
+    /// Where that prompt stands.
+    pub async fn page_prompt(&self, prompt: PromptId) -> PagePromptStatus {
+        match self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await {
+            Ok(PromptStatus::Pending) => PagePromptStatus::Pending,
+            Ok(PromptStatus::Approved { device, .. }) => PagePromptStatus::Approved { device },
+            Ok(PromptStatus::Ended) => PagePromptStatus::Ended,
+            // Whoever can't be asked has not said no, and never yes (A5).
+            Err(_) => PagePromptStatus::Pending,
+        }
+    }
+
+    /// The page needs it no more: its yes was used, or its reader went another way.
+    pub async fn end_page_prompt(&self, prompt: PromptId) {
+        self.close_prompt(prompt, PromptClose::Withdrawn).await;
+    }
+
+    async fn page_claim(&self, ring: &RingForPage) -> Result<PromptClaim, PageRing> {
+        let at = self.0.clock.moment().wall;
+        let limits = self.limits();
+        let facts = self.0.store.user_facts(&ring.user, None, at, &limits).await;
+        let facts = facts.map_err(|error| PageRing::Away(error.to_string().into()))?;
+        if facts.blocked.is_some() || (ring.only.is_none() && !facts.methods.contains(&login::Method::Push)) {
+            return Err(PageRing::NoPhone);
+        }
+        // A page shows a number well, and so does every phone that can: the prompt is tied to this screen (F8).
+        let number = ring.only.is_none() && facts.number_phones;
+        let number = if number { NumberMatch::Shown(Number::to_show(page_roll(&ring.key))) } else { NumberMatch::Off };
+        let pin = ring.only.is_none() && self.law().policy.push_pin;
+        if pin && !facts.pin_phones {
+            return Err(PageRing::NoPhone);
+        }
+        Ok(PromptClaim {
+            prompt: PromptId(rand::random()),
+            user: ring.user.clone(),
+            login: LoginKey::alone(ring.key),
+            ends_at: at.plus(limits.prompt_lasts),
+            askers_until: at.plus(PAGE_WAITS.min(limits.prompt_lasts)),
+            station_known: false,
+            authentic: true,
+            client: ring.page.clone(),
+            station: ring.address.map(|address| Station::new(address.to_string().as_bytes())),
+            asks: Asks { number, pin },
+            only: ring.only.clone(),
+        })
+    }
+
+    async fn ring_page(&self, claim: PromptClaim) -> Result<PagePrompt, PageRing> {
+        let (prompt, ends_at, asks) = (claim.prompt, claim.ends_at, claim.asks);
+        match self.ring_claimed(&claim, || true).await {
+            Ok(()) => Ok(PagePrompt { prompt, ends_at, asks }),
+            Err(failure) => {
+                self.close_prompt(prompt, PromptClose::Withdrawn).await;
+                Err(match failure {
+                    login::event::PushFailure::Refused(why) => PageRing::Away(why),
+                    login::event::PushFailure::Unavailable(away) => PageRing::Away(away.why),
+                })
+            }
+        }
+    }
+}
+
+/// The same number as often as the page is shown: it is made from the page's secret key, which nobody else has.
+fn page_roll(key: &[u8; 16]) -> u64 {
+    key.iter().fold(0xcbf2_9ce4_8422_2325, |roll, octet| (roll ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,103 @@
+//! The demo's page in a real browser: its three panes move together, its buttons decide, and everybody can use it.
+
+use nix::sys::signal::Signal;
+use tokio::process::Command;
+
+use crate::harness::browser::{Browser, button, css, field, heading};
+use crate::harness::child::Child;
+
+/// A demo whose own eight logins are over, and its page's address.
+async fn demo() -> (Child, String) {
+    let mut demo = Child::start(Command::new(env!("CARGO_BIN_EXE_vestibule")).arg("demo"), "nothing: it is ours");
+    demo.says("user show alice").await;
+    let line = demo.says("together: ").await;
+    let page = line.split("together: ").nth(1).expect("the page's address").trim().to_owned();
+    (demo, page)
+}
+
+async fn end(mut demo: Child) {
+    demo.signal(Signal::SIGTERM);
+    assert!(demo.ended().await.success());
+}
+
+async fn log_in(browser: &Browser, user: &str, password: &str) {
+    browser.type_into(&field("User"), user).await;
+    browser.type_into(&field("Password"), password).await;
+    browser.click(&button("Connect")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_on_the_demos_page_is_held_until_a_tap_on_its_phone() {
+    let (demo, page) = demo().await;
+    let browser = Browser::desktop().start().await;
+    browser.go(&page).await;
+    for pane in ["VPN client", "Phone", "Log"] {
+        browser.has(&heading(pane)).await;
+    }
+    browser.sees("Nothing rings.").await;
+    log_in(&browser, "carol", "silver-bells-25").await;
+    browser.sees("carol's phone").await;
+    assert_eq!(browser.text_of(&css("#screen")).await, "carol at vpn: Connecting…");
+    browser.click(&button("Approve the login of carol")).await;
+    browser.sees("carol at vpn: Connected.").await;
+    browser.sees("Nothing rings.").await;
+
+    log_in(&browser, "dave", "open-the-doors-9").await;
+    browser.click(&button("Deny the login of dave")).await;
+    browser.until("document.getElementById('screen').classList.contains('rejected')").await;
+    browser.loses(&button("Approve the login of dave")).await;
+    browser.assert_no_errors().await;
+    end(demo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demos_page_is_there_for_everybody_whatever_it_shows() {
+    let (demo, page) = demo().await;
+    for (setup, screen) in [(Browser::desktop(), "desktop"), (Browser::phone(), "phone")] {
+        let browser = setup.start().await;
+        browser.go(&page).await;
+        browser.sees("Nothing rings.").await;
+        is_for_everybody(&browser, &format!("demo-idle-{screen}")).await;
+        browser.click(&css("summary")).await;
+        browser.click(&button("alice")).await;
+        browser.click(&button("Connect")).await;
+        browser.has(&field("Code")).await;
+        is_for_everybody(&browser, &format!("demo-challenge-{screen}")).await;
+        log_in(&browser, "carol", "silver-bells-25").await;
+        browser.has(&button("Approve the login of carol")).await;
+        is_for_everybody(&browser, &format!("demo-ringing-{screen}")).await;
+        browser.click(&button("Approve the login of carol")).await;
+        browser.sees("Connected.").await;
+        browser.assert_no_errors().await;
+    }
+    end(demo).await;
+}
+
+async fn is_for_everybody(browser: &Browser, name: &str) {
+    for (dark, light) in [(false, "light"), (true, "dark")] {
+        browser.set_dark(dark).await;
+        browser.assert_accessible().await;
+        browser.picture(&format!("{name}-{light}")).await;
+    }
+    browser.set_dark(false).await;
+    browser.assert_no_overflow().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demos_page_needs_no_mouse() {
+    let (demo, page) = demo().await;
+    let browser = Browser::desktop().start().await;
+    browser.go(&page).await;
+    browser.tab_to(&css("summary")).await;
+    browser.press("Enter").await;
+    browser.tab_to(&button("dave")).await;
+    browser.press("Space").await;
+    assert_eq!(browser.property_of(&field("User"), "value").await, "dave");
+    browser.tab_to(&button("Connect")).await;
+    browser.press("Enter").await;
+    browser.tab_to(&button("Approve the login of dave")).await;
+    browser.press("Enter").await;
+    browser.sees("dave at vpn: Connected.").await;
+    browser.until("document.activeElement.id === 'phone'").await;
+    end(demo).await;
+}
