@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wire::{HeldAttributes, ReplyAttributes};
 
 use crate::facts::{BypassId, Means, Method};
+use crate::mutant::{self, Mutant};
 use crate::name::{ResolvedUser, RuleName};
 use crate::policy::Rule;
 use crate::record::{LoginId, Reason};
@@ -76,6 +77,7 @@ impl SecondDoor {
         match self {
             Self::Proved(proved) => proved.means.clone(),
             Self::Exempt(_) | Self::FailedOpen(_) => Means::Excuse,
+            Self::Bypass(_) if mutant::is(Mutant::BypassSpentTwice) => Means::Excuse,
             Self::Bypass(bypass) => Means::Bypass(bypass.clone()),
         }
     }

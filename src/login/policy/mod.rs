@@ -40,6 +40,14 @@ pub struct Policy {
     pub staff: Vec<GroupName>,
 }
 
+impl Policy {
+    /// Whether a member of these groups is staff (F4).
+    #[must_use]
+    pub fn is_staff(&self, groups: &[GroupName]) -> bool {
+        groups.iter().any(|group| self.staff.contains(group))
+    }
+}
+
 /// What a login must know of the appliance it came through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientPolicy {
