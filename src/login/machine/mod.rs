@@ -13,7 +13,7 @@ mod second;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{HeldAttributes, Secret};
+use wire::{ATTRIBUTE_COUNT_MAX, HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, AskerId, Attempt, Credential};
@@ -89,6 +89,8 @@ pub(crate) struct Case {
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
     room: usize,
+    /// The same in attributes.
+    places: usize,
 }
 
 /// A State that was answered: who answers it again with the same gets the same (C3).
@@ -729,6 +731,7 @@ impl Case {
             language: None,
             known: false,
             room: first::PACKET_MAX,
+            places: ATTRIBUTE_COUNT_MAX,
         };
         (case, attempt.credential)
     }
@@ -757,7 +760,7 @@ impl Case {
 
     /// An asker whose Proxy-States leave no room for the Accept is refused by itself; the login waits on (E3).
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
-        let too_large = attempt.asker.overhead > self.room;
+        let too_large = attempt.asker.overhead > self.room || attempt.asker.attributes > self.places;
         if too_large {
             let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });

@@ -125,7 +125,13 @@ impl House {
     // --- who asks ----------------------------------------------------------------------------------------------
 
     pub(crate) fn ask(&mut self, ask: &Ask) -> AskerId {
-        let attempt = self.attempt(ask);
+        self.ask_with(ask, 1)
+    }
+
+    /// The same, where an answer to it has so many attributes of its own.
+    pub(crate) fn ask_with(&mut self, ask: &Ask, attributes: usize) -> AskerId {
+        let mut attempt = self.attempt(ask);
+        attempt.asker.attributes = attributes;
         let asker = attempt.asker.id;
         let held = match attempt.state {
             Some(state) => self.sessions.iter().find(|(_, session)| session.states().any(|known| known == state)),
@@ -158,6 +164,7 @@ impl House {
                 since: now,
                 until: now.plus(patience(Duration::from_secs(30))),
                 overhead: ask.overhead,
+                attributes: 1,
             },
             client: ClientName::new(ask.client),
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
