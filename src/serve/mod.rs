@@ -5,6 +5,7 @@
 
 mod build;
 mod desk;
+mod notices;
 pub mod ops;
 mod pages;
 mod post;
@@ -42,6 +43,7 @@ use crate::web::{CertificateTrouble, DoorLimits};
 pub(crate) use build::webhook;
 use build::{InForce, Workshop};
 use desk::Desk;
+use notices::Mailing;
 use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
 use post::{Outbox, PostOffice};
@@ -178,6 +180,7 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             on_record: Box::new(move || on_record.notify_one()),
+            notices: Arc::new(Mailing::of(&config, Arc::clone(&store), tasks.clone())),
         });
         let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
         let around = PhoneSurroundings {

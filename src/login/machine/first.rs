@@ -171,6 +171,7 @@ impl Case {
             groups: Arc::clone(&facts.groups),
             station_known: facts.station_known,
             asks: crate::prompt::Asks::default(),
+            at_phone: false,
             must_open_app: facts.must_open_app,
         };
         if let Some(refusal) = self.undeliverable(&inside) {
