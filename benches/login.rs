@@ -159,7 +159,7 @@ impl House {
         let login = LoginKey::of(&self.keys, &parts);
         let until = Tick(0).plus(Duration::from_secs(27));
         Attempt {
-            asker: Asker { id: AskerId(asker), since: Tick(0), until, overhead: 50 },
+            asker: Asker { id: AskerId(asker), since: Tick(0), until, overhead: 50, attributes: 1 },
             client: self.client.clone(),
             user: UserName::parse(b"alice", &self.policy.realms),
             user_octets: b"alice"[..].into(),

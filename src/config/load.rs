@@ -254,6 +254,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         clients: clients.iter().map(|client| (client.name.clone(), client.policy.clone())).collect(),
         realms: realms?,
         limits: limits?,
+        enrol_at: portal.as_ref().and_then(Option::as_ref).map(|portal| portal.pages.url.as_str().into()),
         push_pin: push.as_ref().is_some_and(|push| push.pin.required),
         staff: admin.as_ref().and_then(Option::as_ref).map_or_else(Vec::new, |admin| admin.roles.everybody()),
     };

@@ -67,8 +67,9 @@ fn rule(table: &Table<'_>, clients: &[Sketch]) -> Option<Rule> {
     };
     let verdict = verdict(table);
     let reply = reply(table);
-    let unenrolled =
-        table.get("unenrolled").map_or(Some(Unenrolled::Deny), |node| node.one_of(&[("deny", Unenrolled::Deny)]));
+    let unenrolled = table.get("unenrolled").map_or(Some(Unenrolled::Deny), |node| {
+        node.one_of(&[("deny", Unenrolled::Deny), ("enrol", Unenrolled::Enrol)])
+    });
     let if_unavailable = if_unavailable(table);
     let number_required = table.get("number").map_or(Some(false), |node| node.one_of(&[("required", true)]));
     let rule = Rule {

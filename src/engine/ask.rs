@@ -80,7 +80,13 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
     let patience = client_policy.map(|client| login::limits::patience(client.gives_up_after)).unwrap_or_default();
     let delimiter = client_policy.and_then(|client| client.append.clone());
     let context = ask.request.context();
-    let asker = Asker { id, since: at.tick, until: at.tick.plus(patience), overhead: context.overhead() };
+    let asker = Asker {
+        id,
+        since: at.tick,
+        until: at.tick.plus(patience),
+        overhead: context.overhead(),
+        attributes: context.own_attributes(),
+    };
     let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof);
     let named = |facts: &[Option<&[u8]>]| {
         LoginKey::of(&keys.login, &LoginKeyParts { client: ask.client.as_str(), user: octets, facts })

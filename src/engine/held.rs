@@ -114,6 +114,7 @@ impl Held {
             | Effect::Push { .. }
             | Effect::ExtendPrompt { .. }
             | Effect::ClosePrompt { .. }
+            | Effect::Invite(_)
             | Effect::TellDisplaced(_)) => Some(Action::Other(Box::new(effect))),
         }
     }

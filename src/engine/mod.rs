@@ -11,6 +11,7 @@ mod ask;
 mod board;
 mod clock;
 mod held;
+mod notices;
 mod pages;
 mod perform;
 mod reply;
@@ -45,6 +46,7 @@ pub use arrivals::Arrivals;
 pub use ask::Ask;
 pub use board::BoardRow;
 pub use clock::Clock;
+pub use notices::{FraudReport, Notices, Silence};
 pub use pages::{PagePrompt, PagePromptStatus, PageRing, RingForPage};
 pub use return_path::ReturnPath;
 
@@ -84,6 +86,8 @@ pub struct Parts {
     pub stop: CancellationToken,
     /// Called when a record is durable, so that its sinks are fed.
     pub on_record: Box<dyn Fn() + Send + Sync>,
+    /// Told of what people must learn by mail.
+    pub notices: Arc<dyn Notices>,
 }
 
 /// The engine. Clones are one engine.
@@ -108,6 +112,7 @@ struct Inner {
     tasks: TaskTracker,
     stop: CancellationToken,
     on_record: Box<dyn Fn() + Send + Sync>,
+    notices: Arc<dyn Notices>,
     askers: AtomicU64,
     held: AtomicUsize,
     bytes: AtomicUsize,
@@ -139,6 +144,7 @@ impl Engine {
             tasks: parts.tasks,
             stop: parts.stop,
             on_record: parts.on_record,
+            notices: parts.notices,
             askers: AtomicU64::new(0),
             held: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
@@ -202,6 +208,9 @@ impl Engine {
         let at = self.0.clock.moment();
         let limits = self.0.law.load().policy.limits.clone();
         let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), number, at.wall, &limits).await?;
+        if answered == Answered::Taken && answer == PhoneAnswer::Fraud {
+            self.tell_fraud(prompt, &device, at.wall).await;
+        }
         let counts = match &answered {
             Answered::Taken => Some(answer),
             Answered::Stands(standing) => Some(standing.clone()),
@@ -217,6 +226,18 @@ impl Engine {
             self.silence(prompt).await;
         }
         Ok(answered)
+    }
+
+    async fn tell_fraud(&self, prompt: PromptId, device: &DeviceId, at: login::Wall) {
+        let rung = self.0.rung.get(&prompt).map(|rung| rung.value().clone());
+        let report = match rung {
+            Some(rung) => FraudReport { user: rung.user, client: Some(rung.client), station: rung.station, at },
+            None => match self.0.store.phone(device).await {
+                Ok(Some(phone)) => FraudReport { user: phone.device.user, client: None, station: None, at },
+                Ok(None) | Err(_) => return,
+            },
+        };
+        self.0.notices.fraud(report);
     }
 
     /// Stops: new logins are refused at once, held ones have `within` to finish (G3). Who waits still is [dismissed].

@@ -187,6 +187,7 @@ impl Engine {
                 }
             }),
             Effect::ClosePrompt { prompt, why } => self.spawn(async move { engine.close_prompt(prompt, why).await }),
+            Effect::Invite(user) => self.0.notices.unenrolled(&user, self.0.clock.moment().wall),
             // Told when the claim came back, also where its login has ended meanwhile.
             Effect::TellDisplaced(_) => {}
             Effect::AskPrimary { .. }
@@ -255,7 +256,8 @@ impl Engine {
         is_wanted: impl Fn() -> bool,
     ) -> Result<(), PushFailure> {
         let devices = self.0.store.list_devices(&claim.user).await;
-        let devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
+        let mut devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
+        devices.retain(|device| device.takes(claim));
         self.0.rung.insert(claim.prompt, claim.clone());
         // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
         if !self.is_open(claim.prompt).await || !is_wanted() {
@@ -280,7 +282,8 @@ impl Engine {
     pub(super) async fn silence(&self, prompt: PromptId) {
         let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
         self.0.listening.tell(&rung.user);
-        if let Ok(devices) = self.0.store.list_devices(&rung.user).await {
+        if let Ok(mut devices) = self.0.store.list_devices(&rung.user).await {
+            devices.retain(|device| device.takes(&rung));
             let push = Arc::clone(&self.law().push);
             for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
                 tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
@@ -332,6 +335,7 @@ impl Engine {
             | Effect::Reply { .. }
             | Effect::Supersede(_)
             | Effect::IndexState(_)
+            | Effect::Invite(_)
             | Effect::TellDisplaced(_) => {}
         }
     }

@@ -91,6 +91,9 @@ fn write_reject(
     match &reject.text {
         None => Ok(()),
         Some(Text::Ours(reason)) => write_text(&language::refusal(spoken(reject.language.as_deref()), *reason), writer),
+        Some(Text::EnrolAt(portal)) => {
+            write_text(&language::enrol_at(spoken(reject.language.as_deref()), portal), writer)
+        }
         Some(Text::Rule(text)) => write_text(text, writer),
     }
 }

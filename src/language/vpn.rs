@@ -38,6 +38,12 @@ pub fn challenge(language: Language, say: Say) -> String {
     }
 }
 
+/// What a refusal says to who has no second factor yet and can enrol at the portal.
+#[must_use]
+pub fn enrol_at(language: Language, portal: &str) -> String {
+    text_with(language, "vpn-refused-enrol-at", &[("portal", portal.into())])
+}
+
 /// What a refusal says.
 #[must_use]
 pub fn refusal(language: Language, reason: Reason) -> Cow<'static, str> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wire::{HeldAttributes, ReplyAttributes};
 
 use crate::facts::{BypassId, Means, Method};
+use crate::mutant::{self, Mutant};
 use crate::name::{ResolvedUser, RuleName};
 use crate::policy::Rule;
 use crate::record::{LoginId, Reason};
@@ -76,6 +77,7 @@ impl SecondDoor {
         match self {
             Self::Proved(proved) => proved.means.clone(),
             Self::Exempt(_) | Self::FailedOpen(_) => Means::Excuse,
+            Self::Bypass(_) if mutant::is(Mutant::BypassSpentTwice) => Means::Excuse,
             Self::Bypass(bypass) => Means::Bypass(bypass.clone()),
         }
     }
@@ -102,6 +104,8 @@ impl SecondDoor {
 pub enum Text {
     /// Our own words for that reason, in the reader's language.
     Ours(Reason),
+    /// No second factor yet, and where to get one.
+    EnrolAt(Arc<str>),
     /// The site's own words, as the rule has them.
     Rule(Arc<str>),
 }
@@ -178,7 +182,7 @@ impl Reject {
     /// About how many octets it keeps (G1).
     pub(crate) fn bytes(&self) -> usize {
         let text = match &self.text {
-            Some(Text::Rule(text)) => text.len(),
+            Some(Text::Rule(text) | Text::EnrolAt(text)) => text.len(),
             Some(Text::Ours(_)) | None => 0,
         };
         text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())

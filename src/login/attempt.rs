@@ -27,6 +27,8 @@ pub struct Asker {
     pub until: Tick,
     /// Octets of an answer that are not ours to choose: header, Message-Authenticator, Proxy-State (E3).
     pub overhead: usize,
+    /// Attributes that an answer to it has for its own sake: the same, counted.
+    pub attributes: usize,
 }
 
 /// What was typed beside the password.

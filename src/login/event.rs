@@ -203,6 +203,8 @@ pub enum Effect {
         /// A prompt was out, so one was avoided.
         prompt_avoided: bool,
     },
+    /// Invite a user who has no method yet to enrol, by mail, once a day at most (F7).
+    Invite(ResolvedUser),
     /// Another login's prompt was closed in favour of ours: its session must learn of it.
     TellDisplaced(PromptId),
 }

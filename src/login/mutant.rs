@@ -36,11 +36,13 @@ pub enum Mutant {
     ApprovalOfAnother,
     /// A phone's no is read as a yes (F5).
     DeclineReadAsApproval,
+    /// A bypass opens a door and stays unspent (F4).
+    BypassSpentTwice,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -57,6 +59,7 @@ impl Mutant {
         Self::StateSpentTwice,
         Self::ApprovalOfAnother,
         Self::DeclineReadAsApproval,
+        Self::BypassSpentTwice,
     ];
 }
 

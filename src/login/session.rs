@@ -89,6 +89,8 @@ pub struct Session {
     key: LoginKey,
     logins: Vec<Login>,
     prompt: Option<OpenPrompt>,
+    /// The numbers that its screens show or showed lately: no two show the same (F8).
+    numbers: Vec<Number>,
 }
 
 impl Session {
@@ -135,14 +137,13 @@ impl Session {
             return Admission::Begin;
         }
         let same = |login: &&Login| login.proof() == attempt.proof || mutant::is(Mutant::JoinOnWrongPassword);
-        // Rules F8: a re-ask gets its own State and number, so it goes its own way to the prompt.
-        if self.logins.iter().filter(same).any(Login::shows_number) {
-            return self.room_for_another();
-        }
-        if let Some(login) =
-            self.logins.iter().rev().filter(same).find(|login| login.ended().is_none() && !login.is_gone())
-        {
+        let live = |login: &&Login| same(login) && login.ended().is_none() && !login.is_gone();
+        if let Some(login) = self.logins.iter().rev().filter(live).find(|login| !login.shows_number()) {
             return Admission::Join(login.id());
+        }
+        // Rules F8: a re-ask gets its own State and number, so it goes its own way to the prompt.
+        if self.logins.iter().any(|login| live(&login)) {
+            return self.room_for_another();
         }
         let any = |login: &&Login| same(login) || mutant::is(Mutant::AcceptToAnotherCredential);
         match self.logins.iter().rev().filter(any).find_map(|login| Some((login, login.ended()?))) {
@@ -165,7 +166,7 @@ impl Session {
     /// A session of this request's L, with nothing in it yet.
     #[must_use]
     pub fn of(attempt: &Attempt) -> Self {
-        Self { key: attempt.login, logins: Vec::with_capacity(1), prompt: None }
+        Self { key: attempt.login, logins: Vec::with_capacity(1), prompt: None, numbers: Vec::new() }
     }
 
     /// Takes the request in as [`Session::admit`] said. `Repeat` and `Refuse` are answered without changing anything
@@ -263,7 +264,8 @@ impl Session {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let free = self.logins.capacity() - self.logins.len();
-        size_of::<Self>() + free * size_of::<Login>() + self.logins.iter().map(Login::bytes).sum::<usize>()
+        let numbers = self.numbers.capacity() * size_of::<Number>();
+        size_of::<Self>() + free * size_of::<Login>() + numbers + self.logins.iter().map(Login::bytes).sum::<usize>()
     }
 
     // --- events ------------------------------------------------------------------------------------------------
@@ -398,11 +400,10 @@ impl Session {
     fn prompt_deadline(&self) -> Option<Tick> {
         let open = self.prompt.as_ref()?;
         let Some(approval) = &open.approved else { return Some(open.ends) };
-        let busy = self
-            .logins
-            .iter()
-            .any(|login| login.awaits_answer() || login.newest_at_phone().is_some() || login.is_releasing());
-        (!busy).then(|| approval.at.plus(APPROVAL_WAITS))
+        // Who shows another number waits for nothing any more (F8): else the prompt would never end (B5).
+        let comes = |login: &Login| login.awaits_answer() || login.newest_at_phone().is_some();
+        let busy = |login: &Login| login.is_releasing() || (login.is_meant(approval.number) && comes(login));
+        (!self.logins.iter().any(busy)).then(|| approval.at.plus(APPROVAL_WAITS))
     }
 
     fn drain(&mut self, cx: &mut Context<'_>) {
@@ -429,7 +430,7 @@ impl Session {
     }
 
     fn step<'a, 'b>(&'a mut self, cx: &'a mut Context<'b>) -> Step<'a, 'b> {
-        Step { cx, prompt: &mut self.prompt }
+        Step { cx, prompt: &mut self.prompt, numbers: &mut self.numbers }
     }
 
     /// Moves one login through a step; its old stage is gone with it.
@@ -439,7 +440,7 @@ impl Session {
     {
         let Some(at) = self.logins.iter().position(|login| login.id() == id) else { return };
         let login = self.logins.remove(at);
-        let login = change(login, &mut Step { cx, prompt: &mut self.prompt });
+        let login = change(login, &mut Step { cx, prompt: &mut self.prompt, numbers: &mut self.numbers });
         self.logins.insert(at, login);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
 use login::{
-    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptId, PromptStatus,
+    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptClaim, PromptId, PromptStatus,
     ResolvedUser, Station, TokenId, Wall,
 };
 use subtle::ConstantTimeEq;
@@ -364,6 +364,18 @@ pub struct Device {
     pub unanswered: u32,
     /// Where Web Push reaches it; gone subscriptions are forgotten.
     pub subscription: Option<Subscription>,
+}
+
+impl Device {
+    /// Whether a prompt goes to it: an active device, or the one that a test is for (rules F3).
+    #[must_use]
+    pub fn takes(&self, claim: &PromptClaim) -> bool {
+        match (&claim.only, self.state) {
+            (_, DeviceState::Waiting) => false,
+            (None, state) => state == DeviceState::Active,
+            (Some(only), DeviceState::Keyed | DeviceState::Active) => *only == self.id,
+        }
+    }
 }
 
 /// What became of a phone's answer (rules A8).

@@ -32,17 +32,17 @@ impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stance
 pub trait Users: Send + Sync {
     /// Adds a user. Refused if the name is taken or can't be a name.
     fn add_user(&self, user: NewUser, at: Wall) -> StoreFuture<'_, ()>;
-    /// Sets the argon2 hash (PHC string) of a local user's password; `None` takes the password away.
+    /// Sets the argon2 hash (PHC string) of a local user's password; `None` takes the password away. Browser sessions end.
     fn set_password(&self, user: &ResolvedUser, hash: Option<Secret>) -> StoreFuture<'_, ()>;
     /// The argon2 hash (PHC string) of a local user; `None` for an unknown user and for one without a password.
     fn password_hash(&self, user: &ResolvedUser) -> StoreFuture<'_, Option<Secret>>;
     /// Adds local groups; those that the user has already stay.
     fn add_groups(&self, user: &ResolvedUser, groups: Vec<GroupName>) -> StoreFuture<'_, ()>;
-    /// Blocks a user: no Accept leaves from now on (A6), open prompts end (F5).
+    /// Blocks a user: no Accept leaves from now on (A6); open prompts, activations, bypasses and browser sessions end (F5).
     fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()>;
     /// Ends a block and a fraud report, and forgets all failures: the admin's hand of D1.
     fn unblock_user(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
-    /// Removes a user with tokens and devices; open prompts and held logins end.
+    /// Removes a user with all that was kept of it; open prompts and held logins end.
     fn remove_user(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, ()>;
     /// Users in the order of their names: at most `limit`, those after the name `after`.
     fn list_users(&self, after: Option<&ResolvedUser>, limit: usize) -> StoreFuture<'_, Vec<User>>;
@@ -134,16 +134,17 @@ pub trait Releases: Send + Sync {
     /// after an unknown commit it grants again; a prompt is released once, whoever asks.
     fn release(&self, check: ReleaseCheck, record: Record, at: Wall) -> StoreFuture<'_, ReleaseOutcome>;
     /// Writes the record of a login that ended in anything but an Accept; once per login id. Returns its sequence number.
+    /// One that the chain has let in (its release's commit was unknown for longer than its client waited) is amended.
     fn record(&self, record: Record) -> StoreFuture<'_, u64>;
 }
 
 /// Reading what was written down (rules F2).
 pub trait Records: Send + Sync {
-    /// Records after a sequence number, oldest first: what a sink is fed with.
+    /// Records after a sequence number, oldest first: what a sink is fed with. Acts and amendments are among them.
     fn records_after(&self, seq: u64, limit: usize) -> StoreFuture<'_, Vec<StoredRecord>>;
-    /// A user's latest records, newest first.
+    /// The records of a user's latest logins, newest first; instead of one that was amended, what amends it.
     fn recent_records(&self, user: &ResolvedUser, limit: usize) -> StoreFuture<'_, Vec<StoredRecord>>;
-    /// The record of one login.
+    /// The record of one login, or what amends it.
     fn record_of(&self, login: LoginId) -> StoreFuture<'_, Option<StoredRecord>>;
     /// How far a sink was fed: the last sequence number that it holds for certain, 0 at first.
     fn sink_cursor(&self, sink: &str) -> StoreFuture<'_, u64>;

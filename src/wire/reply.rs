@@ -68,6 +68,11 @@ impl ReplyContext {
         HEADER_OCTETS.saturating_add(MESSAGE_AUTHENTICATOR_OCTETS).saturating_add(self.proxy_states.len())
     }
 
+    /// Attributes of a reply before any is pushed: Message-Authenticator and Proxy-States.
+    pub fn own_attributes(&self) -> usize {
+        self.proxy_states().count().saturating_add(1)
+    }
+
     /// Octets that the attributes of a reply may take.
     pub const fn room(&self) -> usize {
         PACKET_OCTETS_MAX.saturating_sub(self.overhead())

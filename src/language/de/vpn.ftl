@@ -17,6 +17,7 @@ vpn-refused-busy = Eine andere Anmeldung wartet auf Ihr Telefon. Beantworten Sie
 vpn-refused-codes-locked = Zu viele falsche Codes. Warten Sie eine Weile und versuchen Sie es erneut, oder fragen Sie Ihren Helpdesk.
 vpn-refused-credential = Diese Art der Anmeldung wird hier nicht unterstützt. Verwenden Sie PAP.
 vpn-refused-denied = Die Anfrage wurde auf Ihrem Telefon abgelehnt.
+vpn-refused-enrol-at = Dieses Konto hat noch keinen zweiten Faktor. Richten Sie einen ein: { $portal }
 vpn-refused-later = Die Anmeldung kann im Moment nicht geprüft werden. Versuchen Sie es in einer Minute erneut.
 vpn-refused-no-method = Keiner der zweiten Faktoren dieses Kontos kann hier jetzt verwendet werden. Fragen Sie Ihren Helpdesk.
 vpn-refused-superseded = Eine neuere Anfrage für diese Anmeldung hat diese hier ersetzt.

@@ -17,6 +17,7 @@ vpn-refused-busy = Another login is waiting for your phone. Answer that one firs
 vpn-refused-codes-locked = Too many wrong codes. Wait a while, then try again, or ask your service desk.
 vpn-refused-credential = This login method is not supported here. Use PAP.
 vpn-refused-denied = The request was denied on your phone.
+vpn-refused-enrol-at = This account has no second factor yet. Set one up at { $portal }
 vpn-refused-later = The login can't be checked at the moment. Try again in a minute.
 vpn-refused-no-method = None of this account's second factors can be used here now. Ask your service desk.
 vpn-refused-superseded = A newer request for this login took the place of this one.

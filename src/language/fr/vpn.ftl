@@ -17,6 +17,7 @@ vpn-refused-busy = Une autre connexion attend votre téléphone. Répondez d'abo
 vpn-refused-codes-locked = Trop de codes erronés. Attendez un moment puis réessayez, ou demandez à votre centre d'assistance.
 vpn-refused-credential = Ce mode de connexion n'est pas pris en charge ici. Utilisez PAP.
 vpn-refused-denied = La demande a été refusée sur votre téléphone.
+vpn-refused-enrol-at = Ce compte n'a pas encore de second facteur. Configurez-en un : { $portal }
 vpn-refused-later = La connexion ne peut pas être vérifiée pour le moment. Réessayez dans une minute.
 vpn-refused-no-method = Aucun second facteur de ce compte n'est utilisable ici en ce moment. Demandez à votre centre d'assistance.
 vpn-refused-superseded = Une demande plus récente pour cette connexion a remplacé celle-ci.

@@ -17,6 +17,7 @@ vpn-refused-busy = Een andere aanmelding wacht op uw telefoon. Beantwoord die ee
 vpn-refused-codes-locked = Te veel verkeerde codes. Wacht even en probeer het opnieuw, of vraag het uw helpdesk.
 vpn-refused-credential = Deze manier van aanmelden wordt hier niet ondersteund. Gebruik PAP.
 vpn-refused-denied = Het verzoek is op uw telefoon geweigerd.
+vpn-refused-enrol-at = Dit account heeft nog geen tweede factor. Stel er een in op { $portal }
 vpn-refused-later = De aanmelding kan op dit moment niet worden gecontroleerd. Probeer het over een minuut opnieuw.
 vpn-refused-no-method = Geen van de tweede factoren van dit account kan hier nu worden gebruikt. Vraag het uw helpdesk.
 vpn-refused-superseded = Een nieuwer verzoek voor deze aanmelding heeft dit verzoek vervangen.

@@ -9,13 +9,13 @@ use super::{Case, Inside, REPEATS_FOR, Stage, Step};
 use crate::answer::{Accept, Answer, Reject, SecondDoor, Text};
 use crate::attempt::{AskerId, Attempt};
 use crate::event::{Effect, Question};
-use crate::facts::{ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
+use crate::facts::{Method, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
 use crate::limits;
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::name::ResolvedUser;
-use crate::policy::{Outcome, Verdict};
-use crate::prompt::PromptClose;
+use crate::policy::{Outcome, Policy, Rule, Verdict};
+use crate::prompt::{Asks, NumberMatch, PromptClose};
 use crate::record::{LoginId, Reason, Record, RecordedAnswer};
 use crate::words::Say;
 
@@ -38,6 +38,11 @@ impl Refusal {
         Self { text: Some(Text::Rule(text)), ..self }
     }
 
+    /// Where the person gets what is missing.
+    pub(crate) fn pointing_to(self, portal: Arc<str>) -> Self {
+        Self { text: Some(Text::EnrolAt(portal)), ..self }
+    }
+
     /// What the primary's Reject may pass on; its own words replace ours.
     pub(crate) fn carrying(self, attributes: Arc<HeldAttributes>) -> Self {
         let text = if attributes.reply_message().is_some() { None } else { self.text };
@@ -52,6 +57,14 @@ impl Refusal {
     pub(crate) fn detail_of(self, detail: Option<Arc<str>>) -> Self {
         Self { detail, ..self }
     }
+}
+
+/// Rules F8, G2: a push that was asked for less than the law now requires opens nothing any more.
+fn proves_enough(asks: Asks, law: &Policy, rule: Option<&Rule>) -> Result<(), &'static str> {
+    if asks.number == NumberMatch::Off && rule.is_some_and(|rule| rule.number_required) {
+        return Err("the policy now requires a number with a push");
+    }
+    if law.push_pin && !asks.pin { Err("the policy now requires a PIN with a push") } else { Ok(()) }
 }
 
 impl Case {
@@ -120,13 +133,14 @@ impl Case {
         let decision = law.second_look(&self.facts(inside.first.user(), &inside.groups, step));
         match decision.outcome {
             Outcome::Verdict(Verdict::Exempt) => Ok(()),
-            Outcome::Verdict(Verdict::Require(methods))
-                if second.method().is_some_and(|method| methods.contains(&method)) =>
-            {
-                Ok(())
-            }
-            Outcome::Verdict(Verdict::Require(_)) if matches!(second, SecondDoor::Bypass(_)) => Ok(()),
-            Outcome::Verdict(Verdict::Require(_)) => Err("the policy now asks for another second factor"),
+            Outcome::Verdict(Verdict::Require(methods)) => match second.method() {
+                Some(method) if !methods.contains(&method) => Err("the policy now asks for another second factor"),
+                Some(Method::Push) => proves_enough(inside.asks, law, decision.rule.as_deref()),
+                Some(Method::Totp | Method::Hotp) => Ok(()),
+                // Rules F4: staff by either law always need a factor.
+                None if matches!(second, SecondDoor::Bypass(_)) && !law.is_staff(&inside.groups) => Ok(()),
+                None => Err("the policy now asks for another second factor"),
+            },
             Outcome::Verdict(Verdict::Deny(_)) | Outcome::NoMatch => Err("the policy no longer lets this user in"),
             Outcome::Undecided | Outcome::FailOpen => Err("the policy can no longer decide for this user"),
         }
@@ -135,7 +149,7 @@ impl Case {
     /// A prompt that was not needed is withdrawn; one that was is spent by the release.
     fn end_prompt_after(&self, second: &SecondDoor, step: &mut Step<'_, '_>) {
         let Some(open) = step.prompt.take() else { return };
-        let by_phone = second.method() == Some(crate::facts::Method::Push);
+        let by_phone = second.method() == Some(Method::Push);
         if !by_phone {
             step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
         }
@@ -337,11 +351,12 @@ impl Case {
         let over = denied || reason == Reason::Superseded;
         match stage {
             Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {
-                self.challenge(inside, Say::EnterCode, step)
+                self.challenge(inside.without_phone(), Say::EnterCode, step)
             }
             Stage::AwaitingPhone { .. } => self.reject(Refusal::because(reason), step),
+            // Its screen stays as it is; the phone is out of the game.
             Stage::AwaitingAnswer { inside, open } if !over && inside.has_codes() => {
-                Stage::AwaitingAnswer { inside, open }
+                Stage::AwaitingAnswer { inside: Inside { at_phone: false, ..inside }, open }
             }
             // Rules A8: a denial ends the session, whatever else is under way; nothing revives it.
             Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. } if over => {

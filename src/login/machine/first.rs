@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wire::Secret;
+use wire::{ATTRIBUTE_COUNT_MAX, Secret};
 
 use super::{Case, Inside, Open, OpenChallenge, Refusal, Stage, Step};
 use crate::answer::{PrimaryAccepted, SecondDoor};
@@ -171,6 +171,7 @@ impl Case {
             groups: Arc::clone(&facts.groups),
             station_known: facts.station_known,
             asks: crate::prompt::Asks::default(),
+            at_phone: false,
             must_open_app: facts.must_open_app,
         };
         if let Some(refusal) = self.undeliverable(&inside) {
@@ -234,12 +235,19 @@ impl Case {
         let attributes = inside.first.attributes();
         let overhead = self.askers.newest().map_or(0, |asker| asker.overhead);
         let size = overhead + attributes.encoded_len_with(&inside.rule.reply);
+        let held = attributes.attribute_count_with(&inside.rule.reply);
+        let count = held + self.askers.newest().map_or(0, |asker| asker.attributes);
         self.room = PACKET_MAX.saturating_sub(size - overhead);
+        self.places = ATTRIBUTE_COUNT_MAX.saturating_sub(held);
         if size > PACKET_MAX {
             return Some(
                 Refusal::because(Reason::TooLarge)
                     .detail(format!("the Access-Accept would take {size} octets, {PACKET_MAX} fit")),
             );
+        }
+        if count > ATTRIBUTE_COUNT_MAX {
+            let detail = format!("the Access-Accept would have {count} attributes, {ATTRIBUTE_COUNT_MAX} fit");
+            return Some(Refusal::because(Reason::TooLarge).detail(detail));
         }
         let administers = attributes.service_types().any(|kind| matches!(kind, 6 | 7));
         let allowed = self.client_policy().is_some_and(|client| client.allow_admin);

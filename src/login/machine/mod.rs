@@ -13,7 +13,7 @@ mod second;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{HeldAttributes, Secret};
+use wire::{ATTRIBUTE_COUNT_MAX, HeldAttributes, Secret};
 
 use crate::answer::{Answer, Challenge, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{Appended, AskerId, Attempt, Credential};
@@ -70,6 +70,8 @@ pub(crate) struct Case {
     tries: u32,
     /// Codes of this login that were wrong: the same one again is the same failure (C1).
     wrong: Vec<Proof>,
+    /// Digits that were not the phone's (F8): the same ones again are no second wrong try, even where codes are off.
+    wrong_digits: Vec<Proof>,
     spent: Vec<Spent>,
     /// Each rule tried, once the law has spoken.
     tried: Arc<[Tried]>,
@@ -89,6 +91,8 @@ pub(crate) struct Case {
     known: bool,
     /// Octets that an asker's own part of the Accept may take, once the rest of it is known (E3).
     room: usize,
+    /// The same in attributes.
+    places: usize,
 }
 
 /// A State that was answered: who answers it again with the same gets the same (C3).
@@ -113,6 +117,8 @@ struct Inside {
     station_known: bool,
     /// What the phone must prove (B4, F8).
     asks: Asks,
+    /// It claimed or joined the prompt that is out: only then is a yes to it one to this login.
+    at_phone: bool,
     /// No phone of the user rings by itself.
     must_open_app: bool,
 }
@@ -124,7 +130,12 @@ impl Inside {
 
     /// A yes with this number is a yes to this login.
     fn is_meant(&self, number: Option<Number>) -> bool {
-        self.asks.number.expects() == number || mutant::is(Mutant::ApprovalOfAnother)
+        self.at_phone && (self.asks.number.expects() == number || mutant::is(Mutant::ApprovalOfAnother))
+    }
+
+    /// No phone is asked, or none any more: its screen shows no number, and nobody's yes is one to it.
+    fn without_phone(self) -> Self {
+        Self { asks: Asks::default(), at_phone: false, ..self }
     }
 
     /// What the challenge says while the phone is waited for.
@@ -193,7 +204,7 @@ enum Stage {
     /// A code is looked at. `answer` is its P; `None` for an appended one.
     CheckingCode { question: Question, inside: Inside, answer: Option<Proof> },
     /// Digits that the phone showed are looked at; `code`: they may be a token's, too.
-    CheckingNumber { question: Question, inside: Inside, code: Secret, answer: Proof },
+    CheckingNumber { question: Question, inside: Inside, prompt: PromptId, code: Secret, answer: Proof },
     /// The prompt is claimed.
     Claiming { question: Question, inside: Inside, claim: PromptClaim },
     /// The phone rings and requests are held.
@@ -255,11 +266,27 @@ pub(crate) struct Approval {
 pub(crate) struct Step<'a, 'b> {
     pub(crate) cx: &'a mut Context<'b>,
     pub(crate) prompt: &'a mut Option<OpenPrompt>,
+    /// The numbers that screens of this session show or showed (F8).
+    pub(crate) numbers: &'a mut Vec<Number>,
 }
 
 impl Step<'_, '_> {
     fn now(&self) -> Tick {
         self.cx.at.tick
+    }
+
+    /// A number that no other screen of this session shows: else a yes would be a yes to two of them (B2, F8).
+    fn fresh_number(&mut self) -> Number {
+        const REMEMBERED: usize = 64;
+        if self.numbers.len() >= REMEMBERED {
+            self.numbers.remove(0);
+        }
+        let roll = (self.cx.dice)();
+        // Ninety there are, so one of these is free.
+        let fresh = (0..90).map(|more| Number::to_show(roll.wrapping_add(more))).find(|it| !self.numbers.contains(it));
+        let number = fresh.unwrap_or_else(|| Number::to_show(roll));
+        self.numbers.push(number);
+        number
     }
 
     /// The approval that opens this door: of this user's prompt, where the rule takes a push at all (A1, A2).
@@ -304,11 +331,10 @@ impl Login {
             {
                 case.code_checked(inside, answer, outcome, step)
             }
-            (Stage::CheckingNumber { question, inside, code, answer }, LoginEvent::Number(answers, outcome))
-                if question == answers =>
-            {
-                case.number_checked(inside, code, answer, outcome, step)
-            }
+            (
+                Stage::CheckingNumber { question, inside, prompt, code, answer },
+                LoginEvent::Number(answers, outcome),
+            ) if question == answers => case.number_checked(inside, (prompt, answer), code, outcome, step),
             (Stage::Claiming { question, inside, claim }, LoginEvent::Claim(answers, outcome))
                 if question == answers =>
             {
@@ -585,9 +611,13 @@ impl Login {
             .flatten()
     }
 
-    /// Its screen shows a number: who asks again is shown one of its own (F8).
+    /// Its screen shows a number, or was chosen by it just now: who asks again is shown one of its own (F8).
     pub(crate) fn shows_number(&self) -> bool {
-        self.stage.inside_at_prompt().is_some_and(|inside| inside.asks.number.is_shown())
+        let chosen = match &self.stage {
+            Stage::Releasing { inside, second, .. } if second.method() == Some(Method::Push) => Some(inside),
+            stage => stage.inside_at_prompt(),
+        };
+        chosen.is_some_and(|inside| inside.asks.number.is_shown())
     }
 
     /// Digits that somebody typed are being looked at.
@@ -716,6 +746,7 @@ impl Case {
             rounds: 0,
             tries: 0,
             wrong: Vec::new(),
+            wrong_digits: Vec::new(),
             spent: Vec::new(),
             tried: Arc::new([]),
             rule: None,
@@ -729,6 +760,7 @@ impl Case {
             language: None,
             known: false,
             room: first::PACKET_MAX,
+            places: ATTRIBUTE_COUNT_MAX,
         };
         (case, attempt.credential)
     }
@@ -745,7 +777,7 @@ impl Case {
         };
         let spent = self.spent.capacity() * size_of::<Spent>()
             + self.spent.iter().filter_map(|spent| spent.result.as_ref()).map(Answer::bytes).sum::<usize>();
-        let asked = self.wrong.capacity() * size_of::<Proof>()
+        let asked = (self.wrong.capacity() + self.wrong_digits.capacity()) * size_of::<Proof>()
             + self.repeating.capacity() * size_of::<(Question, AskerId)>()
             + self.askers.bytes();
         names + typed + spent + asked + size_of_val(&*self.tried)
@@ -757,7 +789,7 @@ impl Case {
 
     /// An asker whose Proxy-States leave no room for the Accept is refused by itself; the login waits on (E3).
     fn turns_away(&self, attempt: &Attempt, step: &mut Step<'_, '_>) -> bool {
-        let too_large = attempt.asker.overhead > self.room;
+        let too_large = attempt.asker.overhead > self.room || attempt.asker.attributes > self.places;
         if too_large {
             let answer = Answer::Reject(self.plain(Reason::TooLarge));
             step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });

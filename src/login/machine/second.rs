@@ -12,7 +12,7 @@ use crate::facts::{CodeOutcome, Means, Method, NumberOutcome, Unavailable, UserF
 use crate::key::{Proof, StateHash};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
-use crate::policy::{NumberWish, Outage};
+use crate::policy::{NumberWish, Outage, Unenrolled};
 use crate::prompt::{Asks, Claim, Number, NumberMatch, PromptClaim, PromptId, PromptStatus};
 use crate::record::{Reason, RecordedFactor};
 use crate::words::{self, Say};
@@ -24,9 +24,9 @@ impl Case {
             self.factor = RecordedFactor::Bypass;
             return self.release(inside, SecondDoor::Bypass(bypass), step);
         }
-        // Rules A5: unenrolled is who never had a method; `unenrolled = "deny"` is the one answer so far.
+        // Rules A5: unenrolled is who never had a method.
         if !facts.ever_enrolled {
-            return self.reject(Refusal::because(Reason::Unenrolled), step);
+            return self.unenrolled(&inside, step);
         }
         match self.appended.take() {
             Some(Appended::Code(code)) => self.check_code(inside, code, None, step),
@@ -40,6 +40,19 @@ impl Case {
                 listed.sort_by_key(|method| Some(*method) != facts.prefers);
                 self.try_methods(inside, &listed, facts, step)
             }
+        }
+    }
+
+    /// No method yet: refused, and told where to get one where the rule says so (F7).
+    fn unenrolled(&mut self, inside: &Inside, step: &mut Step<'_, '_>) -> Stage {
+        let refusal = Refusal::because(Reason::Unenrolled);
+        match (inside.rule.unenrolled, &self.policy.enrol_at) {
+            (Unenrolled::Enrol, Some(portal)) => {
+                step.cx.emit(Effect::Invite(inside.first.user().clone()));
+                let portal = Arc::clone(portal);
+                self.reject(refusal.pointing_to(portal), step)
+            }
+            (Unenrolled::Enrol | Unenrolled::Deny, _) => self.reject(refusal, step),
         }
     }
 
@@ -89,7 +102,7 @@ impl Case {
                 return (!inside.rule.number_required)
                     .then_some(Asks { number: NumberMatch::Off, pin: self.policy.push_pin });
             }
-            NumberWish::Shown => NumberMatch::Shown(Number::to_show((step.cx.dice)())),
+            NumberWish::Shown => NumberMatch::Shown(step.fresh_number()),
             NumberWish::Typed => NumberMatch::Typed(Number::to_type((step.cx.dice)())),
         };
         Some(Asks { number, pin: self.policy.push_pin })
@@ -97,7 +110,7 @@ impl Case {
 
     /// Rules F4: staff always need a factor.
     fn is_staff(&self, inside: &Inside) -> bool {
-        inside.groups.iter().any(|group| self.policy.staff.contains(group))
+        self.policy.is_staff(&inside.groups)
     }
 
     // --- codes -------------------------------------------------------------------------------------------------
@@ -197,13 +210,14 @@ impl Case {
         let octets = answer.expose();
         // Rules F8: first as the prompt's number, then as a code.
         if let (Some(open), NumberMatch::Typed(_), Some(typed)) =
-            (step.prompt.as_ref(), inside.asks.number, Number::of_typed(octets))
-            && !self.wrong.contains(&proof)
+            (Self::prompt_of(&inside, step), inside.asks.number, Number::of_typed(octets))
+            && inside.at_phone
+            && !self.wrong_digits.contains(&proof)
         {
             let prompt = open.id;
             return self.check_number(inside, prompt, typed, answer, proof, step);
         }
-        if step.prompt.is_some() && (octets.is_empty() || !inside.has_codes()) {
+        if step.prompt.is_some() && inside.at_phone && (octets.is_empty() || !inside.has_codes()) {
             // Rules C3: while the prompt is open an empty answer is no guess; it is held.
             self.extend_prompt(step);
             return Stage::AwaitingPhone { inside };
@@ -213,6 +227,11 @@ impl Case {
             return self.try_again(inside, proof, Reason::WrongCode, None, step);
         }
         self.check_code(inside, answer, Some(proof), step)
+    }
+
+    /// The prompt that is out, if it is this user's (A2).
+    fn prompt_of<'a>(inside: &Inside, step: &'a Step<'_, '_>) -> Option<&'a OpenPrompt> {
+        step.prompt.as_ref().filter(|open| open.user == *inside.first.user())
     }
 
     /// Hands digits that may be the phone's to be looked at.
@@ -229,32 +248,43 @@ impl Case {
         let guess = step.cx.random_16();
         self.factor = RecordedFactor::Method(Method::Push);
         step.cx.emit(Effect::TypeNumber { login: self.id, question, prompt, typed, guess });
-        Stage::CheckingNumber { question, inside, code, answer }
+        Stage::CheckingNumber { question, inside, prompt, code, answer }
     }
 
     /// What became of the digits; it was committed before we learned of it (C1).
     pub(super) fn number_checked(
         &mut self,
         inside: Inside,
+        (prompt, answer): (PromptId, Proof),
         code: Secret,
-        answer: Proof,
         outcome: Result<NumberOutcome, Unavailable>,
         step: &mut Step<'_, '_>,
     ) -> Stage {
         match outcome {
             Ok(NumberOutcome::Right { device }) => {
-                let Some(prompt) = step.prompt.as_ref().filter(|open| open.user == *inside.first.user()) else {
+                // They were the digits of that very prompt, which may have ended meanwhile or made room for another.
+                if Self::prompt_of(&inside, step).is_none_or(|open| open.id != prompt) {
                     return self.reject(Refusal::because(Reason::Changed).detail("its prompt has ended"), step);
-                };
-                self.let_in = Some((prompt.id, device));
+                }
+                self.let_in = Some((prompt, device));
                 self.release_by_phone(inside, step)
             }
-            Ok(NumberOutcome::Wrong) if inside.has_codes() => self.check_code(inside, code, Some(answer), step),
-            Ok(NumberOutcome::Wrong) => self.try_again(inside, answer, Reason::WrongCode, None, step),
+            Ok(NumberOutcome::Wrong) => {
+                self.wrong_digits.push(answer);
+                self.try_as_code(inside, code, answer, step)
+            }
             // The session ends with its prompt (A8), this login included.
             Ok(NumberOutcome::Denied) => self.reject(Refusal::because(Reason::Denied), step),
             Err(Unavailable { why, .. }) => self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step),
         }
+    }
+
+    /// Rules F8: what was not the prompt's number may be a code.
+    fn try_as_code(&mut self, inside: Inside, code: Secret, answer: Proof, step: &mut Step<'_, '_>) -> Stage {
+        if inside.has_codes() && !self.wrong.contains(&answer) {
+            return self.check_code(inside, code, Some(answer), step);
+        }
+        self.try_again(inside, answer, Reason::WrongCode, None, step)
     }
 
     // --- challenges --------------------------------------------------------------------------------------------
@@ -314,7 +344,7 @@ impl Case {
     /// What the store said to the claim.
     pub(super) fn claimed(
         &mut self,
-        inside: Inside,
+        mut inside: Inside,
         claim: PromptClaim,
         outcome: Result<Claim, Unavailable>,
         step: &mut Step<'_, '_>,
@@ -331,6 +361,7 @@ impl Case {
                 if !mutant::is(Mutant::PromptUnclaimed) {
                     step.cx.emit(Effect::Push { login: self.id, claim });
                 }
+                inside.at_phone = true;
                 self.wait_at_prompt(inside, step)
             }
             Ok(Claim::Joined { prompt, ends_at, status }) => self.joined_prompt(inside, prompt, ends_at, status, step),
@@ -342,7 +373,7 @@ impl Case {
     /// The same login's prompt is out already, perhaps since before a crash: no second push (B3).
     fn joined_prompt(
         &mut self,
-        inside: Inside,
+        mut inside: Inside,
         prompt: PromptId,
         ends_at: crate::moment::Wall,
         status: PromptStatus,
@@ -362,10 +393,15 @@ impl Case {
             *step.prompt = Some(OpenPrompt { id: prompt, user, ends, approved });
         }
         step.cx.emit(Effect::Joined { client: self.client.clone(), login: self.id, prompt_avoided: true });
-        if self.approval(&inside, step).is_some() {
-            return self.release_by_phone(inside, step);
+        inside.at_phone = true;
+        match (inside.asks.number, step.prompt.as_ref().and_then(|open| open.approved.as_ref())) {
+            (_, None) => self.wait_at_prompt(inside, step),
+            (NumberMatch::Off, Some(_)) => self.release_by_phone(inside, step),
+            // Rules F8: the phone said yes to another screen, and can say nothing to this one any more.
+            (NumberMatch::Shown(_) | NumberMatch::Typed(_), Some(_)) => {
+                self.code_instead(inside, Say::BusyEnterCode, Reason::Busy, step)
+            }
         }
-        self.wait_at_prompt(inside, step)
     }
 
     /// Held; or, where a number ties the phone to this very screen, a challenge that shows or asks for it (F8); or one that
@@ -384,7 +420,7 @@ impl Case {
     /// No prompt for this login: a code, where it can be asked for, or the refusal (B2; no failure is counted).
     fn code_instead(&mut self, inside: Inside, say: Say, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
         if inside.has_codes() && self.can_challenge() {
-            return self.challenge(inside, say, step);
+            return self.challenge(inside.without_phone(), say, step);
         }
         self.reject(Refusal::because(reason), step)
     }
@@ -414,7 +450,7 @@ impl Case {
 
     fn code_instead_of_push(&mut self, inside: Inside, why: Arc<str>, step: &mut Step<'_, '_>) -> Stage {
         if inside.has_codes() && self.can_challenge() {
-            return self.challenge(inside, Say::EnterCode, step);
+            return self.challenge(inside.without_phone(), Say::EnterCode, step);
         }
         self.reject(Refusal::because(Reason::PushUnavailable).detail(why), step)
     }

@@ -34,8 +34,18 @@ pub struct Policy {
     pub limits: Limits,
     /// `[method.push] pin`: each push asks for the user's PIN.
     pub push_pin: bool,
+    /// Where people enrol themselves: `[portal] url`, for rules whose `unenrolled` is `enrol`.
+    pub enrol_at: Option<Arc<str>>,
     /// Groups whose members are staff: they always need a factor, so neither bypass nor fail-open lets them in (F4).
     pub staff: Vec<GroupName>,
+}
+
+impl Policy {
+    /// Whether a member of these groups is staff (F4).
+    #[must_use]
+    pub fn is_staff(&self, groups: &[GroupName]) -> bool {
+        groups.iter().any(|group| self.staff.contains(group))
+    }
 }
 
 /// What a login must know of the appliance it came through.
@@ -118,6 +128,8 @@ pub enum Unenrolled {
     /// Access-Reject, with a text that says what is missing.
     #[default]
     Deny,
+    /// The same, but the refusal names the portal and an invitation goes out by mail (F7).
+    Enrol,
 }
 
 /// `if_unavailable = { … }`: what an outage means.

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use super::offers::{Offer, Offers};
 use super::pin::Pins;
 use super::{LOOK_EVERY, PhoneRooms, PhoneStore};
+use crate::engine::Arrivals;
 use crate::phone::limits::{Buckets, Rate, subscriber};
 use crate::phone::page::PageKey;
 use crate::phone::replay::Replay;
@@ -137,16 +138,17 @@ impl Desk {
 
     // --- who asks --------------------------------------------------------------------------------------------------
 
-    /// Whether this address may go on at all.
+    /// Whether this address may try another code. Only that is kept from it: a phone that signs well is heard whoever else
+    /// shares its address.
     pub(super) fn admit(&self, from: ClientAddress) -> Result<(), Stop> {
         let free = self.strangers.has_one(&subscriber(from.0), self.now().tick);
         if free { Ok(()) } else { Err(Stop::TooMany) }
     }
 
-    /// Something bad came from there: it counts, and it can't go on for ever.
+    /// Something bad came from there: it counts, and past the rate it is not even told what was bad.
     pub(super) fn stranger(&self, from: ClientAddress) -> Stop {
-        let _ = self.strangers.take(&subscriber(from.0), self.now().tick);
-        Stop::Unverified
+        let told = self.strangers.take(&subscriber(from.0), self.now().tick);
+        if told { Stop::Unverified } else { Stop::TooMany }
     }
 
     /// The store app's phone of this serial, if it signed. An unknown one costs the same check, on a key that is nobody's.
@@ -188,7 +190,6 @@ impl Desk {
     }
 
     async fn guessed(&self, device: &DeviceId, from: ClientAddress, channel: Channel) -> Result<Option<Phone>, Stop> {
-        self.admit(from)?;
         if !self.guesses.has_one(&(device.clone(), subscriber(from.0)), self.now().tick) {
             return Err(Stop::TooMany);
         }
@@ -249,20 +250,29 @@ impl Desk {
     ) -> Result<Option<OpenPrompt>, Stop> {
         let until = self.now().tick.plus(hold);
         let seat = self.rooms.waiting.sit(&phone.device.id);
+        // Before the first look, so that nothing comes unheard between that and the wait.
+        let mut arrivals = self.rooms.answers.arrivals(&phone.device.user);
         loop {
             let open = self.open_for(phone, &can).await?;
             let Some(seat) = &seat else { return Ok(open) };
             if open.is_some() || seat.is_replaced() || self.now().tick >= until || self.rooms.stop.is_cancelled() {
                 return Ok(open);
             }
-            self.pause(seat, until).await;
+            self.pause(seat, arrivals.as_mut(), until).await;
         }
     }
 
-    async fn pause(&self, seat: &Seat, until: login::Tick) {
+    async fn pause(&self, seat: &Seat, arrivals: Option<&mut Arrivals>, until: login::Tick) {
+        let heard = async {
+            match arrivals {
+                Some(arrivals) => arrivals.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         let look = self.now().tick.plus(LOOK_EVERY).min(until);
         tokio::select! {
             () = seat.rung() => {}
+            () = heard => {}
             () = self.rooms.clock.wait_until(look) => {}
             () = self.rooms.stop.cancelled() => {}
         }

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use login::{DeviceId, Number, PhoneAnswer, PromptId};
+use login::{DeviceId, Number, PhoneAnswer, PromptId, ResolvedUser};
 use tokio_util::sync::CancellationToken;
 
 use super::shell::{self, Site};
 use super::waiting::Waiting;
-use crate::engine::{Clock, Engine};
+use crate::engine::{Arrivals, Clock, Engine};
 use crate::enrolment::activation::PushUrl;
 use crate::store::web::{Phones, Pins};
 use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
@@ -53,6 +53,9 @@ pub trait TakesAnswers: Send + Sync {
         answer: PhoneAnswer,
         number: Option<Number>,
     ) -> StoreFuture<'_, Answered>;
+
+    /// Hears of each change of this user's prompt; `None`: a line looks into the store now and then only.
+    fn arrivals(&self, user: &ResolvedUser) -> Option<Arrivals>;
 }
 
 impl TakesAnswers for Engine {
@@ -64,6 +67,10 @@ impl TakesAnswers for Engine {
         number: Option<Number>,
     ) -> StoreFuture<'_, Answered> {
         Box::pin(self.phone_answers(prompt, device, answer, number))
+    }
+
+    fn arrivals(&self, user: &ResolvedUser) -> Option<Arrivals> {
+        Some(Self::arrivals(self, user))
     }
 }
 

@@ -94,10 +94,9 @@ fn read<T>(
     body: &Bytes,
     parse: impl Fn(&[u8]) -> Result<T, Malformed>,
 ) -> Result<T, Told> {
-    desk.admit(from)?;
-    parse(body).map_err(|why| {
-        desk.stranger(from);
-        Told::Malformed(why)
+    parse(body).map_err(|why| match desk.stranger(from) {
+        Stop::TooMany => Told::Stopped(Stop::TooMany),
+        Stop::Unverified | Stop::Repeated | Stop::Unavailable => Told::Malformed(why),
     })
 }
 
@@ -113,6 +112,7 @@ pub(super) async fn enrol(
 }
 
 async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
+    desk.admit(from)?;
     let enrol = read(desk, from, body, Enrol::parse)?;
     let unknown = || Told::Stopped(desk.stranger(from));
     let typed = String::from_utf8_lossy(enrol.code.expose());

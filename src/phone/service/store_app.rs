@@ -99,15 +99,20 @@ pub(super) async fn post(
 ) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let done = match Post::parse(content_type, &body) {
-        Err(why) => {
-            desk.stranger(from);
-            Err(Told::Malformed(why))
-        }
+        Err(why) => Err(malformed(&desk, from, why)),
         Ok(Post::Enrol(enrol)) => enrolled(&desk, from, agent(&headers), enrol).await,
         Ok(Post::TokenUpdate(update)) => updated(&desk, from, agent(&headers), &update).await,
         Ok(Post::Answer(answer)) => answered(&desk, from, &answer).await,
     };
     done.map_or_else(|told| told.counted(&desk), Told::Good).into_response()
+}
+
+/// A request that can't be read counts against its sender.
+fn malformed(desk: &Desk, from: ClientAddress, why: Malformed) -> Told {
+    match desk.stranger(from) {
+        Stop::TooMany => Told::Stopped(Stop::TooMany),
+        Stop::Unverified | Stop::Repeated | Stop::Unavailable => Told::Malformed(why),
+    }
 }
 
 fn agent(headers: &HeaderMap) -> Option<&str> {
@@ -121,11 +126,7 @@ fn device(serial: &Serial) -> DeviceId {
 // --- polls ---------------------------------------------------------------------------------------------------------------
 
 async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &str) -> Result<Value, Told> {
-    desk.admit(from)?;
-    let poll = Poll::parse(query).map_err(|why| {
-        desk.stranger(from);
-        Told::Malformed(why)
-    })?;
+    let poll = Poll::parse(query).map_err(|why| malformed(desk, from, why))?;
     let device = device(&poll.serial);
     let text = poll.signed_text();
     let (phone, _) = desk.store_phone(&device, from, |key| key.signed(&text, &poll.signature)).await?;

@@ -66,7 +66,7 @@ pub enum Problem {
     /// Nobody is signed in: to the sign-in.
     SignIn,
     /// A factor is owed, or must be proved anew, before this path.
-    Second(&'static str),
+    Second(String),
     /// Users may not do this here: who helps is on the page.
     NotAllowed,
     /// There is no such thing.
@@ -100,7 +100,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
-            Self::Second("") => return Redirect::to("/sign-in/second").into_response(),
+            Self::Second(then) if then.is_empty() => return Redirect::to("/sign-in/second").into_response(),
             Self::Second(then) => return Redirect::to(&format!("/sign-in/second?then={then}")).into_response(),
             Self::Forged | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,

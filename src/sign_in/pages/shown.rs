@@ -97,7 +97,7 @@ fn spoken(asked: &Asked, chosen: Option<Language>) -> Language {
 /// A path of ours to go to, out of what a link says; `/` for anything else (no open redirect).
 #[must_use]
 pub fn local_path(text: &str) -> &str {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '/' | '-');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-');
     let ours = text.starts_with('/') && !text.contains("//") && text.len() <= 80 && text.chars().all(plain);
     if ours { text } else { "/" }
 }

@@ -4,9 +4,18 @@
 //! so they say what a store promises and not how it keeps it. A site can be opened again at any time, which stands for a
 //! restart, a second process and a second node alike.
 
+pub(crate) mod acts;
+pub(crate) mod bypasses;
+pub(crate) mod choices;
 pub(crate) mod guesses;
+pub(crate) mod letters;
+pub(crate) mod numbers;
 pub(crate) mod people;
+pub(crate) mod people_codes;
+pub(crate) mod phones;
+pub(crate) mod pins;
 pub(crate) mod prompts;
+pub(crate) mod web_sessions;
 pub(crate) mod written;
 
 use std::sync::Arc;
@@ -19,7 +28,10 @@ use login::{
 };
 use wire::Secret;
 
-use super::{Algorithm, GuessCommit, GuessOutcome, Mark, NewToken, NewUser, Store, TokenKind};
+use super::{
+    Algorithm, Channel, GuessCommit, GuessOutcome, Mark, NewActivation, NewToken, NewUser, PhoneKey, Store,
+    Subscription, TokenKind,
+};
 
 /// Where a store lives: fresh at first, opened as often as a check wants.
 pub(crate) trait Site: Sized {
@@ -27,6 +39,10 @@ pub(crate) trait Site: Sized {
     fn fresh() -> Self;
     /// Opens it, perhaps once more.
     fn open(&self) -> Arc<dyn Store>;
+    /// Another site, without any users.
+    fn another(&self) -> Self {
+        Self::fresh()
+    }
 }
 
 /// Runs each check of the suite as a test of its own on a fresh site.
@@ -36,7 +52,7 @@ macro_rules! every_store_must {
             people: a_user_is_added_once, what_is_known_of_a_user_comes_back, an_unknown_user_is_a_fact_and_no_error,
                 a_password_hash_comes_back_and_can_be_taken_away, groups_are_kept_in_order_and_once,
                 a_block_shows_and_ends, names_that_are_none_are_refused, users_are_listed_in_pages,
-                a_removed_user_leaves_nothing_behind, tokens_from_which_no_code_could_come_are_refused,
+                a_removed_user_leaves_nothing_behind, a_removed_user_takes_all_of_it_along, tokens_from_which_no_code_could_come_are_refused,
                 a_removed_token_is_gone_for_good, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
             guesses: a_code_works_once, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
@@ -55,13 +71,23 @@ macro_rules! every_store_must {
                 nothing_revives_a_denial, a_fraud_report_bars_the_user, a_hint_never_approves,
                 only_the_users_own_device_answers, too_late_is_too_late, an_approval_waits_ten_seconds,
                 a_withdrawn_prompt_does_not_count, a_block_or_removal_withdraws_what_is_out, open_prompts_outlive_a_restart,
-                without_a_device_nothing_is_claimed;
+                without_a_device_nothing_is_claimed, a_bare_claim_displaces_nobody,
+                a_prompt_from_before_a_clock_step_is_over;
             written: a_release_grants_once_and_is_written_down, a_release_that_is_repeated_grants_again,
                 a_prompt_is_released_once, a_blocked_user_is_not_released, a_reported_user_is_not_released,
                 a_removed_method_is_not_released, a_removed_user_is_not_released,
                 a_denial_of_what_is_out_wins_over_a_code, what_is_out_is_withdrawn_by_the_release, an_excuse_needs_no_store,
                 a_record_is_written_once_per_login, names_unknown_to_us_are_hashed, sinks_are_fed_from_their_cursor,
-                the_chain_is_whole, a_record_is_one_json_object;
+                one_approval_lets_in_together_only_its_own_login, the_chain_is_whole, a_record_is_one_json_object;
+            phones: a_phone_is_active_only_after_its_test_push, a_test_push_opens_no_logins_door, a_test_is_approved_by_its_own_device_alone, a_phone_without_its_test_answers_no_login, an_unanswered_or_declined_test_makes_nobody_quiet, a_test_of_a_new_phone_forgives_and_minds_no_quiet_time, an_activation_that_is_begun_again_is_the_same, the_same_key_again_gets_the_same_answer, a_second_key_voids_both, five_wrong_codes_void_an_activation, wrong_codes_take_no_key_from_a_phone_that_has_one, fifty_keys_at_once_leave_one_or_none, an_activation_ends_with_its_time_or_its_user, waiting_devices_are_bounded_and_swept, a_phone_of_the_hosts_making_needs_no_test, what_a_phone_brings_comes_back, silent_phones_are_told_once, what_a_phone_can_prove_is_a_fact, what_is_out_is_shown_to_its_own_user;
+            numbers: a_yes_brings_the_number_that_is_shown, one_wrong_number_denies_and_counts, of_fifty_choices_at_once_one_counts, each_asking_brings_its_own_number, the_numbers_of_one_prompt_are_bounded, nobody_joins_a_prompt_that_asks_for_less, a_pin_is_asked_for_on_our_own_page_only, typed_digits_are_shown_after_a_confirmation_and_typed_back, the_third_wrong_number_denies, of_fifty_typed_at_once_three_are_looked_at, the_apps_done_is_no_denial_and_any_other_is, digits_of_a_removed_phone_approve_nothing, digits_end_with_their_prompt;
+            pins: a_pin_comes_back_as_it_was_set, a_guess_commits_on_its_version_alone, a_repeated_guess_has_no_second_effect, of_fifty_guesses_on_one_version_one_commits, a_lock_holds_until_it_is_reset;
+            people_codes: an_activation_code_works_once, of_fifty_who_bring_one_code_one_gets_in, five_wrong_ones_void_a_code, a_newer_code_voids_the_older_and_time_voids_both, a_recovery_code_works_once, of_fifty_who_bring_one_recovery_code_one_gets_in, an_invitation_goes_out_once_a_day;
+            bypasses: a_bypass_is_spent_by_one_release, of_fifty_releases_by_one_bypass_one_is_granted, a_bypass_is_bound_to_user_client_and_time, a_newer_bypass_voids_the_older_of_its_client, bypasses_are_bounded, a_block_or_a_report_ends_bypasses, a_denial_of_what_is_out_spends_no_bypass;
+            choices: what_a_user_chose_comes_back;
+            web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
+            letters: letters_wait_until_they_are_done;
+            acts: acts_stand_in_the_chain_and_apart_from_logins, an_act_on_a_removed_user_is_found_again, a_refusal_after_all_amends_its_record;
         }
     };
     (@all $site:ty; $($concern:ident: $($check:ident),+;)+) => {$(
@@ -121,6 +147,32 @@ pub(crate) fn totp() -> NewToken {
 
 pub(crate) fn hotp() -> NewToken {
     NewToken { kind: TokenKind::Hotp, ..totp() }
+}
+
+/// An activation of a page of alice's, with that code; it waits for ten minutes and needs a test.
+pub(crate) fn activation(code: &str) -> NewActivation {
+    NewActivation {
+        user: alice(),
+        channel: Channel::WebPush,
+        label: None,
+        code: Secret::new(code),
+        server_key: None,
+        lasts: Duration::from_secs(600),
+        needs_test: true,
+        devices_max: 20,
+    }
+}
+
+/// The key of phone `n`.
+pub(crate) fn phone_key(n: u8) -> PhoneKey {
+    let subscription =
+        Subscription { endpoint: format!("https://push.example/{n}/").into(), p256dh: [n; 65], auth: [n; 16] };
+    PhoneKey {
+        spki: vec![n; 91],
+        subscription: Some(subscription),
+        agent: Some("Mozilla/5.0".into()),
+        label: Some("alice's page".into()),
+    }
 }
 
 /// A site with alice and one TOTP token of hers.

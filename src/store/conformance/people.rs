@@ -1,10 +1,19 @@
 //! Users, tokens, devices, stances, site keys.
 
-use login::{ClientName, DeviceId, GroupName, Method, ResolvedUser, TokenId, UserFacts};
+use std::time::Duration;
+
+use login::{ClientName, DeviceId, GroupName, Means, Method, Record, ReleaseOutcome, ResolvedUser, TokenId, UserFacts};
 use wire::Secret;
 
-use super::super::{Channel, NewToken, NewUser, Refusal, Stance, StoreError, TokenKind};
-use super::{NOW, Site, after, alice, alice_with_totp, hotp, limits, totp, user};
+use super::super::{
+    Channel, CodePurpose, CodeSpent, NewBypass, NewToken, NewUser, NewWebSession, Refusal, Stance, StoreError,
+    TokenKind, WebRealm, WebStep,
+};
+use super::{
+    NOW, Site, accepted, activation, after, alice, alice_with_totp, check, hotp, limits, phone_key, totp, user,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) async fn a_user_is_added_once(site: &impl Site) {
     let store = site.open();
@@ -101,6 +110,51 @@ pub(crate) async fn a_removed_user_leaves_nothing_behind(site: &impl Site) {
     store.add_user(user("alice"), after(2)).await.unwrap();
     let again = store.user_facts(&alice(), None, after(2), &limits()).await.unwrap();
     assert_eq!((again.known, again.ever_enrolled, again.methods.len()), (true, false, 0));
+}
+
+pub(crate) async fn a_removed_user_takes_all_of_it_along(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let phone = store.begin_activation(activation("code"), NOW).await.unwrap();
+    store.bring_key(&phone, &Secret::new("code"), phone_key(1), NOW).await.unwrap();
+    store.set_pin(&alice(), Secret::new("$argon2id$"), false, NOW).await.unwrap();
+    store.issue_code(&alice(), CodePurpose::Enrol, &Secret::new("enrol"), DAY, NOW).await.unwrap();
+    store.set_recovery_codes(&alice(), vec![Secret::new("recovery")], NOW).await.unwrap();
+    store.speak(&alice(), Some("de".into())).await.unwrap();
+    store.prefer_method(&alice(), Some(Method::Totp)).await.unwrap();
+    assert!(store.invite(&alice(), NOW).await.unwrap());
+    let session = NewWebSession {
+        id: [1; 32],
+        user: alice(),
+        realm: WebRealm::Portal,
+        step: WebStep::Full,
+        address: [203, 0, 113, 9].into(),
+        agent: None,
+        ends_at: NOW.plus(DAY),
+    };
+    store.open_web_session(session, NOW).await.unwrap();
+    let (by, reason) = ("helen".into(), "phone at home".into());
+    let grant = NewBypass { user: alice(), client: None, by, reason, ends_at: NOW.plus(DAY) };
+    let bypass = store.grant_bypass(grant, NOW).await.unwrap();
+    store.remove_user(&alice(), after(1)).await.unwrap();
+    for again in [false, true] {
+        if again {
+            store.add_user(user("alice"), after(2)).await.unwrap();
+        }
+        assert_eq!(store.phone(&phone).await.unwrap(), None);
+        assert_eq!(store.pin(&alice(), NOW).await.unwrap(), None);
+        let spent = store.spend_code(&alice(), CodePurpose::Enrol, &Secret::new("enrol"), [1; 16], NOW).await.unwrap();
+        assert_eq!(spent, CodeSpent::Wrong);
+        assert!(!store.spend_recovery_code(&alice(), &Secret::new("recovery"), [2; 16], NOW).await.unwrap());
+        let chose = store.choices(&alice()).await.unwrap();
+        assert_eq!((chose.method, chose.language), (None, None));
+        assert_eq!(store.web_session(&[1; 32], WebRealm::Portal, DAY, after(2)).await.unwrap(), None);
+        assert!(store.list_bypasses(&alice(), after(2)).await.unwrap().is_empty());
+        let later = Record { time: after(3), ..accepted(u64::from(again)) };
+        let outcome = store.release(check(Means::Bypass(bypass.clone())), later, after(3)).await.unwrap();
+        assert!(matches!(outcome, ReleaseOutcome::Refused(_)), "{outcome:?}");
+    }
+    assert!(store.invite(&alice(), after(3)).await.unwrap());
 }
 
 pub(crate) async fn tokens_from_which_no_code_could_come_are_refused(site: &impl Site) {

@@ -294,3 +294,39 @@ pub(crate) async fn without_a_device_nothing_is_claimed(site: &impl Site) {
     assert!(matches!(error, StoreError::Refused(Refusal::NoDevice(_))), "{error}");
     assert!(store.open_prompts(NOW).await.unwrap().is_empty());
 }
+
+/// Rules D5: it may begin a login, and never ends another's.
+pub(crate) async fn a_bare_claim_displaces_nobody(site: &impl Site) {
+    let (store, _) = alice_with_phone(site).await;
+    claims(&store, claim(1, 1, NOW), NOW).await;
+    let bare = PromptClaim { authentic: false, station_known: true, ..claim(2, 2, after(28)) };
+    assert_eq!(claims(&store, bare.clone(), after(28)).await, Claim::Busy, "though nobody waits for the other");
+    assert_eq!(status(&store, 1, after(28)).await, PromptStatus::Pending);
+    // One whose time is over is nobody's any more.
+    let later = PromptClaim { ends_at: after(240), askers_until: after(150), ..bare };
+    assert_eq!(claims(&store, later, after(120)).await, OURS);
+    // A signed one displaces the bare one's as any other's.
+    let signed = claim(3, 3, after(150));
+    assert_eq!(claims(&store, signed, after(150)).await, Claim::Claimed { displaced: Some(prompt_id(2)) });
+}
+
+/// Rules B5: its end is absolute, and a clock that is stepped back prolongs nothing.
+pub(crate) async fn a_prompt_from_before_a_clock_step_is_over(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    let later = after(3600);
+    claims(&store, claim(1, 1, later), later).await;
+    assert_eq!(status(&store, 1, later).await, PromptStatus::Pending);
+    assert_eq!(status(&store, 1, NOW).await, PromptStatus::Ended);
+    assert!(store.open_prompts(NOW).await.unwrap().is_empty());
+    assert_eq!(store.prompt_of(&alice(), NOW).await.unwrap(), None);
+    assert_eq!(claims(&store, claim(2, 2, NOW), NOW).await, OURS);
+    assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, NOW).await, Answered::TooLate);
+    // The same for the phone's answer, should it be the first to notice.
+    let another = site.another();
+    let store = another.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    claims(&store, claim(1, 1, later), later).await;
+    assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, NOW).await, Answered::TooLate);
+    assert_eq!(status(&store, 1, later).await, PromptStatus::Ended);
+}

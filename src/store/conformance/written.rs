@@ -7,7 +7,9 @@ use login::{
 };
 
 use super::super::{Answered, ChainState, Channel, Store};
-use super::{NOW, Site, accepted, after, alice, alice_with_totp, check, claim, limits, prompt_id, rejected, user};
+use super::{
+    NOW, Site, accepted, after, alice, alice_with_totp, check, claim, limits, login_key, prompt_id, rejected, user,
+};
 
 async fn releases(store: &Arc<dyn Store>, means: Means, login: u64) -> ReleaseOutcome {
     store.release(check(means), accepted(login), after(1)).await.unwrap()
@@ -47,6 +49,31 @@ pub(crate) async fn a_prompt_is_released_once(site: &impl Site) {
     assert_eq!(releases(&store, means.clone(), 7).await, ReleaseOutcome::Granted);
     assert_eq!(releases(&store, means, 8).await, refused("prompt ended"));
     assert_eq!(store.record_of(LoginId(8)).await.unwrap(), None);
+}
+
+/// Rules B2: under `join = "connection"` each live asker of the one L is let in by the one approval, and nobody else.
+pub(crate) async fn one_approval_lets_in_together_only_its_own_login(site: &impl Site) {
+    let (store, means) = approved(site).await;
+    let Means::Prompt { device, .. } = means.clone() else { unreachable!("approved gives a prompt") };
+    let other = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let release = async |login, together, device: &login::DeviceId| {
+        let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
+        let check = ReleaseCheck { together, ..check(means) };
+        store.release(check, accepted(login), after(1)).await.unwrap()
+    };
+    let ours = Some(login_key(1));
+    assert_eq!(release(1, ours, &other).await, refused("prompt ended"), "another device has said nothing");
+    assert_eq!(release(2, ours, &device).await, ReleaseOutcome::Granted);
+    assert_eq!(release(3, ours, &device).await, ReleaseOutcome::Granted);
+    assert_eq!(release(4, None, &device).await, refused("prompt ended"));
+    assert_eq!(release(5, Some(login_key(2)), &device).await, refused("prompt ended"));
+    assert_eq!(release(6, ours, &other).await, refused("prompt ended"));
+    // What ended otherwise lets in nobody, together or not.
+    store.claim_prompt(claim(9, 1, after(1)), after(1), &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(9), &device, PhoneAnswer::Deny, None, after(1), &limits()).await.unwrap();
+    let denied = Means::Prompt { prompt: prompt_id(9), device };
+    let check = ReleaseCheck { together: ours, ..check(denied) };
+    assert_eq!(store.release(check, accepted(7), after(1)).await.unwrap(), refused("prompt ended"));
 }
 
 pub(crate) async fn a_blocked_user_is_not_released(site: &impl Site) {

@@ -51,6 +51,13 @@ fn missing(tx: &Connection) -> Result<&'static [&'static str], StoreError> {
     })
 }
 
+/// A file of the first version, for the tests of what was made of it.
+#[cfg(test)]
+pub(super) fn make_first(db: &Connection) {
+    db.execute_batch(FIRST).and_then(|()| db.pragma_update(None, "user_version", 1)).unwrap();
+    db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+}
+
 /// Times are milliseconds since 1970; the greatest integer is *never*.
 const FIRST: &str = "
 CREATE TABLE meta (

@@ -255,6 +255,7 @@ pub(super) fn facts(
     let has_pin = pins::of_owner(tx, &row)?.is_some_and(|pin| !pin.locked);
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
+        must_open_app: phones.iter().any(|phone| phone.channel.can_answer()) && !phones.iter().any(rings),
         known: true,
         blocked: row.barred(),
         groups: row.groups.as_slice().into(),
@@ -267,24 +268,23 @@ pub(super) fn facts(
         language: chose.language,
         // The engine asks for it where the client and the rule may take one.
         bypass: None,
-        must_open_app: phones.iter().any(|phone| phone.channel == Channel::PrivacyIdea)
-            && phones.iter().all(|phone| !rings_by_itself(phone)),
         number_phones: phones.iter().any(can_number),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
 }
 
-/// A phone that makes itself heard; the store app must be opened, and the site's notifier is no phone.
-fn rings_by_itself(phone: &Device) -> bool {
+/// The first version of the store app that shows a code which is typed elsewhere; a number that is chosen came earlier.
+const STORE_APP_NUMBERS: [u32; 3] = [4, 7, 0];
+
+/// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose
+/// subscription is gone.
+fn rings(phone: &Device) -> bool {
     match phone.channel {
         Channel::WebPush => phone.subscription.is_some(),
         Channel::Loopback => true,
-        Channel::Webhook | Channel::PrivacyIdea => false,
+        Channel::PrivacyIdea | Channel::Webhook => false,
     }
 }
-
-/// The first version of the store app that shows a code which is typed elsewhere; a number that is chosen came earlier.
-const STORE_APP_NUMBERS: [u32; 3] = [4, 7, 0];
 
 /// Whether a phone can prove a number, chosen or typed (rules B4, F8).
 fn can_number(phone: &Device) -> bool {

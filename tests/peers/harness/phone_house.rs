@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::vestibule::config::{Config, NoFiles};
-use ::vestibule::engine::Clock;
+use ::vestibule::engine::{Arrivals, Clock};
 use ::vestibule::enrolment::activation::{Activation, ActivationCode, App, PushUrl, Serial, ServerKey};
 use ::vestibule::phone::shell::Site;
 use ::vestibule::phone::waiting::Waiting;
@@ -264,6 +264,10 @@ impl TakesAnswers for Answers {
             self.noted.lock().unwrap().push((answer, number, taken.clone()));
             Ok(taken)
         })
+    }
+
+    fn arrivals(&self, _: &ResolvedUser) -> Option<Arrivals> {
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 //! what an attacker does who sits beside them.
 
 use login::answer::{Answer, Challenge};
+use login::words::Say;
 use login::{LoginId, Tick};
 
 use crate::network::{Ask, Datagram, copies};
@@ -40,6 +41,9 @@ pub(crate) enum Typing {
     Empty,
     Replayed,
     ToPrimary,
+    /// The digits that the phone shows.
+    Digits,
+    WrongDigits,
 }
 
 /// What the appliance hears.
@@ -47,7 +51,7 @@ pub(crate) enum Typing {
 pub(crate) enum Heard {
     Accept,
     Reject,
-    Challenge { state: Vec<u8>, primary: bool },
+    Challenge { state: Vec<u8>, say: Option<Say> },
 }
 
 impl World {
@@ -73,7 +77,7 @@ impl World {
 
     fn fresh(&mut self) -> (Ask, &'static Person) {
         // Most people have a second factor; a few have none, or are no people.
-        let among = if self.dice.chance(70) { &PEOPLE[..4] } else { &PEOPLE[..] };
+        let among = if self.dice.chance(70) { &PEOPLE[..7] } else { &PEOPLE[..] };
         let person = self.dice.pick(among);
         let appliance = self.dice.pick(&APPLIANCES);
         let shouted = self.dice.chance(4);
@@ -97,7 +101,8 @@ impl World {
             10..=11 => String::new(),
             12..=36 if append => format!("{},CODE", person.password),
             37..=40 if append => format!("{},00000000", person.password),
-            41..=43 if append => format!("{},totp", person.password),
+            41..=42 if append => format!("{},totp", person.password),
+            43 if append => format!("{},push", person.password),
             44..=45 if append => format!("{}x,12345678", person.password),
             _ => ask.typed,
         };
@@ -134,7 +139,9 @@ impl World {
                 let person = self.scripts[script].person;
                 let typed = match typing {
                     Typing::Right => self.right_code(person),
-                    Typing::Wrong => (*self.dice.pick(&["11111111", "22222222", "word"])).to_owned(),
+                    Typing::Wrong => (*self.dice.pick(&["11111111", "222222", "word"])).to_owned(),
+                    Typing::Digits => self.digits.get(person.name).map_or("333333".to_owned(), |digits| digits.typed()),
+                    Typing::WrongDigits => (*self.dice.pick(&["111111", "222222", "333333", "444444"])).to_owned(),
                     Typing::Empty => String::new(),
                     Typing::Replayed => self.seen_code(person),
                     Typing::ToPrimary if self.dice.chance(80) => PRIMARY_ANSWER.to_owned(),
@@ -195,13 +202,13 @@ impl World {
         let heard = match answer {
             Answer::Accept(_) => Heard::Accept,
             Answer::Reject(_) => Heard::Reject,
-            Answer::Challenge(Challenge::Ours { state, .. }) => {
-                Heard::Challenge { state: state.to_vec(), primary: false }
+            Answer::Challenge(Challenge::Ours { state, say, .. }) => {
+                Heard::Challenge { state: state.to_vec(), say: Some(*say) }
             }
             Answer::Challenge(Challenge::Primary(_)) => {
                 let known = login.and_then(|login| self.reference.logins.get(&login));
                 let Some(state) = known.and_then(|known| known.primary_state.clone()) else { return };
-                Heard::Challenge { state, primary: true }
+                Heard::Challenge { state, say: None }
             }
         };
         for delay in copies(&mut self.dice, self.loss) {
@@ -224,7 +231,7 @@ impl World {
         match heard {
             Heard::Accept => self.after_accept(script, packet),
             Heard::Reject => self.after_reject(script, packet),
-            Heard::Challenge { state, primary } => self.after_challenge(script, packet, state, primary),
+            Heard::Challenge { state, say } => self.after_challenge(script, packet, state, say),
         }
     }
 
@@ -251,14 +258,41 @@ impl World {
         self.later(after, Happening::Act(script, Act::Ask(Ask { typed, state, ..packet.ask.clone() })));
     }
 
-    fn after_challenge(&mut self, script: usize, packet: &Datagram, state: Vec<u8>, primary: bool) {
-        let typing = match self.dice.below(100) {
-            _ if primary => Typing::ToPrimary,
-            0..=49 => Typing::Right,
-            50..=64 => Typing::Empty,
-            65..=79 => Typing::Wrong,
-            80..=92 => Typing::Replayed,
-            _ => return,
+    fn after_challenge(&mut self, script: usize, packet: &Datagram, state: Vec<u8>, say: Option<Say>) {
+        let roll = self.dice.below(100);
+        let typing = match say {
+            None => Typing::ToPrimary,
+            Some(_) if roll > 92 => return,
+            Some(Say::Choose(_) | Say::ChooseOrCode(_)) => {
+                self.reask_beside(script);
+                match roll {
+                    0..=64 => Typing::Empty,
+                    65..=80 => Typing::Right,
+                    81..=86 => Typing::Wrong,
+                    _ => Typing::Replayed,
+                }
+            }
+            Some(Say::TypeDigits | Say::WrongDigits) => match roll {
+                0..=54 => Typing::Digits,
+                55..=74 => Typing::WrongDigits,
+                75..=84 => Typing::Right,
+                85..=88 => Typing::Empty,
+                _ => Typing::Replayed,
+            },
+            Some(
+                Say::EnterCode
+                | Say::WrongCode
+                | Say::Approve
+                | Say::ApproveOrCode
+                | Say::BusyEnterCode
+                | Say::OpenApp
+                | Say::OpenAppOrCode,
+            ) => match roll {
+                0..=49 => Typing::Right,
+                50..=64 => Typing::Empty,
+                65..=79 => Typing::Wrong,
+                _ => Typing::Replayed,
+            },
         };
         let after = match self.dice.below(100) {
             0..=3 => self.dice.between(119_000, 140_000),
@@ -267,6 +301,22 @@ impl World {
         };
         let ask = Ask { state: Some(state), ..packet.ask.clone() };
         self.later(after, Happening::Act(script, Act::Type(ask, typing)));
+    }
+
+    /// Beside a screen that shows a number the same person asks again, or somebody who knows the password does.
+    fn reask_beside(&mut self, script: usize) {
+        let this = &mut self.scripts[script];
+        if this.retries >= 3 || this.ask.typed.ends_with(",CODE") || !self.dice.chance(40) {
+            return;
+        }
+        this.retries += 1;
+        let mut ask = this.ask.clone();
+        let password = this.person.password;
+        if appliance_of(ask.client).append && self.dice.chance(40) {
+            ask.typed = format!("{password},push");
+        }
+        let after = self.dice.between(5, 20_000);
+        self.later(after, Happening::Act(script, Act::Ask(ask)));
     }
 
     // --- what people know --------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use login::answer::{Answer, Challenge};
 use login::event::{Context, Effect, Event, LoginEvent, PushFailure, Question};
 use login::session::Session;
-use login::{LoginId, LoginKey, ProofKey, StateHash, Tick, Unavailable};
+use login::words::Say;
+use login::{AskerId, LoginId, LoginKey, Number, ProofKey, StateHash, Tick, Unavailable};
 
 use crate::dice::Dice;
-use crate::network::{Ask, Duplicates};
+use crate::network::Duplicates;
 use crate::reference::{Given, Issued};
 use crate::world::{Happening, World};
 
@@ -59,7 +60,7 @@ impl Engine {
 }
 
 /// The kinds of effects, in the order of their declaration.
-pub(crate) const KINDS: [&str; 15] = [
+pub(crate) const KINDS: [&str; 16] = [
     "AskPrimary",
     "ReadUser",
     "CheckCode",
@@ -75,6 +76,7 @@ pub(crate) const KINDS: [&str; 15] = [
     "Joined",
     "TellDisplaced",
     "TypeNumber",
+    "Invite",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -94,6 +96,7 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
         Effect::Joined { .. } => 12,
         Effect::TellDisplaced(_) => 13,
         Effect::TypeNumber { .. } => 14,
+        Effect::Invite(_) => 15,
     }
 }
 
@@ -229,7 +232,7 @@ impl World {
                 let asked = self.reference.asked_mut(asker);
                 asked.answer = Some((Given::of(&answer), now));
                 let packet = asked.packet.clone();
-                self.note_challenge(&packet.ask, &answer, login);
+                self.note_challenge(asker, &answer, login);
                 self.engine.duplicates.answered(&packet, asker, &answer, now);
                 self.send_answer(&packet, &answer, login);
             }
@@ -245,7 +248,7 @@ impl World {
     }
 
     /// Which State is shown to whom, and until when it may be answered.
-    fn note_challenge(&mut self, ask: &Ask, answer: &Answer, login: Option<LoginId>) {
+    fn note_challenge(&mut self, asker: AskerId, answer: &Answer, login: Option<LoginId>) {
         let state = match answer {
             Answer::Challenge(Challenge::Ours { state, .. }) => Some(state.to_vec()),
             Answer::Challenge(Challenge::Primary(_)) => {
@@ -254,20 +257,28 @@ impl World {
             Answer::Accept(_) | Answer::Reject(_) => None,
         };
         let Some(state) = state else { return };
-        let issued = Issued { to: ask.clone(), epoch: self.epoch, until: Tick(self.now.0 + STATE_MS), spent_by: None };
+        if let Some(known) = login.and_then(|login| self.reference.logins.get_mut(&login)) {
+            known.shown = number_shown(answer).or(known.shown.filter(|_| !asks_for_code_alone(answer)));
+        }
+        let to = self.reference.asked(asker).packet.ask.clone();
+        let until = Tick(self.now.0 + STATE_MS);
+        let issued = Issued { to, by: asker, login, epoch: self.epoch, until, spent_by: None };
         self.reference.states.entry(StateHash::of(&state)).or_insert(issued);
     }
 
     /// An answer of another question, or of nobody: it must count for nothing (A2).
     pub(crate) fn forge(&mut self, key: LoginKey, login: LoginId, question: Question, user: &login::ResolvedUser) {
-        use login::{CodeOutcome, Method, PrimaryAnswer, ReleaseOutcome, TokenId};
+        use login::{CodeOutcome, Method, NumberOutcome, PrimaryAnswer, ReleaseOutcome, TokenId};
         let other = Question(if self.dice.chance(50) { question.0 + 1000 } else { question.0.wrapping_sub(1) });
         let attributes = std::sync::Arc::new(wire::HeldAttributes::none(wire::Code::AccessAccept));
         let token = TokenId("t-alice".into());
-        let forged = match self.dice.below(5) {
+        let device = login::DeviceId("phone".into());
+        let forged = match self.dice.below(7) {
             0..=1 => LoginEvent::Primary(other, PrimaryAnswer::Accept { user: user.clone(), attributes }),
             2 => LoginEvent::Code(other, Ok(CodeOutcome::Right { method: Method::Totp, token })),
             3 => LoginEvent::Release(other, Ok(ReleaseOutcome::Granted)),
+            4 => LoginEvent::Number(other, Ok(NumberOutcome::Right { device })),
+            5 => LoginEvent::Number(other, Ok(NumberOutcome::Denied)),
             _ => LoginEvent::Claim(other, Ok(login::Claim::Claimed { displaced: None })),
         };
         let (epoch, delay) = (self.epoch, self.dice.between(1, 900));
@@ -278,12 +289,28 @@ impl World {
     }
 }
 
+/// The number that this challenge shows, if it does (F8).
+pub(crate) fn number_shown(answer: &Answer) -> Option<Number> {
+    match answer {
+        Answer::Challenge(Challenge::Ours { say: Say::Choose(number) | Say::ChooseOrCode(number), .. }) => {
+            Some(*number)
+        }
+        _ => None,
+    }
+}
+
+/// No phone is asked any more: whatever number the screen showed is gone from it.
+fn asks_for_code_alone(answer: &Answer) -> bool {
+    matches!(answer, Answer::Challenge(Challenge::Ours { say: Say::EnterCode | Say::BusyEnterCode, .. }))
+}
+
 /// What an effect gets when the store could not say: never a yes (C1).
 pub(crate) fn unsettled(effect: &Effect) -> Option<(LoginId, LoginEvent)> {
     let away = || Unavailable::seen("the store could not say");
     match effect {
         Effect::ReadUser { login, question, .. } => Some((*login, LoginEvent::User(*question, Err(away())))),
         Effect::CheckCode { login, question, .. } => Some((*login, LoginEvent::Code(*question, Err(away())))),
+        Effect::TypeNumber { login, question, .. } => Some((*login, LoginEvent::Number(*question, Err(away())))),
         Effect::ClaimPrompt { login, question, .. } => Some((*login, LoginEvent::Claim(*question, Err(away())))),
         Effect::Release { login, question, .. } => Some((*login, LoginEvent::Release(*question, Err(away())))),
         _ => None,

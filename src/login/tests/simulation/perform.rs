@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use login::event::{Effect, Event, LoginEvent};
-use login::{LoginId, LoginKey, PrimaryAnswer, ResolvedUser, Unavailable};
+use login::{LoginId, LoginKey, Number, PhoneAnswer, PrimaryAnswer, PromptId, ResolvedUser, Unavailable};
 
 use crate::engine::{KINDS, kind_of, push_failure, unsettled};
-use crate::phone;
+use crate::phone::{self, Tap, Which};
 use crate::reference::Rung;
 use crate::scene::{PRIMARY_ANSWER, person_of};
-use crate::store::Typed;
+use crate::store::{Answered, Typed};
 use crate::world::{Happening, World};
 
 /// How often a statement whose commit is unknown is repeated.
@@ -41,6 +41,12 @@ impl World {
         match &effect {
             Effect::AskPrimary { .. } => self.ask_primary(key, &effect),
             Effect::Push { login, claim } => self.push(key, *login, claim),
+            Effect::TypeNumber { login, question, .. } => {
+                if self.dice.chance(8) {
+                    self.forge(key, *login, *question, &ResolvedUser::new("alice"));
+                }
+                self.ask_store(key, effect, tries);
+            }
             _ => self.ask_store(key, effect, tries),
         }
         self.crash_point(kind, true);
@@ -111,8 +117,14 @@ impl World {
                 let ask = self.reference.asked(ask).packet.ask.clone();
                 self.reference.rung.insert(prompt, Rung { ask });
             }
-            for (after, answer) in phone::says(&mut self.dice) {
-                self.later(after, Happening::Phone { prompt, answer });
+            let owner = person_of(claim.user.as_str());
+            let phones = owner.map_or(&[][..], |person| person.phones);
+            for (after, device, tap) in phone::taps(&mut self.dice, phones, claim.asks) {
+                self.later(after, Happening::Phone { prompt, device, tap });
+            }
+            if let (true, Some(owner), Some(phone)) = (self.dice.chance(2), owner, phones.first()) {
+                let after = self.dice.between(100, 20_000);
+                self.later(after, Happening::RemovePhone(owner.name, phone));
             }
         } else if matches!(&failure, Some(login::event::PushFailure::Unavailable(away)) if away.confirmed) {
             self.reference.outages.insert(key);
@@ -122,19 +134,55 @@ impl World {
         self.later(delay, Happening::Deliver { epoch, key, event: Box::new(event), genuine: true });
     }
 
-    /// A phone answers: committed first, then told.
-    pub(crate) fn phone_says(&mut self, prompt: login::PromptId, said: &login::PhoneAnswer) {
+    /// Something is done on a phone: committed first, then told.
+    pub(crate) fn tapped(&mut self, prompt: PromptId, device: &'static str, tap: Tap) {
         if self.now < self.down_until {
             return;
         }
-        let device = login::DeviceId("phone".into());
+        let number = self.number_for(prompt, tap);
+        let device = login::DeviceId(device.into());
+        let said = match tap {
+            Tap::Yes(_) => PhoneAnswer::Approve,
+            Tap::No => PhoneAnswer::Deny,
+            Tap::Fraud => PhoneAnswer::Fraud,
+            Tap::Confirm => return self.confirms(prompt, &device),
+        };
         let now = self.wall();
-        let answered = self.store.answer(prompt, &device, said, now);
-        self.tell(|| format!("phone says {said:?} to {prompt}: {answered:?}"));
+        let answered = self.store.answer(prompt, &device, &said, number, now);
+        self.tell(|| format!("{device:?} says {said:?} with {:?} to {prompt}: {answered:?}", number.map(|n| n.0)));
         let Some(delay) = self.synced() else { return };
-        if let crate::store::Answered::Counts(answer) = answered {
-            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer, number: None }));
+        if let Answered::Counts(answer, device, number) = answered {
+            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer, number }));
             self.later(delay, Happening::Tell { epoch, prompt, event });
+        }
+    }
+
+    /// The number that is chosen: of those that screens show for this prompt, or one that none shows.
+    fn number_for(&self, prompt: PromptId, tap: Tap) -> Option<Number> {
+        let Tap::Yes(which) = tap else { return None };
+        let mut screens: Vec<_> =
+            self.reference.logins.values().filter(|known| known.prompts.contains_key(&prompt)).collect();
+        screens.sort_by_key(|known| known.askers.last());
+        let mut shown = screens.iter().rev().filter_map(|known| known.shown);
+        match which {
+            Which::Newest => shown.next(),
+            Which::Another => shown.last(),
+            Which::Wrong => {
+                let row = self.store.current.prompts.get(&prompt)?;
+                (10..100).map(Number).find(|number| !row.shown.contains(number))
+            }
+            Which::None => None,
+        }
+    }
+
+    fn confirms(&mut self, prompt: PromptId, device: &login::DeviceId) {
+        let now = self.wall();
+        let digits = self.store.reveal(prompt, device, now);
+        let owner = self.store.current.prompts.get(&prompt).and_then(|row| person_of(&row.user));
+        let Some(delay) = self.synced() else { return };
+        if let (Some(digits), Some(owner)) = (digits, owner) {
+            let epoch = self.epoch;
+            self.later(delay, Happening::Digits { epoch, person: owner.name, digits });
         }
     }
 
@@ -175,8 +223,8 @@ impl World {
             station.as_ref().map(|station| String::from_utf8_lossy(station.octets()).into_owned())
         };
         match effect {
-            Effect::ReadUser { login, question, user, station, .. } => {
-                let facts = self.store.facts(user.as_str(), text(station).as_deref(), now);
+            Effect::ReadUser { login, question, user, station, client } => {
+                let facts = self.store.facts(user.as_str(), text(station).as_deref(), client.as_str(), now);
                 Some((*login, LoginEvent::User(*question, Ok(facts))))
             }
             Effect::CheckCode { login, question, user, station, code, methods, guess } => {
@@ -190,6 +238,16 @@ impl World {
                 self.expect(check);
                 Some((*login, LoginEvent::Code(*question, Ok(outcome))))
             }
+            Effect::TypeNumber { login, question, prompt, typed, guess } => {
+                let repeated = self.store.current.typed.contains_key(guess);
+                let outcome = self.store.type_number(*guess, *login, *prompt, *typed, now);
+                self.tell(|| format!("{login} types {:?} for {prompt}: {outcome:?}", typed.0));
+                if !repeated {
+                    let check = crate::invariants::typed(self, *login, *prompt);
+                    self.expect(check);
+                }
+                Some((*login, LoginEvent::Number(*question, Ok(outcome))))
+            }
             Effect::ClaimPrompt { login, question, claim } => {
                 let repeated = self.store.current.prompts.contains_key(&claim.prompt);
                 let claimed = self.store.claim(claim, now);
@@ -201,7 +259,7 @@ impl World {
             }
             Effect::Release { login, question, check, record, .. } => {
                 let repeated = self.store.current.records.contains_key(login);
-                let outcome = self.store.release(record.login, check);
+                let outcome = self.store.release(record, check, now);
                 if !repeated {
                     let right = crate::invariants::releases(self, record.login, check, &outcome);
                     self.expect(right);
@@ -221,12 +279,12 @@ impl World {
                 None
             }
             Effect::AskPrimary { .. }
-            | Effect::TypeNumber { .. }
             | Effect::Push { .. }
             | Effect::Reply { .. }
             | Effect::Supersede(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. }
+            | Effect::Invite(_)
             | Effect::TellDisplaced(_) => None,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use login::answer::Answer;
 use login::event::Question;
 use login::policy::Join;
-use login::{AskerId, LoginId, LoginKey, PromptId, Reason, StateHash, Tick};
+use login::{AskerId, LoginId, LoginKey, Number, PromptId, Reason, StateHash, Tick};
 
 use crate::network::{Ask, Datagram};
 use crate::scene::{Law, appliance_of};
@@ -75,12 +75,18 @@ pub(crate) struct Known {
     pub(crate) releases: u32,
     /// The prompts that it claimed or joined, and whether its session heard of an approval.
     pub(crate) prompts: BTreeMap<PromptId, bool>,
+    /// The number that its newest challenge with one shows (F8).
+    pub(crate) shown: Option<Number>,
+    /// Its session heard that a phone said no to its prompt.
+    pub(crate) heard_no: bool,
 }
 
 /// A State that was shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) to: Ask,
+    pub(crate) by: AskerId,
+    pub(crate) login: Option<LoginId>,
     pub(crate) epoch: u32,
     pub(crate) until: Tick,
     pub(crate) spent_by: Option<AskerId>,
@@ -184,6 +190,8 @@ impl Known {
             records: 0,
             releases: 0,
             prompts: BTreeMap::new(),
+            shown: None,
+            heard_no: false,
         }
     }
 }

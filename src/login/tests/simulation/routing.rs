@@ -61,7 +61,7 @@ impl World {
         };
         let login = login.unwrap_or_else(|| LoginKey::alone(self.dice.sixteen()));
         Attempt {
-            asker: Asker { id: asker, since: self.now, until, overhead: 60 },
+            asker: Asker { id: asker, since: self.now, until, overhead: 60, attributes: 1 },
             client: ClientName::new(ask.client),
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
             user_octets: ask.user.as_bytes().into(),

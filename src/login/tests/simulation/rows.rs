@@ -2,14 +2,14 @@
 //!
 //! Beside each row stands its ledger: what really happened, in order. The invariants read the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use login::codes::{fresh_counter, fresh_step};
 use login::limits::{Bucket, Limits, PushCounts};
 use login::prompt::PromptState;
 use login::{
-    CodeOutcome, DeviceId, LoginId, LoginKey, Means, Method, PhoneAnswer, PromptClaim, PromptId, PromptStatus,
-    RecordedAnswer, ReleaseCheck, TokenId, Wall,
+    Asks, BypassId, CodeOutcome, DeviceId, LoginId, LoginKey, Means, Method, Number, NumberMatch, NumberOutcome,
+    PhoneAnswer, PromptClaim, PromptId, PromptStatus, RecordedAnswer, ReleaseCheck, TokenId, Wall,
 };
 
 use crate::scene::{Person, STEP_MS, code_of, person_of};
@@ -24,17 +24,21 @@ pub(crate) struct Rows {
     pub(crate) tokens: BTreeMap<&'static str, TokenRow>,
     pub(crate) prompts: BTreeMap<PromptId, PromptRow>,
     pub(crate) guesses: BTreeMap<[u8; 16], CodeOutcome>,
+    pub(crate) typed: BTreeMap<[u8; 16], NumberOutcome>,
+    pub(crate) bypasses: BTreeMap<BypassId, BypassRow>,
     pub(crate) records: BTreeMap<LoginId, RecordedAnswer>,
     /// The ledger: which login used which step or counter.
     pub(crate) uses: Vec<(LoginId, &'static str, u64)>,
     /// The ledger: which login failed with which code.
     pub(crate) failures: Vec<(LoginId, String)>,
+    /// The ledger: which bypass let in which login, and when.
+    pub(crate) bypassed: Vec<(BypassId, LoginId, Wall)>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UserRow {
     pub(crate) barred: bool,
-    pub(crate) phone: bool,
+    pub(crate) phones: BTreeSet<DeviceId>,
     pub(crate) buckets: BTreeMap<Option<String>, Bucket>,
     pub(crate) known: BTreeMap<String, Wall>,
     pub(crate) pushes: PushCounts,
@@ -60,6 +64,22 @@ pub(crate) struct TokenRow {
     pub(crate) active: bool,
 }
 
+/// A one-time bypass (F4).
+#[derive(Clone, Debug)]
+pub(crate) struct BypassRow {
+    pub(crate) owner: &'static str,
+    /// None: any client.
+    pub(crate) client: Option<&'static str>,
+    pub(crate) ends_at: Wall,
+    pub(crate) spent: bool,
+}
+
+impl BypassRow {
+    pub(crate) fn opens(&self, user: &str, client: &str, now: Wall) -> bool {
+        self.owner == user && self.client.is_none_or(|bound| bound == client) && !self.spent && self.ends_at > now
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct PromptRow {
     pub(crate) user: String,
@@ -71,6 +91,17 @@ pub(crate) struct PromptRow {
     pub(crate) state: PromptState,
     pub(crate) device: Option<DeviceId>,
     pub(crate) answered_at: Wall,
+    /// The numbers that screens show; the yes must bring one of them (F8).
+    pub(crate) shown: BTreeSet<Number>,
+    /// The digits that the phone shows after a confirm; they come back through the challenge (F8).
+    pub(crate) digits: Option<Number>,
+    pub(crate) pin: bool,
+    /// The number that came with the yes.
+    pub(crate) chosen: Option<Number>,
+    /// The phone that shows the digits.
+    pub(crate) revealed_by: Option<DeviceId>,
+    /// The ledger: the digits that were typed, by whom, and whether they were right.
+    pub(crate) typed: Vec<(LoginId, Number, bool)>,
     /// The ledger: what happened to it, in order.
     pub(crate) log: Vec<Happened>,
 }
@@ -82,11 +113,22 @@ pub(crate) enum Happened {
     Released(LoginId),
 }
 
+/// What a yes is worth (F8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yes {
+    Counts,
+    Wrong,
+    NotLike,
+}
+
 /// What a phone learns of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answered {
-    Counts(PhoneAnswer),
+    /// This stands, by which device and with which number.
+    Counts(PhoneAnswer, DeviceId, Option<Number>),
     TooLate,
+    /// It brings no number, or comes from a phone that may not: nothing changed (B4, F8).
+    NotLike,
 }
 
 impl PromptRow {
@@ -214,15 +256,22 @@ impl Rows {
         }
     }
 
-    pub(crate) fn objection(&mut self, login: LoginId, check: &ReleaseCheck) -> Option<&'static str> {
+    pub(crate) fn objection(
+        &mut self,
+        login: LoginId,
+        client: &str,
+        check: &ReleaseCheck,
+        now: Wall,
+    ) -> Option<&'static str> {
         let user = self.users.get(check.user.as_str());
         if user.is_some_and(|user| user.barred) {
             return Some("blocked");
         }
         let stands = match &check.means {
-            Means::Excuse | Means::Bypass(_) => true,
+            Means::Excuse => true,
+            Means::Bypass(id) => self.bypasses.get(id).is_some_and(|row| row.opens(check.user.as_str(), client, now)),
             Means::Token(TokenId(id)) => self.tokens.get(&**id).is_some_and(|token| token.active),
-            Means::Prompt { .. } => user.is_some_and(|user| user.phone),
+            Means::Prompt { device, .. } => user.is_some_and(|user| user.phones.contains(device)),
         };
         let refused = |id: &PromptId| {
             self.prompts.get(id).is_some_and(|p| matches!(p.state, PromptState::Denied | PromptState::Fraud))
@@ -240,6 +289,11 @@ impl Rows {
             }
             row.state = PromptState::Released;
             row.log.push(Happened::Released(login));
+        }
+        if let Means::Bypass(id) = &check.means {
+            // Rules F4: spent by one compare-and-set, together with the release.
+            self.bypasses.entry(id.clone()).and_modify(|row| row.spent = true);
+            self.bypassed.push((id.clone(), login, now));
         }
         let other =
             check.open_prompt.filter(|open| !matches!(&check.means, Means::Prompt { prompt, .. } if prompt == open));
@@ -283,7 +337,50 @@ impl PromptRow {
             state: PromptState::Pending,
             device: None,
             answered_at: Wall(0),
+            shown: BTreeSet::new(),
+            digits: None,
+            pin: claim.asks.pin,
+            chosen: None,
+            revealed_by: None,
+            typed: Vec::new(),
             log: Vec::new(),
+        }
+        .asking(claim.asks)
+    }
+
+    /// A login that joins adds its number to those that the prompt takes; the digits stay those of the first (F8).
+    pub(crate) fn asking(mut self, asks: Asks) -> Self {
+        self.ask(asks);
+        self
+    }
+
+    pub(crate) fn ask(&mut self, asks: Asks) {
+        match asks.number {
+            NumberMatch::Off => {}
+            NumberMatch::Shown(number) => self.shown.extend([number]),
+            NumberMatch::Typed(number) => self.digits = self.digits.or(Some(number)),
+        }
+    }
+
+    /// A login may join: it asks for a number of the same kind, and for no PIN that is not asked for.
+    pub(crate) fn asks_like(&self, asks: Asks) -> bool {
+        let kind = match asks.number {
+            NumberMatch::Off => self.shown.is_empty() && self.digits.is_none(),
+            NumberMatch::Shown(_) => !self.shown.is_empty(),
+            NumberMatch::Typed(_) => self.digits.is_some(),
+        };
+        kind && (self.pin || !asks.pin)
+    }
+
+    /// What a yes with this number is: no yes at all where the digits come back through the challenge, or where a number is
+    /// asked for and none comes; a denial where it is on no screen (F8).
+    pub(crate) fn weighs(&self, number: Option<Number>) -> Yes {
+        match (self.digits, number) {
+            (Some(_), _) => Yes::NotLike,
+            (None, _) if self.shown.is_empty() => Yes::Counts,
+            (None, None) => Yes::NotLike,
+            (None, Some(number)) if self.shown.contains(&number) => Yes::Counts,
+            (None, Some(_)) => Yes::Wrong,
         }
     }
 

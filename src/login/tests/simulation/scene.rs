@@ -27,24 +27,60 @@ pub(crate) struct Person {
     pub(crate) groups: &'static [&'static str],
     pub(crate) totp: Option<&'static str>,
     pub(crate) hotp: Option<&'static str>,
-    pub(crate) phone: bool,
+    /// The phones that ring, all of one kind.
+    pub(crate) phones: &'static [&'static str],
+    /// A number can be chosen or shown on them (B4).
+    pub(crate) number_phones: bool,
+    /// They can ask for a PIN, and one is set (B4).
+    pub(crate) pin_phones: bool,
+    /// None of them rings by itself.
+    pub(crate) must_open_app: bool,
+    /// What this person chose to be asked for first.
+    pub(crate) prefers: Option<Method>,
     /// The primary asks this person something of its own.
     pub(crate) asked_by_primary: bool,
 }
 
 const fn person(name: &'static str, password: &'static str, groups: &'static [&'static str]) -> Person {
-    Person { name, password, groups, totp: None, hotp: None, phone: false, asked_by_primary: false }
+    Person {
+        name,
+        password,
+        groups,
+        totp: None,
+        hotp: None,
+        phones: &[],
+        number_phones: true,
+        pin_phones: true,
+        prefers: None,
+        must_open_app: false,
+        asked_by_primary: false,
+    }
 }
 
-pub(crate) static PEOPLE: [Person; 9] = [
-    Person { totp: Some("t-alice"), phone: true, ..person("alice", "pw-alice", &["staff"]) },
-    Person { hotp: Some("h-bob"), phone: true, ..person("bob", "pw-bob", &["staff"]) },
-    Person { totp: Some("t-carol"), phone: true, ..person("carol", "pw-carol", &["contractors"]) },
+/// One phone, or two of them.
+const PHONE: &[&str] = &["phone"];
+const PHONES: &[&str] = &["phone", "tablet"];
+
+pub(crate) static PEOPLE: [Person; 13] = [
+    Person { totp: Some("t-alice"), phones: PHONES, ..person("alice", "pw-alice", &["staff"]) },
+    Person { hotp: Some("h-bob"), phones: PHONE, ..person("bob", "pw-bob", &["staff"]) },
+    Person { totp: Some("t-carol"), phones: PHONES, ..person("carol", "pw-carol", &["contractors"]) },
     Person { totp: Some("t-dave"), hotp: Some("h-dave"), ..person("dave", "pw-dave", &["ops"]) },
+    // Whose logins always need a number; the second one's phone can't show any.
+    Person { totp: Some("t-nora"), phones: PHONES, ..person("nora", "pw-nora", &["vault"]) },
+    Person { phones: PHONE, number_phones: false, totp: Some("t-otto"), ..person("otto", "pw-otto", &["vault"]) },
+    // Who always needs a factor, and likes codes better.
+    Person {
+        prefers: Some(Method::Totp),
+        totp: Some("t-root"),
+        phones: PHONE,
+        ..person("root", "pw-root", &["admins"])
+    },
     // A password that looks like one with a code behind it.
-    Person { phone: true, ..person("frank", "frank,654321", &["staff"]) },
+    Person { phones: PHONES, pin_phones: false, ..person("frank", "frank,654321", &["staff"]) },
     Person { totp: Some("t-gina"), asked_by_primary: true, ..person("gina", "pw-gina", &["staff"]) },
-    Person { phone: true, ..person("pia", "pw-pia", &["pilots"]) },
+    Person { phones: PHONE, ..person("pia", "pw-pia", &["pilots"]) },
+    Person { phones: PHONES, must_open_app: true, ..person("vera", "pw-vera", &["staff"]) },
     person("erin", "pw-erin", &[]),
     person("svc-backup", "pw-svc", &[]),
 ];
@@ -60,14 +96,21 @@ pub(crate) struct Appliance {
     pub(crate) challenge: bool,
     pub(crate) append: bool,
     pub(crate) gives_up_s: u64,
+    pub(crate) number: NumberWish,
 }
 
-pub(crate) static APPLIANCES: [Appliance; 4] = [
-    Appliance { name: "vpn", join: Join::Station, challenge: true, append: true, gives_up_s: 30 },
-    Appliance { name: "gate", join: Join::Connection, challenge: true, append: false, gives_up_s: 20 },
-    Appliance { name: "desk", join: Join::Station, challenge: false, append: true, gives_up_s: 30 },
-    Appliance { name: "old", join: Join::Weak, challenge: false, append: false, gives_up_s: 12 },
+pub(crate) static APPLIANCES: [Appliance; 6] = [
+    Appliance { challenge: true, append: true, ..appliance("vpn", Join::Station, 30) },
+    Appliance { challenge: true, ..appliance("gate", Join::Connection, 20) },
+    Appliance { append: true, ..appliance("desk", Join::Station, 30) },
+    appliance("old", Join::Weak, 12),
+    Appliance { challenge: true, append: true, number: NumberWish::Shown, ..appliance("web", Join::Station, 40) },
+    Appliance { challenge: true, number: NumberWish::Typed, ..appliance("term", Join::Connection, 30) },
 ];
+
+const fn appliance(name: &'static str, join: Join, gives_up_s: u64) -> Appliance {
+    Appliance { name, join, challenge: false, append: false, gives_up_s, number: NumberWish::Off }
+}
 
 /// Where people sit: addresses of home, office and hotel, a MAC address, or nothing that the appliance tells.
 pub(crate) const STATIONS: [Option<&str>; 6] = [
@@ -89,10 +132,13 @@ pub(crate) fn appliance_of(name: &str) -> &'static Appliance {
     APPLIANCES.iter().find(|appliance| appliance.name == name).unwrap()
 }
 
-/// The code of a token at a step or counter: eight digits, so that two never meet by chance.
+/// The code of a token at a step or counter: eight digits, so that two never meet by chance; six where it may be taken
+/// for the digits of a phone (F8).
 pub(crate) fn code_of(token: &str, moving: u64) -> String {
     let seed = token.bytes().fold(7_u64, |sum, octet| mix(sum ^ u64::from(octet)));
-    format!("{:08}", mix(seed ^ moving.wrapping_mul(31)) % 100_000_000)
+    let code = mix(seed ^ moving.wrapping_mul(31));
+    let six = ["t-alice", "h-bob", "t-carol"].contains(&token);
+    if six { format!("{:06}", code % 1_000_000) } else { format!("{:08}", code % 100_000_000) }
 }
 
 /// Which law is in force.
@@ -106,10 +152,12 @@ pub(crate) enum Law {
     CodesOnly,
     /// The gate is no client any more.
     NoGate,
+    /// Each push needs a number and a PIN, the gate shows one too, and contractors are as staff as admins are (F4, F8).
+    Strict,
 }
 
 impl Law {
-    pub(crate) const ALL: [Self; 4] = [Self::Usual, Self::Closed, Self::CodesOnly, Self::NoGate];
+    pub(crate) const ALL: [Self; 5] = [Self::Usual, Self::Closed, Self::CodesOnly, Self::NoGate, Self::Strict];
 }
 
 /// What the law says of somebody's second door.
@@ -146,6 +194,22 @@ pub(crate) fn law_says(law: Law, who: &Person, client: &str, station: Option<&st
     if is("pilots") { Says::FactorOrOutage } else { Says::Factor(&[Method::Push, Method::Totp, Method::Hotp]) }
 }
 
+/// Whether the law lets a push of this person open a door only with a number (F8).
+pub(crate) fn needs_number(law: Law, who: &Person) -> bool {
+    who.groups.contains(&"vault") || law == Law::Strict
+}
+
+/// Whether the law asks for a PIN with each push.
+pub(crate) fn needs_pin(law: Law) -> bool {
+    law == Law::Strict
+}
+
+/// Who always needs a factor: no bypass, no failing open (F4).
+pub(crate) fn is_staff(law: Law, who: &Person) -> bool {
+    let is = |group: &str| who.groups.contains(&group);
+    is("admins") || (law == Law::Strict && is("contractors"))
+}
+
 /// The same law for the machine.
 pub(crate) fn policy(law: Law) -> Arc<Policy> {
     let group = |name: &str| Condition::Group(vec![GroupName::folded(name)]);
@@ -169,17 +233,28 @@ pub(crate) fn policy(law: Law) -> Arc<Policy> {
             if_unavailable: IfUnavailable { push: Outage::Accept, ..IfUnavailable::default() },
             ..rule("pilots", group("pilots"), Verdict::Require(vec![Method::Push]))
         });
-        rules.push(rule("all", everybody, Verdict::Require(vec![Method::Push, Method::Totp, Method::Hotp])));
+        let all = || Verdict::Require(vec![Method::Push, Method::Totp, Method::Hotp]);
+        rules.push(Rule { number_required: true, ..rule("vault", group("vault"), all()) });
+        rules.push(rule("all", everybody, all()));
     }
-    Arc::new(Policy { rules: rules.into_iter().map(Arc::new).collect(), clients: clients(law), ..Policy::default() })
+    rules.iter_mut().for_each(|rule| rule.number_required |= law == Law::Strict);
+    let staff = if law == Law::Strict { &["admins", "contractors"][..] } else { &["admins"][..] };
+    Arc::new(Policy {
+        rules: rules.into_iter().map(Arc::new).collect(),
+        clients: clients(law),
+        push_pin: law == Law::Strict,
+        staff: staff.iter().map(|name| GroupName::folded(name)).collect(),
+        ..Policy::default()
+    })
 }
 
 fn clients(law: Law) -> BTreeMap<ClientName, ClientPolicy> {
     let here = |appliance: &&Appliance| law != Law::NoGate || appliance.name != "gate";
-    APPLIANCES.iter().filter(here).map(|appliance| (ClientName::new(appliance.name), client(appliance))).collect()
+    APPLIANCES.iter().filter(here).map(|appliance| (ClientName::new(appliance.name), client(law, appliance))).collect()
 }
 
-fn client(appliance: &Appliance) -> ClientPolicy {
+fn client(law: Law, appliance: &Appliance) -> ClientPolicy {
+    let number = if law == Law::Strict && appliance.name == "gate" { NumberWish::Shown } else { appliance.number };
     ClientPolicy {
         primary: PrimaryName::new("nps"),
         gives_up_after: Duration::from_secs(appliance.gives_up_s),
@@ -187,7 +262,7 @@ fn client(appliance: &Appliance) -> ClientPolicy {
         append: appliance.append.then(|| ",".into()),
         join: appliance.join,
         allow_admin: false,
-        number: NumberWish::Off,
+        number,
     }
 }
 

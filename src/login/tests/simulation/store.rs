@@ -6,13 +6,13 @@
 use login::limits::Limits;
 use login::prompt::PromptState;
 use login::{
-    Claim, CodeOutcome, DeviceId, LoginId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId, RecordedAnswer,
-    ReleaseCheck, ReleaseOutcome, UserFacts, Wall,
+    BypassId, Claim, CodeOutcome, DeviceId, LoginId, Method, Number, NumberOutcome, PhoneAnswer, PromptClaim,
+    PromptClose, PromptId, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, UserFacts, Wall,
 };
 
 pub(crate) use crate::rows::{Answered, Happened, PromptEnd, PromptRow, Typed};
 
-use crate::rows::{Rows, TokenRow, UserRow};
+use crate::rows::{BypassRow, Rows, TokenRow, UserRow, Yes};
 use crate::scene::{PEOPLE, person_of};
 
 /// The store: what is durable, and what is committed on top of it.
@@ -27,7 +27,8 @@ impl Store {
     pub(crate) fn new() -> Self {
         let mut rows = Rows::default();
         for person in &PEOPLE {
-            rows.users.insert(person.name, UserRow { phone: person.phone, ..UserRow::default() });
+            let phones = person.phones.iter().map(|name| DeviceId((*name).into())).collect();
+            rows.users.insert(person.name, UserRow { phones, ..UserRow::default() });
             let mut token = |id: Option<&'static str>, method| {
                 let row = TokenRow { owner: person.name, method, last_step: None, counter: 0, active: true };
                 rows.tokens.extend(id.map(|id| (id, row)));
@@ -48,23 +49,36 @@ impl Store {
     }
 
     /// What a login needs to know; reads see what is durable.
-    pub(crate) fn facts(&self, user: &str, station: Option<&str>, now: Wall) -> UserFacts {
+    pub(crate) fn facts(&self, user: &str, station: Option<&str>, client: &str, now: Wall) -> UserFacts {
         let (Some(person), Some(row)) = (person_of(user), self.durable.users.get(user)) else {
             return UserFacts::default();
         };
         let token = |method| self.durable.tokens.values().any(|t| t.owner == user && t.active && t.method == method);
-        let methods =
-            [(Method::Push, row.phone), (Method::Totp, token(Method::Totp)), (Method::Hotp, token(Method::Hotp))];
+        let methods = [
+            (Method::Push, !row.phones.is_empty()),
+            (Method::Totp, token(Method::Totp)),
+            (Method::Hotp, token(Method::Hotp)),
+        ];
         let bucket = self.durable.bucket_key(person, station, now, &self.limits);
         UserFacts {
             known: true,
             blocked: row.barred.then(|| "blocked".into()),
             groups: person.groups.iter().map(|group| login::GroupName::folded(group)).collect(),
-            ever_enrolled: person.phone || person.totp.is_some() || person.hotp.is_some(),
+            ever_enrolled: !person.phones.is_empty() || person.totp.is_some() || person.hotp.is_some(),
             methods: methods.iter().filter(|(_, has)| *has).map(|(method, _)| *method).collect(),
             codes: row.buckets.get(&bucket).copied().unwrap_or_default(),
             station_known: bucket.is_some(),
             pushes_quiet_until: row.pushes.quiet(now),
+            prefers: person.prefers,
+            bypass: self
+                .durable
+                .bypasses
+                .iter()
+                .find(|(_, row)| row.opens(user, client, now))
+                .map(|(id, _)| id.clone()),
+            number_phones: person.number_phones && !row.phones.is_empty(),
+            pin_phones: person.pin_phones && !row.phones.is_empty(),
+            must_open_app: person.must_open_app,
             ..UserFacts::default()
         }
     }
@@ -93,8 +107,14 @@ impl Store {
             let gives_way = claim.authentic && (!open.waited_for(now) || stranger);
             if open.over(now) {
                 rows.expire(id, now, &limits);
+            } else if open.login == claim.login && !open.asks_like(claim.asks) {
+                // Rules B4, F8: it asks for less than this login must have proved, or for a number of another kind: it is none of its.
+                rows.prompts.entry(id).and_modify(|row| row.end(PromptState::Withdrawn));
+                displaced = Some(id);
             } else if open.login == claim.login {
                 self.extend(id, claim.askers_until);
+                self.current.prompts.entry(id).and_modify(|row| row.ask(claim.asks));
+                let open = self.current.prompts.get(&id).unwrap_or(&open);
                 return Claim::Joined { prompt: id, ends_at: open.ends_at, status: open.status() };
             } else if !gives_way {
                 return Claim::Busy;
@@ -126,13 +146,45 @@ impl Store {
     }
 
     /// A phone answers: what counts from now on.
-    pub(crate) fn answer(&mut self, prompt: PromptId, device: &DeviceId, said: &PhoneAnswer, now: Wall) -> Answered {
+    pub(crate) fn answer(
+        &mut self,
+        prompt: PromptId,
+        device: &DeviceId,
+        said: &PhoneAnswer,
+        number: Option<Number>,
+        now: Wall,
+    ) -> Answered {
         let limits = self.limits.clone();
         let Some(row) = self.current.prompts.get_mut(&prompt) else { return Answered::TooLate };
+        let phones = self.current.users.get(row.user.as_str()).map(|user| &user.phones);
+        if !phones.is_some_and(|phones| phones.contains(device)) {
+            return Answered::NotLike;
+        }
         if row.state == PromptState::Pending && row.over(now) {
             self.current.expire(prompt, now, &limits);
             return Answered::TooLate;
         }
+        // Rules F5: after a confirm that shows digits, the same phone's decline is its app's "Done".
+        if *said == PhoneAnswer::Deny && row.revealed_by.as_ref() == Some(device) {
+            return Answered::NotLike;
+        }
+        let mut said = said.clone();
+        if said == PhoneAnswer::Approve && row.state == PromptState::Pending {
+            match row.weighs(number) {
+                Yes::NotLike => return Answered::NotLike,
+                Yes::Wrong => said = PhoneAnswer::Deny,
+                Yes::Counts => row.chosen = number.filter(|_| !row.shown.is_empty()),
+            }
+        }
+        let before = self.current.prompts.get(&prompt).map(|row| row.state);
+        self.say(prompt, device, &said, now);
+        self.stands(prompt, device, before)
+    }
+
+    /// What is said to a prompt, by a phone or by the third wrong digits, moves it as [`PromptState::after`] says.
+    fn say(&mut self, prompt: PromptId, device: &DeviceId, said: &PhoneAnswer, now: Wall) {
+        let limits = self.limits.clone();
+        let Some(row) = self.current.prompts.get_mut(&prompt) else { return };
         row.log.push(Happened::Said(said.clone()));
         let before = row.state;
         row.state = before.after(said);
@@ -140,29 +192,87 @@ impl Store {
             (row.device, row.answered_at) = (Some(device.clone()), now);
         }
         let (state, name) = (row.state, row.user.clone());
-        let Some(user) = self.current.users.get_mut(name.as_str()) else { return Answered::TooLate };
+        let Some(user) = self.current.users.get_mut(name.as_str()) else { return };
         if state != before {
             user.phone_said(said, before, now, &limits);
         } else if *said == PhoneAnswer::Fraud {
             user.barred = true;
         }
-        match state {
-            PromptState::Approved => Answered::Counts(PhoneAnswer::Approve),
-            PromptState::Denied => Answered::Counts(PhoneAnswer::Deny),
-            PromptState::Fraud => Answered::Counts(PhoneAnswer::Fraud),
+    }
+
+    /// The answer that stands now. A repeat of it brings no number: whose it would be is long decided.
+    fn stands(&self, prompt: PromptId, device: &DeviceId, before: Option<PromptState>) -> Answered {
+        let Some(row) = self.current.prompts.get(&prompt) else { return Answered::TooLate };
+        let number = row.chosen.filter(|_| before == Some(PromptState::Pending));
+        let counts = |answer| Answered::Counts(answer, device.clone(), number);
+        match row.state {
+            PromptState::Approved => counts(PhoneAnswer::Approve),
+            PromptState::Denied => counts(PhoneAnswer::Deny),
+            PromptState::Fraud => counts(PhoneAnswer::Fraud),
             PromptState::Pending | PromptState::Unanswered | PromptState::Withdrawn | PromptState::Released => {
                 Answered::TooLate
             }
         }
     }
 
+    /// The phone's owner has read who asks, and confirms: now it shows the digits (F8).
+    pub(crate) fn reveal(&mut self, prompt: PromptId, device: &DeviceId, now: Wall) -> Option<Number> {
+        let row = self.current.prompts.get_mut(&prompt)?;
+        let owner = self.current.users.get(row.user.as_str())?;
+        if row.state != PromptState::Pending || row.over(now) || !owner.phones.contains(device) {
+            return None;
+        }
+        row.revealed_by = row.digits.and(Some(device.clone()));
+        row.digits
+    }
+
+    /// The digits come back: committed before anyone learns of it, the third wrong ones deny; repeated under its number a
+    /// guess says what it said (F8, C1).
+    pub(crate) fn type_number(
+        &mut self,
+        guess: [u8; 16],
+        login: LoginId,
+        prompt: PromptId,
+        typed: Number,
+        now: Wall,
+    ) -> NumberOutcome {
+        if let Some(said) = self.current.typed.get(&guess) {
+            return said.clone();
+        }
+        let outcome = self.look_at_digits(login, prompt, typed, now);
+        self.current.typed.insert(guess, outcome.clone());
+        outcome
+    }
+
+    fn look_at_digits(&mut self, login: LoginId, prompt: PromptId, typed: Number, now: Wall) -> NumberOutcome {
+        const WRONG_MAX: usize = 3;
+        let Some(row) = self.current.prompts.get_mut(&prompt) else { return NumberOutcome::Wrong };
+        let Some(device) = row.revealed_by.clone() else { return NumberOutcome::Wrong };
+        let gone = !self.current.users.get(row.user.as_str()).is_some_and(|user| user.phones.contains(&device));
+        if gone || row.state != PromptState::Pending || row.over(now) {
+            return NumberOutcome::Wrong;
+        }
+        let right = row.digits == Some(typed);
+        row.typed.push((login, typed, right));
+        if right {
+            self.say(prompt, &device, &PhoneAnswer::Approve, now);
+            return NumberOutcome::Right { device };
+        }
+        if row.typed.len() < WRONG_MAX {
+            return NumberOutcome::Wrong;
+        }
+        self.say(prompt, &device, &PhoneAnswer::Deny, now);
+        NumberOutcome::Denied
+    }
+
     /// The last look and the record, in one commit (A6, F2).
-    pub(crate) fn release(&mut self, login: LoginId, check: &ReleaseCheck) -> ReleaseOutcome {
+    pub(crate) fn release(&mut self, record: &Record, check: &ReleaseCheck, now: Wall) -> ReleaseOutcome {
+        let login = record.login;
         if let Some(answer) = self.current.records.get(&login) {
             let granted = *answer == RecordedAnswer::Accept;
             return if granted { ReleaseOutcome::Granted } else { ReleaseOutcome::Refused("answered already".into()) };
         }
-        if let Some(why) = self.current.objection(login, check) {
+        if let Some(why) = self.current.objection(login, record.client.as_str(), check, now) {
             return ReleaseOutcome::Refused(why.into());
         }
         self.current.records.insert(login, RecordedAnswer::Accept);
@@ -183,7 +293,22 @@ impl Store {
     pub(crate) fn remove_methods(&mut self, user: &str) {
         self.current.tokens.values_mut().filter(|token| token.owner == user).for_each(|token| token.active = false);
         if let Some(row) = self.current.users.get_mut(user) {
-            row.phone = false;
+            row.phones.clear();
         }
+    }
+
+    /// A phone is taken away; whatever its owner is asked is asked no more (F5).
+    pub(crate) fn remove_phone(&mut self, user: &str, name: &str) {
+        if let Some(row) = self.current.users.get_mut(user) {
+            row.phones.retain(|device| &*device.0 != name);
+        }
+        let open = self.current.prompts.values_mut().filter(|row| row.user == user && row.state.is_open());
+        open.for_each(|row| row.end(PromptState::Withdrawn));
+    }
+
+    /// The help desk grants a bypass, of which nobody asks whether its owner is staff (F4).
+    pub(crate) fn grant(&mut self, owner: &'static str, client: Option<&'static str>, ends_at: Wall) {
+        let id = BypassId(format!("b{}", self.current.bypasses.len()).into());
+        self.current.bypasses.insert(id, BypassRow { owner, client, ends_at, spent: false });
     }
 }

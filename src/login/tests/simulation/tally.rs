@@ -19,7 +19,7 @@ pub(crate) struct Tally {
     rejects: u64,
     challenges: u64,
     reasons: std::collections::BTreeMap<&'static str, u64>,
-    pub(crate) crash_points: [u64; 28],
+    pub(crate) crash_points: [u64; 30],
 }
 
 impl Tally {

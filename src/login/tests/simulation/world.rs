@@ -5,14 +5,17 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use login::event::{Effect, Event, LoginEvent};
-use login::{AskerId, Claim, LoginKey, Moment, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall};
+use login::{
+    AskerId, Claim, LoginKey, Moment, Number, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall,
+};
 
 use crate::appliance::{Act, Script};
 use crate::dice::Dice;
 use crate::engine::Engine;
 use crate::network::Datagram;
+use crate::phone::Tap;
 use crate::reference::Reference;
-use crate::scene::{Law, PEOPLE, WALL_0};
+use crate::scene::{APPLIANCES, Law, PEOPLE, WALL_0};
 use crate::store::Store;
 use crate::tally::Tally;
 
@@ -27,20 +30,61 @@ pub(crate) type Check = Result<(), Violation>;
 pub(crate) enum Happening {
     Act(usize, Act),
     Arrive(Datagram),
-    Hear { script: usize, packet: Datagram, heard: crate::appliance::Heard },
-    Perform { epoch: u32, key: LoginKey, effect: Box<Effect>, tries: u32 },
-    Deliver { epoch: u32, key: LoginKey, event: Box<Event>, genuine: bool },
-    Tell { epoch: u32, prompt: PromptId, event: Box<Event> },
-    Sync { epoch: u32 },
-    Wake { epoch: u32, key: LoginKey },
-    Phone { prompt: PromptId, answer: PhoneAnswer },
+    Hear {
+        script: usize,
+        packet: Datagram,
+        heard: crate::appliance::Heard,
+    },
+    Perform {
+        epoch: u32,
+        key: LoginKey,
+        effect: Box<Effect>,
+        tries: u32,
+    },
+    Deliver {
+        epoch: u32,
+        key: LoginKey,
+        event: Box<Event>,
+        genuine: bool,
+    },
+    Tell {
+        epoch: u32,
+        prompt: PromptId,
+        event: Box<Event>,
+    },
+    Sync {
+        epoch: u32,
+    },
+    Wake {
+        epoch: u32,
+        key: LoginKey,
+    },
+    Phone {
+        prompt: PromptId,
+        device: &'static str,
+        tap: Tap,
+    },
+    /// Somebody reads digits on a phone.
+    Digits {
+        epoch: u32,
+        person: &'static str,
+        digits: Number,
+    },
     Overdue(AskerId),
     Block(&'static str, bool),
     Remove(&'static str),
+    RemovePhone(&'static str, &'static str),
+    Grant {
+        owner: &'static str,
+        client: Option<&'static str>,
+        minutes: u64,
+    },
     Law(Law),
     ClockStep(i64),
     Drain,
-    Stop { epoch: u32 },
+    Stop {
+        epoch: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -85,12 +129,14 @@ pub(crate) struct World {
     sync_at: Option<Tick>,
     pub(crate) site_key: ProofKey,
     pub(crate) law: Law,
-    pub(crate) policies: [Arc<Policy>; 4],
+    pub(crate) policies: [Arc<Policy>; 5],
     pub(crate) engine: Engine,
     pub(crate) store: Store,
     pub(crate) reference: Reference,
     pub(crate) scripts: Vec<Script>,
     pub(crate) used_codes: Vec<(&'static str, String)>,
+    /// The digits that people last read on their phones.
+    pub(crate) digits: std::collections::BTreeMap<&'static str, Number>,
     pub(crate) hotp: std::collections::BTreeMap<&'static str, u64>,
     /// Kind, side, and how many to let pass.
     pub(crate) crash_plan: Option<(usize, bool, u64)>,
@@ -102,11 +148,11 @@ pub(crate) struct World {
 
 impl World {
     /// The world of a seed, before anything has happened.
-    pub(crate) fn new(seed: u64, policies: &[Arc<Policy>; 4], trace: bool) -> Self {
+    pub(crate) fn new(seed: u64, policies: &[Arc<Policy>; 5], trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let engine = Engine::new(&mut dice);
         let crash_plan = dice.chance(50).then(|| {
-            let kind = usize::try_from(dice.below(14)).unwrap();
+            let kind = usize::try_from(dice.below(15)).unwrap();
             (kind, dice.chance(50), dice.below(if kind < 11 { 8 } else { 2 }))
         });
         let loss = *dice.pick(&[0, 3, 10]);
@@ -127,6 +173,7 @@ impl World {
             reference: Reference::default(),
             scripts: Vec::new(),
             used_codes: Vec::new(),
+            digits: std::collections::BTreeMap::new(),
             hotp: std::collections::BTreeMap::new(),
             crash_plan,
             loss,
@@ -165,6 +212,12 @@ impl World {
         for _ in 0..3 {
             at(self, 12, |dice| Happening::Block(dice.pick(&PEOPLE).name, true));
             at(self, 6, |dice| Happening::Remove(dice.pick(&PEOPLE).name));
+            at(self, 6, |dice| Happening::RemovePhone(dice.pick(&PEOPLE).name, "phone"));
+            at(self, 60, |dice| Happening::Grant {
+                owner: dice.pick(&PEOPLE).name,
+                client: dice.chance(70).then(|| dice.pick(&APPLIANCES).name),
+                minutes: *dice.pick(&[1, 5, 10]),
+            });
             at(self, 12, |dice| Happening::Law(*dice.pick(&Law::ALL)));
             at(self, 15, |dice| {
                 let step = *dice.pick(&[1000, 15_000, 31_000, 61_000, 3_600_000]);
@@ -201,14 +254,18 @@ impl World {
                 self.store.sync();
             }
             Happening::Wake { epoch, key } if epoch == self.epoch => self.wake(key),
+            Happening::Digits { epoch, person, digits } if epoch == self.epoch => {
+                self.digits.insert(person, digits);
+            }
             Happening::Perform { .. }
             | Happening::Deliver { .. }
             | Happening::Tell { .. }
             | Happening::Sync { .. }
             | Happening::Stop { .. }
+            | Happening::Digits { .. }
             | Happening::Wake { .. } => {}
             Happening::Drain => self.drain(),
-            Happening::Phone { prompt, answer } => self.phone_says(prompt, &answer),
+            Happening::Phone { prompt, device, tap } => self.tapped(prompt, device, tap),
             Happening::Overdue(asker) => self.expect(crate::invariants::overdue(self, asker)),
             Happening::Block(user, barred) => {
                 self.store.block(user, barred);
@@ -220,6 +277,15 @@ impl World {
             }
             Happening::Remove(user) => {
                 self.store.remove_methods(user);
+                self.synced();
+            }
+            Happening::RemovePhone(user, device) => {
+                self.store.remove_phone(user, device);
+                self.synced();
+            }
+            Happening::Grant { owner, client, minutes } => {
+                let ends_at = self.wall().plus(std::time::Duration::from_secs(60 * minutes));
+                self.store.grant(owner, client, ends_at);
                 self.synced();
             }
             Happening::Law(law) => self.law = law,
@@ -245,11 +311,20 @@ impl World {
         }
     }
 
-    /// A session hears of an approval.
+    /// A session hears what a phone said.
     fn learn_approval(&mut self, prompt: PromptId, event: &Event) {
-        if matches!(event, Event::Phone { answer: PhoneAnswer::Approve, .. }) && self.engine.holds(prompt) {
-            let there = self.reference.logins.values_mut().filter_map(|known| known.prompts.get_mut(&prompt));
-            there.for_each(|told| *told = true);
+        if !self.engine.holds(prompt) {
+            return;
+        }
+        let there = self.reference.logins.values_mut().filter(|known| known.prompts.contains_key(&prompt));
+        match event {
+            Event::Phone { answer: PhoneAnswer::Approve, .. } => {
+                there.filter_map(|known| known.prompts.get_mut(&prompt)).for_each(|told| *told = true);
+            }
+            Event::Phone { answer: PhoneAnswer::Deny | PhoneAnswer::Fraud, .. } => {
+                there.for_each(|known| known.heard_no = true);
+            }
+            _ => {}
         }
     }
 

@@ -8,7 +8,7 @@ use wire::{
     Attribute, Code, Datagram, Demand, HeldAttributes, PacketView, ReplyCode, RequestWriter, Secret, SharedSecret,
 };
 
-use crate::house::{House, carol, house, right_code};
+use crate::house::{House, Told, carol, house, right_code};
 
 /// Octets that the primary's answers carry.
 const CARRIED: usize = 15 * 255;
@@ -80,4 +80,30 @@ fn an_accept_counts_when_it_has_left_and_once_more_as_the_result_of_its_state_an
     assert!(house.bytes() >= 2 * CARRIED, "the answer and the spent State's result");
     house.pass(20);
     assert_eq!((house.sessions(), house.bytes()), (0, 0));
+}
+
+/// An answer of the primary with as many attributes as a packet may have.
+fn crowded() -> Arc<HeldAttributes> {
+    let secret = SharedSecret::new(Secret::new("between us"));
+    let (mut asked, mut answered) = (Datagram::new(), Datagram::new());
+    let sent = RequestWriter::new(Code::AccessRequest, 1, [1; 16], &mut asked).sign(&secret);
+    let context = PacketView::parse(sent.as_bytes()).unwrap().verify(&secret, Demand::Required).unwrap().context();
+    let mut reply = context.reply(ReplyCode::Accept, &mut answered);
+    (0..199).for_each(|_| reply.push(Attribute::new(25, b"x")).unwrap());
+    let reply = reply.sign(&secret).unwrap();
+    let reply = PacketView::parse(reply.as_bytes()).unwrap().verify_reply(&secret, &sent, Demand::Required).unwrap();
+    Arc::new(HeldAttributes::decode(&reply, &secret).unwrap())
+}
+
+#[test]
+fn an_answer_of_too_many_attributes_is_refused_before_anybody_is_prompted() {
+    for (own, rings) in [(1, true), (2, false)] {
+        let mut house = house(&[Method::Push]);
+        let asker = house.ask_with(&carol(), own);
+        let attributes = crowded();
+        house.primary_answers(|user| PrimaryAnswer::Accept { user, attributes: Arc::clone(&attributes) });
+        house.user_has(&[Method::Push]);
+        house.pass(2);
+        assert_eq!(house.told(asker) == Told::Reject(login::Reason::TooLarge), !rings, "{own} attributes of its own");
+    }
 }

@@ -168,3 +168,15 @@ fn an_approval_that_nobody_comes_back_for_is_too_late() {
     assert_eq!(house.asked_primary(), 2, "a login of its own");
     assert_eq!((house.told(again), house.releases()), (Told::Nothing, 0));
 }
+
+#[test]
+fn who_has_no_method_is_invited_and_told_where_to_enrol_only_where_the_rule_says_so() {
+    let mut house = house(&[Push]);
+    house.invites("https://mfa.example.com");
+    let asker = house.ask(&carol());
+    house.primary_says(true);
+    house.user_has(&[]);
+    house.pass(2);
+    assert_eq!(house.told(asker), Told::Reject(Reason::Unenrolled));
+    assert!(house.invited("carol"));
+}

@@ -12,10 +12,12 @@ use login::policy::{
     ClientPolicy, Condition, IfUnavailable, Join, NumberWish, Outage, Policy, Rule, Unenrolled, Verdict,
 };
 use login::session::{Admission, Session};
+use login::words::Say;
 use login::{
-    Asker, AskerId, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts, Method,
-    Moment, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, Proof, ProofKey, Reason, ReleaseCheck, ReleaseOutcome,
-    ResolvedUser, RuleName, StateHash, Station, Tick, TokenId, UserFacts, UserName, Wall,
+    Asker, AskerId, Asks, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts,
+    Method, Moment, Number, NumberOutcome, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, PromptStatus, Proof,
+    ProofKey, Reason, ReleaseCheck, ReleaseOutcome, ResolvedUser, RuleName, StateHash, Station, Tick, TokenId,
+    UserFacts, UserName, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 
@@ -77,7 +79,8 @@ impl Ask {
     }
 }
 
-/// A house whose people need one of these; `vpn` can show a challenge, `desk` can't, `wifi` joins by connection.
+/// A house whose people need one of these; `vpn` can show a challenge, `desk` can't, `wifi` joins by connection; `web` shows a
+/// number to be chosen on the phone, `term` asks for the digits that the phone shows.
 pub(crate) fn house(methods: &[Method]) -> House {
     let rule = |name: &str, when, verdict| {
         Arc::new(Rule {
@@ -96,8 +99,14 @@ pub(crate) fn house(methods: &[Method]) -> House {
         rule("hotel", hotel, Verdict::Deny("Not from there.".into())),
         rule("all", Condition::All(Vec::new()), Verdict::Require(methods.to_vec())),
     ];
-    let clients = [("vpn", true, Join::Station), ("desk", false, Join::Station), ("wifi", true, Join::Connection)];
-    let clients = clients.into_iter().map(|(name, challenge, join)| {
+    let clients = [
+        ("vpn", true, Join::Station, NumberWish::Off),
+        ("desk", false, Join::Station, NumberWish::Off),
+        ("wifi", true, Join::Connection, NumberWish::Off),
+        ("web", true, Join::Station, NumberWish::Shown),
+        ("term", true, Join::Station, NumberWish::Typed),
+    ];
+    let clients = clients.into_iter().map(|(name, challenge, join, number)| {
         let policy = ClientPolicy {
             primary: PrimaryName::new("nps"),
             gives_up_after: Duration::from_secs(30),
@@ -105,7 +114,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
             append: Some(",".into()),
             join,
             allow_admin: false,
-            number: NumberWish::Off,
+            number,
         };
         (ClientName::new(name), policy)
     });
@@ -125,7 +134,13 @@ impl House {
     // --- who asks ----------------------------------------------------------------------------------------------
 
     pub(crate) fn ask(&mut self, ask: &Ask) -> AskerId {
-        let attempt = self.attempt(ask);
+        self.ask_with(ask, 1)
+    }
+
+    /// The same, where an answer to it has so many attributes of its own.
+    pub(crate) fn ask_with(&mut self, ask: &Ask, attributes: usize) -> AskerId {
+        let mut attempt = self.attempt(ask);
+        attempt.asker.attributes = attributes;
         let asker = attempt.asker.id;
         let held = match attempt.state {
             Some(state) => self.sessions.iter().find(|(_, session)| session.states().any(|known| known == state)),
@@ -158,6 +173,7 @@ impl House {
                 since: now,
                 until: now.plus(patience(Duration::from_secs(30))),
                 overhead: ask.overhead,
+                attributes: 1,
             },
             client: ClientName::new(ask.client),
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
@@ -174,6 +190,31 @@ impl House {
             state: ask.state.as_ref().map(|state| StateHash::of(state)),
             authentic: ask.authentic,
         }
+    }
+
+    /// From now on rules invite who has no method yet to this place.
+    pub(crate) fn invites(&mut self, portal: &str) {
+        let rules = self.policy.rules.iter();
+        let inviting = |rule: &Arc<Rule>| {
+            Arc::new(Rule {
+                name: rule.name.clone(),
+                when: rule.when.clone(),
+                until: rule.until,
+                verdict: rule.verdict.clone(),
+                reply: ReplyAttributes::default(),
+                unenrolled: Unenrolled::Enrol,
+                if_unavailable: rule.if_unavailable.clone(),
+                number_required: rule.number_required,
+            })
+        };
+        let rules = rules.map(inviting).collect();
+        let clients = self.policy.clients.clone();
+        self.policy = Arc::new(Policy { rules, clients, enrol_at: Some(portal.into()), ..Policy::default() });
+    }
+
+    /// Whether an invitation for this user was asked for.
+    pub(crate) fn invited(&self, user: &str) -> bool {
+        self.wanted.iter().any(|(_, effect)| matches!(effect, Effect::Invite(invited) if invited.as_str() == user))
     }
 
     // --- who answers -------------------------------------------------------------------------------------------
@@ -198,6 +239,7 @@ impl House {
             known: true,
             ever_enrolled: !methods.is_empty(),
             methods: methods.to_vec(),
+            number_phones: true,
             ..UserFacts::default()
         };
         self.answer_newest(|effect| {
@@ -280,6 +322,42 @@ impl House {
         })
     }
 
+    /// The store looked at the digits that were typed.
+    pub(crate) fn digits_are(&mut self, outcome: &NumberOutcome) {
+        self.answer_newest(|effect| {
+            let Effect::TypeNumber { login, question, .. } = effect else { return None };
+            Some(Event::Login(*login, LoginEvent::Number(*question, Ok(outcome.clone()))))
+        });
+    }
+
+    /// What the newest phone that rang is asked for.
+    pub(crate) fn rang_for(&self) -> Asks {
+        let rang = self.wanted.iter().rev().find_map(|(_, effect)| match effect {
+            Effect::Push { claim, .. } => Some(claim.asks),
+            _ => None,
+        });
+        rang.expect("no phone rang")
+    }
+
+    /// What the challenge says that this asker was shown.
+    pub(crate) fn reads(&self, asker: AskerId) -> Say {
+        let read = self.wanted.iter().rev().find_map(|(_, effect)| match effect {
+            Effect::Reply { asker: to, answer: Answer::Challenge(Challenge::Ours { say, .. }) } if *to == asker => {
+                Some(*say)
+            }
+            _ => None,
+        });
+        read.expect("no challenge of ours")
+    }
+
+    /// The number on this asker's screen.
+    pub(crate) fn number_of(&self, asker: AskerId) -> Number {
+        match self.reads(asker) {
+            Say::Choose(number) | Say::ChooseOrCode(number) => number,
+            other => panic!("no number but {other:?}"),
+        }
+    }
+
     /// The newest prompt that rang, and its end.
     pub(crate) fn newest_prompt(&self) -> (PromptId, Wall) {
         let rang = self.wanted.iter().rev().find_map(|(_, effect)| match effect {
@@ -290,14 +368,16 @@ impl House {
     }
 
     pub(crate) fn phone_says(&mut self, answer: PhoneAnswer) {
+        self.phone_chooses(answer, None);
+    }
+
+    /// The phone answers, with a number.
+    pub(crate) fn phone_chooses(&mut self, answer: PhoneAnswer, number: Option<Number>) {
         let device = DeviceId("phone".into());
         self.answer_newest(|effect| match effect {
-            Effect::Push { claim, .. } => Some(Event::Phone {
-                prompt: claim.prompt,
-                device: device.clone(),
-                answer: answer.clone(),
-                number: None,
-            }),
+            Effect::Push { claim, .. } => {
+                Some(Event::Phone { prompt: claim.prompt, device: device.clone(), answer: answer.clone(), number })
+            }
             _ => None,
         });
     }
@@ -429,6 +509,37 @@ impl House {
         self.user_has(has);
         self.claim_is(&Claim::Claimed { displaced: None });
         asker
+    }
+
+    /// Carol asks again with her right password; her prompt is out already.
+    pub(crate) fn carol_joins_her_prompt(&mut self, ask: &Ask, status: PromptStatus) -> AskerId {
+        let asker = self.ask(ask);
+        self.primary_says(true);
+        self.user_has(&[Method::Push]);
+        let (prompt, ends_at) = self.newest_prompt();
+        self.claim_is(&Claim::Joined { prompt, ends_at, status });
+        asker
+    }
+
+    /// Another law is in force from now on.
+    pub(crate) fn amend(&mut self, change: impl FnOnce(&mut Policy)) {
+        let rules = self.policy.rules.iter().map(|rule| {
+            Arc::new(Rule {
+                name: rule.name.clone(),
+                when: rule.when.clone(),
+                until: rule.until,
+                verdict: rule.verdict.clone(),
+                reply: rule.reply.clone(),
+                unenrolled: rule.unenrolled,
+                if_unavailable: rule.if_unavailable.clone(),
+                number_required: rule.number_required,
+            })
+        });
+        let mut law = Policy { rules: rules.collect(), clients: self.policy.clients.clone(), ..Policy::default() };
+        law.push_pin = self.policy.push_pin;
+        law.staff.clone_from(&self.policy.staff);
+        change(&mut law);
+        self.policy = Arc::new(law);
     }
 
     /// Carol asked, her password is right, and she is asked for a code.

@@ -13,4 +13,5 @@ mod bounds;
 mod codes;
 mod doors;
 mod house;
+mod numbers;
 mod one_login;

@@ -3,6 +3,8 @@
 mod durable;
 mod file;
 mod forged;
+mod forged_web;
+mod migrated;
 mod shared;
 
 use std::path::PathBuf;

@@ -6,10 +6,11 @@ use login::prompt::PromptState;
 use login::{AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, ReleaseCheck, TokenId};
 
 use super::codes::appended_code;
+use super::numbers::{f8_the_law_has_its_number, f8_the_number_chose};
 use crate::appliance::person_named;
 use crate::network::Ask;
 use crate::reference::{Known, same_login, split};
-use crate::scene::{Law, Person, Says, appliance_of, law_says};
+use crate::scene::{Law, Person, Says, appliance_of, is_staff, law_says};
 use crate::store::{Happened, PromptRow};
 use crate::world::{Check, World};
 
@@ -42,9 +43,15 @@ fn second_door(world: &World, asker: AskerId, known: &Known, who: &Person, law: 
             return Err((rule, format!("{} got in where {law:?} says no", who.name)));
         }
         Says::Factor(methods) => {
-            by_code(world, login, who, methods) || (methods.contains(&Method::Push) && by_phone(world, asker, who)?)
+            by_code(world, login, who, methods)
+                || (methods.contains(&Method::Push) && by_phone(world, asker, who, law)?)
+                || by_bypass(world, login, who, first.client, law)?
         }
-        Says::FactorOrOutage => by_phone(world, asker, who)? || world.reference.outages.contains(&known.key),
+        Says::FactorOrOutage => {
+            by_phone(world, asker, who, law)?
+                || by_bypass(world, login, who, first.client, law)?
+                || (world.reference.outages.contains(&known.key) && !is_staff(law, who))
+        }
     };
     if opened { Ok(()) } else { Err((rule, format!("{} got in through one door; {law:?} says {says:?}", who.name))) }
 }
@@ -58,7 +65,7 @@ fn by_code(world: &World, login: LoginId, who: &Person, methods: &[Method]) -> b
 }
 
 /// A prompt of the very same login, which rang, was approved and released once (A8, B2).
-fn by_phone(world: &World, asker: AskerId, who: &Person) -> Result<bool, (&'static str, String)> {
+fn by_phone(world: &World, asker: AskerId, who: &Person, law: Law) -> Result<bool, (&'static str, String)> {
     let Some((ask, known, _)) = facts(world, asker) else { return Ok(false) };
     let login = world.reference.asked(asker).login.unwrap();
     let mine = |row: &PromptRow| row.log.contains(&Happened::Released(login));
@@ -73,7 +80,43 @@ fn by_phone(world: &World, asker: AskerId, who: &Person) -> Result<bool, (&'stat
     if *ask != rung.ask && !same_login(ask, &rung.ask) {
         return Err(("B2", format!("{} got in by the prompt of another login", who.name)));
     }
+    f8_the_law_has_its_number(*id, row, who, law)?;
+    f8_the_number_chose(world, asker, *id, row)?;
     Ok(row.user == who.name)
+}
+
+/// A bypass of this person for this client, spent by this very login, and nobody's who is staff (F4).
+fn by_bypass(
+    world: &World,
+    login: LoginId,
+    who: &Person,
+    client: &str,
+    law: Law,
+) -> Result<bool, (&'static str, String)> {
+    let rows = &world.store.durable;
+    let Some((id, _, at)) = rows.bypassed.iter().find(|(_, by, _)| *by == login) else { return Ok(false) };
+    let Some(row) = rows.bypasses.get(id) else { return Ok(false) };
+    if is_staff(law, who) {
+        return Err(("F4", format!("{} is staff by {law:?}, and got in by {id:?}", who.name)));
+    }
+    Ok(row.owner == who.name && row.client.is_none_or(|bound| bound == client) && row.ends_at > *at)
+}
+
+/// A bypass is spent by one compare-and-set (F4).
+pub(crate) fn f4_a_bypass_opens_one_door_once(world: &World) -> Check {
+    let Some(((id, login, _), before)) = world.store.current.bypassed.split_last() else { return Ok(()) };
+    match before.iter().find(|(other, ..)| other == id) {
+        Some((_, first, _)) => Err(("F4", format!("{id:?} let in {first}, and {login}"))),
+        None => Ok(()),
+    }
+}
+
+/// Once its session has heard a no, a login asks for no release (A8, F5).
+pub(crate) fn a8_who_heard_a_no_asks_for_nothing(world: &World, login: LoginId) -> Check {
+    match world.reference.logins.get(&login) {
+        Some(known) if known.heard_no => Err(("A8", format!("{login} asks for its release after a phone said no"))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Approved before anything else was said, released once, and nobody said no in between.
@@ -126,8 +169,9 @@ pub(crate) fn a6_all_still_stands(world: &World, login: LoginId, check: &Release
     let user = rows.users.get(check.user.as_str());
     let stands = match &check.means {
         Means::Token(TokenId(id)) => rows.tokens.get(&**id).is_some_and(|token| token.active),
-        Means::Prompt { .. } => user.is_some_and(|user| user.phone),
-        Means::Excuse | Means::Bypass(_) => true,
+        Means::Prompt { device, .. } => user.is_some_and(|user| user.phones.contains(device)),
+        Means::Bypass(id) => rows.bypasses.get(id).is_some_and(|row| row.owner == check.user.as_str()),
+        Means::Excuse => true,
     };
     if user.is_some_and(|user| user.barred) || !stands {
         return Err(("A6", format!("{} was released though blocked or without the method", check.user)));
@@ -159,8 +203,11 @@ pub(crate) fn a8_a_denial_ends_the_login(world: &World, login: LoginId) -> Check
 /// Where an approval stands and the session heard of it, nobody is asked anything more (A8, B5).
 pub(crate) fn a8_an_approval_is_heard(world: &World, asker: AskerId) -> Check {
     let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
-    let stands =
-        |id: &PromptId| world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved);
+    // A yes with the number of another screen is none to this one (F8).
+    let mine = |row: &PromptRow| row.digits.is_none() && row.chosen == known.shown;
+    let stands = |id: &PromptId| {
+        world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved && mine(row))
+    };
     // A twin gets what the first got, though the phone has spoken since (C3).
     let twin = world.reference.asked(asker).twin_of.is_some();
     match known.prompts.iter().find(|(id, told)| **told && stands(id)) {

@@ -2,12 +2,13 @@
 
 mod codes;
 mod doors;
+mod numbers;
 mod one_login;
 
 use login::answer::Answer;
 use login::event::Effect;
 use login::session::Admission;
-use login::{AskerId, Attempt, CodeOutcome, LoginId, PromptClaim, ReleaseCheck, ReleaseOutcome};
+use login::{AskerId, Attempt, CodeOutcome, LoginId, PromptClaim, PromptId, ReleaseCheck, ReleaseOutcome};
 
 use crate::store::Typed;
 use crate::world::{Check, World};
@@ -19,6 +20,7 @@ pub(crate) fn admitted(world: &World, attempt: &Attempt, admission: &Admission) 
     codes::c3_a_state_is_bound_and_spent_once(world, attempt.asker.id, admission)?;
     one_login::b2_only_the_same_login_joins(world, attempt.asker.id, admission)?;
     one_login::b2_equal_l_and_p_join(world, attempt.asker.id, admission)?;
+    numbers::f8_a_reask_is_an_asking_of_its_own(world, admission)?;
     one_login::b2_an_accept_repeats_only_under_connection(world, attempt.asker.id, admission)
 }
 
@@ -37,6 +39,7 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
             codes::c4_split_once_and_never_unsplit(world, *login, &typed, state)
         }
         Effect::Record(record) => doors::f2_one_record(world, record.login),
+        Effect::Release { login, .. } => doors::a8_who_heard_a_no_asks_for_nothing(world, *login),
         Effect::ReadUser { .. }
         | Effect::CheckCode { .. }
         | Effect::TypeNumber { .. }
@@ -44,11 +47,11 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
         | Effect::Push { .. }
         | Effect::ExtendPrompt { .. }
         | Effect::ClosePrompt { .. }
-        | Effect::Release { .. }
         | Effect::Reply { .. }
         | Effect::Supersede(_)
         | Effect::IndexState(_)
         | Effect::Joined { .. }
+        | Effect::Invite(_)
         | Effect::TellDisplaced(_) => Ok(()),
     }
 }
@@ -68,6 +71,8 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
         Answer::Challenge(_) => {
             codes::c4_a_wrong_appended_code_never_prompts(world, asker)?;
             doors::a8_an_approval_is_heard(world, asker)?;
+            numbers::f8_each_asking_has_its_own_number_and_state(world, asker, answer)?;
+            one_login::b5_an_approval_of_no_screen_ends(world, asker)?;
         }
         Answer::Reject(reject) => {
             one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?;
@@ -82,7 +87,14 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
 pub(crate) fn rings(world: &World, claim: &PromptClaim, login: LoginId) -> Check {
     one_login::b3_claimed_before_it_rings_and_rings_once(world, claim)?;
     one_login::b2_one_prompt_of_a_user(world, claim)?;
+    numbers::f8_nothing_is_downgraded(world, claim, login)?;
     codes::c4_no_prompt_after_an_appended_code(world, login)
+}
+
+/// Digits were looked at.
+pub(crate) fn typed(world: &World, login: LoginId, prompt: PromptId) -> Check {
+    numbers::f8_digits_are_looked_at_thrice_and_after_the_primary(world, login, prompt)?;
+    numbers::c1_identical_wrong_digits_count_once(world, prompt)
 }
 
 /// The store claimed a prompt.
@@ -110,6 +122,7 @@ pub(crate) fn releases(world: &World, login: LoginId, check: &ReleaseCheck, outc
         return Ok(());
     }
     doors::a6_all_still_stands(world, login, check)?;
+    doors::f4_a_bypass_opens_one_door_once(world)?;
     doors::a8_a_denial_ends_the_login(world, login)
 }
 

@@ -49,7 +49,9 @@ pub(crate) fn b2_equal_l_and_p_join(world: &World, asker: AskerId, admission: &A
     let runs = |known: &&Known| {
         let first = world.reference.asked(known.begun_by);
         let equal = same_login(ask, &first.packet.ask) && ask.typed == first.packet.ask.typed;
-        equal && first.epoch == world.epoch && known.records == 0 && known.releases == 0
+        // Rules F8: beside a screen that shows a number the asker is shown one of its own.
+        let same = equal && first.epoch == world.epoch && known.shown.is_none();
+        same && known.records == 0 && known.releases == 0
     };
     match world.reference.logins.values().find(runs) {
         Some(known) => Err(("B2", format!("{asker:?} begins anew though {:?} has the same L and P", known.begun_by))),
@@ -112,7 +114,10 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
 /// Under `connection` every live asker of the login is let in (B2).
 pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker: AskerId, reject: &Reject) -> Check {
     let strict = appliance_of(ask_of(world, asker).client).join == Join::Connection;
-    let same = |known: &Known| known.askers.len() > 1 && world.reference.asked(asker).twin_of.is_none();
+    // Where screens show numbers, the number chooses (B2).
+    let same = |known: &Known| {
+        known.askers.len() > 1 && known.shown.is_none() && world.reference.asked(asker).twin_of.is_none()
+    };
     let elsewhere = world.reference.login_of(asker).is_some_and(same);
     if strict && reject.reason == Reason::Superseded && elsewhere {
         return Err(("B2", format!("{asker:?} is superseded under join = \"connection\"")));
@@ -215,6 +220,22 @@ pub(crate) fn b5_a_prompt_ends(world: &World, claim: &PromptClaim) -> Check {
         return Err(("B5", format!("{} ends at {:?}, later than {latest}", claim.prompt, claim.ends_at)));
     }
     Ok(())
+}
+
+/// A yes that is nobody's, or whose State nobody answers, is not waited for: prompts end, whoever goes on asking (B5, A8).
+pub(crate) fn b5_an_approval_of_no_screen_ends(world: &World, asker: AskerId) -> Check {
+    const WAITS_MAX: std::time::Duration = std::time::Duration::from_millis(PROMPT_MS + REPEATS_MS);
+    let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
+    let rows = &world.store.current.prompts;
+    let forgotten = |(id, told): &(&PromptId, &bool)| {
+        **told
+            && world.engine.holds(**id)
+            && rows.get(id).is_some_and(|row| row.chosen.is_some() && world.wall() > row.answered_at.plus(WAITS_MAX))
+    };
+    match known.prompts.iter().find(forgotten).filter(|_| !world.stepped) {
+        Some((id, _)) => Err(("B5", format!("{asker:?} is challenged beside {id}, which was approved long ago"))),
+        None => Ok(()),
+    }
 }
 
 /// Each request that this life took in got its answer, or was superseded (B5, E6).

@@ -1,0 +1,119 @@
+//! Sessions of a browser: idle and absolute ends, rotation, revocation, and a bound for each user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use login::{PhoneAnswer, ResolvedUser, Wall};
+use wire::Secret;
+
+use super::super::{Channel, NewWebSession, Store, WebRealm, WebSession, WebStep};
+use super::{NOW, Site, after, alice, claim, limits, prompt_id, user};
+
+const IDLE: Duration = Duration::from_secs(600);
+
+fn id(n: u8) -> [u8; 32] {
+    [n; 32]
+}
+
+fn session(n: u8, step: WebStep) -> NewWebSession {
+    NewWebSession {
+        id: id(n),
+        user: alice(),
+        realm: WebRealm::Portal,
+        step,
+        address: [203, 0, 113, 9].into(),
+        agent: Some("Mozilla/5.0".into()),
+        ends_at: after(3600),
+    }
+}
+
+async fn with_alice(site: &impl Site) -> Arc<dyn Store> {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    store
+}
+
+async fn living(store: &Arc<dyn Store>, n: u8, at: Wall) -> Option<WebSession> {
+    store.web_session(&id(n), WebRealm::Portal, IDLE, at).await.unwrap()
+}
+
+pub(crate) async fn a_session_is_found_by_its_id_in_its_realm(site: &impl Site) {
+    let store = with_alice(site).await;
+    store.open_web_session(session(1, WebStep::Password), NOW).await.unwrap();
+    store.open_web_session(session(1, WebStep::Password), NOW).await.unwrap();
+    let found = living(&site.open(), 1, after(1)).await.unwrap();
+    assert_eq!((found.user, found.step, found.began_at), (alice(), WebStep::Password, NOW));
+    assert_eq!((found.factored_at, found.ends_at), (None, after(3600)));
+    assert_eq!(living(&store, 2, after(1)).await, None);
+    assert_eq!(store.web_session(&id(1), WebRealm::Admin, IDLE, after(1)).await.unwrap(), None);
+    let nobody = NewWebSession { user: ResolvedUser::new("nobody"), ..session(3, WebStep::Full) };
+    assert!(store.open_web_session(nobody, NOW).await.is_err());
+    assert!(store.open_web_session(session(1, WebStep::Full), after(1)).await.is_err(), "an id is used once");
+}
+
+pub(crate) async fn a_session_ends_when_idle_and_at_its_end(site: &impl Site) {
+    let store = with_alice(site).await;
+    store.open_web_session(session(1, WebStep::Full), NOW).await.unwrap();
+    store.open_web_session(session(2, WebStep::Full), NOW).await.unwrap();
+    for minute in (5..=55).step_by(5) {
+        assert!(living(&store, 1, after(minute * 60)).await.is_some(), "at {minute} minutes");
+    }
+    assert_eq!(living(&store, 2, after(600)).await, None, "idle for as long as is allowed");
+    assert_eq!(living(&store, 1, after(3600)).await, None, "the absolute end");
+    assert!(!store.rotate_web_session(&id(1), id(9), WebStep::Full, after(3600)).await.unwrap());
+}
+
+pub(crate) async fn a_step_up_is_a_new_id(site: &impl Site) {
+    let store = with_alice(site).await;
+    store.open_web_session(session(1, WebStep::Password), NOW).await.unwrap();
+    for _ in 0..2 {
+        assert!(site.open().rotate_web_session(&id(1), id(2), WebStep::Full, after(5)).await.unwrap());
+    }
+    assert_eq!(living(&store, 1, after(6)).await, None);
+    let found = living(&store, 2, after(6)).await.unwrap();
+    assert_eq!((found.step, found.factored_at, found.began_at), (WebStep::Full, Some(after(5)), NOW));
+    assert_eq!(found.ends_at, after(3600), "the absolute end does not move");
+    assert!(!store.rotate_web_session(&id(1), id(3), WebStep::Full, after(7)).await.unwrap());
+}
+
+pub(crate) async fn sessions_are_closed_one_or_all_but_one(site: &impl Site) {
+    let store = with_alice(site).await;
+    for n in 1..=4 {
+        store.open_web_session(session(n, WebStep::Full), NOW).await.unwrap();
+    }
+    store.close_web_session(&id(1)).await.unwrap();
+    store.close_web_session(&id(1)).await.unwrap();
+    assert_eq!(living(&store, 1, after(1)).await, None);
+    assert_eq!(store.close_web_sessions(&alice(), Some(id(2))).await.unwrap(), 2);
+    assert!(living(&store, 2, after(1)).await.is_some() && living(&store, 3, after(1)).await.is_none());
+    assert_eq!(store.close_web_sessions(&alice(), None).await.unwrap(), 1);
+    assert_eq!(store.close_web_sessions(&ResolvedUser::new("nobody"), None).await.unwrap(), 0);
+}
+
+pub(crate) async fn a_block_a_report_or_a_new_password_closes_sessions(site: &impl Site) {
+    let store = with_alice(site).await;
+    let phone = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    store.open_web_session(session(1, WebStep::Full), NOW).await.unwrap();
+    store.block_user(&alice(), "left".into()).await.unwrap();
+    assert_eq!(living(&store, 1, after(1)).await, None);
+    store.unblock_user(&alice()).await.unwrap();
+    assert_eq!(living(&store, 1, after(1)).await, None);
+    store.open_web_session(session(2, WebStep::Full), NOW).await.unwrap();
+    store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
+    store.answer_prompt(prompt_id(1), &phone, PhoneAnswer::Fraud, None, NOW, &limits()).await.unwrap();
+    assert_eq!(living(&store, 2, after(1)).await, None);
+    store.open_web_session(session(3, WebStep::Full), NOW).await.unwrap();
+    store.set_password(&alice(), Some(Secret::new("$argon2id$"))).await.unwrap();
+    assert_eq!(living(&store, 3, after(1)).await, None);
+}
+
+pub(crate) async fn sessions_are_bounded_and_a_password_pushes_no_factor_out(site: &impl Site) {
+    let store = with_alice(site).await;
+    store.open_web_session(session(0, WebStep::Full), NOW).await.unwrap();
+    for n in 1..=60 {
+        store.open_web_session(session(n, WebStep::Password), after(u64::from(n))).await.unwrap();
+    }
+    assert!(living(&store, 0, after(100)).await.is_some());
+    assert!(living(&store, 60, after(100)).await.is_some(), "the newest is let in");
+    assert_eq!(store.close_web_sessions(&alice(), None).await.unwrap(), 20);
+}
