@@ -482,7 +482,7 @@ async fn signs_in(browser: &Browser, url: &str, name: &str) {
     browser.click(&css("main form button")).await;
     browser.type_into(&css("#code"), &totp(&seed(name))).await;
     browser.click(&css("form[action='/sign-in/code'] button")).await;
-    browser.has(&heading("Find a user")).await;
+    browser.has(&css("#q")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -590,4 +590,26 @@ async fn the_board_comes_again_by_itself_without_a_script_and_ends_with_the_role
     browser.has(&link("carol")).await;
     site.store().block_user(&user("otto"), "left".to_owned()).await.unwrap();
     browser.has(&css("#password")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_language_fits_on_a_narrow_screen_and_says_who_made_it() {
+    let site = Site::open().await;
+    for (language, name) in [("de", "ada"), ("nl", "anna"), ("fr", "hank")] {
+        let browser = Browser::phone().speaking(language).start().await;
+        signs_in(&browser, &site.url, name).await;
+        let deeds = ["issue-code", "block", "grant-bypass", "end-sessions"];
+        let pages = deeds.iter().map(|deed| format!("/user/{deed}?name=carol"));
+        let pages = pages.chain(["/users", "/user?name=carol", "/board", "/user?name=nobody"].map(str::to_owned));
+        for page in pages {
+            browser.go(&format!("{}{page}", site.url)).await;
+            assert_eq!(browser.property_of(&css("html"), "lang").await, language);
+            let shown = browser.shown_text().await;
+            assert!(!shown.contains("admin-"), "a text of {page} is missing in {language}: {shown}");
+            browser.assert_accessible().await;
+            browser.assert_no_overflow().await;
+        }
+        browser.go(&format!("{}/user?name=carol", site.url)).await;
+        browser.picture(&format!("admin-user-{language}")).await;
+    }
 }
