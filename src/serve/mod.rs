@@ -40,6 +40,8 @@ use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store,
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
 use crate::web::{CertificateTrouble, DoorLimits};
 
+use crate::portal::PortalParts;
+use crate::sign_in::{SignIn, SignInParts};
 pub(crate) use build::webhook;
 use build::{InForce, Workshop};
 use desk::Desk;
@@ -47,8 +49,6 @@ use notices::Mailing;
 use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
 use post::{Outbox, PostOffice};
-use crate::portal::PortalParts;
-use crate::sign_in::{SignIn, SignInParts};
 use rooms::{InForceConfig, PhoneDesk, PhoneSurroundings};
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.

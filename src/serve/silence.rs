@@ -63,9 +63,7 @@ mod tests {
     use login::{Asks, Claim, ClientName, LoginKey, PromptClaim, PromptClose, PromptId};
 
     use crate::config::NoFiles;
-    use crate::store::{
-        Channel, Choices, Devices, Letters, NewUser, Prompts, Sqlite, SqliteOptions, StoreKey, Users,
-    };
+    use crate::store::{Channel, Choices, Devices, Letters, NewUser, Prompts, Sqlite, SqliteOptions, StoreKey, Users};
 
     struct Desk {
         store: Arc<dyn Store>,
