@@ -18,6 +18,8 @@ mod notifier;
 mod operations;
 mod page_forgeries;
 mod phone_page;
+mod portal;
+mod portal_browser;
 mod races;
 mod refusals;
 mod stance;
