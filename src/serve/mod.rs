@@ -150,6 +150,8 @@ impl Server {
     /// # Errors
     /// What keeps it from starting, and what to do about it.
     pub async fn start(config: Config, extras: Extras) -> Result<Self, StartError> {
+        let in_force_config = InForceConfig::new(config);
+        let config = in_force_config.get();
         let clock = Clock::begin();
         let telemetry = Telemetry::new();
         let sqlite = open_store(&config, clock, &telemetry)?;
@@ -183,7 +185,7 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             on_record: Box::new(move || on_record.notify_one()),
-            notices: Arc::new(Mailing::of(&config, Arc::clone(&store), tasks.clone())),
+            notices: Arc::new(Mailing::of(in_force_config.clone(), Arc::clone(&store), tasks.clone())),
         });
         let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
         let around = PhoneSurroundings {
@@ -201,7 +203,7 @@ impl Server {
         let mut server = Self {
             radius: listeners.iter().map(Listener::local_addr).collect(),
             metrics: metrics_listener.local_addr().unwrap_or(config.metrics_listen),
-            config: InForceConfig::new(config),
+            config: in_force_config,
             in_force,
             workshop,
             gate,

@@ -86,7 +86,7 @@ fn settings(mail: &MailConfig) -> Result<MailSettings, StartError> {
 }
 
 /// An address of the policy, as letters take it.
-pub(super) fn address(address: &lettre::Address) -> Result<Address, StartError> {
+fn address(address: &lettre::Address) -> Result<Address, StartError> {
     let text = address.to_string();
     Address::parse(&text).map_err(|why| StartError::Mail(format!("[mail] {text:?}: {why}")))
 }

@@ -4,15 +4,13 @@
 
 use std::sync::Arc;
 
-use login::{ResolvedUser, Wall};
-use wire::Secret;
+use login::Wall;
 
+use super::notices::{alerts, post, reader};
 use crate::config::Config;
 use crate::language::Language;
-use crate::mail::{Address, Letter, LetterId, LetterKind};
-use crate::store::{Device, Store, StoreError, UserChoices};
-
-use super::post::address;
+use crate::mail::LetterKind;
+use crate::store::{Device, Store, StoreError};
 
 /// Prompts in a row.
 const UNANSWERED: u32 = 3;
@@ -22,35 +20,22 @@ pub(super) async fn tell(store: &Arc<dyn Store>, config: &Config, at: Wall) -> R
     for device in store.take_silent(UNANSWERED).await? {
         let (user, id) = (device.user.as_str(), &*device.id.0);
         tracing::warn!(user, device = id, "a phone let {UNANSWERED} prompts in a row go by; is it lost, or off?");
-        if config.mail.is_some() {
-            tell_of(store, config, &device, at).await?;
-        }
+        tell_of(&**store, config, &device, at).await?;
     }
     Ok(())
 }
 
-async fn tell_of(store: &Arc<dyn Store>, config: &Config, device: &Device, at: Wall) -> Result<(), StoreError> {
+async fn tell_of(store: &dyn Store, config: &Config, device: &Device, at: Wall) -> Result<(), StoreError> {
+    let Some(alerts) = alerts(config) else { return Ok(()) };
     let name = device.label.as_deref().unwrap_or_default().to_owned();
-    let UserChoices { mail, language, .. } = store.choices(&device.user).await?;
-    let language = language.as_deref().and_then(Language::of_tag).unwrap_or_default();
-    if let Some(to) = mail.and_then(|mail| Address::parse(&mail).ok()) {
-        let kind = LetterKind::SilentPhone { name: name.clone() };
-        post(store, letter(to, language, &device.user, kind, at), at).await?;
+    if let Some((to, language)) = reader(store, &device.user).await? {
+        post(store, &device.user, to, language, LetterKind::SilentPhone { name: name.clone() }, at).await?;
     }
-    let alerts = config.mail.iter().flat_map(|mail| &mail.alerts).filter_map(|alert| address(alert).ok());
     for to in alerts {
         let kind = LetterKind::SilentPhoneAlert { name: name.clone() };
-        post(store, letter(to, Language::default(), &device.user, kind, at), at).await?;
+        post(store, &device.user, to, Language::default(), kind, at).await?;
     }
     Ok(())
-}
-
-async fn post(store: &Arc<dyn Store>, letter: Letter, at: Wall) -> Result<(), StoreError> {
-    store.post(Secret::new(letter.to_json().as_bytes()), at).await.map(|_| ())
-}
-
-fn letter(to: Address, language: Language, user: &ResolvedUser, kind: LetterKind, at: Wall) -> Letter {
-    Letter { id: LetterId(rand::random()), at, to, language, user: user.as_str().to_owned(), kind }
 }
 
 #[cfg(test)]
@@ -60,10 +45,14 @@ mod tests {
     use std::time::Duration;
 
     use login::limits::Limits;
-    use login::{Asks, Claim, ClientName, LoginKey, PromptClaim, PromptClose, PromptId};
+    use login::{Asks, Claim, ClientName, LoginKey, PromptClaim, PromptClose, PromptId, ResolvedUser};
+    use wire::Secret;
 
     use crate::config::NoFiles;
-    use crate::store::{Channel, Choices, Devices, Letters, NewUser, Prompts, Sqlite, SqliteOptions, StoreKey, Users};
+    use crate::mail::Letter;
+    use crate::store::{
+        Channel, Choices, NewActivation, NewUser, PhoneKey, Phones, Sqlite, SqliteOptions, StoreKey, Users,
+    };
 
     struct Desk {
         store: Arc<dyn Store>,
@@ -82,7 +71,22 @@ mod tests {
         let new = NewUser { name: user.clone(), groups: Vec::new(), mail: mail_of, password_hash: None };
         store.add_user(new, Wall(0)).await.unwrap();
         store.speak(&user, Some("de".into())).await.unwrap();
-        store.add_device(&user, Channel::Loopback, Some("Pixel".to_owned()), Wall(0)).await.unwrap();
+        let (code, label) = (Secret::new("a code"), Some("Pixel".to_owned()));
+        let (channel, lasts) = (Channel::WebPush, Duration::from_secs(600));
+        let (server_key, needs_test, devices_max) = (None, false, 5);
+        let new = NewActivation {
+            user: user.clone(),
+            channel,
+            label,
+            code: code.clone(),
+            server_key,
+            lasts,
+            needs_test,
+            devices_max,
+        };
+        let device = store.begin_activation(new, Wall(0)).await.unwrap();
+        let key = PhoneKey { spki: vec![4; 91], subscription: None, agent: None, label: None };
+        store.bring_key(&device, &code, key, Wall(0)).await.unwrap();
         let config = Config::parse("vestibule.toml", mail, &NoFiles, []).unwrap().config;
         Desk { store: Arc::new(store), user, config, _directory: directory }
     }

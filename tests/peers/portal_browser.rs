@@ -98,7 +98,6 @@ async fn a_page_becomes_a_phone_that_rings_and_signs_its_user_in() {
     desktop.click(&link("Add a phone")).await;
     desktop.has(&heading("Make my phone ring")).await;
     inspect(&desktop, "phone-new").await;
-    desktop.type_into(&field("What do you call it?"), "My iPhone").await;
     desktop.click(&button("Next")).await;
     desktop.sees("Waiting for your phone").await;
     inspect(&desktop, "phone-scan").await;
