@@ -17,6 +17,7 @@ mod notifier;
 mod operations;
 mod page_forgeries;
 mod phone_page;
+mod phones;
 mod races;
 mod refusals;
 mod stance;
