@@ -25,8 +25,8 @@ use super::StartError;
 const LOCAL: &str = "local";
 
 /// Hashing threads for local passwords: one a core would starve the others (rules G1).
-fn hashing_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+pub(super) fn hasher() -> Hasher {
+    Hasher::new(std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)))
 }
 
 /// What a law is built with.
@@ -39,6 +39,8 @@ pub(super) struct Workshop {
     pub(super) stop: CancellationToken,
     /// Channels beside the configured ones: the demo's phone on loopback. `serve` has none (rules F5).
     pub(super) channels: Vec<Arc<dyn PushChannel>>,
+    /// Checks passwords and PINs beside the threads that serve.
+    pub(super) hasher: Hasher,
     /// The portal's address, as it was at the start: phones come there. Without it none has a key of its own.
     pub(super) portal: Option<PublicUrl>,
     /// The lines that phones hold: a prompt releases them.
@@ -137,7 +139,7 @@ impl Workshop {
         let name = PrimaryName::new(LOCAL);
         let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&name, &self.telemetry));
         let passwords = Arc::new(StorePasswords(Arc::clone(&self.store)));
-        let local = Local::new(passwords, Arc::new(self.clock), observer, Hasher::new(hashing_threads()));
+        let local = Local::new(passwords, Arc::new(self.clock), observer, self.hasher.clone());
         Ok(Arc::new(local.map_err(|error| StartError::Ours(error.to_string()))?))
     }
 

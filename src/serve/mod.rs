@@ -47,6 +47,8 @@ use notices::Mailing;
 use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
 use post::{Outbox, PostOffice};
+use crate::portal::PortalParts;
+use crate::sign_in::{SignIn, SignInParts};
 use rooms::{InForceConfig, PhoneDesk, PhoneSurroundings};
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
@@ -167,6 +169,7 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             channels: extras.channels,
+            hasher: build::hasher(),
             portal: config.portal.as_ref().map(|portal| portal.pages.url.clone()),
             waiting: Waiting::new(WAITING_MAX),
         };
@@ -316,7 +319,23 @@ impl Server {
 
     /// What the internet may see: the user's pages and the phones' service.
     fn portal_rooms(&self) -> Router {
-        self.phones.as_ref().map_or_else(Router::new, PhoneDesk::routes)
+        let phones = self.phones.as_ref().map_or_else(Router::new, PhoneDesk::routes);
+        let sign_in = SignIn::new(SignInParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            clock: self.clock,
+        });
+        let portal = crate::portal::router(PortalParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            sign_in,
+            clock: self.clock,
+            telemetry: self.telemetry.clone(),
+            hasher: self.workshop.hasher.clone(),
+        });
+        phones.merge(portal)
     }
 
     /// What is inside only: the staff's pages.

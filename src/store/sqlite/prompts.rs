@@ -45,6 +45,9 @@ pub(super) fn claim(tx: Tx<'_>, claim: &PromptClaim, at: Wall, limits: &Limits) 
             return join(tx, &owner, &open, claim, at);
         } else if !gives_way(&open, claim, at) {
             return Ok(Claim::Busy);
+        } else if let Some(until) = quiet_without(&owner, &open, at, limits) {
+            // No phone would ring in its place, so it stays (B2, D2).
+            return Ok(Claim::Quiet { until });
         } else {
             expire(tx, &mut owner, &open, at, limits)?;
             displaced = Some(open.id);
@@ -303,6 +306,13 @@ fn gives_way(open: &PromptRow, claim: &PromptClaim, at: Wall) -> bool {
     let displaces =
         !open.waited_for(at) || (open.state == PromptState::Pending && !open.station_known && claim.station_known);
     claim.authentic && displaces
+}
+
+/// The quiet time that would follow if this prompt gave way, which counts as unanswered (D2).
+fn quiet_without(owner: &UserRow, open: &PromptRow, at: Wall, limits: &Limits) -> Option<Wall> {
+    let counted = open.state == PromptState::Pending;
+    let after = if counted { owner.pushes.after_unanswered(limits, at.min(open.ends_at)) } else { owner.pushes };
+    owner.quiet_until(at).or_else(|| after.quiet(at))
 }
 
 fn insert(
