@@ -5,8 +5,9 @@ use ::vestibule::phone::store_app;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::harness::appliance::Appliance;
 use crate::harness::page_phone::PagePhone;
-use crate::harness::radius::{ACCEPT, Ask, REJECT};
+use crate::harness::radius::{ACCEPT, Ask, CHALLENGE, REJECT};
 use crate::harness::store_phone::StorePhone;
 use crate::harness::stub::Stub;
 use crate::harness::vestibule::Program;
@@ -51,6 +52,14 @@ async fn got(url: String) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
+/// A phone that can't be rung has to be opened: the VPN says so first, and the empty answer is held.
+async fn told_to_open(vpn: &Appliance) -> Ask {
+    let told = vpn.ask(&Ask::login("alice", "hello")).await;
+    assert_eq!(told.code, CHALLENGE);
+    assert!(told.text().starts_with("Open the app on your phone"), "{}", told.text());
+    Ask::login("alice", "").answering(&told)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_app_scans_what_the_command_shows_and_lets_a_held_login_in() {
     let nps = Stub::accepting("hello").await;
@@ -64,7 +73,7 @@ async fn the_store_app_scans_what_the_command_shows_and_lets_a_held_login_in() {
     assert_eq!(state().await, "active");
 
     let vpn = house.appliance().await;
-    let held = Ask::login("alice", "hello");
+    let held = told_to_open(&vpn).await;
     vpn.send(&held).await;
     let shown = until("a prompt on the phone", async || phone.looks().await.pop()).await;
     assert_eq!(shown.title, "Example VPN");
@@ -89,7 +98,7 @@ async fn a_page_is_activated_by_its_address_and_its_denial_ends_a_held_login() {
     assert_eq!(json!(phone.device), new["device"]);
 
     let vpn = house.appliance().await;
-    let held = Ask::login("alice", "hello");
+    let held = told_to_open(&vpn).await;
     vpn.send(&held).await;
     let prompt = until("a prompt on the page", async || {
         let (_, told) = phone.polls().await;
