@@ -138,12 +138,15 @@ pub(super) enum Lack {
 /// The reason and the life of a bypass, checked.
 pub(super) fn checked(deed: Deed, form: &DeedForm) -> Result<(String, Duration), Lack> {
     let reason = form.reason.trim();
-    let is_line = !reason.is_empty() && reason.chars().count() <= REASON_CHARS_MAX && !reason.contains(char::is_control);
+    let is_line =
+        !reason.is_empty() && reason.chars().count() <= REASON_CHARS_MAX && !reason.contains(char::is_control);
     if !is_line {
         return Err(Lack::Reason);
     }
     let minutes = match deed {
-        Deed::GrantBypass => form.minutes.trim().parse().ok().filter(|minutes| (1..=BYPASS_MINUTES_MAX).contains(minutes)),
+        Deed::GrantBypass => {
+            form.minutes.trim().parse().ok().filter(|minutes| (1..=BYPASS_MINUTES_MAX).contains(minutes))
+        }
         _ => Some(0),
     };
     let minutes = minutes.ok_or(Lack::Minutes)?;

@@ -128,7 +128,8 @@ impl<'a> Task<'a> {
         let on = known.as_ref().map_or(Person { name: &name, role: None }, Known::person);
         let role = may_act(staff.person(), on).map_err(|why| staff.forbidden(desk, why, &name))?;
         let now = desk.now();
-        let mut task = Self { desk, staff, deed, role, object: object.into(), object_name: String::new(), known, name, now };
+        let mut task =
+            Self { desk, staff, deed, role, object: object.into(), object_name: String::new(), known, name, now };
         task.object_name = task.sensible()?;
         Ok(task)
     }
@@ -428,15 +429,18 @@ impl<'a> Task<'a> {
         let language = self.staff.language;
         let portal = self.desk.config().portal.as_ref().map(|portal| portal.pages.url.to_string());
         let until = [("time", when(self.now.plus(CODE_LASTS)).into())];
-        shown(StatusCode::OK, &CodePage {
-            page: self.staff.page(self.desk, Here::Users),
-            for_whom: self.said("admin-code-for"),
-            code: letters_of(code),
-            portal,
-            until: text_with(language, "admin-code-until", &until),
-            mailed: Some(self.t(told.key())),
-            back: self.back(),
-        })
+        shown(
+            StatusCode::OK,
+            &CodePage {
+                page: self.staff.page(self.desk, Here::Users),
+                for_whom: self.said("admin-code-for"),
+                code: letters_of(code),
+                portal,
+                until: text_with(language, "admin-code-until", &until),
+                mailed: Some(self.t(told.key())),
+                back: self.back(),
+            },
+        )
     }
 
     // --- words ----------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::AdminParts;
 use crate::audit::{Feeder, FileSink};
 use crate::client::{Bounds, Gate, GateOptions};
 use crate::config::{Config, PagesConfig};
@@ -320,17 +321,11 @@ impl Server {
     /// What the internet may see: the user's pages and the phones' service.
     fn portal_rooms(&self) -> Router {
         let phones = self.phones.as_ref().map_or_else(Router::new, PhoneDesk::routes);
-        let sign_in = SignIn::new(SignInParts {
-            store: Arc::clone(&self.store),
-            engine: self.engine.clone(),
-            config: self.config.handle(),
-            clock: self.clock,
-        });
         let portal = crate::portal::router(PortalParts {
             store: Arc::clone(&self.store),
             engine: self.engine.clone(),
             config: self.config.handle(),
-            sign_in,
+            sign_in: self.sign_in(),
             clock: self.clock,
             telemetry: self.telemetry.clone(),
             hasher: self.workshop.hasher.clone(),
@@ -340,7 +335,24 @@ impl Server {
 
     /// What is inside only: the staff's pages.
     fn admin_rooms(&self) -> Router {
-        Router::new()
+        crate::admin::router(AdminParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            sign_in: self.sign_in(),
+            clock: self.clock,
+            telemetry: self.telemetry.clone(),
+        })
+    }
+
+    /// The doors of one set of pages; the other's count apart.
+    fn sign_in(&self) -> SignIn {
+        SignIn::new(SignInParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            clock: self.clock,
+        })
     }
 
     fn threshold<'a>(&self, name: &'static str, config: &'a PagesConfig, limits: DoorLimits) -> Threshold<'a> {

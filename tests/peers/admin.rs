@@ -58,7 +58,8 @@ impl Site {
         }
         let house = plan.start().await;
         let store = house.server.store();
-        let staff = [("ada", "VPN Admins"), ("anna", "VPN Admins"), ("hank", "Service Desk"), ("hilda", "Service Desk")];
+        let staff =
+            [("ada", "VPN Admins"), ("anna", "VPN Admins"), ("hank", "Service Desk"), ("hilda", "Service Desk")];
         for (name, group) in staff.into_iter().chain([("otto", "Audit")]) {
             store.add_groups(&user(name), vec![GroupName::folded(group)]).await.unwrap();
         }
@@ -133,7 +134,9 @@ impl Drop for Site {
 
 fn serve_pages(house: &House, listener: TcpListener, stop: &CancellationToken) {
     let server = &house.server;
-    let config = Arc::new(Config::load(&house.site.policy_file()).unwrap_or_else(|wrong| panic!("{}", wrong.render(false))).config);
+    let config = Arc::new(
+        Config::load(&house.site.policy_file()).unwrap_or_else(|wrong| panic!("{}", wrong.render(false))).config,
+    );
     let url = config.admin.as_ref().unwrap().pages.url.clone();
     let handle: Arc<dyn Fn() -> Arc<Config> + Send + Sync> = Arc::new(move || Arc::clone(&config));
     let (store, engine, clock) = (Arc::clone(server.store()), server.engine().clone(), server.clock());
@@ -141,8 +144,7 @@ fn serve_pages(house: &House, listener: TcpListener, stop: &CancellationToken) {
     let telemetry = server.telemetry().clone();
     let sign_in = SignIn::new(parts);
     let pages = router(AdminParts { store, engine, config: handle, sign_in, clock, telemetry: telemetry.clone() });
-    let door =
-        Door { name: "admin", certificates: None, trusted_proxies: Arc::default(), limits: DoorLimits::INSIDE };
+    let door = Door { name: "admin", certificates: None, trusted_proxies: Arc::default(), limits: DoorLimits::INSIDE };
     tokio::spawn(serve(listener, guarded(pages, &url), door, telemetry, stop.clone()));
 }
 
@@ -269,7 +271,14 @@ async fn each_deed_is_done_written_down_with_its_reason_and_mailed() {
     assert!(person.devices.is_empty() && person.tokens.is_empty());
 
     let expected = [
-        "remove_token", "remove_device", "unblock", "block", "end_sessions", "reset_pin", "revoke_bypass", "grant_bypass",
+        "remove_token",
+        "remove_device",
+        "unblock",
+        "block",
+        "end_sessions",
+        "reset_pin",
+        "revoke_bypass",
+        "grant_bypass",
         "issue_code",
     ];
     let acts = site.acts("carol").await;
@@ -329,13 +338,7 @@ async fn a_user_is_added_and_invited_once_a_day_and_limits_are_lifted_without_en
 async fn what_a_role_does_not_allow_is_refused_whatever_is_sent_and_changes_nothing() {
     let site = Site::open().await;
     let deeds = ["issue-code", "block", "grant-bypass", "end-sessions", "remove-token"];
-    let forbidden = [
-        ("hank", "ada"),
-        ("hank", "hank"),
-        ("ada", "ada"),
-        ("otto", "carol"),
-        ("otto", "otto"),
-    ];
+    let forbidden = [("hank", "ada"), ("hank", "hank"), ("ada", "ada"), ("otto", "carol"), ("otto", "otto")];
     let mut hands = std::collections::BTreeMap::new();
     for name in ["hank", "ada", "otto"] {
         hands.insert(name, site.signed_in(name).await);
@@ -374,7 +377,8 @@ async fn a_form_of_another_site_or_session_is_refused_and_so_is_what_lacks_somet
     let mut hank = site.signed_in("hank").await;
     let csrf = hank.get("/users").await.csrf();
     let form = |csrf: &str| {
-        [("csrf", csrf), ("name", "carol"), ("reason", "r"), ("sure", "yes")].map(|(key, value)| (key, value.to_owned()))
+        [("csrf", csrf), ("name", "carol"), ("reason", "r"), ("sure", "yes")]
+            .map(|(key, value)| (key, value.to_owned()))
     };
     for bad in ["", "x", &csrf[1..]] {
         assert_eq!(hank.post("/user/block", &form(bad)).await.status, StatusCode::FORBIDDEN);
@@ -436,7 +440,11 @@ async fn who_has_no_factor_or_no_role_or_lost_it_sees_nothing() {
     site.store().block_user(&user("hank"), "left".to_owned()).await.unwrap();
     for path in paths {
         let got = hank.get(path).await;
-        assert_eq!((got.status, got.location.as_str()), (StatusCode::SEE_OTHER, "/sign-in"), "who is blocked is out at once");
+        assert_eq!(
+            (got.status, got.location.as_str()),
+            (StatusCode::SEE_OTHER, "/sign-in"),
+            "who is blocked is out at once"
+        );
     }
 }
 
