@@ -321,12 +321,11 @@ impl Server {
     /// What the internet may see: the user's pages and the phones' service.
     fn portal_rooms(&self) -> Router {
         let phones = self.phones.as_ref().map_or_else(Router::new, PhoneDesk::routes);
-        let sign_in = self.sign_in();
         let portal = crate::portal::router(PortalParts {
             store: Arc::clone(&self.store),
             engine: self.engine.clone(),
             config: self.config.handle(),
-            sign_in,
+            sign_in: self.sign_in(),
             clock: self.clock,
             telemetry: self.telemetry.clone(),
             hasher: self.workshop.hasher.clone(),

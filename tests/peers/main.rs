@@ -18,6 +18,7 @@ mod notifier;
 mod operations;
 mod page_forgeries;
 mod phone_page;
+mod phones;
 mod portal;
 mod portal_browser;
 mod races;
