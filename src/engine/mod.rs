@@ -212,14 +212,15 @@ impl Engine {
             self.tell_fraud(prompt, &device, at.wall).await;
         }
         let counts = match &answered {
-            Answered::Taken => Some(answer),
-            Answered::Stands(standing) => Some(standing.clone()),
+            Answered::Taken => Some((answer, number)),
+            // The standing yes came with a number of its own, which this repetition need not know (B2).
+            Answered::Stands(standing) => Some((standing.clone(), None)),
             // A number that is wrong has denied the prompt (F8).
-            Answered::WrongNumber => Some(PhoneAnswer::Deny),
+            Answered::WrongNumber => Some((PhoneAnswer::Deny, None)),
             Answered::TooLate | Answered::NotLike => None,
         };
-        let ended = counts.as_ref().is_some_and(|answer| *answer != PhoneAnswer::Approve);
-        if let (Some(answer), Some(key)) = (counts, self.session_of_prompt(prompt)) {
+        let ended = counts.as_ref().is_some_and(|(answer, _)| *answer != PhoneAnswer::Approve);
+        if let (Some((answer, number)), Some(key)) = (counts, self.session_of_prompt(prompt)) {
             self.deliver(key, Event::Phone { prompt, device, answer, number });
         }
         if ended {
