@@ -53,13 +53,13 @@ enum Command {
     Check(check::Args),
     /// Log in as an appliance does, and show what the server answers.
     Radtest(radtest::Args),
-    /// Users: add, list, show, block, unblock, remove.
+    /// Users: add, list, show, issue an enrolment code, block, unblock, remove.
     #[command(subcommand, arg_required_else_help = true)]
     User(user::Command),
     /// OATH tokens (TOTP, HOTP): add with QR code, list, remove.
     #[command(subcommand, arg_required_else_help = true)]
     Token(token::Command),
-    /// Phones that are told of logins: add, list, remove.
+    /// Phones that ring, and notifiers that are told, when somebody logs in: add, list, remove.
     #[command(subcommand, arg_required_else_help = true)]
     Device(device::Command),
     /// What was learned of appliances.

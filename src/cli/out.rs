@@ -71,6 +71,20 @@ pub(super) fn show_secret(before: &str, secret: &Secret) {
     let _ = out.write_all(b"\n");
 }
 
+/// An object as JSON on one line, with a secret among its members. By hand, so that no copy of the secret is left behind in a
+/// tree of JSON values; it has no character that JSON escapes: base32, groups of letters and digits, percent-encoded addresses.
+pub(super) fn json_with_secret(name: &str, secret: &Secret, rest: &serde_json::Value) -> Outcome {
+    let rest = serde_json::to_string(rest).map_err(Failure::of)?;
+    let rest = rest.strip_prefix('{').unwrap_or(&rest);
+    let comma = if rest == "}" { "" } else { "," };
+    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(1024 + rest.len()));
+    line.extend_from_slice(format!("{{\"{name}\":\"").as_bytes());
+    line.extend_from_slice(secret.expose());
+    line.extend_from_slice(format!("\"{comma}{rest}").as_bytes());
+    show_secret("", &Secret::new(line.as_slice()));
+    Ok(())
+}
+
 /// A value as JSON on one line.
 pub(super) fn json(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value).map_err(Failure::of)?;

@@ -10,7 +10,7 @@ use login::{ResolvedUser, UserName, Wall};
 use super::out::{Failure, is_error_coloured};
 use crate::config::Config;
 use crate::engine::Clock;
-use crate::store::{Sqlite, SqliteOptions, StoreKey};
+use crate::store::{Act, Sqlite, SqliteOptions, StoreKey};
 
 /// What every command is given.
 pub(super) struct Global {
@@ -41,6 +41,19 @@ impl Site {
             ["", "-wal", "-shm"].iter().for_each(|end| give_to_owner(&with_end(file, end)));
         }
         Ok(Self { config, store, now: now() })
+    }
+
+    /// An act on this host, to be written down (rules F2): who may run the command is an admin.
+    pub(super) fn act(&self, user: &ResolvedUser, what: &str, object: Option<&str>) -> Act {
+        Act {
+            by: "host".into(),
+            role: "host".into(),
+            what: what.into(),
+            user: user.clone(),
+            reason: None,
+            object: object.map(Into::into),
+            address: None,
+        }
     }
 
     /// The user of a name as it was typed, folded as a login's name is (rules A2).

@@ -129,7 +129,11 @@ fn failure(error: EnrolmentError) -> Failure {
         EnrolmentError::Seed(_) | EnrolmentError::Digits(_) | EnrolmentError::Period(_) => {
             Failure::Usage(error.to_string())
         }
-        EnrolmentError::NoRandomness | EnrolmentError::Store(_) => Failure::of(error),
+        EnrolmentError::NoRandomness
+        | EnrolmentError::BringsNoKey(_)
+        | EnrolmentError::Address(_)
+        | EnrolmentError::ServerKey
+        | EnrolmentError::Store(_) => Failure::of(error),
     }
 }
 

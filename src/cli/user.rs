@@ -9,8 +9,13 @@ use wire::Secret;
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::{device, input, token};
-use crate::primary::hash_password;
-use crate::store::{NewUser, Records, User, Users};
+use crate::enrolment::{CODE_LASTS, issue_code};
+use crate::hashing::hash_password;
+use crate::store::web::Acts;
+use crate::store::{
+    Bypass, Bypasses, Choices, CodePurpose, Device, DeviceState, NewBypass, NewUser, PeopleCodes, Pin, Pins, Records,
+    Refusal, StoreError, User, UserChoices, Users,
+};
 
 /// What can be asked.
 #[derive(clap::Subcommand)]
@@ -62,6 +67,18 @@ Example:
         /// The user.
         name: String,
     },
+    /// Issue a code that enrols a user's first method in the portal; shown once.
+    ///
+    /// It is good for a day, once, and five tries; an earlier one is void. Members of [admin] roles sign in with their password
+    /// and such a code, too: so the first admin comes in.
+    #[command(after_help = "\
+Examples:
+  vestibule user code alice                                      hand it over in person, or by phone
+  vestibule --json user code alice                               {\"user\",\"code\",\"ends\"}")]
+    Code {
+        /// The user.
+        name: String,
+    },
     /// Block a user: from this moment no login of theirs is accepted, also none that is held.
     #[command(after_help = "\
 Example:
@@ -99,6 +116,7 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
         Command::Password { name, password_file } => set_password(&site, global, &name, &password_file),
         Command::List => list(&site, global),
         Command::Show { name } => show(&site, global, &name),
+        Command::Code { name } => code(&site, global, &name),
         Command::Block { name, reason } => {
             let user = site.user(&name)?;
             let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
@@ -174,6 +192,34 @@ fn hash_of(file: &std::path::Path) -> Result<Secret, Failure> {
     hash_password(&password).map(Secret::new).map_err(Failure::of)
 }
 
+/// An admin's act on the host (rules F3, F4): written down before the code is shown.
+fn code(site: &Site, global: &Global, name: &str) -> Outcome {
+    let user = site.user(name)?;
+    let code = wait(issue_code(&site.store, &user, CodePurpose::Enrol, site.now))?.map_err(|error| match error {
+        crate::enrolment::EnrolmentError::Store(StoreError::Refused(Refusal::NoUser(_))) => nobody(&user),
+        other => Failure::of(other),
+    })?;
+    wait(site.store.write_act(site.act(&user, "issue_code", None), site.now))?.map_err(Failure::of)?;
+    let ends = site.now.plus(CODE_LASTS);
+    if global.json {
+        let rest = json!({ "user": user.as_str(), "ends": rfc3339(ends) });
+        return out::json_with_secret("code", &code, &rest);
+    }
+    out::show_secret("", &code);
+    let portal = site.config.portal.as_ref().map(|portal| format!(" at {}", portal.pages.url)).unwrap_or_default();
+    out::say(format!("{user} enrols with it{portal}, beside the password. Good until {}, once.", time(ends)));
+    if site.config.portal.is_none() && site.config.admin.is_none() {
+        out::note("Note: the configuration has no [portal] url and no [admin], so there is no page yet that takes it.");
+    }
+    Ok(())
+}
+
+/// There is no such user.
+pub(super) fn nobody(user: &ResolvedUser) -> Failure {
+    let help = "`vestibule user list` shows all, `vestibule user add` adds one";
+    Failure::Refused(format!("there is no user \"{user}\"; {help}"))
+}
+
 /// Users at most in one answer of the store.
 const PAGE: usize = 500;
 
@@ -206,7 +252,7 @@ fn list(site: &Site, global: &Global) -> Outcome {
 /// `2 totp`, `1 webhook`; a dash for none.
 fn methods(user: &User) -> Vec<String> {
     let tokens = user.tokens.iter().map(|token| token.kind.method().as_str());
-    let devices = user.devices.iter().map(|device| device.channel.as_str());
+    let devices = active(user).map(|device| device.channel.as_str());
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for word in tokens.chain(devices) {
         match counted.iter_mut().find(|(known, _)| *known == word) {
@@ -223,6 +269,11 @@ fn methods(user: &User) -> Vec<String> {
         .collect()
 }
 
+/// Devices that count as a method.
+fn active(user: &User) -> impl Iterator<Item = &Device> {
+    user.devices.iter().filter(|device| device.state == DeviceState::Active)
+}
+
 fn state(user: &User, now: Wall) -> String {
     if user.blocked.is_some() {
         "blocked".to_owned()
@@ -232,7 +283,7 @@ fn state(user: &User, now: Wall) -> String {
         "codes paused".to_owned()
     } else if user.pushes.quiet(now).is_some() {
         "pushes paused".to_owned()
-    } else if user.tokens.is_empty() && user.devices.is_empty() {
+    } else if user.tokens.is_empty() && active(user).next().is_none() {
         "no method".to_owned()
     } else {
         "active".to_owned()
@@ -267,18 +318,18 @@ const RECORDS: usize = 10;
 fn show(site: &Site, global: &Global, name: &str) -> Outcome {
     let name = site.user(name)?;
     let user = wait(site.store.show_user(&name))?.map_err(Failure::of)?;
-    let Some(user) = user else {
-        let help = "`vestibule user list` shows all, `vestibule user add` adds one";
-        return Err(Failure::Refused(format!("there is no user \"{name}\"; {help}")));
-    };
+    let Some(user) = user else { return Err(nobody(&name)) };
+    let more = wait(More::of(site, &name))?.map_err(Failure::of)?;
     let records = wait(site.store.recent_records(&name, RECORDS))?.map_err(Failure::of)?;
     let records: Vec<Value> = records.iter().filter_map(|record| serde_json::from_str(&record.json).ok()).collect();
     if global.json {
         let mut told = facts(&user, site.now);
+        more.add_to(&mut told);
         told["logins"] = Value::Array(records);
         return out::json(&told);
     }
     tell(&user, site);
+    more.tell();
     tell_records(&records);
     Ok(())
 }
@@ -310,6 +361,78 @@ fn tell(user: &User, site: &Site) {
     line("  codes", codes(user, site));
     line("  pushes", pushes(user, site));
     line("  stations", format!("{} known by a success", user.stations));
+}
+
+/// What `show` tells beside the user's row.
+struct More {
+    pin: Option<Pin>,
+    choices: UserChoices,
+    recovery_left: u32,
+    bypasses: Vec<Bypass>,
+}
+
+impl More {
+    async fn of(site: &Site, user: &ResolvedUser) -> Result<Self, StoreError> {
+        Ok(Self {
+            pin: site.store.pin(user, site.now).await?,
+            choices: site.store.choices(user).await?,
+            recovery_left: site.store.recovery_codes_left(user).await?,
+            bypasses: site.store.list_bypasses(user, site.now).await?,
+        })
+    }
+
+    fn add_to(&self, told: &mut Value) {
+        told["pin"] = json!({
+            "set": self.pin.is_some(),
+            "locked": self.pin.as_ref().is_some_and(|pin| pin.locked),
+            "must_change": self.pin.as_ref().is_some_and(|pin| pin.must_change),
+            "failures": self.pin.as_ref().map_or(0, |pin| pin.failures),
+        });
+        told["prefers"] = json!(self.choices.method.map(login::Method::as_str));
+        told["language"] = json!(self.choices.language.as_deref());
+        told["recovery_codes"] = json!(self.recovery_left);
+        told["bypasses"] = self.bypasses.iter().map(bypass_facts).collect();
+    }
+
+    fn tell(&self) {
+        let line = |name: &str, value: String| out::say(format!("{name:<10} {value}"));
+        line("  pin", pin(self.pin.as_ref()));
+        if let Some(method) = self.choices.method {
+            line("  prefers", method.as_str().to_owned());
+        }
+        if let Some(language) = &self.choices.language {
+            line("  language", language.to_string());
+        }
+        line("  recovery", format!("{} left", count(self.recovery_left as usize, "code", "codes")));
+        for bypass in &self.bypasses {
+            let client = bypass.grant.client.as_ref().map_or("any client".to_owned(), ToString::to_string);
+            let NewBypass { by, reason, ends_at, .. } = &bypass.grant;
+            line("  bypass", format!("{client}, until {}, by {by}: {reason}", time(*ends_at)));
+        }
+    }
+}
+
+fn bypass_facts(bypass: &Bypass) -> Value {
+    json!({
+        "bypass": &*bypass.id.0,
+        "client": bypass.grant.client.as_ref().map(ToString::to_string),
+        "by": &*bypass.grant.by,
+        "reason": &*bypass.grant.reason,
+        "granted": rfc3339(bypass.granted_at),
+        "ends": rfc3339(bypass.grant.ends_at),
+    })
+}
+
+fn pin(pin: Option<&Pin>) -> String {
+    let Some(pin) = pin else { return "none".to_owned() };
+    let set = format!("set {}", time(pin.set_at));
+    if pin.locked {
+        format!("{set}; LOCKED after {}: only a reset helps", count(pin.failures as usize, "wrong try", "wrong tries"))
+    } else if pin.must_change {
+        format!("{set}; an initial one, to be changed by its owner")
+    } else {
+        set
+    }
 }
 
 /// Rules D1.

@@ -14,6 +14,8 @@ pub struct BoardRow {
     pub login: LoginId,
     /// Who: the resolved user; a name that nobody vouched for yet is shown as a keyed hash (rules F2).
     pub user: String,
+    /// The primary has vouched for that name.
+    pub vouched: bool,
     /// Through which client.
     pub client: ClientName,
     /// From where.
@@ -45,7 +47,8 @@ impl Engine {
 
     fn row(&self, waiting: Waiting, now: login::Tick) -> BoardRow {
         let Waiting { login, vouched, name, client, station, rule, waits_for, since, askers } = waiting;
+        let is_vouched = vouched.is_some();
         let user = vouched.map_or_else(|| self.0.store.unknown_name(&name), |user| user.to_string());
-        BoardRow { login, user, client, station, rule, waits_for, since: now.since(since), askers }
+        BoardRow { login, user, vouched: is_vouched, client, station, rule, waits_for, since: now.since(since), askers }
     }
 }

@@ -87,8 +87,17 @@ pub enum EnrolmentError {
     #[error("a period of {0} s is not possible: it is 30 or 60")]
     Period(u32),
     /// The operating system.
-    #[error("the operating system gives no random numbers; no token is made without them")]
+    #[error("the operating system gives no random numbers; nothing secret is made without them")]
     NoRandomness,
+    /// A device of this channel is added, not activated.
+    #[error("a {0} device brings no key; it is added as it is")]
+    BringsNoKey(&'static str),
+    /// The portal's address, as the store app would use it.
+    #[error("[portal] url is not one that the app can use: {0}")]
+    Address(String),
+    /// Our own key for the store app's phone.
+    #[error("the server's key for this phone could not be made, which is a mistake of ours; please report it")]
+    ServerKey,
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),

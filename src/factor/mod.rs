@@ -1,4 +1,4 @@
-//! The second door's tools: codes that are typed ([`oath`]) and prompts that ring a phone ([`push`]).
+//! The second door's tools: codes that are typed ([`oath`]), prompts that ring a phone ([`push`]), and the PIN beside Verify ([`pin`]).
 //!
 //! What this room guarantees: a code is committed as used before anyone learns that it was right (rules C1), a push is
 //! rung at most once (rules B3), and nothing a network says here ever approves a login: a hint is only a hint.
@@ -6,6 +6,7 @@
 //! that a restart may lose (the store does), or show a seed, a code or a key in an error, a log or a `Debug`.
 
 pub mod oath;
+pub mod pin;
 pub mod push;
 
 use std::future::Future;

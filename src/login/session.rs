@@ -278,7 +278,13 @@ impl Session {
             LoginEvent::Number(question, Ok(NumberOutcome::Denied)) if self.awaits_number(id, question) => {
                 self.end_prompt(Reason::Denied, cx);
             }
-            event => self.with(id, cx, |login, step| login.handle(event, step)),
+            event @ (LoginEvent::Primary(..)
+            | LoginEvent::User(..)
+            | LoginEvent::Code(..)
+            | LoginEvent::Number(..)
+            | LoginEvent::Claim(..)
+            | LoginEvent::Pushed(_, Ok(()))
+            | LoginEvent::Release(..)) => self.with(id, cx, |login, step| login.handle(event, step)),
         }
     }
 

@@ -9,13 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::Demand;
 
-use crate::config::{Config, PrimaryConfig, PushConfig, Stance, WebhookConfig};
+use crate::config::{Config, PrimaryConfig, PublicUrl, PushConfig, PushWay, Stance, WebhookConfig};
 use crate::engine::{Clock, Law};
-use crate::factor::push::{Push, PushChannel, Webhook, WebhookSettings};
+use crate::factor::push::{OnGone, Push, PushChannel, WebPush, WebPushSettings, Webhook, WebhookSettings};
+use crate::hashing::Hasher;
+use crate::phone::waiting::{Bell, Waiting};
 use crate::primary::radius::{RadiusSettings, Surroundings};
 use crate::primary::{Local, Primary, PrimaryObserver, Radius, StorePasswords, Told};
 use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{StoreTrouble, Telemetry};
 
 use super::StartError;
 
@@ -23,8 +25,8 @@ use super::StartError;
 const LOCAL: &str = "local";
 
 /// Hashing threads for local passwords: one a core would starve the others (rules G1).
-fn hashing_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
+pub(super) fn hasher() -> Hasher {
+    Hasher::new(std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)))
 }
 
 /// What a law is built with.
@@ -37,6 +39,12 @@ pub(super) struct Workshop {
     pub(super) stop: CancellationToken,
     /// Channels beside the configured ones: the demo's phone on loopback. `serve` has none (rules F5).
     pub(super) channels: Vec<Arc<dyn PushChannel>>,
+    /// Checks passwords and PINs beside the threads that serve.
+    pub(super) hasher: Hasher,
+    /// The portal's address, as it was at the start: phones come there. Without it none has a key of its own.
+    pub(super) portal: Option<PublicUrl>,
+    /// The lines that phones hold: a prompt releases them.
+    pub(super) waiting: Waiting,
 }
 
 /// What runs, so that a reload keeps what did not change.
@@ -48,7 +56,14 @@ pub(super) struct InForce {
 
 /// The ways to a phone, with the settings that they were built from.
 #[derive(Default)]
-struct Phones(Option<(PhoneSettings, Arc<Push>)>);
+struct Phones(Option<(PhoneSettings, Arc<Push>)>, Option<[u8; 65]>);
+
+impl InForce {
+    /// The key that pages bind their subscriptions to (RFC 8292 §3.2); `None`: no Web Push here.
+    pub(super) fn vapid(&self) -> Option<[u8; 65]> {
+        self.phones.1
+    }
+}
 
 /// `[method.push]`, and what a phone shows for an account.
 type PhoneSettings = (PushConfig, Arc<str>);
@@ -124,7 +139,7 @@ impl Workshop {
         let name = PrimaryName::new(LOCAL);
         let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&name, &self.telemetry));
         let passwords = Arc::new(StorePasswords(Arc::clone(&self.store)));
-        let local = Local::new(passwords, Arc::new(self.clock), observer, hashing_threads());
+        let local = Local::new(passwords, Arc::new(self.clock), observer, self.hasher.clone());
         Ok(Arc::new(local.map_err(|error| StartError::Ours(error.to_string()))?))
     }
 
@@ -135,13 +150,57 @@ impl Workshop {
             return Ok(Arc::clone(push));
         }
         let mut channels = self.channels.clone();
-        if let Some(settings) = &config.push.webhook {
-            channels.push(Arc::new(webhook(settings)?));
+        let mut vapid = None;
+        for way in &config.push.channels {
+            match (way, &self.portal) {
+                (PushWay::Webhook, _) => {
+                    if let Some(settings) = &config.push.webhook {
+                        channels.push(Arc::new(webhook(settings)?));
+                    }
+                }
+                (PushWay::PrivacyIdea, Some(_)) => {
+                    channels.push(Arc::new(Bell::of_store_app(self.waiting.clone())));
+                }
+                (PushWay::WebPush, Some(portal)) => {
+                    let web_push = web_push(&config.push, portal, self.store.site_key("vapid"), self)?;
+                    vapid = Some(web_push.application_server_key());
+                    channels.push(Arc::new(Bell::of_page(self.waiting.clone(), Some(Arc::new(web_push)))));
+                }
+                // No pages are served; the next start opens them.
+                (PushWay::PrivacyIdea | PushWay::WebPush, None) => {}
+            }
         }
         let push = Arc::new(Push::new(Arc::clone(&config.account_name), channels));
-        before.0 = Some((wanted, Arc::clone(&push)));
+        *before = Phones(Some((wanted, Arc::clone(&push))), vapid);
         Ok(push)
     }
+
+    /// A subscription that is gone is forgotten beside the ring that found out.
+    fn on_gone(&self) -> OnGone {
+        let (store, tasks, telemetry) = (Arc::clone(&self.store), self.tasks.clone(), self.telemetry.clone());
+        Arc::new(move |device| {
+            let (store, telemetry) = (Arc::clone(&store), telemetry.clone());
+            tasks.spawn(async move {
+                if let Err(error) = store.subscription_gone(&device).await {
+                    telemetry.emit(StoreTrouble { doing: "forgetting a subscription that is gone", error: &error });
+                }
+            });
+        })
+    }
+}
+
+/// The channel to pages that are installed as phones.
+fn web_push(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32], shop: &Workshop) -> Result<WebPush, StartError> {
+    let settings = WebPushSettings {
+        site_key,
+        contact: push.vapid_contact.as_deref().unwrap_or_default().to_owned(),
+        portal_url: portal.to_string(),
+        hosts: push.webpush_hosts.iter().map(ToString::to_string).collect(),
+        allow_private: push.allow_private,
+        ca: None,
+    };
+    let built = WebPush::new(&settings, shop.on_gone(), shop.telemetry.clone());
+    built.map_err(|mistake| StartError::Push(mistake.to_string()))
 }
 
 /// The channel to the site's notifier. `check` builds it too, so that a bad certificate is found before a start.

@@ -8,7 +8,10 @@ mod desk;
 mod notices;
 pub mod ops;
 mod pages;
+mod post;
 mod reload;
+mod rooms;
+mod silence;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -30,6 +33,9 @@ use crate::config::{Config, PagesConfig};
 use crate::engine::{Clock, Engine, Parts};
 use crate::factor::push::PushChannel;
 use crate::listen::{BindError, Listener};
+use crate::mail;
+use crate::phone::WAITING_MAX;
+use crate::phone::waiting::Waiting;
 use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
 use crate::web::{CertificateTrouble, DoorLimits};
@@ -40,9 +46,15 @@ use desk::Desk;
 use notices::Mailing;
 use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
+use post::{Outbox, PostOffice};
+use crate::portal::PortalParts;
+use crate::sign_in::{SignIn, SignInParts};
+use rooms::{InForceConfig, PhoneDesk, PhoneSurroundings};
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// Silent phones are looked for this often.
+const SILENCE_EVERY: Duration = Duration::from_secs(60);
 /// Answers for retransmits are forgotten this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The last answers have so long to leave after the drain: a release that the store is writing down is waited for.
@@ -91,6 +103,9 @@ pub enum StartError {
     /// A push channel.
     #[error("{0}")]
     Push(String),
+    /// `[mail]`.
+    #[error("{0}")]
+    Mail(String),
     /// A mistake of ours, or a system without randomness.
     #[error("{0}")]
     Ours(String),
@@ -105,12 +120,14 @@ pub struct Extras {
 
 /// A server that runs.
 pub struct Server {
-    config: Config,
+    config: InForceConfig,
     in_force: InForce,
     workshop: Workshop,
     gate: Arc<Gate>,
     engine: Engine,
     store: Arc<dyn Store>,
+    phones: Option<PhoneDesk>,
+    post_office: Arc<PostOffice>,
     telemetry: Telemetry,
     readiness: Readiness,
     clock: Clock,
@@ -133,9 +150,14 @@ impl Server {
     /// # Errors
     /// What keeps it from starting, and what to do about it.
     pub async fn start(config: Config, extras: Extras) -> Result<Self, StartError> {
+        let in_force_config = InForceConfig::new(config);
+        let config = in_force_config.get();
         let clock = Clock::begin();
         let telemetry = Telemetry::new();
-        let store = open_store(&config, clock, &telemetry)?;
+        let sqlite = open_store(&config, clock, &telemetry)?;
+        let store: Arc<dyn Store> = Arc::<Sqlite>::clone(&sqlite);
+        let post_office = Arc::new(PostOffice::default());
+        post_office.take(post::smtp(&config)?);
         let listeners =
             config.radius_listen.iter().map(|address| Listener::bind(*address)).collect::<Result<Vec<_>, _>>()?;
         let metrics_listener = bind_metrics(config.metrics_listen).await?;
@@ -147,6 +169,9 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             channels: extras.channels,
+            hasher: build::hasher(),
+            portal: config.portal.as_ref().map(|portal| portal.pages.url.clone()),
+            waiting: Waiting::new(WAITING_MAX),
         };
         let mut in_force = InForce::default();
         let law = workshop.law(&config, &mut in_force).await?;
@@ -160,18 +185,32 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             on_record: Box::new(move || on_record.notify_one()),
-            notices: Arc::new(Mailing::of(&config, Arc::clone(&store), tasks.clone())),
+            notices: Arc::new(Mailing::of(in_force_config.clone(), Arc::clone(&store), tasks.clone())),
         });
         let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
+        let around = PhoneSurroundings {
+            store: sqlite,
+            engine: engine.clone(),
+            clock,
+            telemetry: telemetry.clone(),
+            waiting: workshop.waiting.clone(),
+            stop: stop.clone(),
+        };
+        let phones = match &config.portal {
+            Some(portal) => Some(PhoneDesk::open(around, portal, &config, in_force.vapid())?),
+            None => None,
+        };
         let mut server = Self {
             radius: listeners.iter().map(Listener::local_addr).collect(),
             metrics: metrics_listener.local_addr().unwrap_or(config.metrics_listen),
-            config,
+            config: in_force_config,
             in_force,
             workshop,
             gate,
             engine,
             store,
+            phones,
+            post_office,
             telemetry,
             readiness: Readiness::new(),
             clock,
@@ -243,7 +282,7 @@ impl Server {
     /// Stops from the outside in: held logins have `drain_within` to finish, then a Reject (G3). A socket closes only when
     /// whoever was let in by it is answered.
     pub async fn stop(self) {
-        let within = self.config.policy.limits.drain_within;
+        let within = self.config.get().policy.limits.drain_within;
         self.telemetry.emit(Stopping { held: self.engine.held(), within });
         self.readiness.stops();
         self.engine.drain(within).await;
@@ -262,19 +301,46 @@ impl Server {
 
     /// The doors of the portal and of the admin pages.
     async fn open_pages(&mut self) -> Result<(), StartError> {
-        if let Some(portal) = &self.config.portal {
+        let config = self.config.get();
+        if let Some(portal) = &config.portal {
             let door = self.threshold("portal", &portal.pages, DoorLimits::OUTSIDE);
-            self.portal = Some(door.open(Router::new()).await?);
+            self.portal = Some(door.open(self.portal_rooms()).await?);
         }
-        if let Some(admin) = &self.config.admin {
+        if let Some(admin) = &config.admin {
             let door = self.threshold(
                 "admin",
                 &admin.pages,
                 DoorLimits { connection_within: Some(Duration::from_secs(600)), ..DoorLimits::INSIDE },
             );
-            self.admin = Some(door.open(Router::new()).await?);
+            self.admin = Some(door.open(self.admin_rooms()).await?);
         }
         Ok(())
+    }
+
+    /// What the internet may see: the user's pages and the phones' service.
+    fn portal_rooms(&self) -> Router {
+        let phones = self.phones.as_ref().map_or_else(Router::new, PhoneDesk::routes);
+        let sign_in = SignIn::new(SignInParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            clock: self.clock,
+        });
+        let portal = crate::portal::router(PortalParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            sign_in,
+            clock: self.clock,
+            telemetry: self.telemetry.clone(),
+            hasher: self.workshop.hasher.clone(),
+        });
+        phones.merge(portal)
+    }
+
+    /// What is inside only: the staff's pages.
+    fn admin_rooms(&self) -> Router {
+        Router::new()
     }
 
     fn threshold<'a>(&self, name: &'static str, config: &'a PagesConfig, limits: DoorLimits) -> Threshold<'a> {
@@ -282,7 +348,7 @@ impl Server {
             name,
             config,
             limits,
-            shelf: crate::web::acme::shelf_beside(&self.config.store.file),
+            shelf: crate::web::acme::shelf_beside(&self.config.get().store.file),
             telemetry: self.telemetry.clone(),
             clock: self.clock,
             tasks: self.tasks.clone(),
@@ -312,21 +378,23 @@ impl Server {
         }
         let pages = ops::serve(metrics_listener, self.telemetry.clone(), self.readiness.clone(), self.stop.clone());
         self.tasks.spawn(pages);
-        if let Some(file) = &self.config.audit_file {
+        let config = self.config.get();
+        if let Some(file) = &config.audit_file {
             let sink = FileSink::new(file.clone());
             let records: Arc<dyn Records> = Arc::<dyn Store>::clone(&self.store);
             let feeder = Feeder::new(records, sink, Arc::clone(&recorded), self.telemetry.clone());
             self.tasks.spawn(feeder.run(self.stop.clone()));
         }
         self.keep_up(recorded);
+        self.deliver_letters();
         for part in Part::ALL {
             self.readiness.stands(part);
         }
         self.telemetry.emit(Started {
             radius: &self.radius,
             metrics: Some(self.metrics),
-            clients: self.config.clients.len(),
-            rules: self.config.policy.rules.len(),
+            clients: config.clients.len(),
+            rules: config.policy.rules.len(),
         });
     }
 
@@ -345,6 +413,24 @@ impl Server {
             let (store, names, readiness, telemetry) =
                 (Arc::clone(&store), Arc::clone(&names), readiness.clone(), telemetry.clone());
             async move { look_after_store(&store, &names, &readiness, &telemetry).await }
+        });
+    }
+
+    /// Letters leave, and silent phones are told of.
+    fn deliver_letters(&self) {
+        let outbox = Arc::new(Outbox::new(Arc::clone(&self.store), self.telemetry.clone()));
+        let courier = Arc::<PostOffice>::clone(&self.post_office);
+        let run = mail::run(outbox, courier, Arc::new(self.clock), self.telemetry.clone(), self.stop.clone());
+        self.tasks.spawn(run);
+        let (store, config, clock, telemetry) =
+            (Arc::clone(&self.store), self.config.clone(), self.clock, self.telemetry.clone());
+        self.every(SILENCE_EVERY, move || {
+            let (store, config, telemetry) = (Arc::clone(&store), config.get(), telemetry.clone());
+            async move {
+                if let Err(error) = silence::tell(&store, &config, clock.moment().wall).await {
+                    telemetry.emit(StoreTrouble { doing: "looking for silent phones", error: &error });
+                }
+            }
         });
     }
 
@@ -388,7 +474,7 @@ async fn look_after_store(store: &Arc<dyn Store>, gate: &Gate, readiness: &Readi
     gate.take_learned(&learned);
 }
 
-fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Arc<dyn Store>, StartError> {
+fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Arc<Sqlite>, StartError> {
     let key = StoreKey::open(&config.store.key_file)?;
     let telemetry = telemetry.clone();
     let meter = CommitMeter {

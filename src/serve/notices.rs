@@ -9,32 +9,30 @@ use login::{ResolvedUser, Wall};
 use tokio_util::task::TaskTracker;
 use wire::Secret;
 
-use crate::config::{Config, MailConfig};
+use crate::config::Config;
 use crate::engine::{FraudReport, Notices};
 use crate::language::Language;
 use crate::mail::{Address, Letter, LetterId, LetterKind};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, UserChoices};
+
+use super::rooms::InForceConfig;
 
 /// Puts letters out for the engine.
 pub(super) struct Mailing {
     store: Arc<dyn Store>,
-    /// Who is told of fraud; `None`: the site sends no mail.
-    alerts: Option<Arc<[Address]>>,
+    config: InForceConfig,
     tasks: TaskTracker,
 }
 
 impl Mailing {
-    pub(super) fn of(config: &Config, store: Arc<dyn Store>, tasks: TaskTracker) -> Self {
-        let addresses = |mail: &MailConfig| {
-            mail.alerts.iter().filter_map(|to| Address::parse(&to.to_string()).ok()).collect::<Arc<[Address]>>()
-        };
-        Self { store, alerts: config.mail.as_ref().map(addresses), tasks }
+    pub(super) fn of(config: InForceConfig, store: Arc<dyn Store>, tasks: TaskTracker) -> Self {
+        Self { store, config, tasks }
     }
 }
 
 impl Notices for Mailing {
     fn unenrolled(&self, user: &ResolvedUser, at: Wall) {
-        if self.alerts.is_none() {
+        if self.config.get().mail.is_none() {
             return;
         }
         let (store, user) = (Arc::clone(&self.store), user.clone());
@@ -49,7 +47,7 @@ impl Notices for Mailing {
             station,
             "a phone reported a login as not its owner's: pushes are off for this user until `vestibule user unblock`"
         );
-        let Some(alerts) = self.alerts.clone() else { return };
+        let Some(alerts) = alerts(&self.config.get()) else { return };
         let store = Arc::clone(&self.store);
         self.tasks.spawn(async move { told("writing of a fraud report", alarm(&*store, &report, &alerts).await) });
     }
@@ -57,21 +55,17 @@ impl Notices for Mailing {
 
 /// Once a day at most, and only where the store knows an address (F7).
 async fn invite(store: &dyn Store, user: &ResolvedUser, at: Wall) -> Result<(), StoreError> {
-    let chosen = store.choices(user).await?;
-    let Some(to) = chosen.mail.as_deref().and_then(|mail| Address::parse(mail).ok()) else { return Ok(()) };
+    let Some((to, language)) = reader(store, user).await? else { return Ok(()) };
     if !store.invite(user, at).await? {
         return Ok(());
     }
-    let language = chosen.language.as_deref().and_then(Language::of_tag).unwrap_or_default();
     post(store, user, to, language, LetterKind::Invitation { code: None }, at).await
 }
 
 /// To the user, who may have tapped by mistake, and to the site's own people.
 async fn alarm(store: &dyn Store, report: &FraudReport, alerts: &[Address]) -> Result<(), StoreError> {
     let (client, station) = (shown(report.client.as_ref()), shown(report.station.as_ref()));
-    let chosen = store.choices(&report.user).await?;
-    if let Some(to) = chosen.mail.as_deref().and_then(|mail| Address::parse(mail).ok()) {
-        let language = chosen.language.as_deref().and_then(Language::of_tag).unwrap_or_default();
+    if let Some((to, language)) = reader(store, &report.user).await? {
         let kind = LetterKind::FraudReported { client: client.clone(), station: station.clone() };
         post(store, &report.user, to, language, kind, report.at).await?;
     }
@@ -82,7 +76,21 @@ async fn alarm(store: &dyn Store, report: &FraudReport, alerts: &[Address]) -> R
     Ok(())
 }
 
-async fn post(
+/// Where a user reads mail, and in which language; `None`: nowhere that we know of.
+pub(super) async fn reader(store: &dyn Store, user: &ResolvedUser) -> Result<Option<(Address, Language)>, StoreError> {
+    let UserChoices { mail, language, .. } = store.choices(user).await?;
+    let language = language.as_deref().and_then(Language::of_tag).unwrap_or_default();
+    Ok(mail.and_then(|mail| Address::parse(&mail).ok()).map(|to| (to, language)))
+}
+
+/// Who is told of fraud and of silent phones; `None`: the site sends no mail.
+pub(super) fn alerts(config: &Config) -> Option<Vec<Address>> {
+    let address = |to: &lettre::Address| Address::parse(&to.to_string()).ok();
+    config.mail.as_ref().map(|mail| mail.alerts.iter().filter_map(address).collect())
+}
+
+/// Puts a letter into the store, from where it is sent.
+pub(super) async fn post(
     store: &dyn Store,
     user: &ResolvedUser,
     to: Address,

@@ -1,10 +1,10 @@
 //! A new configuration into a running server: taken whole or refused whole (rules G2), and said in the log either way.
 //!
-//! Rules, clients, primaries and push channels change at once. Addresses, the store, the audit file and how
+//! Rules, clients, primaries, push channels, mail, and what pages say and allow change at once. Addresses, the store, the audit file and how
 //! pages are served are bound at the start: a change of those is named and takes effect at the next one.
 
 use super::pages::OpenDoor;
-use super::{Server, StartError};
+use super::{Server, StartError, post};
 use crate::config::Config;
 use crate::telemetry::{ReloadRefused, Reloaded};
 
@@ -42,16 +42,21 @@ impl Server {
     }
 
     async fn adopt(&mut self, config: Config) -> Result<Vec<String>, StartError> {
-        let changes = Config::differences(&self.config, &config)
+        let changes = Config::differences(&self.config.get(), &config)
             .iter()
             .map(|change| told(&change.key, &change.to_string()))
             .collect();
+        let smtp = post::smtp(&config)?;
         let law = self.workshop.law(&config, &mut self.in_force).await?;
         // The law first: a client that is new to the gate is known to it already, one that is gone is refused at release (A6).
         self.engine.replace(law);
         let bare_failures = config.policy.limits.bare_failures_per_minute;
         self.gate.reload(&config.clients, bare_failures, self.clock.tick());
-        self.config = config;
+        self.post_office.take(smtp);
+        if let Some(phones) = &self.phones {
+            phones.take(&config, self.in_force.vapid());
+        }
+        self.config.take(config);
         self.take_learned().await;
         Ok(changes)
     }

@@ -8,7 +8,7 @@ use crate::tree::{Broken, File};
 const LAYERS: [&[&str]; 8] = [
     &["wire"],
     &["login"],
-    &["telemetry", "language", "config", "store", "audit"],
+    &["telemetry", "language", "hashing", "config", "store", "audit"],
     &["directory", "primary", "factor", "mail", "enrolment", "web"],
     &["engine"],
     &["client", "listen", "portal", "admin", "phone"],

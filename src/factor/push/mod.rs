@@ -1,9 +1,10 @@
 //! Prompts that ring a user's phone, over one or several channels at once. A hint only: nothing here approves a login.
 //!
-//! [`Push`] rings every device of the user through its channel, at most once for one prompt id (rules B3), and says
-//! whether any of them rang. Only when every channel failed by an outage does it say *unavailable*, and only when every
+//! [`Push`] rings every device of the user that can prove what is asked (rules B4) through its channel, at most once for one
+//! prompt id (rules B3), and says whether any of them rang. Only when every channel failed by an outage does it say *unavailable*, and only when every
 //! channel's own breaker confirms that, *confirmed* (rules A5): a refusal, a limit of ours or a missing device never is.
 
+mod app_version;
 mod breaker;
 mod outbound;
 mod reach;
@@ -20,8 +21,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 pub use login::event::PushFailure;
-use login::{ClientName, DeviceId, Moment, PromptClaim, PromptId, ResolvedUser, Station, Tick, Unavailable, Wall};
+use login::{
+    ClientName, DeviceId, Moment, NumberMatch, PromptClaim, PromptId, ResolvedUser, Station, Tick, Unavailable, Wall,
+};
 
+pub use app_version::AppVersion;
 pub use breaker::{Admission, Breaker};
 pub use reach::{Reach, Refusal};
 pub use signature::{SIGNATURE_HEADER, sign};
@@ -32,7 +36,7 @@ pub use webpush::{
 
 use crate::factor::BoxFuture;
 use crate::store::web::Subscription;
-use crate::store::{Channel, Device};
+use crate::store::{Channel, Device, DeviceState};
 
 /// What is told of one prompt to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +102,7 @@ impl Push {
         self.channel(device).is_some()
     }
 
-    /// Rings every device, concurrently; good if any rang. A prompt id that was rung before is refused.
+    /// Rings every device that may be asked, concurrently; good if any rang. A prompt id that was rung before is refused.
     ///
     /// # Errors
     /// [`PushFailure::Unavailable`] only if every device's channel is; confirmed only if every one says so.
@@ -106,7 +110,7 @@ impl Push {
         self.claim(claim, at)?;
         let hints = self.hints(claim, at, devices);
         if hints.is_empty() {
-            return Err(refused("the user has no device of a configured push channel"));
+            return Err(refused("the user has no device of a configured push channel that can prove what is asked"));
         }
         let results = join_all(hints.iter().map(|(channel, hint)| channel.ring(hint)).collect()).await;
         gather(hints.iter().map(|(_, hint)| hint.device.clone()).zip(results))
@@ -128,7 +132,8 @@ impl Push {
     }
 
     fn hints(&self, claim: &PromptClaim, at: Moment, devices: &[Device]) -> Vec<(&Arc<dyn PushChannel>, PushHint)> {
-        let known = devices.iter().filter_map(|device| self.channel(device).map(|channel| (channel, device)));
+        let asked = devices.iter().filter(|device| may_be_asked(claim, device));
+        let known = asked.filter_map(|device| self.channel(device).map(|channel| (channel, device)));
         known.take(DEVICES_MAX).map(|(channel, device)| (channel, self.hint(claim, at, device))).collect()
     }
 
@@ -150,6 +155,32 @@ impl Push {
 impl fmt::Debug for Push {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.channels.iter().map(|channel| channel.channel())).finish()
+    }
+}
+
+/// Rules B4: "A prompt goes only to devices that can prove all that it asks. (A webhook device is told, and proves nothing.)"
+/// A test push goes to its one device, which need not be active yet (F3).
+fn may_be_asked(claim: &PromptClaim, device: &Device) -> bool {
+    match &claim.only {
+        Some(only) if device.id != *only => return false,
+        Some(_) => {}
+        None if device.state != DeviceState::Active => return false,
+        None => {}
+    }
+    match device.channel {
+        Channel::Webhook | Channel::WebPush => true,
+        Channel::PrivacyIdea => !claim.asks.pin && shows_number(device, claim.asks.number),
+        Channel::Loopback => !claim.asks.pin && claim.asks.number == NumberMatch::Off,
+    }
+}
+
+/// By the store app's own word, which only ever takes away what it could not show. One that never said is taken for an old one.
+fn shows_number(device: &Device, number: NumberMatch) -> bool {
+    let version = device.agent.as_deref().and_then(AppVersion::of_user_agent);
+    match number {
+        NumberMatch::Off => true,
+        NumberMatch::Shown(_) => version.is_some_and(AppVersion::shows_presence),
+        NumberMatch::Typed(_) => version.is_some_and(AppVersion::shows_code),
     }
 }
 

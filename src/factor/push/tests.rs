@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use login::LoginKey;
 
 use super::*;
-use crate::store::DeviceState;
-use login::Asks;
+use login::{Asks, Number};
 
 type Answers = fn(&PushHint) -> Result<(), PushFailure>;
 
@@ -155,4 +154,49 @@ async fn a_user_without_a_device_of_these_channels_is_a_refusal() {
 async fn a_withdrawal_is_told_to_every_device() {
     let (push, _) = push(refuses, rings);
     assert_eq!(push.withdraw(&claim(1), at(0), &both()).await, [refused("410")]);
+}
+
+fn channels() -> Push {
+    let told =
+        |channel| -> Arc<dyn PushChannel> { Arc::new(Told { channel, rings: Arc::default(), answers: |_| Ok(()) }) };
+    Push::new("Example Corp", Channel::ALL.map(told).to_vec())
+}
+
+fn phones() -> Vec<Device> {
+    let app = |id, agent: &str| Device { agent: Some(agent.into()), ..device(id, Channel::PrivacyIdea) };
+    vec![
+        device("hook", Channel::Webhook),
+        device("demo", Channel::Loopback),
+        device("page", Channel::WebPush),
+        app("4.3", "privacyIDEA-App/4.3.2 android/14"),
+        app("4.4", "privacyIDEA-App / ios 4.4.0"),
+        app("4.7", "privacyIDEA-App/4.7.0 ios/18"),
+        device("mute", Channel::PrivacyIdea),
+        Device { state: DeviceState::Keyed, ..device("keyed", Channel::WebPush) },
+        Device { state: DeviceState::Waiting, ..device("waiting", Channel::WebPush) },
+    ]
+}
+
+async fn rung(claim: PromptClaim) -> Vec<String> {
+    let rung = channels().ring(&claim, Moment::default(), &phones()).await.map(|rung| rung.devices).unwrap_or_default();
+    rung.iter().map(|device| device.0.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_prompt_goes_only_to_phones_that_can_prove_what_it_asks() {
+    let asks = |number, pin| PromptClaim { asks: Asks { number, pin }, ..claim(1) };
+    let (shown, typed) = (NumberMatch::Shown(Number(42)), NumberMatch::Typed(Number(4711)));
+    assert_eq!(rung(claim(1)).await, ["hook", "demo", "page", "4.3", "4.4", "4.7", "mute"]);
+    assert_eq!(rung(asks(shown, false)).await, ["hook", "page", "4.4", "4.7"]);
+    assert_eq!(rung(asks(typed, false)).await, ["hook", "page", "4.7"]);
+    assert_eq!(rung(asks(NumberMatch::Off, true)).await, ["hook", "page"]);
+    assert_eq!(rung(asks(typed, true)).await, ["hook", "page"]);
+}
+
+#[tokio::test]
+async fn a_test_push_goes_to_its_one_phone_which_need_not_be_active() {
+    let only = |id: &str| PromptClaim { only: Some(DeviceId(id.into())), ..claim(1) };
+    assert_eq!(rung(only("keyed")).await, ["keyed"]);
+    assert_eq!(rung(only("page")).await, ["page"]);
+    assert_eq!(rung(only("nobody's")).await, Vec::<String>::new());
 }

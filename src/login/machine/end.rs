@@ -9,7 +9,7 @@ use super::{Case, Inside, REPEATS_FOR, Stage, Step};
 use crate::answer::{Accept, Answer, Reject, SecondDoor, Text};
 use crate::attempt::{AskerId, Attempt};
 use crate::event::{Effect, Question};
-use crate::facts::{Method, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
+use crate::facts::{Means, Method, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
 use crate::limits;
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
@@ -148,10 +148,13 @@ impl Case {
 
     /// A prompt that was not needed is withdrawn; one that was is spent by the release.
     fn end_prompt_after(&self, second: &SecondDoor, step: &mut Step<'_, '_>) {
-        let Some(open) = step.prompt.take() else { return };
-        let by_phone = second.method() == Some(Method::Push);
-        if !by_phone {
-            step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+        match second.means() {
+            // Another login of this L may have claimed the next one since: that is still out, and its phone's no counts (A8).
+            Means::Prompt { prompt, .. } => drop(step.prompt.take_if(|open| open.id == prompt)),
+            Means::Token(_) | Means::Bypass(_) | Means::Excuse => {
+                let Some(open) = step.prompt.take() else { return };
+                step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
+            }
         }
     }
 

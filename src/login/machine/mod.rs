@@ -613,11 +613,13 @@ impl Login {
 
     /// Its screen shows a number, or was chosen by it just now: who asks again is shown one of its own (F8).
     pub(crate) fn shows_number(&self) -> bool {
-        let chosen = match &self.stage {
-            Stage::Releasing { inside, second, .. } if second.method() == Some(Method::Push) => Some(inside),
-            stage => stage.inside_at_prompt(),
-        };
-        chosen.is_some_and(|inside| inside.asks.number.is_shown())
+        self.stage.inside_at_prompt().or(self.chosen()).is_some_and(|inside| inside.asks.number.is_shown())
+    }
+
+    /// It is being let in by a phone.
+    fn chosen(&self) -> Option<&Inside> {
+        let Stage::Releasing { inside, second, .. } = &self.stage else { return None };
+        (second.method() == Some(Method::Push)).then_some(inside)
     }
 
     /// Digits that somebody typed are being looked at.

@@ -11,20 +11,19 @@ pub mod fields;
 pub mod keys;
 pub mod proof;
 pub mod request;
-pub mod version;
 
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod vectors;
 
+pub use crate::factor::push::AppVersion;
 pub use answer::{Asked, BadAnswer, Verdict, judge};
 pub use challenge::{Challenge, Presence};
 pub use fields::Fields;
 pub use keys::{KeyRefused, PhoneKey};
 pub use proof::Signature;
 pub use request::{Answer, DeclineReason, Enrol, Malformed, Poll, Post, Said, TokenUpdate};
-pub use version::AppVersion;
 
 /// A body is this long at most; an enrolment is some 1 KiB, and an app that sends more is none.
 pub const BODY_OCTETS_MAX: usize = 16 * 1024;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ::vestibule::config::Config;
 use ::vestibule::engine::Clock;
 use ::vestibule::factor::push::{PushChannel, PushHint};
-use ::vestibule::primary::hash_password;
+use ::vestibule::hashing::hash_password;
 use ::vestibule::serve::{Extras, Server};
 use ::vestibule::store::{
     Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey, TokenKind,

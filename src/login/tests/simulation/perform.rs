@@ -5,7 +5,9 @@ use std::sync::Arc;
 use login::event::{Effect, Event, LoginEvent};
 use login::{LoginId, LoginKey, Number, PhoneAnswer, PrimaryAnswer, PromptId, ResolvedUser, Unavailable};
 
+use crate::appliance::Act;
 use crate::engine::{KINDS, kind_of, push_failure, unsettled};
+use crate::network::Datagram;
 use crate::phone::{self, Tap, Which};
 use crate::reference::Rung;
 use crate::scene::{PRIMARY_ANSWER, person_of};
@@ -154,6 +156,18 @@ impl World {
         if let Answered::Counts(answer, device, number) = answered {
             let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer, number }));
             self.later(delay, Happening::Tell { epoch, prompt, event });
+            self.jump_in(prompt);
+        }
+    }
+
+    /// In the very moment of an answer whoever has a screen of this prompt asks once more (B2, F8).
+    fn jump_in(&mut self, prompt: PromptId) {
+        let newest = self.reference.logins.values().rev().find(|known| known.prompts.contains_key(&prompt));
+        let Some(first) = newest.filter(|_| self.dice.chance(25)).map(|known| known.begun_by) else { return };
+        let Datagram { script, ask, .. } = self.reference.asked(first).packet.clone();
+        if ask.state.is_none() {
+            let after = self.dice.between(0, 10);
+            self.later(after, Happening::Act(script, Act::Ask(ask)));
         }
     }
 
@@ -166,7 +180,7 @@ impl World {
         let mut shown = screens.iter().rev().filter_map(|known| known.shown);
         match which {
             Which::Newest => shown.next(),
-            Which::Another => shown.last(),
+            Which::Another => shown.next_back(),
             Which::Wrong => {
                 let row = self.store.current.prompts.get(&prompt)?;
                 (10..100).map(Number).find(|number| !row.shown.contains(number))

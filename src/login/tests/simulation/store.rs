@@ -109,8 +109,7 @@ impl Store {
                 rows.expire(id, now, &limits);
             } else if open.login == claim.login && !open.asks_like(claim.asks) {
                 // Rules B4, F8: it asks for less than this login must have proved, or for a number of another kind: it is none of its.
-                rows.prompts.entry(id).and_modify(|row| row.end(PromptState::Withdrawn));
-                displaced = Some(id);
+                return Claim::Busy;
             } else if open.login == claim.login {
                 self.extend(id, claim.askers_until);
                 self.current.prompts.entry(id).and_modify(|row| row.ask(claim.asks));

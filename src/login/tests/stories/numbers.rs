@@ -121,6 +121,20 @@ fn who_asks_while_a_chosen_screen_is_let_in_does_not_take_its_place() {
 }
 
 #[test]
+fn a_prompt_that_is_claimed_beside_a_release_outlives_it_and_its_no_is_heard() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&carol().at("web"), &[Push]);
+    house.ask(&carol().at("web").to(house.state_of(first)).typing(""));
+    house.phone_chooses(Approve, Some(house.number_of(first)));
+    let second = house.carols_phone_rings(&carol().at("web"), &[Push]);
+    let enter = house.ask(&carol().at("web").to(house.state_of(second)).typing(""));
+    house.granted();
+    house.phone_says(login::PhoneAnswer::Deny);
+    house.pass(2);
+    assert_eq!(house.told(enter), Told::Reject(Reason::Denied));
+}
+
+#[test]
 fn a_screen_that_comes_after_the_yes_asks_for_no_number() {
     let mut house = house(&[Push]);
     let first = house.carols_phone_rings(&carol().at("web"), &[Push]);

@@ -1,0 +1,115 @@
+//! The pages of the staff, on a listener of their own: find a user, see how it stands with each login and why, help; and the
+//! live board of who waits now.
+//!
+//! What this room guarantees (rules F4): nobody is let in without a factor and a role, which is looked up for each request;
+//! nobody acts on themselves, nor the help desk on admins; each act has a reason, is written down before it is done, and mails
+//! the user. All works without JavaScript. What it never does: show a secret (but for an activation code, once), add a method,
+//! put anybody into a group, or read a clock but through the engine's.
+//!
+//! Read in this order: `role` (who may do what), `staff` (who asks), `find` and `user` (what is shown), `history` (records in
+//! words), `deed` and `doing` (what is done), `letters`, `board` and `events` (the live board), `page` (the frame of all).
+
+mod board;
+mod deed;
+mod doing;
+mod events;
+mod find;
+mod history;
+mod letters;
+mod page;
+mod rates;
+mod role;
+mod staff;
+mod user;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use login::Wall;
+
+use crate::config::Config;
+use crate::engine::{Clock, Engine};
+use crate::sign_in::{self, ConfigHandle, SignIn};
+use crate::store::{Store, WebRealm};
+use crate::telemetry::Telemetry;
+use crate::web::{patient, quick};
+
+use board::Board;
+
+/// What the pages are made of.
+#[derive(Clone)]
+pub struct AdminParts {
+    /// What lasts.
+    pub store: Arc<dyn Store>,
+    /// Who waits now.
+    pub engine: Engine,
+    /// The configuration in force, asked at each request.
+    pub config: ConfigHandle,
+    /// The doors of these pages.
+    pub sign_in: SignIn,
+    /// The house's clock.
+    pub clock: Clock,
+    /// What is counted.
+    pub telemetry: Telemetry,
+}
+
+/// The staff's pages. To be served on a listener of their own, behind [`crate::web::guarded`].
+pub fn router(parts: AdminParts) -> Router {
+    let desk = Desk(Arc::new(Inner { board: Board::default(), parts }));
+    let pages = Router::new()
+        .route("/", get(|| async { Redirect::to("/users") }))
+        .route("/users", get(find::show))
+        .route("/user", get(user::show))
+        .route("/user/{deed}", get(doing::ask).post(doing::perform))
+        .route("/board", get(board::show))
+        .route("/board.js", get(|| async { file("text/javascript; charset=utf-8", BOARD_JS) }))
+        .route("/admin.css", get(|| async { file("text/css; charset=utf-8", ADMIN_CSS) }))
+        .with_state(desk.clone());
+    let events = Router::new().route("/board/events", get(board::events)).with_state(desk.clone());
+    let doors = quick(sign_in::routes(desk.sign_in.clone(), WebRealm::Admin));
+    quick(pages).merge(patient(events)).merge(doors)
+}
+
+const BOARD_JS: &str = include_str!("assets/board.js");
+const ADMIN_CSS: &str = include_str!("assets/admin.css");
+
+/// A file of ours. A browser asks again each time: after an upgrade it must not mix old and new.
+fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+    (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), text)
+}
+
+/// What all pages share.
+#[derive(Clone)]
+struct Desk(Arc<Inner>);
+
+struct Inner {
+    parts: AdminParts,
+    board: Board,
+}
+
+impl Desk {
+    fn config(&self) -> Arc<Config> {
+        (self.0.parts.config)()
+    }
+
+    fn now(&self) -> Wall {
+        self.0.parts.clock.moment().wall
+    }
+
+    fn board(&self) -> &Board {
+        &self.0.board
+    }
+}
+
+impl Deref for Desk {
+    type Target = AdminParts;
+
+    fn deref(&self) -> &AdminParts {
+        &self.0.parts
+    }
+}

@@ -1,0 +1,384 @@
+//! A user's page: how it stands, the methods, the last logins with their reasons, what was done, and what may be done now.
+
+use askama::Template;
+use axum::extract::{Query, State as Shared};
+use axum::http::StatusCode;
+use axum::response::Response;
+use login::{ResolvedUser, Wall};
+use serde::Deserialize;
+
+use super::Desk;
+use super::deed::Deed;
+use super::history::{self, Done, Login};
+use super::page::{Here, Page, role_word, shown, url_encoded, when};
+use super::role::{Person, Role, may_act};
+use super::staff::Staff;
+use crate::language::{Language, text, text_with};
+use crate::store::{Bypass, Channel, Device, DeviceState, Pin, StoreError, Token, TokenKind, User, UserChoices};
+
+/// Logins and acts that are shown.
+const RECENT: usize = 20;
+/// So many prompts unanswered in a row, and the phone counts as silent.
+const SILENT_AFTER: u32 = 3;
+
+/// Whose page, and what was just done there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Whose {
+    pub(super) name: String,
+    pub(super) did: String,
+    pub(super) mailed: String,
+}
+
+/// One line about how it stands with a user, and whether that is `good`, `warn` or `bad`.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) look: &'static str,
+    pub(super) told: String,
+}
+
+/// All that is known of a user.
+pub(super) struct Known {
+    pub(super) user: User,
+    pub(super) role: Option<Role>,
+    pub(super) pin: Option<Pin>,
+    pub(super) bypasses: Vec<Bypass>,
+    choices: UserChoices,
+    recovery_codes: u32,
+}
+
+impl Known {
+    /// `None`: nobody has that name.
+    pub(super) async fn of(desk: &Desk, name: &ResolvedUser) -> Result<Option<Self>, StoreError> {
+        let (store, now) = (&desk.store, desk.now());
+        let Some(user) = store.show_user(name).await? else { return Ok(None) };
+        let roles = desk.config();
+        let role = roles.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
+        Ok(Some(Self {
+            role,
+            pin: store.pin(name, now).await?,
+            bypasses: store.list_bypasses(name, now).await?,
+            choices: store.choices(name).await?,
+            recovery_codes: store.recovery_codes_left(name).await?,
+            user,
+        }))
+    }
+
+    pub(super) fn person(&self) -> Person<'_> {
+        Person { name: &self.user.name, role: self.role }
+    }
+
+    /// In which language letters to this user are.
+    pub(super) fn language(&self) -> Option<Language> {
+        self.choices.language.as_deref().and_then(Language::of_tag)
+    }
+
+    /// Ways to prove a second factor that are in use.
+    pub(super) fn methods(&self) -> usize {
+        self.user.tokens.len() + self.user.devices.iter().filter(|device| device.state == DeviceState::Active).count()
+    }
+
+    /// What makes sense now, whoever does it.
+    pub(super) fn makes_sense(&self, deed: Deed, now: Wall) -> bool {
+        let user = &self.user;
+        let is_barred = user.blocked.is_some() || user.fraud_reported.is_some();
+        match deed {
+            Deed::AddUser => false,
+            Deed::IssueCode | Deed::EndSessions => true,
+            Deed::Invite => !user.ever_enrolled,
+            Deed::Block => user.blocked.is_none(),
+            Deed::Unblock => is_barred,
+            // Rules F4: staff always need a factor.
+            Deed::GrantBypass => self.role.is_none() && !is_barred,
+            Deed::RevokeBypass => !self.bypasses.is_empty(),
+            Deed::RemoveDevice => !user.devices.is_empty(),
+            Deed::RemoveToken => !user.tokens.is_empty(),
+            Deed::ResetPin => self.pin.is_some(),
+            // Unblocking lifts them, too; a block must not end with them.
+            Deed::LiftLimits => !is_barred && is_limited(user, now),
+        }
+    }
+}
+
+fn is_limited(user: &User, now: Wall) -> bool {
+    user.codes.failures > 0 || user.pushes.unanswered > 0 || user.pushes.quiet(now).is_some()
+}
+
+/// How it stands with a user, the gravest first; never empty.
+pub(super) fn standing(user: &User, now: Wall, language: Language) -> Vec<State> {
+    let bad = |told: String| State { look: "bad", told };
+    let warn = |told: String| State { look: "warn", told };
+    let mut states = Vec::new();
+    states.extend(user.blocked.as_ref().map(|why| {
+        bad(text_with(language, "admin-state-blocked", &[("reason", why.as_ref().into())]))
+    }));
+    states.extend(user.fraud_reported.map(|at| bad(text_with(language, "admin-state-fraud", &[("time", when(at).into())]))));
+    if !user.ever_enrolled {
+        states.push(warn(text(language, "admin-state-unenrolled").into_owned()));
+    }
+    states.extend(user.codes.lock(now).map(|until| match when(until) {
+        never if never.is_empty() => bad(text(language, "admin-state-codes-off").into_owned()),
+        until => warn(text_with(language, "admin-state-codes-locked", &[("time", until.into())])),
+    }));
+    states.extend(
+        user.pushes.quiet(now).map(|until| warn(text_with(language, "admin-state-quiet", &[("time", when(until).into())]))),
+    );
+    if states.is_empty() {
+        states.push(State { look: "good", told: text(language, "admin-state-good").into_owned() });
+    }
+    states
+}
+
+#[derive(Template)]
+#[template(path = "admin_user.html")]
+struct UserPage {
+    page: Page,
+    name: String,
+    role: Option<String>,
+    done: Option<String>,
+    mailed: Option<String>,
+    states: Vec<State>,
+    facts: Vec<(String, String)>,
+    no_actions: Option<String>,
+    actions: Vec<Action>,
+    methods: Vec<Method>,
+    logins: Vec<Login>,
+    acts: Vec<Done>,
+}
+
+/// What may be done: a link to the page that asks for the reason.
+struct Action {
+    label: String,
+    address: String,
+    is_grave: bool,
+}
+
+/// A phone, a token, or an open bypass.
+struct Method {
+    title: String,
+    facts: Vec<(String, String)>,
+    action: Option<Action>,
+}
+
+pub(super) async fn show(Shared(desk): Shared<Desk>, staff: Staff, Query(whose): Query<Whose>) -> Response {
+    let name = ResolvedUser::new(whose.name.as_str());
+    match user_page(&desk, &staff, &name, &whose).await {
+        Ok(Some(page)) => shown(StatusCode::OK, &page),
+        Ok(None) => staff.nobody(&desk, &name),
+        Err(error) => staff.away(&desk, &error),
+    }
+}
+
+async fn user_page(
+    desk: &Desk,
+    staff: &Staff,
+    name: &ResolvedUser,
+    whose: &Whose,
+) -> Result<Option<UserPage>, StoreError> {
+    let Some(known) = Known::of(desk, name).await? else { return Ok(None) };
+    let (language, now) = (staff.language, desk.now());
+    let logins = desk.store.recent_records(name, RECENT).await?;
+    let acts = desk.store.acts_on(name, RECENT).await?;
+    let allowed = may_act(staff.person(), known.person());
+    let offers = Offers { known: &known, language, is_allowed: allowed.is_ok(), now };
+    let mut states = standing(&known.user, now, language);
+    if known.pin.as_ref().is_some_and(|pin| pin.locked) {
+        states.push(State { look: "bad", told: text(language, "admin-state-pin-locked").into_owned() });
+    }
+    Ok(Some(UserPage {
+        page: staff.page(desk, Here::Users),
+        name: name.as_str().to_owned(),
+        role: known.role.map(|role| role_word(language, role).into_owned()),
+        done: Deed::of_word(&whose.did).map(|deed| text(language, did_key(deed)).into_owned()),
+        mailed: super::letters::Told::of_word(&whose.mailed).map(|told| text(language, told.key()).into_owned()),
+        states,
+        facts: facts(&known, language),
+        no_actions: allowed.err().map(|why| staff.why_forbidden(why)),
+        actions: offers.on_the_account(),
+        methods: offers.methods(),
+        logins: logins.iter().filter_map(|record| history::login(record, language)).collect(),
+        acts: acts.iter().filter_map(|record| history::act(record, language)).collect(),
+    }))
+}
+
+fn facts(known: &Known, language: Language) -> Vec<(String, String)> {
+    let user = &known.user;
+    let groups: Vec<&str> = user.groups.iter().map(login::GroupName::as_str).collect();
+    let pin = known.pin.as_ref().map(|pin| match pin.must_change {
+        true => text(language, "admin-pin-must-change").into_owned(),
+        false => text_with(language, "admin-pin-set", &[("time", when(pin.set_at).into())]),
+    });
+    let spoken = known.language().map(|language| language.own_name().to_owned());
+    let prefers = known.choices.method.map(|method| match method {
+        login::Method::Push => text(language, "admin-factor-push").into_owned(),
+        login::Method::Totp => text(language, "admin-factor-totp").into_owned(),
+        login::Method::Hotp => text(language, "admin-factor-hotp").into_owned(),
+    });
+    let all = [
+        ("admin-fact-mail", user.mail.clone().unwrap_or_else(|| text(language, "admin-no-mail").into_owned())),
+        ("admin-fact-groups", groups.join(", ")),
+        ("admin-fact-added", when(user.added_at)),
+        ("admin-fact-language", spoken.unwrap_or_default()),
+        ("admin-fact-prefers", prefers.unwrap_or_default()),
+        ("admin-fact-pin", pin.unwrap_or_default()),
+        ("admin-fact-recovery", known.recovery_codes.to_string()),
+    ];
+    labelled(all, language)
+}
+
+/// Labels for what is known; what is empty is left out.
+fn labelled<const N: usize>(all: [(&str, String); N], language: Language) -> Vec<(String, String)> {
+    let known = all.into_iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(key, value)| (text(language, key).into_owned(), value)).collect()
+}
+
+/// What is offered to whoever looks.
+struct Offers<'a> {
+    known: &'a Known,
+    language: Language,
+    is_allowed: bool,
+    now: Wall,
+}
+
+impl Offers<'_> {
+    fn on_the_account(&self) -> Vec<Action> {
+        let deeds = Deed::ALL.into_iter().filter(|deed| !deed.has_object());
+        deeds.filter_map(|deed| self.action(deed, "")).collect()
+    }
+
+    fn action(&self, deed: Deed, object: &str) -> Option<Action> {
+        let is_offered = self.is_allowed && self.known.makes_sense(deed, self.now);
+        is_offered.then(|| Action {
+            label: text(self.language, label_key(deed)).into_owned(),
+            address: address_of(deed, &self.known.user.name, object),
+            is_grave: deed.is_grave(),
+        })
+    }
+
+    fn methods(&self) -> Vec<Method> {
+        let phones = self.known.user.devices.iter().map(|device| self.phone(device));
+        let tokens = self.known.user.tokens.iter().map(|token| self.token(token));
+        let bypasses = self.known.bypasses.iter().map(|bypass| self.bypass(bypass));
+        phones.chain(tokens).chain(bypasses).collect()
+    }
+
+    fn phone(&self, device: &Device) -> Method {
+        let language = self.language;
+        let state = match device.state {
+            DeviceState::Waiting => text(language, "admin-phone-waiting"),
+            DeviceState::Keyed => text(language, "admin-phone-keyed"),
+            DeviceState::Active if device.unanswered >= SILENT_AFTER => text(language, "admin-phone-silent"),
+            DeviceState::Active => text(language, "admin-phone-active"),
+        };
+        let unanswered = (device.unanswered > 0).then(|| device.unanswered.to_string());
+        let seen = device.seen_at.map_or_else(|| text(language, "admin-phone-never-seen").into_owned(), when);
+        let all = [
+            ("admin-user-state", state.into_owned()),
+            ("admin-fact-channel", channel(device.channel, language)),
+            ("admin-fact-seen", seen),
+            ("admin-fact-agent", device.agent.as_deref().unwrap_or_default().to_owned()),
+            ("admin-fact-unanswered", unanswered.unwrap_or_default()),
+            ("admin-fact-fingerprint", device.fingerprint.as_deref().unwrap_or_default().to_owned()),
+            ("admin-fact-added", when(device.added_at)),
+            ("admin-fact-id", device.id.0.to_string()),
+        ];
+        Method {
+            title: titled(language, "admin-method-phone", device.label.as_deref()),
+            facts: labelled(all, language),
+            action: self.action(Deed::RemoveDevice, &device.id.0),
+        }
+    }
+
+    fn token(&self, token: &Token) -> Method {
+        let language = self.language;
+        let kind = match token.kind {
+            TokenKind::Totp { period_s } => text_with(language, "admin-token-totp", &[("seconds", period_s.into())]),
+            TokenKind::Hotp => text(language, "admin-token-hotp").into_owned(),
+        };
+        let all = [
+            ("admin-fact-kind", kind),
+            ("admin-fact-digits", token.digits.to_string()),
+            ("admin-fact-added", when(token.added_at)),
+            ("admin-fact-id", token.id.0.to_string()),
+        ];
+        Method {
+            title: titled(language, "admin-method-token", token.label.as_deref()),
+            facts: labelled(all, language),
+            action: self.action(Deed::RemoveToken, &token.id.0),
+        }
+    }
+
+    fn bypass(&self, bypass: &Bypass) -> Method {
+        let (language, grant) = (self.language, &bypass.grant);
+        let any = || text(language, "admin-bypass-any").into_owned();
+        let all = [
+            ("admin-fact-client", grant.client.as_ref().map_or_else(any, |client| client.as_str().to_owned())),
+            ("admin-fact-until", when(grant.ends_at)),
+            ("admin-fact-by", grant.by.to_string()),
+            ("admin-reason", grant.reason.to_string()),
+        ];
+        Method {
+            title: text(language, "admin-method-bypass").into_owned(),
+            facts: labelled(all, language),
+            action: self.action(Deed::RevokeBypass, &bypass.id.0),
+        }
+    }
+}
+
+/// `Phone: Anna's Pixel`.
+fn titled(language: Language, key: &str, label: Option<&str>) -> String {
+    let kind = text(language, key);
+    label.map_or_else(|| kind.clone().into_owned(), |label| format!("{kind}: {label}"))
+}
+
+fn channel(channel: Channel, language: Language) -> String {
+    match channel {
+        Channel::WebPush => text(language, "admin-channel-webpush"),
+        Channel::PrivacyIdea => text(language, "admin-channel-privacyidea"),
+        Channel::Webhook => text(language, "admin-channel-webhook"),
+        Channel::Loopback => text(language, "admin-channel-loopback"),
+    }
+    .into_owned()
+}
+
+/// The page that asks for what a deed needs.
+pub(super) fn address_of(deed: Deed, user: &ResolvedUser, object: &str) -> String {
+    let object = if object.is_empty() { String::new() } else { format!("&object={}", url_encoded(object)) };
+    format!("/user/{}?name={}{object}", deed.as_str(), url_encoded(user.as_str()))
+}
+
+/// The words of a deed on its button.
+pub(super) fn label_key(deed: Deed) -> &'static str {
+    match deed {
+        Deed::AddUser => "admin-do-add-user",
+        Deed::IssueCode => "admin-do-issue-code",
+        Deed::Invite => "admin-do-invite",
+        Deed::Block => "admin-do-block",
+        Deed::Unblock => "admin-do-unblock",
+        Deed::GrantBypass => "admin-do-grant-bypass",
+        Deed::RevokeBypass => "admin-do-revoke-bypass",
+        Deed::RemoveDevice => "admin-do-remove-device",
+        Deed::RemoveToken => "admin-do-remove-token",
+        Deed::ResetPin => "admin-do-reset-pin",
+        Deed::LiftLimits => "admin-do-lift-limits",
+        Deed::EndSessions => "admin-do-end-sessions",
+    }
+}
+
+/// What the page says once it is done.
+fn did_key(deed: Deed) -> &'static str {
+    match deed {
+        Deed::AddUser => "admin-did-add-user",
+        Deed::IssueCode => "admin-did-issue-code",
+        Deed::Invite => "admin-did-invite",
+        Deed::Block => "admin-did-block",
+        Deed::Unblock => "admin-did-unblock",
+        Deed::GrantBypass => "admin-did-grant-bypass",
+        Deed::RevokeBypass => "admin-did-revoke-bypass",
+        Deed::RemoveDevice => "admin-did-remove-device",
+        Deed::RemoveToken => "admin-did-remove-token",
+        Deed::ResetPin => "admin-did-reset-pin",
+        Deed::LiftLimits => "admin-did-lift-limits",
+        Deed::EndSessions => "admin-did-end-sessions",
+    }
+}

@@ -1,0 +1,74 @@
+//! A hardware token, by the secret that came with it and a code that it shows.
+//!
+//! The store knows tokens by their users only, so that a serial number alone leads nowhere: who has no secret at hand is told to
+//! take the token to the help desk.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use wire::Secret;
+
+use super::app::{add, confirms, digits_of};
+use super::room::{Far, Guest, Portal, name_of};
+use crate::enrolment::seed_of_base32;
+use crate::mail::Method;
+use crate::sign_in::{Asked, Fields, Problem, Shown};
+use crate::store::{Algorithm, NewToken, TokenKind};
+
+pub(super) fn routes() -> Router<Portal> {
+    Router::new().route("/hardware", get(show).post(confirm))
+}
+
+#[derive(Template)]
+#[template(path = "portal_hardware.html")]
+struct HardwarePage {
+    page: Shown,
+    name: String,
+    /// Which field is wrong: `secret`, `code`, or none.
+    about: &'static str,
+    kind: String,
+}
+
+async fn show(State(portal): State<Portal>, asked: Asked) -> Result<Response, Problem> {
+    let guest = portal.looks(&asked, Far::Making("/hardware")).await?;
+    portal.may(|may| may.assign_token)?;
+    page(&portal, &asked, &guest, &Fields::default(), "").await
+}
+
+async fn confirm(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
+    let guest = portal.sends(&asked, &fields, Far::Making("/hardware")).await?;
+    portal.may(|may| may.assign_token)?;
+    let Ok(seed) = seed_of_base32(&Secret::new(fields.get("secret"))) else {
+        return page(&portal, &asked, &guest, &fields, "secret").await;
+    };
+    let code = digits_of(fields.get("code"));
+    let kind = match fields.get("kind") {
+        "totp60" => TokenKind::Totp { period_s: 60 },
+        "hotp" => TokenKind::Hotp,
+        _ => TokenKind::Totp { period_s: 30 },
+    };
+    // The code itself says how many digits the token shows.
+    let digits = if code.len() == 8 { 8 } else { 6 };
+    let label = name_of(fields.get("label"));
+    let token = NewToken { kind, seed, digits, algorithm: Algorithm::Sha1, label };
+    if !confirms(&portal, &token, &code) {
+        return page(&portal, &asked, &guest, &fields, "code").await;
+    }
+    add(&portal, &guest, token, &code, Method::HardwareToken).await
+}
+
+async fn page(
+    portal: &Portal,
+    asked: &Asked,
+    guest: &Guest,
+    fields: &Fields,
+    about: &'static str,
+) -> Result<Response, Problem> {
+    let status = if about.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let (name, kind) = (fields.get("label").to_owned(), fields.get("kind").to_owned());
+    let shown = HardwarePage { page: portal.shown(asked, guest).await?, name, about, kind };
+    portal.desk().answer(&guest.visit, status, &shown)
+}

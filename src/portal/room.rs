@@ -1,0 +1,172 @@
+//! What the portal's handlers share: who asks, whether they may, and what follows a change.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::response::Response;
+use login::limits::Limits;
+use login::{DeviceId, Moment, ResolvedUser};
+
+use super::PortalParts;
+use super::waiting::Waiting;
+use crate::config::{Config, PortalConfig, UsersMay};
+use crate::mail::LetterKind;
+use crate::sign_in::{Asked, Away, Deed, Desk, Fields, Problem, Shown, SignIn, Signed, Visit, sent_on};
+use crate::store::{Device, Store, WebRealm, WebStep};
+
+/// The portal. Clones are one.
+#[derive(Clone)]
+pub(super) struct Portal(Arc<Inner>);
+
+struct Inner {
+    parts: PortalParts,
+    waiting: Waiting,
+}
+
+/// A request of somebody who is signed in far enough.
+pub(super) struct Guest {
+    pub(super) visit: Visit,
+    pub(super) signed: Signed,
+    pub(super) address: IpAddr,
+}
+
+impl Guest {
+    pub(super) fn user(&self) -> &ResolvedUser {
+        &self.signed.user
+    }
+}
+
+/// How far somebody must have come.
+#[derive(Clone, Copy)]
+pub(super) enum Far<'a> {
+    /// Any session that owes no factor: also one that may make its first method.
+    Here,
+    /// Password and factor, at any time.
+    In,
+    /// And the factor lately; else it is asked for, and then the browser goes to this path.
+    Lately(&'a str),
+    /// The same, or behind the trust anchor of a first enrolment (rules F3).
+    Making(&'a str),
+}
+
+impl Portal {
+    pub(super) fn new(parts: PortalParts) -> Self {
+        Self(Arc::new(Inner { parts, waiting: Waiting::default() }))
+    }
+
+    pub(super) fn desk(&self) -> Desk {
+        Desk { sign_in: self.0.parts.sign_in.clone(), realm: WebRealm::Portal }
+    }
+
+    pub(super) fn sign_in(&self) -> &SignIn {
+        &self.0.parts.sign_in
+    }
+
+    pub(super) fn parts(&self) -> &PortalParts {
+        &self.0.parts
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        self.0.parts.store.as_ref()
+    }
+
+    pub(super) fn waiting(&self) -> &Waiting {
+        &self.0.waiting
+    }
+
+    pub(super) fn config(&self) -> Arc<Config> {
+        (self.0.parts.config)()
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        self.0.parts.clock.moment()
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.config().policy.limits.clone()
+    }
+
+    /// `[portal]` in force.
+    pub(super) fn portal(&self) -> Result<PortalConfig, Problem> {
+        self.config().portal.clone().ok_or_else(|| Away::of("the portal is not configured any more").into())
+    }
+
+    /// Whether users may do this here; else the page says who helps.
+    pub(super) fn may(&self, what: impl FnOnce(UsersMay) -> bool) -> Result<(), Problem> {
+        if what(self.portal()?.users_may) { Ok(()) } else { Err(Problem::NotAllowed) }
+    }
+
+    /// Whoever looks at a page, if they came far enough.
+    pub(super) async fn looks(&self, asked: &Asked, far: Far<'_>) -> Result<Guest, Problem> {
+        let visit = self.desk().visit(asked).await?;
+        admitted(visit, asked, far)
+    }
+
+    /// Whoever sent a form of ours, if they came far enough.
+    pub(super) async fn sends(&self, asked: &Asked, fields: &Fields, far: Far<'_>) -> Result<Guest, Problem> {
+        let visit = self.desk().genuine(asked, fields).await?;
+        admitted(visit, asked, far)
+    }
+
+    pub(super) async fn shown(&self, asked: &Asked, guest: &Guest) -> Result<Shown, Problem> {
+        Ok(self.desk().shown(asked, &guest.visit).await?)
+    }
+
+    /// A phone of this very user, in whatever state.
+    pub(super) async fn device(&self, guest: &Guest, id: &str) -> Result<Device, Problem> {
+        let devices = self.store().list_devices(guest.user()).await?;
+        devices.into_iter().find(|device| *device.id.0 == *id).ok_or(Problem::Missing)
+    }
+
+    /// What was done is written down and mailed; the session goes on under another id and the others end.
+    pub(super) async fn changed(
+        &self,
+        guest: &Guest,
+        deed: Deed,
+        letter: LetterKind,
+    ) -> Result<(Signed, After), Problem> {
+        self.sign_in().write(deed.from(guest.address)).await;
+        self.sign_in().post(guest.user(), letter).await;
+        // Whoever just made a method has proved it: a first enrolment ends here (rules F3).
+        let (renewed, line) = self.sign_in().renew(&guest.signed, WebStep::Full).await?;
+        Ok((renewed, After(line)))
+    }
+}
+
+/// What the browser must be told after a change.
+pub(super) struct After(pub(super) axum::http::HeaderValue);
+
+impl After {
+    /// To a page, under the new id.
+    pub(super) fn to(self, path: &str) -> Response {
+        sent_on(path, Some(self.0))
+    }
+}
+
+fn admitted(visit: Visit, asked: &Asked, far: Far<'_>) -> Result<Guest, Problem> {
+    let Some(signed) = visit.signed.clone() else { return Err(Problem::SignIn) };
+    let enough = match (signed.step, far) {
+        (WebStep::Full, Far::Here | Far::In) | (WebStep::Enrolling, Far::Here | Far::Making(_)) => true,
+        (WebStep::Full, Far::Lately(_) | Far::Making(_)) => signed.factored_lately,
+        (WebStep::Password, _) | (WebStep::Enrolling, Far::In | Far::Lately(_)) => false,
+    };
+    match (enough, signed.step, far) {
+        (true, ..) => Ok(Guest { visit, signed, address: asked.address }),
+        (false, WebStep::Full, Far::Lately(then) | Far::Making(then)) => Err(Problem::Second(then.to_owned())),
+        (false, WebStep::Password, _) => Err(Problem::Second(String::new())),
+        (false, WebStep::Full | WebStep::Enrolling, _) => Err(Problem::SignIn),
+    }
+}
+
+/// What a user calls a thing: one line, bounded, without what a page or a mail would stumble over.
+pub(super) fn name_of(text: &str) -> Option<String> {
+    const CHARS_MAX: usize = 40;
+    let clean: String = text.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect();
+    let clean = clean.trim();
+    (!clean.is_empty()).then(|| clean.to_owned())
+}
+
+/// A device's own path.
+pub(super) fn path_of(device: &DeviceId) -> String {
+    format!("/phones/{}", device.0)
+}

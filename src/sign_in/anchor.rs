@@ -1,0 +1,114 @@
+//! The trust anchors of a first enrolment (rules F3): an admin's code, a mailed code, a trusted network.
+//!
+//! "First enrolment happens once in a user's life": the mailed code and the network count only for who never had a method. An
+//! admin's code counts always, because an admin gave it to this user now. Each opens a session that may make one method and
+//! nothing else.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderValue;
+use wire::Secret;
+
+use super::notes::Deed;
+use super::session::Signed;
+use super::{Away, SignIn, random};
+use crate::enrolment::{CODE_LASTS, issue_code, typed_code};
+use crate::mail::{ActivationCode, LetterKind, MailedCode};
+use crate::store::{CodePurpose, CodeSpent, WebStep};
+
+/// Which ways to a first method are open to somebody whose password was right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstWays {
+    /// A code from an admin.
+    pub admin_code: bool,
+    /// A code by mail, and there is an address for it.
+    pub mail_code: bool,
+    /// The browser's address is in a trusted network.
+    pub network: bool,
+}
+
+/// What an anchor came to.
+#[derive(Debug)]
+pub enum Anchored {
+    /// The session is [`WebStep::Enrolling`], under another id, which the browser must be told.
+    Right(Box<Signed>, HeaderValue),
+    /// Wrong, expired, used, never issued, or not open to this user.
+    Wrong,
+}
+
+impl SignIn {
+    /// Which ways are open.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn first_ways(&self, signed: &Signed, address: IpAddr) -> Result<FirstWays, Away> {
+        let config = self.config();
+        let Some(portal) = &config.portal else { return Ok(FirstWays::default()) };
+        if !portal.users_may.enrol {
+            return Ok(FirstWays::default());
+        }
+        let user = self.store().show_user(&signed.user).await?;
+        let first = user.as_ref().is_some_and(|user| !user.ever_enrolled);
+        let mail = config.mail.is_some() && user.is_some_and(|user| user.mail.is_some());
+        let anchors = &portal.first_enrolment;
+        Ok(FirstWays {
+            admin_code: anchors.admin_code,
+            mail_code: first && anchors.mail_code && mail,
+            network: first && anchors.trusts(address),
+        })
+    }
+
+    /// An admin's code, or the one that was mailed: whichever it is.
+    ///
+    /// # Errors
+    /// The store: the code is as it was.
+    pub async fn enrol_by_code(&self, signed: &Signed, typed: &str, address: IpAddr) -> Result<Anchored, Away> {
+        let began = self.clock().tick();
+        let ways = self.first_ways(signed, address).await?;
+        // What can be no code of ours is spent as one, so that it takes as long and counts.
+        let code = typed_code(typed).unwrap_or_else(|| Secret::new("?"));
+        let purposes = [(ways.admin_code, CodePurpose::Enrol), (ways.mail_code, CodePurpose::MailedEnrol)];
+        for (_, purpose) in purposes.into_iter().filter(|(open, _)| *open) {
+            match self.store().spend_code(&signed.user, purpose, &code, random()?, self.moment().wall).await? {
+                CodeSpent::Right => return self.begin(signed, "enrol_by_code", address).await,
+                CodeSpent::Wrong => {}
+            }
+        }
+        self.let_pass(began).await;
+        Ok(Anchored::Wrong)
+    }
+
+    /// A trusted network: the password was enough (rules F3).
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn enrol_by_network(&self, signed: &Signed, address: IpAddr) -> Result<Anchored, Away> {
+        if !self.first_ways(signed, address).await?.network {
+            return Ok(Anchored::Wrong);
+        }
+        self.begin(signed, "enrol_from_network", address).await
+    }
+
+    /// Mails a code to who never had a method. What the page says does not depend on whether one went out.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn mail_code(&self, signed: &Signed, address: IpAddr) -> Result<(), Away> {
+        let at = self.moment();
+        if !self.first_ways(signed, address).await?.mail_code || !self.0.pairs.take(("mail", &signed.user), at.tick) {
+            return Ok(());
+        }
+        let issued = issue_code(self.store().as_ref(), &signed.user, CodePurpose::MailedEnrol, at.wall).await;
+        let shown = issued.map_err(|error| Away::of(&error.to_string()))?;
+        let code = MailedCode::new(std::str::from_utf8(shown.expose()).unwrap_or_default());
+        let code = ActivationCode { code, until: at.wall.plus(CODE_LASTS) };
+        self.post(&signed.user, LetterKind::Activation { code }).await;
+        Ok(())
+    }
+
+    async fn begin(&self, signed: &Signed, how: &'static str, address: IpAddr) -> Result<Anchored, Away> {
+        self.write(Deed::new(&signed.user, how).from(address)).await;
+        let (enrolling, line) = self.step_up(signed, WebStep::Enrolling).await?;
+        Ok(Anchored::Right(Box::new(enrolling), line))
+    }
+}

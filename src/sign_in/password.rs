@@ -1,0 +1,177 @@
+//! The first door: name and password, asked of the primary that `sign_in` names.
+//!
+//! Whatever keeps somebody out looks and takes alike: a name that nobody has, a wrong password, a blocked account, too many
+//! tries (rules D6). Failures are counted for the address, for the name, and for both together, so that neither one password
+//! tried on many names nor many on one gets far, and the directory behind does not lock the account on a stranger's word.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue};
+use login::limits::reject_delay;
+use login::name::NameKind;
+use login::{PrimaryAnswer, ResolvedUser, Station, Tick, UserName};
+use wire::Secret;
+
+use super::notes::Deed;
+use super::session::{From, Signed, Visit, agent_of};
+use super::{Away, Realm, SignIn};
+use crate::primary::{Forwarded, PrimaryRequest};
+use crate::store::{NewUser, WebRealm};
+
+/// How long the primary may take.
+const PRIMARY_WITHIN: Duration = Duration::from_secs(12);
+/// RFC 2865 §5.1 and §5.2: what a User-Name and a User-Password can carry.
+const NAME_OCTETS_MAX: usize = 253;
+const PASSWORD_OCTETS_MAX: usize = 128;
+
+/// What a name and a password came to.
+#[derive(Debug)]
+pub enum PasswordTried {
+    /// The password is right: a session in [`crate::store::WebStep::Password`] is open, and a factor is owed.
+    Right(Box<Signed>, HeaderValue),
+    /// Whatever it is that keeps them out.
+    Refused,
+}
+
+/// What was typed, and by whom.
+#[derive(Debug)]
+pub(super) struct Typed<'a> {
+    pub(super) realm: WebRealm,
+    pub(super) visit: &'a Visit,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) address: IpAddr,
+    pub(super) name: &'a str,
+    pub(super) password: &'a Secret,
+}
+
+impl SignIn {
+    /// Asks the primary, and opens a session if it says yes. A refusal is told after a while that is the same for all.
+    ///
+    /// # Errors
+    /// The primary or the store can't be asked now.
+    pub(super) async fn password(&self, typed: Typed<'_>) -> Result<PasswordTried, Away> {
+        let began = self.clock().tick();
+        let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
+        match self.first_door(&typed).await {
+            Ok(Some(user)) => {
+                let from = From {
+                    address: typed.address,
+                    agent: agent_of(typed.headers),
+                    before: typed.visit.signed.as_ref(),
+                };
+                let (signed, line) = self.open(typed.realm, &user, from).await?;
+                Ok(PasswordTried::Right(Box::new(signed), line))
+            }
+            Ok(None) => {
+                self.let_pass(began).await;
+                Ok(PasswordTried::Refused)
+            }
+            Err(away) => {
+                self.let_pass(began).await;
+                Err(away)
+            }
+        }
+    }
+
+    /// Who it is, if everything is in order; `None` for whatever is not.
+    async fn first_door(&self, typed: &Typed<'_>) -> Result<Option<ResolvedUser>, Away> {
+        let config = self.config();
+        let place = Realm::of(&config, typed.realm)?;
+        let named = typed.name.trim();
+        let name = UserName::parse(named.as_bytes(), &config.policy.realms).ok();
+        let sound = !typed.password.is_empty() && typed.password.len() <= PASSWORD_OCTETS_MAX; // rules A3
+        let person = name.filter(|name| name.kind() == NameKind::Person && named.len() <= NAME_OCTETS_MAX && sound);
+        let Some(name) = person else { return Ok(None) };
+        let Some(taken) = self.take(typed.address, &name.claimed()).await? else { return Ok(None) };
+        let deadline = self.clock().tick().plus(PRIMARY_WITHIN);
+        let request = PrimaryRequest {
+            user_octets: named.as_bytes().into(),
+            claimed: name.claimed(),
+            password: typed.password.clone(),
+            forwarded: Forwarded::default(),
+            upstream: None,
+            deadline,
+        };
+        let primary = self.engine().law().primaries.get(&place.primary).cloned();
+        let primary = primary.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
+        match primary.ask(request).await {
+            PrimaryAnswer::Accept { user, .. } => {
+                self.give_back(&taken);
+                self.known(typed, user).await
+            }
+            PrimaryAnswer::Reject { .. } => Ok(None),
+            // A browser has no way to carry on a conversation of the primary.
+            PrimaryAnswer::Challenge { .. } => Ok(None),
+            PrimaryAnswer::Unavailable(away) => {
+                self.give_back(&taken);
+                Err(Away { why: away.why })
+            }
+        }
+    }
+
+    /// The primary vouched for this user; the store may not know the name yet.
+    async fn known(&self, typed: &Typed<'_>, user: ResolvedUser) -> Result<Option<ResolvedUser>, Away> {
+        let at = self.moment().wall;
+        let facts = self.store().user_facts(&user, None, at, &self.limits()).await?;
+        if facts.blocked.is_some() {
+            self.write(Deed::new(&user, "sign_in_refused").because("blocked").from(typed.address)).await;
+            return Ok(None);
+        }
+        if !facts.known {
+            // Nobody is staff whom the store has never seen, and where users don't enrol there is nothing to come in for.
+            let may_enrol = self.config().portal.as_ref().is_some_and(|portal| portal.users_may.enrol);
+            if typed.realm == WebRealm::Admin || !may_enrol {
+                return Ok(None);
+            }
+            let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None };
+            self.store().add_user(new, at).await?;
+        }
+        Ok(Some(user))
+    }
+
+    /// A place for one try; `None` if there is none. From where the user got in before, strangers' tries at the name don't count.
+    async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Option<Taken>, Away> {
+        let (at, network) = (self.moment(), network_of(address));
+        let station = Station::new(address.to_string().as_bytes());
+        let facts = self.store().user_facts(user, Some(&station), at.wall, &self.limits()).await?;
+        let taken = Taken { network, user: user.clone(), by_name: !facts.station_known };
+        let inner = &self.0;
+        if !inner.addresses.take(network, at.tick) {
+            return Ok(None);
+        }
+        if !inner.pairs.take((network, user), at.tick) {
+            return Ok(None);
+        }
+        let free = !taken.by_name || inner.names.take(user, at.tick);
+        Ok(free.then_some(taken))
+    }
+
+    fn give_back(&self, taken: &Taken) {
+        self.0.addresses.give_back(taken.network);
+        self.0.pairs.give_back((taken.network, &taken.user));
+        if taken.by_name {
+            self.0.names.give_back(&taken.user);
+        }
+    }
+
+    /// Rules D6: one delay for every refusal, however soon it was known.
+    pub(super) async fn let_pass(&self, began: Tick) {
+        self.clock().wait_until(began.plus(reject_delay(&self.limits(), rand::random()))).await;
+    }
+}
+
+/// What a try took, so that it can be given back.
+struct Taken {
+    network: IpAddr,
+    user: ResolvedUser,
+    by_name: bool,
+}
+
+/// Whoever has an IPv6 address has the whole /64.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => IpAddr::V6((u128::from(six) & !u128::from(u64::MAX)).into()),
+    }
+}

@@ -1,0 +1,18 @@
+// What a script makes quicker and nothing needs: the page that waits for a phone asks by itself, and codes can be printed.
+"use strict";
+const waiting = document.querySelector("form[data-poll]");
+if (waiting) {
+  const ask = async () => {
+    const answer = await fetch(waiting.dataset.poll, { headers: { accept: "text/plain" } }).catch(() => null);
+    const word = answer && answer.ok ? (await answer.text()).trim() : "";
+    if (word === "approved") waiting.requestSubmit();
+    else if (word === "ended" || word === "changed") location.reload();
+    else setTimeout(ask, 1500);
+  };
+  setTimeout(ask, 1000);
+}
+for (const form of document.querySelectorAll("form[data-go]")) form.requestSubmit();
+for (const button of document.querySelectorAll("button[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
