@@ -46,6 +46,8 @@ use wire::Secret;
 const SMALL: usize = 100;
 /// Phones of a store that a round asks, spread over all of it.
 const SAMPLED: usize = 100;
+/// How often a round looks for phones that let prompts go by: by the thread that writes, so approvals wait for it.
+const SILENT_LOOKS: usize = 10;
 /// Requests under way at once while a store is filled.
 const AT_ONCE: usize = 1024;
 const ORIGIN: &str = "https://mfa.example.com";
@@ -82,6 +84,7 @@ async fn main() {
         ("approval", &mut few.approve, &mut many.approve),
         ("poll with nothing open", &mut few.idle, &mut many.idle),
         ("a login claims its prompt", &mut few.claim, &mut many.claim),
+        ("silent phones are looked for", &mut few.silent, &mut many.silent),
     ] {
         let (few, many) = (median(few), median(many));
         println!("  {what:<34} {few:>10.0} {many:>10.0} {:>8.2}", many / few);
@@ -96,6 +99,7 @@ struct Measured {
     approve: Vec<f64>,
     idle: Vec<f64>,
     claim: Vec<f64>,
+    silent: Vec<f64>,
 }
 
 impl Measured {
@@ -105,6 +109,7 @@ impl Measured {
         self.approve.extend(other.approve);
         self.idle.extend(other.idle);
         self.claim.extend(other.claim);
+        self.silent.extend(other.silent);
     }
 }
 
@@ -206,6 +211,11 @@ impl House {
             let began = now();
             (phone.prompt, phone.since) = (claim(&self.store, &phone.user, at).await, at);
             measured.claim.push(micros(began));
+        }
+        for _ in 0..SILENT_LOOKS {
+            let began = now();
+            assert!(self.store.take_silent(3).await.unwrap().is_empty());
+            measured.silent.push(micros(began));
         }
         measured
     }
