@@ -34,7 +34,7 @@ pub struct BoardRow {
 const ROWS_MAX: usize = 1000;
 
 impl Engine {
-    /// Who is held now, the longest first.
+    /// Who is held now, the longest first; of more than a thousand, any thousand.
     #[must_use]
     pub fn board(&self) -> Vec<BoardRow> {
         let now = self.0.clock.tick();

@@ -102,7 +102,7 @@ impl Held {
                 let meters = meters.cloned();
                 Some(Action::AskPrimary { effect: Box::new(effect), forwarded, deadline, meters, on_reject })
             }
-            effect @ (Effect::Record(_) | Effect::Release { .. } | Effect::Joined { .. }) => {
+            effect @ (Effect::Record(_) | Effect::Accepted(_) | Effect::Release { .. } | Effect::Joined { .. }) => {
                 Some(Action::Ended { effect: Box::new(effect), meters: meters.cloned() })
             }
             // The map's settling indexes States by itself.

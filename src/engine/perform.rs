@@ -192,6 +192,7 @@ impl Engine {
             Effect::TellDisplaced(_) => {}
             Effect::AskPrimary { .. }
             | Effect::Release { .. }
+            | Effect::Accepted(_)
             | Effect::Record(_)
             | Effect::Reply { .. }
             | Effect::Supersede(_)
@@ -209,7 +210,7 @@ impl Engine {
     ) -> Result<UserFacts, StoreError> {
         let at = self.0.clock.moment().wall;
         let facts = self.0.store.user_facts(user, station, at, &self.limits()).await?;
-        let bypass = if facts.known { self.0.store.open_bypass(user, client, at).await? } else { None };
+        let bypass = if facts.has_bypass { self.0.store.open_bypass(user, client, at).await? } else { None };
         Ok(UserFacts { bypass, ..facts })
     }
 
@@ -317,12 +318,11 @@ impl Engine {
                 self.0.telemetry.emit(Joined { client: &meters, login, prompt_avoided });
             }
             Effect::Record(record) => self.spawn(async move { engine.write_down(record, meters).await }),
-            Effect::Release { login, question, check, record, until } => self.spawn(async move {
+            Effect::Accepted(record) => self.tell_ended(&record, meters, record.user.as_ref()),
+            Effect::Release { login, question, check, record } => self.spawn(async move {
                 let outcome = engine.release(&check, &record).await;
-                // Past the deadline the client was refused, and that is what is told (C1).
-                if outcome == Ok(ReleaseOutcome::Granted) && engine.0.clock.tick() < until {
+                if outcome == Ok(ReleaseOutcome::Granted) {
                     engine.silence_released(&check.means).await;
-                    engine.tell_ended(&record, meters, record.user.as_ref());
                     (engine.0.on_record)();
                 }
                 engine.deliver_login(key, login, LoginEvent::Release(question, outcome));

@@ -13,7 +13,7 @@ use crate::facts::{
     CodeOutcome, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts,
 };
 use crate::key::{ProofKey, StateHash};
-use crate::moment::{Moment, Tick, Wall};
+use crate::moment::{Moment, Wall};
 use crate::name::{ClientName, PrimaryName, ResolvedUser, Station};
 use crate::policy::Policy;
 use crate::prompt::{Claim, DeviceId, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId};
@@ -178,9 +178,9 @@ pub enum Effect {
         check: ReleaseCheck,
         /// What is written down.
         record: Arc<Record>,
-        /// The newest asker's deadline: what is not known by then is no Accept (C1).
-        until: Tick,
     },
+    /// The Accept leaves, and its record is durable: whoever counts and logs learns of it now (F2).
+    Accepted(Arc<Record>),
     /// Write down a login that ended without an Accept.
     Record(Arc<Record>),
     /// Answer one request.

@@ -131,6 +131,8 @@ pub struct UserFacts {
     pub prefers: Option<Method>,
     /// The language that the user chose, as a tag (`de`).
     pub language: Option<Arc<str>>,
+    /// There is an open one-time bypass of the user, for whatever client.
+    pub has_bypass: bool,
     /// An open one-time bypass for the client that was asked about (F4).
     pub bypass: Option<BypassId>,
     /// A phone of the user can prove a number that is chosen or shown on it (B4).

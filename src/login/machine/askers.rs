@@ -42,6 +42,11 @@ impl Askers {
         self.waiting.push(Waiting { asker, group });
     }
 
+    /// Somebody of this asking still waits.
+    pub(super) fn waits(&self, group: u32) -> bool {
+        self.waiting.iter().any(|waiting| waiting.group == group)
+    }
+
     /// One more request that was answered at once.
     pub(super) fn count(&mut self) {
         self.asked = self.asked.saturating_add(1);

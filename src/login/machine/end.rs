@@ -13,10 +13,10 @@ use crate::facts::{Means, Method, ReleaseCheck, ReleaseOutcome, Unavailable, Use
 use crate::limits;
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
-use crate::name::ResolvedUser;
-use crate::policy::{Outcome, Policy, Rule, Verdict};
+use crate::name::{ClientName, ResolvedUser};
+use crate::policy::{NumberWish, Outcome, Policy, Rule, Verdict};
 use crate::prompt::{Asks, NumberMatch, PromptClose};
-use crate::record::{LoginId, Reason, Record, RecordedAnswer};
+use crate::record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};
 use crate::words::Say;
 
 /// Why somebody is refused, and what is said to whom.
@@ -59,9 +59,16 @@ impl Refusal {
     }
 }
 
+/// What became of a release is known when it helps nobody any more (C1).
+fn too_late() -> Refusal {
+    Refusal::because(Reason::StoreUnavailable).detail("its release was not known to be durable in time")
+}
+
 /// Rules F8, G2: a push that was asked for less than the law now requires opens nothing any more.
-fn proves_enough(asks: Asks, law: &Policy, rule: Option<&Rule>) -> Result<(), &'static str> {
-    if asks.number == NumberMatch::Off && rule.is_some_and(|rule| rule.number_required) {
+fn proves_enough(asks: Asks, law: &Policy, client: &ClientName, rule: Option<&Rule>) -> Result<(), &'static str> {
+    let client_asks =
+        law.clients.get(client).is_some_and(|client| client.challenge && client.number != NumberWish::Off);
+    if asks.number == NumberMatch::Off && (client_asks || rule.is_some_and(|rule| rule.number_required)) {
         return Err("the policy now requires a number with a push");
     }
     if law.push_pin && !asks.pin { Err("the policy now requires a PIN with a push") } else { Ok(()) }
@@ -86,8 +93,7 @@ impl Case {
         // Rules B2: under `join = "connection"` each live asker of the one L is answered by the one approval.
         let together = self.joins_by_connection().then_some(self.key);
         let check = ReleaseCheck { user: inside.first.user().clone(), means, open_prompt, together };
-        let until = self.askers.newest().map_or_else(|| step.now(), |asker| asker.until);
-        step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record), until });
+        step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record) });
         if mutant::is(Mutant::AnswerBeforeCommit) {
             return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
         }
@@ -99,11 +105,15 @@ impl Case {
         &mut self,
         inside: Inside,
         second: SecondDoor,
-        record: &Record,
+        record: &Arc<Record>,
         outcome: Result<ReleaseOutcome, Unavailable>,
         step: &mut Step<'_, '_>,
     ) -> Stage {
         match outcome {
+            // Rules C1: it came too late for whoever waits, though nobody has noticed yet.
+            Ok(ReleaseOutcome::Granted) if self.nobody_waits_any_more(step) => {
+                return self.reject(too_late(), step);
+            }
             Ok(ReleaseOutcome::Granted) => {}
             Ok(ReleaseOutcome::Refused(why)) => {
                 return self.reject(Refusal::because(Reason::Changed).detail(why), step);
@@ -118,7 +128,13 @@ impl Case {
             return self
                 .reject(Refusal::because(Reason::Changed).detail("the two doors belong to different logins"), step);
         };
+        step.cx.emit(Effect::Accepted(Arc::clone(record)));
         self.accept(accept, step)
+    }
+
+    /// The newest asker's deadline has passed (B5).
+    fn nobody_waits_any_more(&self, step: &Step<'_, '_>) -> bool {
+        self.askers.newest().is_some_and(|asker| asker.until <= step.now())
     }
 
     /// The policy in force may be stricter than the one this login began with: the stricter decides (G2).
@@ -135,7 +151,7 @@ impl Case {
             Outcome::Verdict(Verdict::Exempt) => Ok(()),
             Outcome::Verdict(Verdict::Require(methods)) => match second.method() {
                 Some(method) if !methods.contains(&method) => Err("the policy now asks for another second factor"),
-                Some(Method::Push) => proves_enough(inside.asks, law, decision.rule.as_deref()),
+                Some(Method::Push) => proves_enough(inside.asks, law, &self.client, decision.rule.as_deref()),
                 Some(Method::Totp | Method::Hotp) => Ok(()),
                 // Rules F4: staff by either law always need a factor.
                 None if matches!(second, SecondDoor::Bypass(_)) && !law.is_staff(&inside.groups) => Ok(()),
@@ -254,10 +270,19 @@ impl Case {
             Err(_) => Some(Reason::StoreUnavailable),
             Ok(facts) if facts.blocked.is_some() => Some(Reason::Blocked),
             Ok(facts) if facts.known != self.known => Some(Reason::Changed),
-            Ok(_) => (!step.cx.policy.clients.contains_key(&self.client)).then_some(Reason::Changed),
+            // What opened the second door must still be there, under the law by which it did.
+            Ok(facts) if !self.method_stands(&facts) => Some(Reason::Changed),
+            Ok(_) => (!Arc::ptr_eq(step.cx.policy, &self.policy)).then_some(Reason::Changed),
         };
         let answer = refused.map_or_else(|| answer.clone(), |reason| Answer::Reject(self.plain(reason)));
         step.cx.emit(Effect::Reply { asker, answer });
+    }
+
+    fn method_stands(&self, facts: &UserFacts) -> bool {
+        match self.factor {
+            RecordedFactor::Method(method) => facts.methods.contains(&method),
+            RecordedFactor::None | RecordedFactor::Exempt | RecordedFactor::FailOpen | RecordedFactor::Bypass => true,
+        }
     }
 
     /// The time of repeating is over; whoever was still being looked at is refused.
@@ -274,7 +299,7 @@ impl Case {
     /// Whatever deadline this stage has, it may have come.
     pub(super) fn woken(&mut self, stage: Stage, step: &mut Step<'_, '_>) -> Stage {
         let now = step.now();
-        let out_of_patience = self.askers.newest().is_some_and(|asker| asker.until <= now);
+        let out_of_patience = self.nobody_waits_any_more(step);
         match stage {
             Stage::Rejecting { at, reject, repeats_until } if at <= now => {
                 self.send_reject(reject, repeats_until, step)
@@ -300,10 +325,7 @@ impl Case {
             }
             // Rules C1: an unknown commit that is unsettled by the deadline is no Accept. Where it turns out durable after
             // all, the refusal's record amends it (F2).
-            Stage::Releasing { .. } if out_of_patience => self.reject(
-                Refusal::because(Reason::StoreUnavailable).detail("its release was not known to be durable in time"),
-                step,
-            ),
+            Stage::Releasing { .. } if out_of_patience => self.reject(too_late(), step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingUser { .. }

@@ -399,8 +399,14 @@ impl Login {
         if self.case.turns_away(attempt, step) {
             return self;
         }
-        if let Some(spent) = self.case.spent.iter().find(|spent| spent.state == state) {
-            self.case.askers.join_group(attempt.asker, spent.group, step.cx);
+        let group = self.case.spent.iter().find(|spent| spent.state == state).map(|spent| spent.group);
+        match group.filter(|group| self.case.askers.waits(*group)) {
+            Some(group) => self.case.askers.join_group(attempt.asker, group, step.cx),
+            // Whoever gave that answer was too late to get a result; so is its twin (B2).
+            None => {
+                let answer = Answer::Reject(self.case.plain(Reason::State));
+                step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
+            }
         }
         self
     }

@@ -56,6 +56,12 @@ pub(super) fn open(
     Ok(fitting.into_iter().nth(named).map(|bypass| bypass.id))
 }
 
+/// Whether there is one at all; each is checked when it is taken.
+pub(super) fn any(tx: Tx<'_>, owner: &UserRow, at: Wall) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM bypasses WHERE user = ?1 AND ends_at > ?2 LIMIT 1";
+    Ok(tx.one(sql, rusqlite::params![owner.id, db(at.0)], |row| row.get::<_, i64>(0))?.is_some())
+}
+
 /// All open ones of a user, oldest first.
 pub(super) fn list(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<Vec<Bypass>, StoreError> {
     let Some(owner) = UserRow::find(tx, user)? else { return Ok(Vec::new()) };

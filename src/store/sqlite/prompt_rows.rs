@@ -40,6 +40,9 @@ pub(super) struct PromptRow {
     asks: Option<Vec<u8>>,
 }
 
+/// The longest time that an approval may be of use: a prompt's, and then a challenge's (rules B5, F1).
+const APPROVED_LASTS_MAX: Duration = Duration::from_secs(240);
+
 impl PromptRow {
     /// Somebody waits for it, or it was approved so lately that the same login may still come back for it.
     pub(super) fn waited_for(&self, at: Wall) -> bool {
@@ -55,7 +58,8 @@ impl PromptRow {
     pub(super) fn over(&self, at: Wall) -> bool {
         match self.state {
             PromptState::Pending => self.out_of_time(at),
-            PromptState::Approved => !self.waited_for(at),
+            // Whatever else the row says, a yes does not outlive its prompt and the State of one challenge by more.
+            PromptState::Approved => !self.waited_for(at) || self.answered_at.plus(APPROVED_LASTS_MAX) <= at,
             PromptState::Denied
             | PromptState::Fraud
             | PromptState::Unanswered

@@ -268,6 +268,7 @@ pub(super) fn facts(
         language: chose.language,
         // The engine asks for it where the client and the rule may take one.
         bypass: None,
+        has_bypass: bypasses::any(tx, &row, at)?,
         number_phones: phones.iter().any(can_number),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })

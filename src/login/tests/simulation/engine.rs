@@ -60,7 +60,7 @@ impl Engine {
 }
 
 /// The kinds of effects, in the order of their declaration.
-pub(crate) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 17] = [
     "AskPrimary",
     "ReadUser",
     "CheckCode",
@@ -77,6 +77,7 @@ pub(crate) const KINDS: [&str; 16] = [
     "TellDisplaced",
     "TypeNumber",
     "Invite",
+    "Accepted",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -97,6 +98,7 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
         Effect::TellDisplaced(_) => 13,
         Effect::TypeNumber { .. } => 14,
         Effect::Invite(_) => 15,
+        Effect::Accepted(_) => 16,
     }
 }
 

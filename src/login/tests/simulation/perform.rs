@@ -298,6 +298,7 @@ impl World {
             | Effect::Supersede(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. }
+            | Effect::Accepted(_)
             | Effect::Invite(_)
             | Effect::TellDisplaced(_) => None,
         }

@@ -51,6 +51,7 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
         | Effect::Supersede(_)
         | Effect::IndexState(_)
         | Effect::Joined { .. }
+        | Effect::Accepted(_)
         | Effect::Invite(_)
         | Effect::TellDisplaced(_) => Ok(()),
     }
