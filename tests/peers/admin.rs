@@ -140,8 +140,9 @@ fn serve_pages(house: &House, listener: TcpListener, stop: &CancellationToken) {
     let url = config.admin.as_ref().unwrap().pages.url.clone();
     let handle: Arc<dyn Fn() -> Arc<Config> + Send + Sync> = Arc::new(move || Arc::clone(&config));
     let (store, engine, clock) = (Arc::clone(server.store()), server.engine().clone(), server.clock());
-    let parts = SignInParts { store: Arc::clone(&store), engine: engine.clone(), config: Arc::clone(&handle), clock };
     let telemetry = server.telemetry().clone();
+    let (shared, config) = (Arc::clone(&store), Arc::clone(&handle));
+    let parts = SignInParts { store: shared, engine: engine.clone(), config, clock, telemetry: telemetry.clone() };
     let sign_in = SignIn::new(parts);
     let pages = router(AdminParts { store, engine, config: handle, sign_in, clock, telemetry: telemetry.clone() });
     let door = Door { name: "admin", certificates: None, trusted_proxies: Arc::default(), limits: DoorLimits::INSIDE };

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::vestibule::enrolment::issue_code;
-use ::vestibule::store::{CodePurpose, OpenToken, Store};
+use ::vestibule::store::{CodePurpose, OpenToken, Store, WebStep};
+use data_encoding::BASE64URL_NOPAD;
 use login::limits::Limits;
-use login::{Method, ResolvedUser};
+use login::{Method, ResolvedUser, Wall};
+use sha2::{Digest, Sha256};
 
 use super::oath::{self, seed};
 use super::vestibule::{House, Plan, alone};
@@ -84,6 +87,22 @@ impl PortalHouse {
         assert_eq!(web.password("alice", "pw of alice").await.location, "/sign-in/second");
         assert_eq!(web.code(&oath::totp(&seed("alice"))).await.location, "/");
         web
+    }
+
+    /// As if this session had proved its factor, and been used, so long ago.
+    pub(crate) async fn ages(&self, web: &mut Web, by: Duration) {
+        let now = ::vestibule::engine::Clock::begin().moment().wall;
+        let then = Wall(now.0 - u64::try_from(by.as_millis()).unwrap());
+        let (name, value) = web
+            .cookie
+            .clone()
+            .and_then(|cookie| cookie.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())))
+            .unwrap();
+        let old: [u8; 32] = Sha256::digest(BASE64URL_NOPAD.decode(value.as_bytes()).unwrap()).into();
+        let new: [u8; 32] = rand::random();
+        let hash = Sha256::digest(new).into();
+        assert!(self.store().rotate_web_session(&old, hash, WebStep::Full, then).await.unwrap());
+        web.cookie = Some(format!("{name}={}", BASE64URL_NOPAD.encode(&new)));
     }
 
     /// The next code that alice's token can show and that was not used: waited for, if that is in the next step.
