@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::oath::{self, seed};
 use super::vestibule::{House, Plan, alone};
 use super::web::Web;
-use super::{GENEROUS, at};
+use super::{at, until};
 
 /// What the portal says besides its address.
 pub(crate) const USUAL: &str = "help_desk = \"Service desk, 0800 1234\"\n\
@@ -105,21 +105,11 @@ impl PortalHouse {
         web.cookie = Some(format!("{name}={}", BASE64URL_NOPAD.encode(&new)));
     }
 
-    /// The next code that alice's token can show and that was not used: waited for, if that is in the next step.
+    /// A code of alice's token that was not used yet: a step ahead is taken, too (RFC 6238 §5.2), so it is soon there.
     pub(crate) async fn fresh_code_of_alice(&self) -> String {
         let used = self.tokens("alice").await.first().and_then(|token| token.last_step).unwrap_or_default();
-        let step = tokio::time::timeout(GENEROUS, async {
-            loop {
-                // A step ahead is taken, too (RFC 6238 §5.2).
-                let next = oath::unix_now() / 30 + 1;
-                if next > used {
-                    return next;
-                }
-                tokio::time::interval(std::time::Duration::from_millis(50)).tick().await;
-                tokio::task::yield_now().await;
-            }
-        });
-        oath::hotp(&seed("alice"), step.await.unwrap())
+        let ahead = async || Some(oath::unix_now() / 30 + 1).filter(|step| *step > used);
+        oath::hotp(&seed("alice"), until("a step that was not used", ahead).await)
     }
 
     pub(crate) async fn tokens(&self, name: &str) -> Vec<OpenToken> {
