@@ -13,7 +13,7 @@ use super::room::{Far, Guest, Portal};
 use super::words::{self, State as Stands, Told};
 use super::{logins, phones};
 use crate::config::{PushWay, UsersMay};
-use crate::language::Language;
+use crate::language::{self, Language};
 use crate::sign_in::{Asked, Problem, Shown};
 use crate::store::{DeviceState, WebStep};
 
@@ -130,7 +130,10 @@ async fn home(portal: &Portal, asked: &Asked, guest: &Guest, done: &str) -> Resu
     let chosen = choices.language.as_deref().and_then(Language::of_tag);
     let languages = Language::ALL.into_iter().map(|language| Choice {
         value: language.as_tag(),
-        name: language.own_name().to_owned(),
+        name: match language.machine_made() {
+            true => format!("{} ({})", language.own_name(), language::text(language, "portal-language-machine")),
+            false => language.own_name().to_owned(),
+        },
         chosen: chosen == Some(language),
     });
     let may = portal.portal()?.users_may;

@@ -91,6 +91,10 @@ async fn begin(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Re
     if !offers(&portal, way) {
         return Err(Problem::NotAllowed);
     }
+    // A key of ours for the store app costs a good part of a second (rules G1).
+    if !portal.sign_in().may_again("phone", guest.user()) {
+        return Err(Away::of("a user begins phones too often").into());
+    }
     let (config, section, at) = (portal.config(), portal.portal()?, portal.moment().wall);
     let begun = begin_phone(BeginPhone {
         store: portal.store(),

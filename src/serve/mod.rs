@@ -352,6 +352,7 @@ impl Server {
             engine: self.engine.clone(),
             config: self.config.handle(),
             clock: self.clock,
+            telemetry: self.telemetry.clone(),
         })
     }
 

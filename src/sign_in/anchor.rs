@@ -95,7 +95,7 @@ impl SignIn {
     /// The store.
     pub async fn mail_code(&self, signed: &Signed, address: IpAddr) -> Result<(), Away> {
         let at = self.moment();
-        if !self.first_ways(signed, address).await?.mail_code || !self.0.pairs.take(("mail", &signed.user), at.tick) {
+        if !self.first_ways(signed, address).await?.mail_code || !self.may_again("mail", &signed.user) {
             return Ok(());
         }
         let issued = issue_code(self.store().as_ref(), &signed.user, CodePurpose::MailedEnrol, at.wall).await;

@@ -17,6 +17,7 @@ use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::mail::LetterKind;
 use crate::store::{CommittedGuess, GuessCommit, GuessOutcome, WebStep};
+use crate::telemetry::SignInResult;
 
 const CODES: [Method; 2] = [Method::Totp, Method::Hotp];
 /// Characters of a typed code that are looked at.
@@ -47,6 +48,7 @@ impl SignIn {
         let began = self.clock().tick();
         let tried = self.try_code(signed, typed, address).await?;
         if !matches!(tried, CodeTried::Right(..)) {
+            self.tell(signed.realm, SignInResult::WrongCode, address, Some(&signed.user));
             self.let_pass(began).await;
         }
         Ok(tried)
@@ -134,6 +136,7 @@ impl SignIn {
             return Ok(CodeTried::Wrong);
         }
         let (full, line) = self.step_up(signed, WebStep::Full).await?;
+        self.tell(full.realm, SignInResult::Proved, full.session.address, Some(&full.user));
         if !signed.is_full() {
             self.write(
                 Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address),

@@ -25,13 +25,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Limits;
-use login::{Moment, PrimaryName};
+use login::{Moment, PrimaryName, ResolvedUser};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
 use crate::config::{Config, PagesConfig, PortalConfig};
 use crate::engine::{Clock, Engine};
 use crate::store::{Store, StoreError, WebRealm};
+use crate::telemetry::{SignInResult, SignInTried, Telemetry};
 
 pub use anchor::{Anchored, FirstWays};
 pub use factor::CodeTried;
@@ -66,6 +67,8 @@ pub struct SignInParts {
     pub config: ConfigHandle,
     /// The house's clock.
     pub clock: Clock,
+    /// Counts and tells.
+    pub telemetry: Telemetry,
 }
 
 /// The doors of the pages. Clones are one: they share what they count.
@@ -144,6 +147,17 @@ impl SignIn {
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.config().portal.as_ref().is_some_and(|portal| portal.first_enrolment.trusts(address))
+    }
+
+    /// Whether a user may do once more what costs much, such as beginning a phone: five times at once, then once a minute.
+    #[must_use]
+    pub fn may_again(&self, what: &'static str, user: &ResolvedUser) -> bool {
+        self.0.pairs.take((what, user), self.moment().tick)
+    }
+
+    fn tell(&self, realm: WebRealm, result: SignInResult, from: IpAddr, user: Option<&ResolvedUser>) {
+        let (pages, user) = (session::word(realm), user.map(ResolvedUser::as_str));
+        self.0.parts.telemetry.emit(SignInTried { pages, result, from, user });
     }
 
     fn clock(&self) -> Clock {

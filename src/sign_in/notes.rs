@@ -85,7 +85,7 @@ impl SignIn {
     pub async fn alert(&self, user: &ResolvedUser, kind: LetterKind) {
         let config = self.config();
         for address in config.mail.iter().flat_map(|mail| &mail.alerts) {
-            if let Ok(to) = Address::parse(&address.to_string()) {
+            if let Ok(to) = Address::parse(address.as_ref()) {
                 self.put_out(user, to, Language::default(), kind.clone()).await;
             }
         }

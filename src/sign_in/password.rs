@@ -18,6 +18,7 @@ use super::session::{From, Signed, Visit, agent_of};
 use super::{Away, Realm, SignIn};
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
+use crate::telemetry::SignInResult;
 
 /// How long the primary may take.
 const PRIMARY_WITHIN: Duration = Duration::from_secs(12);
@@ -61,13 +62,16 @@ impl SignIn {
                     before: typed.visit.signed.as_ref(),
                 };
                 let (signed, line) = self.open(typed.realm, &user, from).await?;
+                self.tell(typed.realm, SignInResult::Password, typed.address, Some(&user));
                 Ok(PasswordTried::Right(Box::new(signed), line))
             }
             Ok(None) => {
+                self.tell(typed.realm, SignInResult::Refused, typed.address, None);
                 self.let_pass(began).await;
                 Ok(PasswordTried::Refused)
             }
             Err(away) => {
+                self.tell(typed.realm, SignInResult::Unavailable, typed.address, None);
                 self.let_pass(began).await;
                 Err(away)
             }

@@ -33,8 +33,8 @@ pub use happenings::{
     AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
     FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PhoneRefusal,
     PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused,
-    Reloaded, Retransmitted, SecondKeyCame, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble,
-    SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
+    Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
+    StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -47,6 +47,8 @@ pub enum MetricName {
     Troubles,
     /// Connections to pages that were closed before a request.
     PageRefusals,
+    /// Passwords and factors that were tried at a sign-in.
+    SignIns,
     /// Requests of phones that changed nothing.
     PhoneRefusals,
     /// When the certificate of pages ends.
@@ -72,7 +74,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -92,6 +94,7 @@ impl MetricName {
         Self::Reloads,
         Self::Troubles,
         Self::PageRefusals,
+        Self::SignIns,
         Self::PhoneRefusals,
         Self::CertificateEnds,
         Self::BuildInfo,
@@ -120,6 +123,7 @@ impl MetricName {
             Self::Reloads => "vestibule_reloads_total",
             Self::Troubles => "vestibule_troubles_total",
             Self::PageRefusals => "vestibule_page_refusals_total",
+            Self::SignIns => "vestibule_sign_ins_total",
             Self::PhoneRefusals => "vestibule_phone_refusals_total",
             Self::CertificateEnds => "vestibule_certificate_ends_timestamp_seconds",
             Self::BuildInfo => "vestibule_build_info",
@@ -151,6 +155,7 @@ impl MetricName {
                 "Failures of the store, the audit file, the push webhook, Web Push, the mail or a certificate, by service."
             }
             Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
+            Self::SignIns => "Passwords and factors that were tried at a sign-in, by pages and result.",
             Self::PhoneRefusals => "Requests of phones that changed nothing, by pages (page, store_app) and reason.",
             Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
             Self::BuildInfo => "Always 1, with the version as a label.",
@@ -172,6 +177,7 @@ impl MetricName {
             | Self::Reloads
             | Self::Troubles
             | Self::PageRefusals
+            | Self::SignIns
             | Self::PhoneRefusals => Kind::Counter,
             Self::HeldSessions
             | Self::UpstreamInFlight

@@ -1,5 +1,7 @@
 //! The portal over HTTP, without a browser's help: who gets in, whose forms count, what is off, and what a change does.
 
+use std::time::Duration;
+
 use login::{PhoneAnswer, ResolvedUser};
 
 use crate::harness::oath::{self, seed};
@@ -397,4 +399,80 @@ async fn a_login_that_was_not_theirs_is_reported_and_nobody_gets_in_any_more() {
         acts.iter().any(|act| act.json.contains("report_login")).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_ten_minutes_a_change_asks_for_the_factor_again_and_looking_does_not() {
+    let house = PortalHouse::opens().await;
+    let mut alice = house.alice().await;
+    house.ages(&mut alice, Duration::from_secs(11 * 60)).await;
+    assert_eq!(alice.get("/").await.status, 200);
+    assert_eq!(alice.get("/logins").await.status, 200);
+    for path in ["/app", "/phones/new", "/hardware", "/pin", "/recovery"] {
+        assert_eq!(alice.get(path).await.location, format!("/sign-in/second?then={path}"));
+        assert_eq!(alice.post(path, &[]).await.location, format!("/sign-in/second?then={path}"));
+    }
+    let asked = alice.get("/sign-in/second?then=/recovery").await;
+    assert!(asked.body.contains("Prove once more that it is you"), "{}", asked.body);
+    let code = house.fresh_code_of_alice().await;
+    let proved = alice.post("/sign-in/code", &[("code", &code), ("then", "/recovery")]).await;
+    assert_eq!(proved.location, "/recovery", "{}", proved.body);
+    assert_eq!(alice.get("/recovery").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_it_is_idle() {
+    let house = PortalHouse::of(with_portal(&format!("{USUAL}session_idle = \"5m\"\n"))).await;
+    let mut alice = house.alice().await;
+    house.ages(&mut alice, Duration::from_secs(6 * 60)).await;
+    assert_eq!(alice.get("/").await.location, "/sign-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailed_code_opens_a_first_enrolment_where_the_site_allows_it() {
+    let (plan, url) = with_portal(&format!("{USUAL}first_enrolment = [\"mail_code\"]\n"));
+    let mail =
+        "[mail]\nsmtp = \"smtp://127.0.0.1:9\"\nallow_plain = true\nfrom = \"mfa@example.com\"\nmail_code = true\n";
+    let house = PortalHouse::of((plan.and(mail).mail("carol", "carol@example.com"), url)).await;
+    let mut carol = house.web();
+    carol.password("carol", "pw of carol").await;
+    let page = carol.get("/sign-in/second").await;
+    assert!(page.body.contains("Send me a code by mail") && !page.body.contains("carol@example.com"));
+    assert_eq!(carol.post("/sign-in/mail", &[]).await.location, "/sign-in/second?said=mailed");
+    let letters = house.store().due_letters(login::Wall::NEVER, 10).await.unwrap();
+    let letter: serde_json::Value = serde_json::from_slice(letters[0].text.expose()).unwrap();
+    let code = letter["kind"]["code"]["code"].as_str().unwrap().to_owned();
+    carol.get("/sign-in/second?said=mailed").await;
+    // An admin's code is no anchor here.
+    let admins = house.code_for("carol").await;
+    assert_eq!(carol.post("/sign-in/activation", &[("activation", &admins)]).await.status, 422);
+    assert_eq!(carol.post("/sign-in/activation", &[("activation", &code)]).await.location, "/");
+    assert!(carol.get("/").await.body.contains("Set up your second factor"));
+    // Who has a method gets none.
+    let mut alice = house.web();
+    alice.password("alice", "pw of alice").await;
+    assert!(!alice.get("/sign-in/second").await.body.contains("/sign-in/mail"));
+    alice.post("/sign-in/mail", &[]).await;
+    assert_eq!(house.store().due_letters(login::Wall::NEVER, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_s_no_lets_nobody_in() {
+    let phone = Phone::new();
+    let (plan, url) = with_portal(USUAL);
+    let house = PortalHouse::of((plan.calling("dave", &phone).password("dave", "pw of dave"), url)).await;
+    let mut dave = house.web();
+    dave.password("dave", "pw of dave").await;
+    dave.get("/sign-in/second").await;
+    let path = dave.post("/sign-in/ring", &[("then", "/")]).await.location.split('?').next().unwrap().to_owned();
+    let hint = phone.rings().await;
+    house.house.presses(&hint, PhoneAnswer::Approve).await;
+    house.house.presses(&hint, PhoneAnswer::Deny).await;
+    assert!(dave.get(&path).await.body.contains("No answer came from your phone"));
+    dave.get("/sign-in/second").await;
+    assert_ne!(dave.post(&path, &[("then", "/")]).await.location, "/");
+    assert_eq!(dave.get("/").await.location, "/sign-in/second");
+    // Rules D2: quiet after a denial.
+    dave.get("/sign-in/second").await;
+    assert!(dave.post("/sign-in/ring", &[("then", "/")]).await.body.contains("left in peace"));
 }

@@ -121,6 +121,22 @@ async fn a_page_becomes_a_phone_that_rings_and_signs_its_user_in() {
     password(&desktop, &house, "alice").await;
     desktop.has(&button("Ring my phone")).await;
     inspect(&desktop, "second-phone").await;
+    desktop.click(&button("Ring my phone")).await;
+    desktop.sees("Choose this number on the phone:").await;
+    inspect(&desktop, "ringing").await;
+    let number = desktop.text_of(&css(".number")).await;
+    phone.type_into(&field("The number that your login shows"), &number).await;
+    phone.click(&button("Verify")).await;
+    desktop.has(&heading("My logins")).await;
+    desktop.click(&css("a[href^='/phones/d']")).await;
+    desktop.type_into(&field("What do you call it?"), "My iPhone").await;
+    desktop.click(&button("Save")).await;
+    desktop.has(&heading("My iPhone")).await;
+    inspect(&desktop, "phone").await;
+    desktop.click(&link("Remove this phone")).await;
+    desktop.has(&heading("Remove My iPhone")).await;
+    desktop.click(&button("Remove")).await;
+    desktop.sees("It was removed.").await;
     desktop.assert_no_errors().await;
 }
 
@@ -176,6 +192,13 @@ async fn every_other_page_is_for_everybody_at_any_width() {
         browser.go(&format!("{}{path}", house.url)).await;
         inspect(&browser, name).await;
     }
+    browser.go(&format!("{}/phones/new", house.url)).await;
+    browser.click(&css("input[value='store']")).await;
+    browser.click(&button("Next")).await;
+    browser.sees("Waiting for your phone").await;
+    inspect(&browser, "phone-scan-store").await;
+    let scanned = qr::read(&browser.full_screenshot().await).await;
+    assert!(scanned.starts_with("otpauth://pipush/"), "{scanned}");
     browser.go(&format!("{}/recovery", house.url)).await;
     browser.click(&button("Make new codes")).await;
     browser.sees("These codes are shown this once.").await;

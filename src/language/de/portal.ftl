@@ -65,6 +65,7 @@ portal-label-hint = Ein Wort für Sie selbst, etwa: mein Pixel. Es darf leer ble
 portal-language = Sprache
 portal-language-browser = wie der Browser wünscht
 portal-language-label = Sprechen Sie mit mir
+portal-language-machine = von einer Maschine übersetzt
 portal-login-accepted = Eingelassen:
 portal-login-denied = Abgelehnt:
 portal-login-unfinished = Nicht beendet:

@@ -65,6 +65,7 @@ portal-label-hint = A word for yourself, such as: my Pixel. You may leave it emp
 portal-language = Language
 portal-language-browser = as the browser asks
 portal-language-label = Speak to me in
+portal-language-machine = translated by a machine
 portal-login-accepted = Let in:
 portal-login-denied = Denied:
 portal-login-unfinished = Not finished:

@@ -65,6 +65,7 @@ portal-label-hint = Un mot pour vous, par exemple : mon Pixel. Peut rester vide.
 portal-language = Langue
 portal-language-browser = comme le demande le navigateur
 portal-language-label = Me parler en
+portal-language-machine = traduit par une machine
 portal-login-accepted = Accepté :
 portal-login-denied = Refusé :
 portal-login-unfinished = Inachevé :

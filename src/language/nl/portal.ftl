@@ -65,6 +65,7 @@ portal-label-hint = Een woord voor uzelf, zoals: mijn Pixel. Het mag leeg blijve
 portal-language = Taal
 portal-language-browser = zoals de browser vraagt
 portal-language-label = Spreek met mij in het
+portal-language-machine = door een machine vertaald
 portal-login-accepted = Toegelaten:
 portal-login-denied = Geweigerd:
 portal-login-unfinished = Niet afgerond:

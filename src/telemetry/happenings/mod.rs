@@ -11,7 +11,9 @@ mod services;
 
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
-pub use pages::{CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened};
+pub use pages::{
+    CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened, SignInResult, SignInTried,
+};
 pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,

@@ -53,6 +53,72 @@ impl Happening for PageRefused {
     }
 }
 
+/// What a sign-in came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInResult {
+    /// The password is right; a factor is owed.
+    Password,
+    /// Name or password are not, or the account may not.
+    Refused,
+    /// The factor is right: somebody is in.
+    Proved,
+    /// The code is not, or codes are off.
+    WrongCode,
+    /// The primary or the store could not be asked.
+    Unavailable,
+}
+
+impl SignInResult {
+    /// Every result.
+    pub const ALL: [Self; 5] = [Self::Password, Self::Refused, Self::Proved, Self::WrongCode, Self::Unavailable];
+
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Refused => "refused",
+            Self::Proved => "proved",
+            Self::WrongCode => "wrong_code",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A password or a factor was tried at a sign-in. A refused one's name is not told: people type passwords there (rules F2).
+#[derive(Debug)]
+pub struct SignInTried<'a> {
+    /// Which pages.
+    pub pages: &'static str,
+    /// What it came to.
+    pub result: SignInResult,
+    /// From where.
+    pub from: std::net::IpAddr,
+    /// Who, if the password was right.
+    pub user: Option<&'a str>,
+}
+
+impl sealed::Sealed for SignInTried<'_> {}
+impl Happening for SignInTried<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        let (pages, result, from) = (self.pages, self.result.as_str(), self.from.to_string());
+        telemetry.registrar().counter(MetricName::SignIns, &[("pages", pages), ("result", result)]).increment(1);
+        let user = wire::log_safe(self.user.unwrap_or("somebody").as_bytes());
+        match self.result {
+            SignInResult::Password => tracing::debug!(pages, from, user, result, "a sign-in's password is right"),
+            SignInResult::Proved => {
+                tracing::info!(target: SENTENCE, pages, from, user, result, "{pages}: {user} signs in from {from}")
+            }
+            SignInResult::Refused | SignInResult::WrongCode => {
+                let Some(more) = telemetry.gate("sign-in", &from).admit(telemetry.now()) else { return };
+                let more = and_more(more);
+                tracing::info!(target: SENTENCE, pages, from, user, result, "{pages}: a sign-in of {user} from {from} is refused ({result}){more}");
+            }
+            SignInResult::Unavailable => tracing::debug!(pages, from, user, result, "a sign-in could not be looked at"),
+        }
+    }
+}
+
 /// Pages are served.
 #[derive(Debug)]
 pub struct PagesOpened<'a> {

@@ -2,16 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::vestibule::enrolment::issue_code;
-use ::vestibule::store::{CodePurpose, OpenToken, Store};
+use ::vestibule::store::{CodePurpose, OpenToken, Store, WebStep};
+use data_encoding::BASE64URL_NOPAD;
 use login::limits::Limits;
-use login::{Method, ResolvedUser};
+use login::{Method, ResolvedUser, Wall};
+use sha2::{Digest, Sha256};
 
 use super::oath::{self, seed};
 use super::vestibule::{House, Plan, alone};
 use super::web::Web;
-use super::{GENEROUS, at};
+use super::{at, until};
 
 /// What the portal says besides its address.
 pub(crate) const USUAL: &str = "help_desk = \"Service desk, 0800 1234\"\n\
@@ -86,21 +89,27 @@ impl PortalHouse {
         web
     }
 
-    /// The next code that alice's token can show and that was not used: waited for, if that is in the next step.
+    /// As if this session had proved its factor, and been used, so long ago.
+    pub(crate) async fn ages(&self, web: &mut Web, by: Duration) {
+        let now = ::vestibule::engine::Clock::begin().moment().wall;
+        let then = Wall(now.0 - u64::try_from(by.as_millis()).unwrap());
+        let (name, value) = web
+            .cookie
+            .clone()
+            .and_then(|cookie| cookie.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())))
+            .unwrap();
+        let old: [u8; 32] = Sha256::digest(BASE64URL_NOPAD.decode(value.as_bytes()).unwrap()).into();
+        let new: [u8; 32] = rand::random();
+        let hash = Sha256::digest(new).into();
+        assert!(self.store().rotate_web_session(&old, hash, WebStep::Full, then).await.unwrap());
+        web.cookie = Some(format!("{name}={}", BASE64URL_NOPAD.encode(&new)));
+    }
+
+    /// A code of alice's token that was not used yet: a step ahead is taken, too (RFC 6238 §5.2), so it is soon there.
     pub(crate) async fn fresh_code_of_alice(&self) -> String {
         let used = self.tokens("alice").await.first().and_then(|token| token.last_step).unwrap_or_default();
-        let step = tokio::time::timeout(GENEROUS, async {
-            loop {
-                // A step ahead is taken, too (RFC 6238 §5.2).
-                let next = oath::unix_now() / 30 + 1;
-                if next > used {
-                    return next;
-                }
-                tokio::time::interval(std::time::Duration::from_millis(50)).tick().await;
-                tokio::task::yield_now().await;
-            }
-        });
-        oath::hotp(&seed("alice"), step.await.unwrap())
+        let ahead = async || Some(oath::unix_now() / 30 + 1).filter(|step| *step > used);
+        oath::hotp(&seed("alice"), until("a step that was not used", ahead).await)
     }
 
     pub(crate) async fn tokens(&self, name: &str) -> Vec<OpenToken> {
