@@ -62,9 +62,10 @@ pub(super) async fn show(State(desk): State<Desk>, staff: Staff, Query(search): 
         let label = text_with(staff.language, "admin-users-add", &[("name", sought.as_str().into())]);
         (label, format!("/user/{}?name={}", Deed::AddUser.as_str(), url_encoded(&sought)))
     });
-    let next = found.get(AT_ONCE - 1).filter(|_| found.len() > AT_ONCE).map(|last| {
-        format!("/users?q={}&after={}", url_encoded(&sought), url_encoded(last.name.as_str()))
-    });
+    let next = found
+        .get(AT_ONCE - 1)
+        .filter(|_| found.len() > AT_ONCE)
+        .map(|last| format!("/users?q={}&after={}", url_encoded(&sought), url_encoded(last.name.as_str())));
     let rows = found.iter().take(AT_ONCE).map(|user| row(user, &config, now, staff.language)).collect();
     shown(StatusCode::OK, &UsersPage { page: staff.page(&desk, Here::Users), sought, found: rows, next, add })
 }

@@ -100,7 +100,8 @@ fn clock_time(rfc3339: &str) -> String {
 fn waited(parts: &Value, language: Language) -> String {
     let Some(total) = parts["total"].as_u64() else { return String::new() };
     let part = |name: &str| seconds(parts[name].as_u64().unwrap_or_default());
-    let args = [("total", seconds(total).into()), ("primary", part("primary").into()), ("factor", part("factor").into())];
+    let args =
+        [("total", seconds(total).into()), ("primary", part("primary").into()), ("factor", part("factor").into())];
     text_with(language, "admin-waited", &args)
 }
 
@@ -156,9 +157,36 @@ mod tests {
 
     /// What `Reason::as_str` says.
     const REASONS: [&str; 31] = [
-        "accepted", "name", "credential", "suspect_secret", "empty_password", "primary", "primary_unavailable", "rule",
-        "no_rule", "undecided", "unenrolled", "no_method", "blocked", "wrong_code", "spent_code", "codes_locked", "denied",
-        "fraud", "unanswered", "busy", "push_unavailable", "store_unavailable", "state", "changed", "too_large", "unusable",
-        "overload", "draining", "expired", "approved_too_late", "superseded",
+        "accepted",
+        "name",
+        "credential",
+        "suspect_secret",
+        "empty_password",
+        "primary",
+        "primary_unavailable",
+        "rule",
+        "no_rule",
+        "undecided",
+        "unenrolled",
+        "no_method",
+        "blocked",
+        "wrong_code",
+        "spent_code",
+        "codes_locked",
+        "denied",
+        "fraud",
+        "unanswered",
+        "busy",
+        "push_unavailable",
+        "store_unavailable",
+        "state",
+        "changed",
+        "too_large",
+        "unusable",
+        "overload",
+        "draining",
+        "expired",
+        "approved_too_late",
+        "superseded",
     ];
 }

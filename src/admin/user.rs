@@ -109,10 +109,14 @@ pub(super) fn standing(user: &User, now: Wall, language: Language) -> Vec<State>
     let bad = |told: String| State { look: "bad", told };
     let warn = |told: String| State { look: "warn", told };
     let mut states = Vec::new();
-    states.extend(user.blocked.as_ref().map(|why| {
-        bad(text_with(language, "admin-state-blocked", &[("reason", why.as_ref().into())]))
-    }));
-    states.extend(user.fraud_reported.map(|at| bad(text_with(language, "admin-state-fraud", &[("time", when(at).into())]))));
+    states.extend(
+        user.blocked
+            .as_ref()
+            .map(|why| bad(text_with(language, "admin-state-blocked", &[("reason", why.as_ref().into())]))),
+    );
+    states.extend(
+        user.fraud_reported.map(|at| bad(text_with(language, "admin-state-fraud", &[("time", when(at).into())]))),
+    );
     if !user.ever_enrolled {
         states.push(warn(text(language, "admin-state-unenrolled").into_owned()));
     }
@@ -121,7 +125,9 @@ pub(super) fn standing(user: &User, now: Wall, language: Language) -> Vec<State>
         until => warn(text_with(language, "admin-state-codes-locked", &[("time", until.into())])),
     }));
     states.extend(
-        user.pushes.quiet(now).map(|until| warn(text_with(language, "admin-state-quiet", &[("time", when(until).into())]))),
+        user.pushes
+            .quiet(now)
+            .map(|until| warn(text_with(language, "admin-state-quiet", &[("time", when(until).into())]))),
     );
     if states.is_empty() {
         states.push(State { look: "good", told: text(language, "admin-state-good").into_owned() });

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::AdminParts;
 use crate::audit::{Feeder, FileSink};
 use crate::client::{Bounds, Gate, GateOptions};
 use crate::config::{Config, PagesConfig};
@@ -40,6 +41,8 @@ use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store,
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
 use crate::web::{CertificateTrouble, DoorLimits};
 
+use crate::portal::PortalParts;
+use crate::sign_in::{SignIn, SignInParts};
 pub(crate) use build::webhook;
 use build::{InForce, Workshop};
 use desk::Desk;
@@ -47,8 +50,6 @@ use notices::Mailing;
 use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
 use post::{Outbox, PostOffice};
-use crate::portal::PortalParts;
-use crate::sign_in::{SignIn, SignInParts};
 use rooms::{InForceConfig, PhoneDesk, PhoneSurroundings};
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
@@ -320,17 +321,11 @@ impl Server {
     /// What the internet may see: the user's pages and the phones' service.
     fn portal_rooms(&self) -> Router {
         let phones = self.phones.as_ref().map_or_else(Router::new, PhoneDesk::routes);
-        let sign_in = SignIn::new(SignInParts {
-            store: Arc::clone(&self.store),
-            engine: self.engine.clone(),
-            config: self.config.handle(),
-            clock: self.clock,
-        });
         let portal = crate::portal::router(PortalParts {
             store: Arc::clone(&self.store),
             engine: self.engine.clone(),
             config: self.config.handle(),
-            sign_in,
+            sign_in: self.sign_in(),
             clock: self.clock,
             telemetry: self.telemetry.clone(),
             hasher: self.workshop.hasher.clone(),
@@ -340,7 +335,24 @@ impl Server {
 
     /// What is inside only: the staff's pages.
     fn admin_rooms(&self) -> Router {
-        Router::new()
+        crate::admin::router(AdminParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            sign_in: self.sign_in(),
+            clock: self.clock,
+            telemetry: self.telemetry.clone(),
+        })
+    }
+
+    /// The doors of one room's pages. Each has its own, so that what strangers try at the portal keeps no staff out.
+    fn sign_in(&self) -> SignIn {
+        SignIn::new(SignInParts {
+            store: Arc::clone(&self.store),
+            engine: self.engine.clone(),
+            config: self.config.handle(),
+            clock: self.clock,
+        })
     }
 
     fn threshold<'a>(&self, name: &'static str, config: &'a PagesConfig, limits: DoorLimits) -> Threshold<'a> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use login::limits::{Bucket, PushCounts};
 use login::{
-    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, PhoneAnswer, PromptClaim, PromptId, PromptStatus,
-    ResolvedUser, Station, TokenId, Wall,
+    Asks, ClientName, DeviceId, GroupName, LoginId, LoginKey, Method, Number, PhoneAnswer, PromptClaim, PromptId,
+    PromptStatus, ResolvedUser, Station, TokenId, Wall,
 };
 use subtle::ConstantTimeEq;
 use wire::Secret;
@@ -412,6 +412,8 @@ pub struct OpenPrompt {
     /// What the phone must prove: `Shown` holds the number of the first asking, for the list that a phone chooses from;
     /// the digits of `Typed` are not told here (they read 0), but by `reveal_number`.
     pub asks: Asks,
+    /// Shown numbers that the prompt takes, one for each screen that asks: a list to choose from holds all of them.
+    pub numbers: Vec<Number>,
     /// A test push: for this device alone.
     pub only: Option<DeviceId>,
     /// Its absolute end.

@@ -51,6 +51,29 @@ async fn a_login_on_the_demos_page_is_held_until_a_tap_on_its_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tab_becomes_carols_phone_and_lets_her_in() {
+    let (demo, page) = demo().await;
+    let (browser, phone) = (Browser::desktop().start().await, Browser::phone().start().await);
+    browser.go(&page).await;
+    phone.go(&format!("{page}carols-phone")).await;
+    phone.click(&button("Activate")).await;
+    phone.has(&heading("Nothing to confirm")).await;
+    log_in(&browser, "carol", "silver-bells-25").await;
+    phone.has(&heading("Is this you, logging in?")).await;
+    for shown in ["Vestibule demo", "carol", "vpn", "192.0.2.80"] {
+        phone.sees(shown).await;
+    }
+    phone.click(&button("Verify")).await;
+    phone.has(&heading("Verified")).await;
+    browser.sees("carol at vpn: Connected.").await;
+    browser.sees("Nothing rings.").await;
+    phone.go(&format!("{page}carols-phone")).await;
+    phone.has(&heading("Nothing to confirm")).await;
+    phone.assert_no_errors().await;
+    end(demo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demos_page_is_there_for_everybody_whatever_it_shows() {
     let (demo, page) = demo().await;
     for (setup, screen) in [(Browser::desktop(), "desktop"), (Browser::phone(), "phone")] {

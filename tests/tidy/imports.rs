@@ -5,12 +5,13 @@ use crate::rust::{code, is_identifier, line_of};
 use crate::tree::{Broken, File};
 
 /// From the ground up. `wire` and `login` are crates of their own; the others are modules of the root package.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["wire"],
     &["login"],
     &["telemetry", "language", "hashing", "config", "store", "audit"],
     &["directory", "primary", "factor", "mail", "enrolment", "web"],
     &["engine"],
+    &["sign_in"],
     &["client", "listen", "portal", "admin", "phone"],
     &["serve"],
     &["cli"],

@@ -18,14 +18,14 @@ use super::appliance::Appliance;
 use super::board::{Board, Recorded};
 use super::home::Home;
 use super::nps::Nps;
-use super::people::{EVERYBODY, Has, Person};
+use super::people::{CAROL, EVERYBODY, Has, Person};
 use super::phone::Phones;
-use crate::config::Config;
+use crate::config::{Config, PublicUrl};
 use crate::engine::Clock;
-use crate::enrolment::{Account, EnrolmentError, Qr, TokenWish, add_device, add_token};
+use crate::enrolment::{Account, BeginPhone, EnrolmentError, Qr, TokenWish, add_device, add_token, begin_phone};
 use crate::factor::oath::code_at;
 use crate::serve::{Extras, Server, StartError};
-use crate::store::{Channel, KeyError, NewUser, OpenToken, StoreError, StoreKey};
+use crate::store::{Channel, DeviceState, KeyError, NewUser, OpenToken, Store, StoreError, StoreKey};
 
 /// What the phones show for an account.
 const ACCOUNT_NAME: &str = "Vestibule demo";
@@ -33,6 +33,8 @@ const ACCOUNT_NAME: &str = "Vestibule demo";
 const RECORDS_EVERY: Duration = Duration::from_millis(50);
 /// A step of the tokens of `TokenWish::usual`.
 const STEP_MS: u64 = 30_000;
+/// Carol's phone on the board, and the one in a tab.
+const DEVICES_MAX: usize = 2;
 /// Records taken at once.
 const RECORDS_AT_ONCE: usize = 50;
 
@@ -74,6 +76,8 @@ pub(super) struct House {
     pub(super) other_vpn: Appliance,
     /// Alice's enrolment code.
     pub(super) alice: Qr,
+    /// The users' portal, where carol's phone is a page.
+    pub(super) portal: PublicUrl,
     cancel: CancellationToken,
 }
 
@@ -87,10 +91,12 @@ impl House {
             (secret(&home, "primary.nps")?, secret(&home, "client.vpn")?, secret(&home, "client.other-vpn")?);
         let nps = Nps::bind(upstream, passwords, Arc::clone(&board)).await?;
         let port = radius_port.map_or_else(free_udp_port, Ok)?;
-        let policy = policy(port, free_tcp_port()?, nps.address()?);
+        let policy = policy(port, free_tcp_port()?, free_tcp_port()?, nps.address()?);
         StoreKey::generate(&home.at("store.key"))?;
         let file = home.write("vestibule.toml", &policy)?;
         let config = Config::load(&file).map_err(|mistakes| DemoError::Policy(mistakes.render(false)))?.config;
+        let portal = config.portal.as_ref().map(|portal| portal.pages.url.clone());
+        let portal = portal.ok_or_else(|| DemoError::Policy("it has no [portal] url".to_owned()))?;
         tokio::spawn(nps.run(cancel.clone()));
         let server = Server::start(config, Extras { channels: vec![Arc::new(Phones(Arc::clone(&board)))] }).await?;
         let radius = server.radius().first().copied().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
@@ -104,6 +110,7 @@ impl House {
             home,
             radius,
             alice,
+            portal,
             cancel,
         };
         house.put_records_on_board();
@@ -155,6 +162,11 @@ impl House {
         Ok(wrong.unwrap_or_else(|| Secret::new("000000")))
     }
 
+    /// What a browser needs to be carol's phone.
+    pub(super) fn carols_phone(&self) -> CarolsPhone {
+        CarolsPhone { store: Arc::clone(self.server.store()), clock: self.clock(), portal: self.portal.clone() }
+    }
+
     /// Stops from the outside in, and leaves nothing behind.
     pub(super) async fn stop(self) {
         self.cancel.cancel();
@@ -175,6 +187,41 @@ impl House {
                 clock.wait(RECORDS_EVERY).await;
             }
         });
+    }
+}
+
+/// Makes a browser tab carol's phone: the real page, served as `serve` serves it. That whoever has the demo's address may do so
+/// is the demo's own shortcut (rules F5).
+#[derive(Clone)]
+pub(super) struct CarolsPhone {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    portal: PublicUrl,
+}
+
+impl CarolsPhone {
+    /// Where the tab goes: to the page with a fresh code, or, once a tab is her phone, to the page alone.
+    ///
+    /// # Errors
+    /// The store.
+    pub(super) async fn address(&self) -> Result<Secret, EnrolmentError> {
+        let user = ResolvedUser::new(CAROL.name);
+        let devices = self.store.list_devices(&user).await?;
+        if devices.iter().any(|device| device.channel == Channel::WebPush && device.state == DeviceState::Active) {
+            return Ok(Secret::new(format!("{}/phone/", self.portal)));
+        }
+        let begin = BeginPhone {
+            store: &*self.store,
+            user: &user,
+            channel: Channel::WebPush,
+            label: Some("carol's phone in a browser tab"),
+            portal_url: &self.portal,
+            account_name: ACCOUNT_NAME,
+            needs_test: false,
+            devices_max: DEVICES_MAX,
+            at: self.clock.moment().wall,
+        };
+        Ok(begin_phone(begin).await?.url)
     }
 }
 
@@ -226,7 +273,7 @@ fn free_tcp_port() -> io::Result<u16> {
 }
 
 /// The demo's policy: short, and like a real one but for its delays.
-fn policy(radius: u16, metrics: u16, nps: SocketAddr) -> String {
+fn policy(radius: u16, metrics: u16, portal: u16, nps: SocketAddr) -> String {
     format!(
         r#"# The policy of the demo. Everything here listens on loopback, and is gone when the demo ends.
 
@@ -240,8 +287,16 @@ key_file = "store.key"
 [metrics]
 listen = "127.0.0.1:{metrics}"
 
-[portal]
+[portal]                           # without TLS, because it is on loopback
+listen = "127.0.0.1:{portal}"
+url = "http://127.0.0.1:{portal}"
 account_name = "{ACCOUNT_NAME}"
+sign_in = "nps"
+help_desk = "This is a demo: nobody to call"
+
+[method.push]                      # a page in a browser tab is a phone, too
+channels = ["webpush"]
+vapid_contact = "mailto:nobody@example.com"
 
 [primary.nps]
 radius = "{nps}"

@@ -1,7 +1,8 @@
 //! `vestibule demo`: the whole proxy in one process on loopback, and logins through its real UDP port.
 //!
 //! It starts everything in a temporary directory, performs three logins that open both doors and five break-ins that
-//! fail, shows each hop, and stays up to be tried: from a page with three panes and from the command lines that it prints.
+//! fail, shows each hop, and stays up to be tried: from a page with three panes, from the real phone's page in a tab, from the users'
+//! portal, and from the command lines that it prints.
 //! Nothing listens outside of loopback, and nothing is left behind. `serve` can't reach this code.
 //!
 //! Read in this order: `people`, `house` (what runs), `scenes` (the logins), then `appliance`, `nps` and `phone`, the

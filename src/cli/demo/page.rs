@@ -2,7 +2,7 @@
 //!
 //! It listens on loopback only, under a path that holds a random token; a request with another Host, or a POST from
 //! another Origin, is refused, so that no other site open in the same browser can approve anything. Its buttons are bearer
-//! links, which approve in the demo and nowhere else (rules F5). Everything it needs it serves itself.
+//! links, which approve in the demo and nowhere else (rules F5), and one of its links makes a tab carol's phone. Everything it needs it serves itself.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use wire::Secret;
 
 use super::appliance::{Appliance, Knock};
 use super::board::Board;
-use super::house::House;
+use super::house::{CarolsPhone, House};
 use super::people::VISITOR;
 use super::phone::tap;
 use crate::engine::Engine;
@@ -37,11 +37,15 @@ const KNOCKS_MAX: usize = 16;
 /// A user name and a password have 128 octets at most each; more is no login.
 const FIELD_OCTETS_MAX: usize = 128;
 
+/// The link that makes a tab carol's phone, beneath the page's address.
+pub(super) const CAROLS_PHONE: &str = "carols-phone";
+
 /// What the page works with.
 struct Desk {
     board: Arc<Board>,
     engine: Engine,
     vpn: Appliance,
+    carols_phone: CarolsPhone,
     address: SocketAddr,
     knocks: Arc<tokio::sync::Semaphore>,
     /// The State that the visitor's last challenge came with, and the login's number on the screen.
@@ -57,6 +61,7 @@ pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<St
         board: Arc::clone(&house.board),
         engine: house.server.engine().clone(),
         vpn: house.vpn.clone(),
+        carols_phone: house.carols_phone(),
         address,
         knocks: Arc::new(tokio::sync::Semaphore::new(KNOCKS_MAX)),
         challenge: std::sync::Mutex::new(None),
@@ -86,6 +91,7 @@ fn routes(desk: &Arc<Desk>, token: &str) -> Router {
         .route(&at("view"), get(view))
         .route(&at("login"), post(log_in))
         .route(&at("tap"), post(answer))
+        .route(&at(CAROLS_PHONE), get(be_carols_phone))
         .with_state(Arc::clone(desk))
 }
 
@@ -183,6 +189,17 @@ async fn answer(State(desk): State<Arc<Desk>>, Json(form): Json<Tap>) -> StatusC
     match tap(&desk.board, &desk.engine, PromptId(id), answer).await {
         Ok(_) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Sends the tab to the real page, with what activates it in the fragment.
+async fn be_carols_phone(State(desk): State<Arc<Desk>>) -> Response {
+    let Ok(address) = desk.carols_phone.address().await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Carol's phone can't be begun now; try again.\n").into_response();
+    };
+    match HeaderValue::from_bytes(address.expose()) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

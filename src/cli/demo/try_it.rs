@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::house::House;
+use super::page::CAROLS_PHONE;
 use super::people::{ALICE, BOB, CAROL, ERIN};
 use crate::enrolment::QrLook;
 
@@ -26,6 +27,8 @@ pub(super) async fn print(house: &House, page: &str) {
     let lines = Lines::of(house);
     let parts = [
         (format!("The VPN client, the phone and the log, moving together: {page}"), None),
+        (format!("Carol's phone, the real page in a tab of your browser: {page}{CAROLS_PHONE}"), None),
+        (format!("The users' portal (carol signs in with her password and that phone): {}/", house.portal), None),
         ("alice, asked for a code".to_owned(), Some(lines.alice())),
         ("bob, password and code at once".to_owned(), Some(lines.bob())),
         ("carol, held until you approve on the page".to_owned(), Some(lines.carol())),

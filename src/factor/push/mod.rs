@@ -36,7 +36,7 @@ pub use webpush::{
 
 use crate::factor::BoxFuture;
 use crate::store::web::Subscription;
-use crate::store::{Channel, Device, DeviceState};
+use crate::store::{Channel, Device};
 
 /// What is told of one prompt to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,19 +159,13 @@ impl fmt::Debug for Push {
 }
 
 /// Rules B4: "A prompt goes only to devices that can prove all that it asks. (A webhook device is told, and proves nothing.)"
-/// A test push goes to its one device, which need not be active yet (F3).
 fn may_be_asked(claim: &PromptClaim, device: &Device) -> bool {
-    match &claim.only {
-        Some(only) if device.id != *only => return false,
-        Some(_) => {}
-        None if device.state != DeviceState::Active => return false,
-        None => {}
-    }
-    match device.channel {
+    let proves_all = match device.channel {
         Channel::Webhook | Channel::WebPush => true,
         Channel::PrivacyIdea => !claim.asks.pin && shows_number(device, claim.asks.number),
         Channel::Loopback => !claim.asks.pin && claim.asks.number == NumberMatch::Off,
-    }
+    };
+    proves_all && device.takes(claim)
 }
 
 /// By the store app's own word, which only ever takes away what it could not show. One that never said is taken for an old one.

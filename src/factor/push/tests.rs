@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use login::LoginKey;
 
 use super::*;
+use crate::store::DeviceState;
 use login::{Asks, Number};
 
 type Answers = fn(&PushHint) -> Result<(), PushFailure>;

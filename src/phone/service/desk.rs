@@ -300,14 +300,15 @@ impl Desk {
         BASE64URL_NOPAD.encode(&self.mac("page", prompt, device))
     }
 
-    /// Two-digit numbers to choose from, the right one among them, the same whenever they are asked for.
-    pub(super) fn choices(&self, prompt: PromptId, device: &DeviceId, right: Number, count: usize) -> Vec<String> {
+    /// Two-digit numbers to choose from, that of each screen among them (B2): the same as long as no screen joins.
+    pub(super) fn choices(&self, prompt: PromptId, device: &DeviceId, shown: &[Number], count: usize) -> Vec<String> {
         let dice = self.mac("choices", prompt, device);
-        let others = dice.iter().map(|octet| u32::from(*octet) % 100);
-        let mut chosen = vec![right.0];
+        // 10 to 99, as screens show them: a decoy that can't be on one would tell which are none.
+        let others = dice.iter().map(|octet| 10 + u32::from(*octet) % 90);
+        let mut chosen: Vec<u32> = shown.iter().map(|number| number.0).take(count).collect();
         // 32 octets and then all there are: enough different ones, whatever the dice.
         for other in others.chain(10..100) {
-            if chosen.len() == count {
+            if chosen.len() >= count {
                 break;
             }
             if !chosen.contains(&other) {

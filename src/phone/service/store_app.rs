@@ -181,8 +181,8 @@ fn question(open: &OpenPrompt) -> String {
 }
 
 fn presence(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Option<Presence> {
-    let right = wants(open).0?;
-    Presence::new(desk.choices(open.prompt, &phone.device.id, right, CHOICES))
+    wants(open).0?;
+    Presence::new(desk.choices(open.prompt, &phone.device.id, &open.numbers, CHOICES))
 }
 
 fn server_key(phone: &Phone) -> Result<ServerKey, Told> {

@@ -128,6 +128,9 @@ pub(crate) async fn nobody_joins_a_prompt_that_asks_for_less(site: &impl Site) {
         (shown(1, 1, 42, NOW), typed(2, 1, 123_456, NOW)),
         (typed(1, 1, 123_456, NOW), shown(2, 1, 42, NOW)),
         (shown(1, 1, 42, NOW), PromptClaim { asks: pin, ..claim(2, 1, NOW) }),
+        // Nor by a yes that is meant for the screen of another (B2).
+        (shown(1, 1, 42, NOW), claim(2, 1, NOW)),
+        (typed(1, 1, 123_456, NOW), claim(2, 1, NOW)),
     ];
     for (first, second) in less {
         let site = &site.another();
@@ -135,11 +138,6 @@ pub(crate) async fn nobody_joins_a_prompt_that_asks_for_less(site: &impl Site) {
         claims(&store, first, NOW).await;
         assert_eq!(claims(&store, second.clone(), NOW).await, Claim::Busy, "{second:?}");
     }
-    // One that asks for more holds for both.
-    let (store, phone, _) = alice_with_pages(site).await;
-    claims(&store, shown(1, 1, 42, NOW), NOW).await;
-    assert!(matches!(claims(&store, claim(2, 1, NOW), NOW).await, Claim::Joined { .. }));
-    assert_eq!(chooses(&store, &phone, None, NOW).await, Answered::NotLike);
 }
 
 pub(crate) async fn a_pin_is_asked_for_on_our_own_page_only(site: &impl Site) {

@@ -103,6 +103,12 @@ impl Asked {
         Asks { number, pin: self.pin }
     }
 
+    /// What the screens show, each its own; none where it is typed.
+    pub(super) fn screens(&self) -> Vec<Number> {
+        let shown = if self.kind == Kind::Shown { self.numbers.as_slice() } else { &[] };
+        shown.iter().copied().map(Number).collect()
+    }
+
     /// A test push: for which device alone (rules F3).
     pub(super) fn only(&self) -> Option<DeviceId> {
         self.only.as_deref().map(|device| DeviceId(device.into()))
@@ -120,21 +126,22 @@ impl Asked {
         self.kind == Kind::Typed
     }
 
-    /// Another asking of the same login joins a prompt that is out. It may not get in by less than it asks (F8): then it
-    /// does not join. Its own number is one more that the phone may choose.
+    /// Another asking of the same login joins a prompt that is out, where both ask for the same kind of number: it may not get
+    /// in by less than it asks (F8), nor by a yes that was meant for another's screen (B2). Its own number is one more that
+    /// the phone may choose.
     pub(super) fn join(&mut self, asks: &Asks) -> bool {
         match (self.kind, asks.number) {
             _ if asks.pin && !self.pin => false,
-            (Kind::Off | Kind::Shown | Kind::Typed, NumberMatch::Off) | (Kind::Typed, NumberMatch::Typed(_)) => true,
+            (Kind::Off, NumberMatch::Off) | (Kind::Typed, NumberMatch::Typed(_)) => true,
             (Kind::Shown, NumberMatch::Shown(number)) if self.numbers.contains(&number.0) => true,
             (Kind::Shown, NumberMatch::Shown(number)) => {
                 let room = self.numbers.len() < NUMBERS_MAX;
                 self.numbers.extend(room.then_some(number.0));
                 room
             }
-            (Kind::Off | Kind::Shown, NumberMatch::Typed(_)) | (Kind::Off | Kind::Typed, NumberMatch::Shown(_)) => {
-                false
-            }
+            (Kind::Shown | Kind::Typed, NumberMatch::Off)
+            | (Kind::Off | Kind::Shown, NumberMatch::Typed(_))
+            | (Kind::Off | Kind::Typed, NumberMatch::Shown(_)) => false,
         }
     }
 
@@ -142,7 +149,9 @@ impl Asked {
     pub(super) fn opens_for(&mut self, asks: &Asks) -> bool {
         match asks.number {
             NumberMatch::Shown(number) => self.chosen == Some(number.0) && self.join(asks),
-            NumberMatch::Off | NumberMatch::Typed(_) => self.join(asks),
+            NumberMatch::Off => self.join(asks),
+            // The digits were typed into one screen, and it was that one's yes.
+            NumberMatch::Typed(_) => false,
         }
     }
 

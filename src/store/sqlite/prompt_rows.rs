@@ -114,6 +114,7 @@ impl PromptRow {
             station: self.station,
             claimed_at: self.claimed_at,
             asks: asked.shown(),
+            numbers: asked.screens(),
             only: asked.only(),
             ends_at: self.ends_at,
             askers_until: self.askers_until,
