@@ -50,6 +50,8 @@ const SAMPLED: usize = 100;
 const SILENT_LOOKS: usize = 10;
 /// Requests under way at once while a store is filled.
 const AT_ONCE: usize = 1024;
+/// `[limits] prompt_lasts`, and the most that it may be.
+const PROMPT_LASTS: Duration = Duration::from_secs(120);
 const ORIGIN: &str = "https://mfa.example.com";
 const ACCOUNT: &str = "Example VPN";
 const APPLIANCE: &str = "hq-asa";
@@ -76,6 +78,8 @@ async fn main() {
         many.add(large.round().await);
     }
     println!("{} phones with a prompt open, and as many activations that wait, beside {SMALL}", large.phones.len());
+    let open = large.store.open_prompts(large.clock.moment().wall).await.unwrap().len();
+    println!("{open} of them still open when the last round ended");
     println!("filling the large store took {filled:.0} s; {rounds} rounds of {SAMPLED} phones on each, taking turns");
     println!("  {:<34} {:>10} {:>10} {:>8}", "median, in microseconds", "few", "many", "ratio");
     for (what, few, many) in [
@@ -161,18 +165,26 @@ impl House {
         let store_key = StoreKey::generate(&home.path().join("store.key")).unwrap();
         let url = format!("sqlite:{}", home.path().join("vestibule.db").display());
         let store = Sqlite::open(&url, &store_key, SqliteOptions::default()).unwrap();
-        let mut tasks = JoinSet::new();
-        for lane in 0..AT_ONCE.min(phones) {
+        let people = side_by_side(phones, {
             let (store, key) = (store.clone(), Arc::clone(&key));
-            tasks.spawn(async move {
-                let mut ringing = Vec::new();
-                for number in (lane..phones).step_by(AT_ONCE) {
-                    ringing.push(person(&store, &key, number, clock.moment().wall).await);
+            move |number| {
+                let (store, key) = (store.clone(), Arc::clone(&key));
+                async move { person(&store, &key, number, clock.moment().wall).await }
+            }
+        });
+        let people = Arc::new(people.await);
+        // All at once, so that they are all open while the rounds run.
+        let phones = side_by_side(phones, {
+            let store = store.clone();
+            move |number| {
+                let (store, (user, device)) = (store.clone(), people[number].clone());
+                async move {
+                    let since = clock.moment().wall;
+                    Ringing { prompt: claim(&store, &user, since).await, user, device, since }
                 }
-                ringing
-            });
-        }
-        let phones = tasks.join_all().await.into_iter().flatten().collect();
+            }
+        });
+        let phones = phones.await;
         Self { store, clock, key, phones, _home: home }
     }
 
@@ -185,9 +197,18 @@ impl House {
         let mut measured = Measured::default();
         let mut nonces = Vec::new();
         for at in &sample {
+            let phone = &mut self.phones[*at];
+            let at = self.clock.moment().wall;
+            self.store.close_prompt(phone.prompt, PromptClose::Withdrawn, at, &Limits::default()).await.unwrap();
+            let began = now();
+            (phone.prompt, phone.since) = (claim(&self.store, &phone.user, at).await, at);
+            measured.claim.push(micros(began));
+        }
+        for at in &sample {
             let (took, reply) = ask(&pages, "/phone/api/poll", &self.poll(*at, 0)).await;
             measured.first.push(took);
-            nonces.push(reply["prompts"][0]["nonce"].as_str().expect("its prompt is open").to_owned());
+            let nonce = reply["prompts"][0]["nonce"].as_str();
+            nonces.push(nonce.unwrap_or_else(|| panic!("no prompt is open: {reply}")).to_owned());
         }
         for at in &sample {
             let (took, reply) = ask(&pages, "/phone/api/poll", &self.poll(*at, 1)).await;
@@ -203,14 +224,6 @@ impl House {
             let (took, reply) = ask(&pages, "/phone/api/poll", &self.poll(*at, 2)).await;
             assert_eq!(reply["prompts"].as_array().map(Vec::len), Some(0));
             measured.idle.push(took);
-        }
-        for at in &sample {
-            let phone = &mut self.phones[*at];
-            let at = self.clock.moment().wall;
-            self.store.close_prompt(phone.prompt, PromptClose::Withdrawn, at, &Limits::default()).await.unwrap();
-            let began = now();
-            (phone.prompt, phone.since) = (claim(&self.store, &phone.user, at).await, at);
-            measured.claim.push(micros(began));
         }
         for _ in 0..SILENT_LOOKS {
             let began = now();
@@ -294,8 +307,28 @@ impl TakesAnswers for Answers {
     }
 }
 
-/// Somebody with an active phone that rings, and with one that waits for its key.
-async fn person(store: &Sqlite, key: &Key, number: usize, at: Wall) -> Ringing {
+/// What `make` makes of each number, many at once, so that they share commits.
+async fn side_by_side<T, F>(many: usize, make: impl Fn(usize) -> F + Clone + Send + 'static) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send,
+{
+    let mut lanes = JoinSet::new();
+    for lane in 0..AT_ONCE.min(many) {
+        let make = make.clone();
+        lanes.spawn(async move {
+            let mut made = Vec::new();
+            for number in (lane..many).step_by(AT_ONCE) {
+                made.push(make(number).await);
+            }
+            made
+        });
+    }
+    lanes.join_all().await.into_iter().flatten().collect()
+}
+
+/// Somebody with an active phone, and with one that waits for its key.
+async fn person(store: &Sqlite, key: &Key, number: usize, at: Wall) -> (ResolvedUser, DeviceId) {
     let user = ResolvedUser::new(format!("user-{number}"));
     let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None };
     store.add_user(new, at).await.unwrap();
@@ -304,7 +337,7 @@ async fn person(store: &Sqlite, key: &Key, number: usize, at: Wall) -> Ringing {
     let brought = PhoneKey { spki: key.spki.clone(), subscription: None, agent: None, label: None };
     assert!(matches!(store.bring_key(&device, &code, brought, at).await.unwrap(), KeyBrought::Taken(_)));
     store.begin_activation(activation(&user, ActivationCode::secret_of(rand::random())), at).await.unwrap();
-    Ringing { prompt: claim(store, &user, at).await, user, device, since: at }
+    (user, device)
 }
 
 fn activation(user: &ResolvedUser, code: Secret) -> NewActivation {
@@ -320,9 +353,9 @@ fn activation(user: &ResolvedUser, code: Secret) -> NewActivation {
     }
 }
 
-/// A login that waits for this user's phone, for longer than the bench takes.
+/// A login that waits for this user's phone, for as long as any may.
 async fn claim(store: &Sqlite, user: &ResolvedUser, at: Wall) -> PromptId {
-    let ends_at = at.plus(Duration::from_secs(24 * 3600));
+    let ends_at = at.plus(PROMPT_LASTS);
     let claim = PromptClaim {
         prompt: PromptId(rand::random()),
         user: user.clone(),
