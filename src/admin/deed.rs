@@ -143,13 +143,9 @@ pub(super) fn checked(deed: Deed, form: &DeedForm) -> Result<(String, Duration),
     if !is_line {
         return Err(Lack::Reason);
     }
-    let minutes = match deed {
-        Deed::GrantBypass => {
-            form.minutes.trim().parse().ok().filter(|minutes| (1..=BYPASS_MINUTES_MAX).contains(minutes))
-        }
-        _ => Some(0),
-    };
-    let minutes = minutes.ok_or(Lack::Minutes)?;
+    let in_reach = |minutes: &u32| (1..=BYPASS_MINUTES_MAX).contains(minutes);
+    let minutes = form.minutes.trim().parse().ok().filter(in_reach);
+    let minutes = if deed == Deed::GrantBypass { minutes.ok_or(Lack::Minutes)? } else { 0 };
     if deed.is_grave() && form.sure != "yes" {
         return Err(Lack::Sureness);
     }

@@ -7,8 +7,9 @@
 //! put anybody into a group, or read a clock but through the engine's.
 //!
 //! Read in this order: `role` (who may do what), `staff` (who asks), `find` and `user` (what is shown), `history` (records in
-//! words), `deed` and `doing` (what is done), `letters`, `board` and `events` (the live board), `page` (the frame of all).
+//! words), `deed`, `doing`, `asking` and `performing` (what is done), `letters`, `board` and `events` (the live board), `page` (the frame of all).
 
+mod asking;
 mod board;
 mod deed;
 mod doing;
@@ -17,6 +18,7 @@ mod find;
 mod history;
 mod letters;
 mod page;
+mod performing;
 mod rates;
 mod role;
 mod staff;

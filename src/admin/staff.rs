@@ -60,9 +60,13 @@ impl Staff {
     }
 
     /// Whether a form is one that this session was shown.
-    pub(super) fn genuine(&self, desk: &Desk, token: &str) -> Result<(), Response> {
-        let genuine = desk.sign_in.genuine(WebRealm::Admin, &self.visit, &self.headers, token);
-        genuine.map_err(|_| self.told(desk, StatusCode::FORBIDDEN, "admin-forged-title", &self.t("admin-forged"), None))
+    pub(super) fn is_genuine(&self, desk: &Desk, token: &str) -> bool {
+        desk.sign_in.genuine(WebRealm::Admin, &self.visit, &self.headers, token).is_ok()
+    }
+
+    /// A form that is not.
+    pub(super) fn forged(&self, desk: &Desk) -> Response {
+        self.told(desk, StatusCode::FORBIDDEN, "admin-forged-title", &self.t("admin-forged"), None)
     }
 
     /// Whether the role still holds: for a page that stays open.

@@ -17,6 +17,8 @@ mod perform;
 mod reply;
 mod return_path;
 mod strangers;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::collections::BTreeMap;
@@ -194,7 +196,8 @@ impl Engine {
     }
 
     /// A phone answers: the store decides by compare-and-set what counts, then the login learns of it (A8). `number`: what
-    /// was chosen on the phone, where the prompt asks for one (F8).
+    /// was chosen on the phone, where the prompt asks for one (F8). What the store took reaches the login and whoever must
+    /// hear of it also if the phone's connection ends before its reply: the work is a task of its own.
     ///
     /// # Errors
     /// The store could not take the answer; nothing has changed.
@@ -205,14 +208,29 @@ impl Engine {
         answer: PhoneAnswer,
         number: Option<Number>,
     ) -> Result<Answered, StoreError> {
+        let engine = self.clone();
+        let taken = self.0.tasks.spawn(async move { engine.take_answer(prompt, device, answer, number).await });
+        taken.await.unwrap_or_else(|gone| Err(StoreError::Ours(gone.to_string().into())))
+    }
+
+    async fn take_answer(
+        &self,
+        prompt: PromptId,
+        device: DeviceId,
+        answer: PhoneAnswer,
+        number: Option<Number>,
+    ) -> Result<Answered, StoreError> {
         let at = self.0.clock.moment();
         let limits = self.0.law.load().policy.limits.clone();
         let answered = self.0.store.answer_prompt(prompt, &device, answer.clone(), number, at.wall, &limits).await?;
-        if answered == Answered::Taken && answer == PhoneAnswer::Fraud {
+        // The store keeps a report that comes too late for its login, too: somebody has the password.
+        if answer == PhoneAnswer::Fraud && answered != Answered::Stands(PhoneAnswer::Fraud) {
             self.tell_fraud(prompt, &device, at.wall).await;
         }
         let counts = match &answered {
             Answered::Taken => Some((answer, number)),
+            // A no that came after the release is no second yes.
+            Answered::Stands(PhoneAnswer::Approve) if answer != PhoneAnswer::Approve => None,
             // The standing yes came with a number of its own, which this repetition need not know (B2).
             Answered::Stands(standing) => Some((standing.clone(), None)),
             // A number that is wrong has denied the prompt (F8).

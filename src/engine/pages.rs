@@ -106,9 +106,23 @@ impl Engine {
         }
     }
 
-    /// The page needs it no more: its yes was used, or its reader went another way.
+    /// The page needs it no more: its yes was used, or its reader went another way. One that rang and got no answer counts
+    /// (D2), else whoever has a password could ring again and again.
     pub async fn end_page_prompt(&self, prompt: PromptId) {
-        self.close_prompt(prompt, PromptClose::Withdrawn).await;
+        self.close_prompt(prompt, PromptClose::Unanswered).await;
+    }
+
+    /// A page may be closed without a word: its prompt ends with its time all the same (B5), and with it what is kept of it
+    /// here (G1).
+    fn end_in_time(&self, prompt: PromptId) {
+        let engine = self.clone();
+        let lasts = self.limits().prompt_lasts;
+        self.0.tasks.spawn(async move {
+            let stop = engine.0.stop.clone();
+            if stop.run_until_cancelled(engine.0.clock.wait(lasts)).await.is_some() {
+                engine.close_prompt(prompt, PromptClose::Unanswered).await;
+            }
+        });
     }
 
     async fn page_claim(&self, ring: &RingForPage) -> Result<PromptClaim, PageRing> {
@@ -144,7 +158,10 @@ impl Engine {
     async fn ring_page(&self, claim: PromptClaim) -> Result<PagePrompt, PageRing> {
         let (prompt, ends_at, asks) = (claim.prompt, claim.ends_at, claim.asks);
         match self.ring_claimed(&claim, || true).await {
-            Ok(()) => Ok(PagePrompt { prompt, ends_at, asks }),
+            Ok(()) => {
+                self.end_in_time(prompt);
+                Ok(PagePrompt { prompt, ends_at, asks })
+            }
             Err(failure) => {
                 self.close_prompt(prompt, PromptClose::Withdrawn).await;
                 Err(match failure {

@@ -149,6 +149,7 @@ fn act(what: StaffAction) -> &'static str {
         StaffAction::TokenResynced => "mail-staff-token-resynced",
         StaffAction::PinReset => "mail-staff-pin-reset",
         StaffAction::LimitsLifted => "mail-staff-limits-lifted",
+        StaffAction::BypassRevoked => "mail-staff-bypass-revoked",
         StaffAction::SessionsEnded => "mail-staff-sessions-ended",
         StaffAction::DetailsChanged => "mail-staff-details-changed",
     }

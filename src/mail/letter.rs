@@ -98,6 +98,7 @@ pub enum StaffAction {
     TokenResynced,
     PinReset,
     LimitsLifted,
+    BypassRevoked,
     SessionsEnded,
     DetailsChanged,
 }

@@ -65,6 +65,8 @@ struct HomePage {
     pin: bool,
     has_pin: bool,
     pin_must_change: bool,
+    /// Phones ask for one here, and without it none of the user's rings.
+    pin_missing: bool,
     logins: Vec<Told>,
 }
 
@@ -140,6 +142,7 @@ async fn home(portal: &Portal, asked: &Asked, guest: &Guest, done: &str) -> Resu
         recovery: store.recovery_codes_left(guest.user()).await?,
         pin: may.activate_app && (portal.config().push.pin.required || pin.is_some()),
         has_pin: pin.is_some(),
+        pin_missing: portal.config().push.pin.required && answers && pin.is_none(),
         pin_must_change: pin.is_some_and(|pin| pin.must_change),
         logins: logins::recent(portal, guest, &page, RECENT).await?,
         rings: rings(portal),

@@ -92,12 +92,12 @@ async fn begin(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Re
         return Err(Problem::NotAllowed);
     }
     let (config, section, at) = (portal.config(), portal.portal()?, portal.moment().wall);
-    let label = name_of(fields.get("label"));
     let begun = begin_phone(BeginPhone {
         store: portal.store(),
         user: guest.user(),
         channel,
-        label: label.as_deref(),
+        // The phone brings a name of its own, which is changed on its page.
+        label: None,
         portal_url: &section.pages.url,
         account_name: &config.account_name,
         needs_test: true, // rules F3

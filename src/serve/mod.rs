@@ -345,7 +345,7 @@ impl Server {
         })
     }
 
-    /// The doors of one set of pages; the other's count apart.
+    /// The doors of one room's pages. Each has its own, so that what strangers try at the portal keeps no staff out.
     fn sign_in(&self) -> SignIn {
         SignIn::new(SignInParts {
             store: Arc::clone(&self.store),

@@ -19,6 +19,8 @@ mod operations;
 mod page_forgeries;
 mod phone_page;
 mod phones;
+mod portal;
+mod portal_browser;
 mod races;
 mod refusals;
 mod stance;

@@ -53,6 +53,7 @@ mail-silent-alert-steps = Fragen Sie den Benutzer, ob das Telefon verloren oder 
 mail-silent-alert-subject = Ein Telefon antwortet nicht bei { $account }
 mail-silent-steps = Öffnen Sie die Seite des Telefons und senden Sie eine Testanfrage. Wenn nichts ankommt, erlauben Sie auf dem Telefon Benachrichtigungen.
 mail-silent-subject = Ihr Telefon antwortet nicht bei { $account }
+mail-staff-bypass-revoked = Der Servicedesk hat die einmalige Ausnahme zurückgenommen: Ihre nächste Anmeldung braucht wieder einen zweiten Faktor.
 mail-staff-code-issued = Der Helpdesk hat einen Aktivierungscode für Ihr Konto erstellt.
 mail-staff-details-changed = Der Helpdesk hat die Angaben zu Ihrem Konto geändert.
 mail-staff-limits-lifted = Der Helpdesk hat eine Sperre nach zu vielen falschen Codes oder unbeantworteten Anfragen aufgehoben.

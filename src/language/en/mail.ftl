@@ -53,6 +53,7 @@ mail-silent-alert-steps = Ask the user whether the phone is lost, off, or shows 
 mail-silent-alert-subject = A phone does not answer at { $account }
 mail-silent-steps = Open the phone's page and send a test prompt. If nothing comes, allow notifications on the phone.
 mail-silent-subject = Your phone does not answer at { $account }
+mail-staff-bypass-revoked = The service desk took back the one-time bypass: your next login needs a second factor again.
 mail-staff-code-issued = The service desk made an activation code for your account.
 mail-staff-details-changed = The service desk changed the details of your account.
 mail-staff-limits-lifted = The service desk lifted a lock after too many wrong codes or unanswered prompts.

@@ -53,6 +53,7 @@ mail-silent-alert-steps = Demandez à l'utilisateur si le téléphone est perdu,
 mail-silent-alert-subject = Un téléphone ne répond pas chez { $account }
 mail-silent-steps = Ouvrez la page du téléphone et envoyez une demande d'essai. Si rien n'arrive, autorisez les notifications sur le téléphone.
 mail-silent-subject = Votre téléphone ne répond pas chez { $account }
+mail-staff-bypass-revoked = Le centre de services a retiré la dispense unique : votre prochaine connexion aura de nouveau besoin d’un second facteur.
 mail-staff-code-issued = Le centre d'assistance a créé un code d'activation pour votre compte.
 mail-staff-details-changed = Le centre d'assistance a modifié les données de votre compte.
 mail-staff-limits-lifted = Le centre d'assistance a levé un verrouillage dû à trop de codes erronés ou de demandes sans réponse.

@@ -53,6 +53,7 @@ mail-silent-alert-steps = Vraag de gebruiker of de telefoon kwijt is, uit staat 
 mail-silent-alert-subject = Een telefoon antwoordt niet bij { $account }
 mail-silent-steps = Open de pagina van de telefoon en stuur een testverzoek. Komt er niets aan, sta dan meldingen toe op de telefoon.
 mail-silent-subject = Uw telefoon antwoordt niet bij { $account }
+mail-staff-bypass-revoked = De servicedesk heeft het eenmalig overslaan ingetrokken: uw volgende aanmelding heeft weer een tweede factor nodig.
 mail-staff-code-issued = De helpdesk heeft een activeringscode voor uw account gemaakt.
 mail-staff-details-changed = De helpdesk heeft de gegevens van uw account gewijzigd.
 mail-staff-limits-lifted = De helpdesk heeft een blokkering na te veel verkeerde codes of onbeantwoorde verzoeken opgeheven.

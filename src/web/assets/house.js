@@ -1,4 +1,5 @@
-// What a script makes quicker and nothing needs: the page that waits for a phone asks by itself, and codes can be printed.
+// What a script makes quicker and nothing needs: the page that waits for a phone asks by itself, codes can be
+// printed, and times are the reader's own.
 "use strict";
 const waiting = document.querySelector("form[data-poll]");
 if (waiting) {
@@ -15,4 +16,8 @@ for (const form of document.querySelectorAll("form[data-go]")) form.requestSubmi
 for (const button of document.querySelectorAll("button[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
+}
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const at = new Date(time.dateTime);
+  if (!Number.isNaN(at.valueOf())) time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 }

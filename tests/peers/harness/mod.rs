@@ -12,7 +12,9 @@ pub(crate) mod oath;
 pub(crate) mod page_phone;
 pub(crate) mod phone;
 pub(crate) mod phone_house;
+pub(crate) mod portal_house;
 pub(crate) mod push_service;
+pub(crate) mod qr;
 pub(crate) mod radclient;
 pub(crate) mod radius;
 pub(crate) mod relay;
@@ -20,6 +22,7 @@ pub(crate) mod smtp;
 pub(crate) mod store_phone;
 pub(crate) mod stub;
 pub(crate) mod vestibule;
+pub(crate) mod web;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};

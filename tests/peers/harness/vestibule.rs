@@ -67,6 +67,11 @@ pub(crate) fn guarding(primary: &impl Guarded) -> Plan {
     Plan { primary, ..Plan::new("nps") }.secret("primary.nps", PRIMARY_SECRET)
 }
 
+/// A house whose users have their passwords in its own store.
+pub(crate) fn alone() -> Plan {
+    Plan::new("local")
+}
+
 /// A house that is not built yet.
 pub(crate) struct Plan {
     primary: String,
@@ -85,6 +90,7 @@ struct Person {
     totp: bool,
     hotp: bool,
     device: Option<Channel>,
+    mail: Option<String>,
 }
 
 impl Plan {
@@ -164,12 +170,17 @@ impl Plan {
         self.person(name, |person| person.password = Some(password.to_owned()))
     }
 
+    /// A person whose letters go there.
+    pub(crate) fn mail(self, name: &str, address: &str) -> Self {
+        self.person(name, |person| person.mail = Some(address.to_owned()))
+    }
+
     fn person(mut self, name: &str, change: impl FnOnce(&mut Person)) -> Self {
         let known = self.people.iter().position(|person| person.name == name);
         let at = known.unwrap_or(self.people.len());
         if known.is_none() {
             let name = name.to_owned();
-            self.people.push(Person { name, password: None, totp: false, hotp: false, device: None });
+            self.people.push(Person { name, password: None, totp: false, hotp: false, device: None, mail: None });
         }
         change(&mut self.people[at]);
         self
@@ -222,7 +233,12 @@ impl Plan {
 async fn enrol(store: &Sqlite, person: &Person) {
     let (name, now) = (ResolvedUser::new(person.name.as_str()), Clock::begin().moment().wall);
     let hash = person.password.as_ref().map(|password| hash_password(&Secret::new(password.as_str())).unwrap());
-    let user = NewUser { name: name.clone(), groups: Vec::new(), mail: None, password_hash: hash.map(Secret::new) };
+    let user = NewUser {
+        name: name.clone(),
+        groups: Vec::new(),
+        mail: person.mail.clone(),
+        password_hash: hash.map(Secret::new),
+    };
     store.add_user(user, now).await.unwrap();
     let kinds = [(person.totp, TokenKind::Totp { period_s: 30 }), (person.hotp, TokenKind::Hotp)];
     for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {

@@ -1,0 +1,248 @@
+//! The act itself: written down, done, told.
+//!
+//! An act is written down before it is done (rules F2, F4): nothing is ever done that the audit does not tell. Where it then
+//! fails, that is written down, too. A letter that can't go out undoes nothing; whoever acts is told to tell the user.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use login::{BypassId, DeviceId, ResolvedUser, TokenId, Wall};
+use wire::Secret;
+
+use super::Desk;
+use super::deed::Deed;
+use super::doing::{Task, Wish};
+use super::letters::{self, Told};
+use super::page::{Here, Page, address_of, shown, when};
+use crate::enrolment::{CODE_LASTS, EnrolmentError, issue_code};
+use crate::language::{Language, text_with};
+use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
+use crate::store::{Act, CodePurpose, NewBypass, NewUser, StoreError, StoreFuture};
+
+/// A commit of which nobody knows whether it holds is repeated so often (rules C1).
+const SETTLE_TRIES: u32 = 3;
+
+#[derive(Template)]
+#[template(path = "admin_code.html")]
+struct CodePage {
+    page: Page,
+    for_whom: String,
+    code: String,
+    portal: Option<String>,
+    until: String,
+    mailed: Option<String>,
+    back: String,
+}
+
+/// What was done, and the code if one came of it.
+struct Done {
+    told: Told,
+    code: Option<Secret>,
+}
+
+impl Task<'_> {
+    /// Does it, and says so.
+    pub(super) async fn perform(self, wish: Wish) -> Response {
+        // Once a day (rules F7): asked before anything is written down, because a refusal is no act.
+        if self.deed == Deed::Invite {
+            match settled(|| self.desk.store.invite(&self.name, self.now)).await {
+                Ok(true) => {}
+                Ok(false) => return self.refused("admin-invited-already"),
+                Err(error) => return self.staff.away(self.desk, &error),
+            }
+        }
+        match self.done(&wish).await {
+            Ok(Done { told, code: Some(code) }) => self.code_page(&code, told),
+            Ok(Done { told, code: None }) => {
+                let did = format!("{}&did={}&mailed={}", address_of(&self.name), self.deed.as_str(), told.as_str());
+                Redirect::to(&did).into_response()
+            }
+            Err(error) => self.staff.away(self.desk, &error),
+        }
+    }
+
+    async fn done(&self, wish: &Wish) -> Result<Done, StoreError> {
+        self.write(self.deed.act(), wish).await?;
+        match self.change(wish).await {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                self.write(format!("{}_failed", self.deed.act()), wish).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(&self, what: String, wish: &Wish) -> Result<(), StoreError> {
+        let object = if self.deed == Deed::GrantBypass {
+            Some(wish.client.as_ref().map_or_else(|| "any client".into(), |client| client.as_str().into()))
+        } else {
+            Some(Arc::clone(&self.object)).filter(|object| self.deed.has_object() && !object.is_empty())
+        };
+        let act = Act {
+            by: self.staff.name.as_str().into(),
+            role: self.role.as_str().into(),
+            what: what.into(),
+            user: self.name.clone(),
+            reason: Some(wish.reason.as_str().into()),
+            object,
+            address: self.staff.address,
+        };
+        settled(|| self.desk.store.write_act(act.clone(), self.now)).await.map(|_| ())
+    }
+
+    /// The change itself, and the letter that tells of it.
+    async fn change(&self, wish: &Wish) -> Result<Done, StoreError> {
+        let (store, name, now) = (&self.desk.store, &self.name, self.now);
+        let (by, reason) = (self.staff.name.as_str().to_owned(), wish.reason.clone());
+        let act = |what| LetterKind::StaffAct { what, by: by.clone(), reason: reason.clone() };
+        let kind = match self.deed {
+            Deed::AddUser => return self.add_user(wish, act(StaffAction::DetailsChanged)).await,
+            Deed::IssueCode => {
+                let code = new_code(self.desk, name, CodePurpose::Enrol, now).await?;
+                let told = self.tell(act(StaffAction::CodeIssued)).await;
+                return Ok(Done { told, code: Some(code) });
+            }
+            Deed::Invite => self.invitation().await?,
+            Deed::Block => {
+                settled(|| store.block_user(name, reason.clone())).await?;
+                self.end_sessions().await?;
+                LetterKind::Blocked { by, reason }
+            }
+            Deed::Unblock => {
+                settled(|| store.unblock_user(name)).await?;
+                LetterKind::Unblocked { by, reason }
+            }
+            Deed::GrantBypass => self.grant_bypass(wish).await?,
+            Deed::RevokeBypass => {
+                let bypass = BypassId(Arc::clone(&self.object));
+                settled(|| store.revoke_bypass(&bypass, now)).await?;
+                act(StaffAction::BypassRevoked)
+            }
+            Deed::RemoveDevice => {
+                let device = DeviceId(Arc::clone(&self.object));
+                settled(|| store.remove_device(&device, now)).await?;
+                self.end_sessions().await?;
+                act(StaffAction::MethodRemoved)
+            }
+            Deed::RemoveToken => {
+                let token = TokenId(Arc::clone(&self.object));
+                settled(|| store.remove_token(&token, now)).await?;
+                self.end_sessions().await?;
+                act(StaffAction::MethodRemoved)
+            }
+            Deed::ResetPin => {
+                settled(|| store.reset_pin(name)).await?;
+                act(StaffAction::PinReset)
+            }
+            Deed::LiftLimits => {
+                settled(|| store.unblock_user(name)).await?;
+                act(StaffAction::LimitsLifted)
+            }
+            Deed::EndSessions => {
+                self.end_sessions().await?;
+                act(StaffAction::SessionsEnded)
+            }
+        };
+        Ok(Done { told: self.tell(kind).await, code: None })
+    }
+
+    async fn add_user(&self, wish: &Wish, kind: LetterKind) -> Result<Done, StoreError> {
+        let mail = wish.mail.clone();
+        let new = NewUser { name: self.name.clone(), groups: Vec::new(), mail: mail.clone(), password_hash: None };
+        self.desk.store.add_user(new, self.now).await?;
+        let language = Language::default();
+        let told = letters::tell_at(self.desk, &self.name, mail.as_deref(), language, kind, self.now).await;
+        Ok(Done { told, code: None })
+    }
+
+    /// Rules F7: a code goes by mail only where the site allows it.
+    async fn invitation(&self) -> Result<LetterKind, StoreError> {
+        let config = self.desk.config();
+        let may_mail = config.mail.as_ref().is_some_and(|mail| mail.mail_code)
+            && config.portal.as_ref().is_some_and(|portal| portal.first_enrolment.mail_code);
+        if !may_mail {
+            return Ok(LetterKind::Invitation { code: None });
+        }
+        let code = new_code(self.desk, &self.name, CodePurpose::MailedEnrol, self.now).await?;
+        let code = ActivationCode { code: MailedCode::new(&letters_of(&code)), until: self.now.plus(CODE_LASTS) };
+        Ok(LetterKind::Invitation { code: Some(code) })
+    }
+
+    async fn grant_bypass(&self, wish: &Wish) -> Result<LetterKind, StoreError> {
+        let until = self.now.plus(wish.lasts);
+        let grant = NewBypass {
+            user: self.name.clone(),
+            client: wish.client.clone(),
+            by: self.staff.name.as_str().into(),
+            reason: wish.reason.as_str().into(),
+            ends_at: until,
+        };
+        settled(|| self.desk.store.grant_bypass(grant.clone(), self.now)).await?;
+        let client = wish.client.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (by, reason) = (self.staff.name.as_str().to_owned(), wish.reason.clone());
+        Ok(LetterKind::BypassGranted { by, reason, client, until })
+    }
+
+    /// Whoever sits at a browser as this user proves anew who it is.
+    async fn end_sessions(&self) -> Result<(), StoreError> {
+        settled(|| self.desk.store.close_web_sessions(&self.name, None)).await.map(|_| ())
+    }
+
+    async fn tell(&self, kind: LetterKind) -> Told {
+        match &self.known {
+            Some(known) => letters::tell(self.desk, known, kind, self.now).await,
+            None => Told::NoAddress,
+        }
+    }
+
+    /// The one page that shows a code, once.
+    fn code_page(&self, code: &Secret, told: Told) -> Response {
+        let language = self.staff.language;
+        let portal = self.desk.config().portal.as_ref().map(|portal| portal.pages.url.to_string());
+        let until = [("time", when(self.now.plus(CODE_LASTS)).into())];
+        shown(
+            StatusCode::OK,
+            &CodePage {
+                page: self.staff.page(self.desk, Here::Users),
+                for_whom: self.said("admin-code-for"),
+                code: letters_of(code),
+                portal,
+                until: text_with(language, "admin-code-until", &until),
+                mailed: Some(self.t(told.key())),
+                back: self.back(),
+            },
+        )
+    }
+}
+
+/// Repeats what may or may not have been committed (rules C1).
+async fn settled<'a, T>(verb: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
+    let mut tries = 1;
+    loop {
+        match verb().await {
+            Err(StoreError::Unknown(_)) if tries < SETTLE_TRIES => tries += 1,
+            answered => return answered,
+        }
+    }
+}
+
+/// A new activation code as it is shown; an earlier one of the same purpose is void (rules F3).
+async fn new_code(desk: &Desk, user: &ResolvedUser, purpose: CodePurpose, at: Wall) -> Result<Secret, StoreError> {
+    issue_code(&*desk.store, user, purpose, at).await.map_err(|error| match error {
+        EnrolmentError::Store(error) => error,
+        error @ (EnrolmentError::Seed(_)
+        | EnrolmentError::Digits(_)
+        | EnrolmentError::Period(_)
+        | EnrolmentError::NoRandomness
+        | EnrolmentError::BringsNoKey(_)
+        | EnrolmentError::Address(_)
+        | EnrolmentError::ServerKey) => StoreError::Ours(error.to_string().into()),
+    })
+}
+
+/// The letters of a code, which is plain ASCII.
+fn letters_of(code: &Secret) -> String {
+    String::from_utf8_lossy(code.expose()).into_owned()
+}

@@ -1,0 +1,194 @@
+//! The portal in a real browser: a person's whole way, on a desktop and on a phone, with and without scripts; each page seen by
+//! axe-core and at 320 pixels.
+
+use login::PhoneAnswer;
+
+use crate::harness::browser::{Browser, button, css, field, heading, link, role};
+use crate::harness::oath::{self, seed};
+use crate::harness::phone::Phone;
+use crate::harness::portal_house::{PortalHouse, USUAL, with_portal};
+use crate::harness::qr;
+use crate::harness::radius::Ask;
+
+/// A page that everybody can use, at any width, in light and dark; and pictures of it to look at.
+async fn inspect(browser: &Browser, name: &str) {
+    browser.assert_accessible().await;
+    browser.assert_no_overflow().await;
+    browser.picture(&format!("portal-{name}")).await;
+    browser.set_dark(true).await;
+    browser.assert_accessible().await;
+    browser.picture(&format!("portal-{name}-dark")).await;
+    browser.set_dark(false).await;
+}
+
+async fn password(browser: &Browser, house: &PortalHouse, name: &str) {
+    browser.go(&house.url).await;
+    browser.type_into(&field("User name"), name).await;
+    browser.type_into(&css("#password"), &format!("pw of {name}")).await;
+    browser.click(&button("Next")).await;
+}
+
+async fn code(browser: &Browser, code: &str) {
+    browser.type_into(&css("#code"), code).await;
+    browser.click(&css("form[action='/sign-in/code'] button")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_new_scans_the_code_off_the_screen_and_then_logs_in_with_it() {
+    let house = PortalHouse::opens().await;
+    let browser = Browser::desktop().start().await;
+    browser.go(&house.url).await;
+    inspect(&browser, "sign-in").await;
+    browser.type_into(&field("User name"), "carol").await;
+    browser.type_into(&css("#password"), "wrong").await;
+    browser.click(&button("Next")).await;
+    browser.sees("We could not sign you in").await;
+    browser.until("document.activeElement.id === 'problem'").await;
+    inspect(&browser, "sign-in-refused").await;
+    password(&browser, &house, "carol").await;
+    browser.has(&heading("Set up your second factor")).await;
+    inspect(&browser, "activation").await;
+    let activation = house.code_for("carol").await;
+    browser.type_into(&field("Activation code"), &activation).await;
+    browser.click(&button("Use this code")).await;
+    browser.sees("Choose one. You can add others later.").await;
+    inspect(&browser, "first").await;
+    browser.click(&link("Add an app")).await;
+    browser.has(&heading("Add an authenticator app")).await;
+    inspect(&browser, "app").await;
+    let scanned = qr::read(&browser.full_screenshot().await).await;
+    assert!(scanned.starts_with("otpauth://totp/Example%20Corp:carol?secret="), "{scanned}");
+    let secret = scanned.split("secret=").nth(1).unwrap().split('&').next().unwrap();
+    let octets = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    browser.type_into(&css("#code"), "000000").await;
+    browser.click(&button("Add this app")).await;
+    browser.sees("These were not the digits of the app.").await;
+    inspect(&browser, "app-wrong").await;
+    let used = oath::totp(&octets);
+    browser.type_into(&css("#code"), &used).await;
+    browser.type_into(&field("What do you call it?"), "My Pixel").await;
+    browser.click(&button("Add this app")).await;
+    browser.sees("It was added.").await;
+    browser.sees("My Pixel").await;
+    // And at the VPN.
+    let vpn = house.house.appliance().await;
+    let next = oath::hotp(&octets, oath::unix_now() / 30 + 1);
+    let challenged = vpn.ask(&Ask::login("carol", "pw of carol").stationed("203.0.113.9")).await;
+    assert_eq!(challenged.code, 11, "a challenge");
+    let answered = vpn.ask(&Ask::login("carol", &next).stationed("203.0.113.9").answering(&challenged)).await;
+    assert_eq!(answered.code, 2, "an accept");
+    browser.reload().await;
+    browser.sees("Let in:").await;
+    inspect(&browser, "home").await;
+    // What was wrong on purpose is a 422, which a browser notes; nothing else went wrong.
+    let console = browser.console().await;
+    let errors: Vec<_> = console.iter().filter(|said| said.is_error && !said.text.contains("status of 422")).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_becomes_a_phone_that_rings_and_signs_its_user_in() {
+    let house = PortalHouse::opens().await;
+    let (desktop, phone) = (Browser::desktop().start().await, Browser::phone().start().await);
+    password(&desktop, &house, "alice").await;
+    desktop.has(&heading("Prove that it is you")).await;
+    inspect(&desktop, "second").await;
+    code(&desktop, &oath::totp(&seed("alice"))).await;
+    desktop.has(&heading("My logins")).await;
+    desktop.click(&link("Add a phone")).await;
+    desktop.has(&heading("Make my phone ring")).await;
+    inspect(&desktop, "phone-new").await;
+    desktop.click(&button("Next")).await;
+    desktop.sees("Waiting for your phone").await;
+    inspect(&desktop, "phone-scan").await;
+    let scanned = qr::read(&desktop.full_screenshot().await).await;
+    assert!(scanned.starts_with(&format!("{}/phone/#", house.url)), "{scanned}");
+    phone.go(&scanned).await;
+    phone.has(&heading("Make this your phone")).await;
+    phone.click(&button("Activate")).await;
+    // The desktop notices by itself, and both show the same fingerprint.
+    desktop.sees("Your phone shows these letters too.").await;
+    inspect(&desktop, "phone-keyed").await;
+    let fingerprint = desktop.text_of(&css(".number")).await;
+    phone.sees(&fingerprint).await;
+    desktop.click(&button("Ring my phone now")).await;
+    desktop.sees("Waiting for your answer").await;
+    inspect(&desktop, "phone-test").await;
+    phone.click(&button("Verify")).await;
+    desktop.sees("It was added.").await;
+    // From now on it opens the door of this page, too.
+    desktop.click(&button("Sign out")).await;
+    password(&desktop, &house, "alice").await;
+    desktop.has(&button("Ring my phone")).await;
+    inspect(&desktop, "second-phone").await;
+    desktop.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_it_works_without_a_script() {
+    let phone = Phone::new();
+    let (plan, url) = with_portal(USUAL);
+    let house = PortalHouse::of((plan.calling("dave", &phone).password("dave", "pw of dave"), url)).await;
+    let browser = Browser::phone().start().await;
+    browser.set_scripts(false).await;
+    password(&browser, &house, "dave").await;
+    browser.click(&button("Ring my phone")).await;
+    browser.sees("Your phone rings").await;
+    let hint = phone.rings().await;
+    house.house.presses(&hint, PhoneAnswer::Approve).await;
+    // The page asks again by itself; the button does it at once.
+    browser.click(&button("I approved it on my phone")).await;
+    browser.has(&heading("My logins")).await;
+    browser.click(&link("Make new codes")).await;
+    browser.click(&button("Make new codes")).await;
+    browser.sees("These codes are shown this once.").await;
+    browser.click(&link("I keep them safe")).await;
+    browser.click(&link("Add an app")).await;
+    let secret = browser.text_of(&css(".secret")).await.replace(' ', "");
+    let octets = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    browser.type_into(&css("#code"), &oath::totp(&octets)).await;
+    browser.click(&button("Add this app")).await;
+    browser.sees("It was added.").await;
+    browser.click(&button("Sign out")).await;
+    browser.has(&heading("Sign in")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_page_is_for_everybody_at_any_width() {
+    let house = PortalHouse::opens().await;
+    let vpn = house.house.appliance().await;
+    vpn.ask(&Ask::login("alice", "wrong").stationed("203.0.113.9")).await;
+    house.house.records(1).await;
+    let browser = Browser::phone().start().await;
+    password(&browser, &house, "alice").await;
+    code(&browser, &oath::totp(&seed("alice"))).await;
+    browser.has(&heading("My logins")).await;
+    inspect(&browser, "phone-home").await;
+    let token = house.tokens("alice").await[0].token.id.0.to_string();
+    for (path, name) in [
+        ("/hardware", "hardware"),
+        ("/pin", "pin"),
+        ("/recovery", "recovery"),
+        ("/logins", "logins"),
+        ("/nowhere", "nowhere"),
+        (&format!("/tokens/{token}/remove"), "remove"),
+    ] {
+        browser.go(&format!("{}{path}", house.url)).await;
+        inspect(&browser, name).await;
+    }
+    browser.go(&format!("{}/recovery", house.url)).await;
+    browser.click(&button("Make new codes")).await;
+    browser.sees("These codes are shown this once.").await;
+    inspect(&browser, "recovery-made").await;
+    browser.go(&house.url).await;
+    browser.choose(&role("combobox", "Speak to me in"), "Deutsch").await;
+    browser.click(&css("form[action='/language'] button")).await;
+    browser.sees("Meine Anmeldung").await;
+    assert_eq!(browser.script("return document.documentElement.lang", serde_json::json!([])).await, "de");
+    inspect(&browser, "home-german").await;
+    browser.click(&css("a[href^='/logins/']")).await;
+    inspect(&browser, "report").await;
+    browser.click(&css("button.danger")).await;
+    browser.sees("Ihr Konto ist gesperrt.").await;
+    inspect(&browser, "reported").await;
+}
