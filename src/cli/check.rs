@@ -121,10 +121,9 @@ fn certificate(name: &str, pages: &PagesConfig) -> Option<String> {
     }
 }
 
-/// What `serve` would stumble over: the key, the store's directory, certificates.
+/// What `serve` would stumble over: the key, the store's directory, certificates, the ways to phones, the mail server's settings.
 fn obstacles(config: &Config) -> Vec<Obstacle> {
     let key = StoreKey::open(&config.store.key_file).err().map(|error| error.to_string());
-    let webhook = config.push.webhook.as_ref().and_then(|webhook| crate::serve::webhook(webhook).err());
     let directory = |key: &str, file: &std::path::Path| match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Some(format!(
             "{key}: there is no directory {}; make it, owned by the user that runs vestibule",
@@ -136,6 +135,7 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     let audit = config.audit_file.as_ref().and_then(|file| directory("[audit] file", file));
     let portal = config.portal.as_ref().and_then(|portal| certificate("portal", &portal.pages));
     let admin = config.admin.as_ref().and_then(|admin| certificate("admin", &admin.pages));
-    let all = [key, store, audit, webhook.map(|error| error.to_string()), portal, admin];
-    all.into_iter().flatten().map(|message| Obstacle { severity: Severity::Error, message }).collect()
+    let outside = crate::serve::rehearse(config).into_iter().map(|error| error.to_string());
+    let all = [key, store, audit, portal, admin].into_iter().flatten().chain(outside);
+    all.map(|message| Obstacle { severity: Severity::Error, message }).collect()
 }

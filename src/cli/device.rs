@@ -10,9 +10,9 @@ use super::out::{self, Failure, Outcome, is_coloured, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::user::nobody;
 use crate::config::{PortalConfig, PushWay};
-use crate::enrolment::{BeginPhone, EnrolmentError, NewPhone, QrLook, add_device, begin_phone};
+use crate::enrolment::{BeginPhone, NewPhone, QrLook, add_device, begin_phone};
 use crate::store::web::Acts;
-use crate::store::{Channel, Device, DeviceState, Devices, Refusal, StoreError, Users};
+use crate::store::{Channel, Device, DeviceState, Devices, Users};
 
 /// What can be asked.
 #[derive(clap::Subcommand)]
@@ -109,7 +109,7 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
 
 fn add(site: &Site, global: &Global, user: &ResolvedUser, label: Option<String>) -> Outcome {
     let new = wait(add_device(&site.store, user, Channel::Webhook, label, site.now))?;
-    let new = new.map_err(|error| failure(error, user))?;
+    let new = new.map_err(Failure::of)?;
     write_down(site, user, &new.device)?;
     if global.json {
         return out::json(&json!({ "device": &*new.device.0, "url": new.url }));
@@ -132,7 +132,7 @@ fn begin(site: &Site, global: &Global, user: &ResolvedUser, channel: Channel, la
         devices_max: usize::try_from(portal.devices_per_user).unwrap_or(usize::MAX),
         at: site.now,
     };
-    let new = wait(begin_phone(begin))?.map_err(|error| failure(error, user))?;
+    let new = wait(begin_phone(begin))?.map_err(Failure::of)?;
     write_down(site, user, &new.device)?;
     if global.json {
         return out::json_with_secret("url", &new.url, &json!({ "device": &*new.device.0 }));
@@ -175,13 +175,6 @@ fn portal(site: &Site) -> Result<&PortalConfig, Failure> {
 fn write_down(site: &Site, user: &ResolvedUser, device: &DeviceId) -> Outcome {
     let act = site.act(user, "add_device", Some(&device.0));
     wait(site.store.write_act(act, site.now))?.map(drop).map_err(Failure::of)
-}
-
-fn failure(error: EnrolmentError, user: &ResolvedUser) -> Failure {
-    match error {
-        EnrolmentError::Store(StoreError::Refused(Refusal::NoUser(_))) => nobody(user),
-        other => Failure::of(other),
-    }
 }
 
 fn list(site: &Site, global: &Global, user: &str) -> Outcome {

@@ -14,7 +14,7 @@ use crate::hashing::hash_password;
 use crate::store::web::Acts;
 use crate::store::{
     Bypass, Bypasses, Choices, CodePurpose, Device, DeviceState, NewBypass, NewUser, PeopleCodes, Pin, Pins, Records,
-    Refusal, StoreError, User, UserChoices, Users,
+    StoreError, User, UserChoices, Users,
 };
 
 /// What can be asked.
@@ -195,10 +195,7 @@ fn hash_of(file: &std::path::Path) -> Result<Secret, Failure> {
 /// An admin's act on the host (rules F3, F4): written down before the code is shown.
 fn code(site: &Site, global: &Global, name: &str) -> Outcome {
     let user = site.user(name)?;
-    let code = wait(issue_code(&site.store, &user, CodePurpose::Enrol, site.now))?.map_err(|error| match error {
-        crate::enrolment::EnrolmentError::Store(StoreError::Refused(Refusal::NoUser(_))) => nobody(&user),
-        other => Failure::of(other),
-    })?;
+    let code = wait(issue_code(&site.store, &user, CodePurpose::Enrol, site.now))?.map_err(Failure::of)?;
     wait(site.store.write_act(site.act(&user, "issue_code", None), site.now))?.map_err(Failure::of)?;
     let ends = site.now.plus(CODE_LASTS);
     if global.json {

@@ -191,23 +191,39 @@ impl Workshop {
 
 /// The channel to pages that are installed as phones.
 fn web_push(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32], shop: &Workshop) -> Result<WebPush, StartError> {
-    let settings = WebPushSettings {
+    let settings = web_push_settings(push, portal, site_key);
+    let built = WebPush::new(&settings, shop.on_gone(), shop.telemetry.clone());
+    built.map_err(|mistake| StartError::Push(mistake.to_string()))
+}
+
+fn web_push_settings(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32]) -> WebPushSettings {
+    WebPushSettings {
         site_key,
         contact: push.vapid_contact.as_deref().unwrap_or_default().to_owned(),
         portal_url: portal.to_string(),
         hosts: push.webpush_hosts.iter().map(ToString::to_string).collect(),
         allow_private: push.allow_private,
         ca: None,
-    };
-    let built = WebPush::new(&settings, shop.on_gone(), shop.telemetry.clone());
-    built.map_err(|mistake| StartError::Push(mistake.to_string()))
+    }
 }
 
-/// The channel to the site's notifier. `check` builds it too, so that a bad certificate is found before a start.
+/// What a start would stumble over in the ways to phones and in mail, for `check`: all is built as it would be, and dropped.
+pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
+    let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings).err());
+    let rings = config.push.channels.contains(&PushWay::WebPush);
+    let web_push = config.portal.as_ref().filter(|_| rings).and_then(|portal| {
+        let settings = web_push_settings(&config.push, &portal.pages.url, [0; 32]);
+        let built = WebPush::new(&settings, Arc::new(drop), Telemetry::new());
+        built.err().map(|mistake| StartError::Push(mistake.to_string()))
+    });
+    [webhook, web_push, super::post::smtp(config).err()].into_iter().flatten().collect()
+}
+
+/// The channel to the site's notifier.
 ///
 /// # Errors
 /// A file that can't be read, or settings that the channel refuses.
-pub(crate) fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
+fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
     let unreadable = |path: &std::path::Path, error: std::io::Error| {
         StartError::Push(format!("[method.push] webhook ca: {} can't be read: {error}", path.display()))
     };
@@ -218,4 +234,22 @@ pub(crate) fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
     let (url, key) = (config.url.to_string(), config.secret.clone());
     let settings = WebhookSettings { url, ca, allow_private: config.allow_private, key };
     Webhook::new(&settings).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::NoFiles;
+
+    #[test]
+    fn what_a_start_would_stumble_over_is_found_without_one() {
+        let config = |text: &str| Config::parse("vestibule.toml", text, &NoFiles, []).unwrap().config;
+        let good = "[portal]\nurl = \"https://mfa.example.com\"\ntls = \"acme\"\n[method.push]\n\
+                    vapid_contact = \"mailto:it@example.com\"\n";
+        assert!(rehearse(&config(good)).is_empty());
+        let mail = "[mail]\nsmtp = \"smtps://mail.example.com\"\nfrom = \"mfa@example.com\"\nca = \"nowhere.pem\"\n";
+        let told: Vec<String> = rehearse(&config(&format!("{good}{mail}"))).iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("[mail] ca: nowhere.pem"), "{told:?}");
+    }
 }

@@ -43,7 +43,7 @@ use crate::web::{CertificateTrouble, DoorLimits};
 
 use crate::portal::PortalParts;
 use crate::sign_in::{SignIn, SignInParts};
-pub(crate) use build::webhook;
+pub(crate) use build::rehearse;
 use build::{InForce, Workshop};
 use desk::Desk;
 use notices::Mailing;

@@ -85,7 +85,7 @@ pub(super) async fn reader(store: &dyn Store, user: &ResolvedUser) -> Result<Opt
 
 /// Who is told of fraud and of silent phones; `None`: the site sends no mail.
 pub(super) fn alerts(config: &Config) -> Option<Vec<Address>> {
-    let address = |to: &lettre::Address| Address::parse(&to.to_string()).ok();
+    let address = |to: &lettre::Address| Address::parse(to.as_ref()).ok();
     config.mail.as_ref().map(|mail| mail.alerts.iter().filter_map(address).collect())
 }
 

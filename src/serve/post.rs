@@ -87,8 +87,8 @@ fn settings(mail: &MailConfig) -> Result<MailSettings, StartError> {
 
 /// An address of the policy, as letters take it.
 fn address(address: &lettre::Address) -> Result<Address, StartError> {
-    let text = address.to_string();
-    Address::parse(&text).map_err(|why| StartError::Mail(format!("[mail] {text:?}: {why}")))
+    let text: &str = address.as_ref();
+    Address::parse(text).map_err(|why| StartError::Mail(format!("[mail] {text:?}: {why}")))
 }
 
 impl Waiter for Clock {

@@ -51,7 +51,7 @@ async fn a_login_on_the_demos_page_is_held_until_a_tap_on_its_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tab_becomes_carols_phone_and_lets_her_in() {
+async fn a_tab_becomes_carols_phone_and_lets_her_into_the_vpn_and_the_portal() {
     let (demo, page) = demo().await;
     let (browser, phone) = (Browser::desktop().start().await, Browser::phone().start().await);
     browser.go(&page).await;
@@ -69,7 +69,17 @@ async fn a_tab_becomes_carols_phone_and_lets_her_in() {
     browser.sees("Nothing rings.").await;
     phone.go(&format!("{page}carols-phone")).await;
     phone.has(&heading("Nothing to confirm")).await;
+
+    let portal = demo.output().lines().find_map(|line| line.split("that phone): ").nth(1).map(str::to_owned));
+    browser.go(portal.expect("the portal's address").trim()).await;
+    browser.type_into(&field("User name"), "carol").await;
+    browser.type_into(&field("Password"), "silver-bells-25").await;
+    browser.click(&button("Next")).await;
+    browser.click(&button("Ring my phone")).await;
+    phone.click(&button("Verify")).await;
+    browser.has(&button("Sign out")).await;
     phone.assert_no_errors().await;
+    browser.assert_no_errors().await;
     end(demo).await;
 }
 

@@ -1,13 +1,19 @@
 //! Phones at the program's own door: begun by a command, activated over the portal's address, rung by a login, and what of
-//! them a reload changes.
+//! them a reload changes; letters on their way out.
 
+use ::vestibule::language::Language;
+use ::vestibule::mail::{Address, Letter, LetterId, LetterKind};
 use ::vestibule::phone::store_app;
+use ::vestibule::store::Letters as _;
+use login::Wall;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use wire::Secret;
 
 use crate::harness::appliance::Appliance;
 use crate::harness::page_phone::PagePhone;
 use crate::harness::radius::{ACCEPT, Ask, CHALLENGE, REJECT};
+use crate::harness::smtp::{MailServer, Speech};
 use crate::harness::store_phone::StorePhone;
 use crate::harness::stub::Stub;
 use crate::harness::vestibule::Program;
@@ -177,4 +183,28 @@ async fn a_reload_changes_what_phones_are_told_and_the_portal_s_door_leads_to_no
     for page in ["phone/", "phone/site.json", "push"] {
         assert_eq!(got(format!("{admin}/{page}")).await.0, 404, "{page}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_waits_in_the_store_leaves_by_the_mail_server_of_the_policy() {
+    let (nps, mail) = (Stub::accepting("hello").await, MailServer::start(Speech::Implicit).await);
+    let lines = format!("[mail]\nsmtp = \"{}\"\nfrom = \"mfa@example.com\"\nca = \"mail-ca.pem\"\n", mail.url());
+    let site = vestibule::guarding(&nps).and(&lines).built().await;
+    site.write("mail-ca.pem", &mail.ca);
+    let letter = Letter {
+        id: LetterId([7; 16]),
+        at: Wall(1_795_545_600_000),
+        to: Address::parse("alice@example.com").unwrap(),
+        language: Language::English,
+        user: "alice".to_owned(),
+        kind: LetterKind::PinChanged,
+    };
+    site.open_store().post(Secret::new(letter.to_json().as_bytes()), letter.at).await.unwrap();
+    let house = site.start_program().await;
+    let taken = mail.has(1).await;
+    assert_eq!((taken[0].to.as_slice(), taken[0].encrypted), (&["alice@example.com".to_owned()][..], true));
+    let store = house.site.open_store();
+    let far = Wall(letter.at.0 * 2);
+    until("the letter to be forgotten", async || store.due_letters(far, 9).await.unwrap().is_empty().then_some(()))
+        .await;
 }
