@@ -45,7 +45,7 @@ pub struct PortalParts {
     pub engine: Engine,
     /// The configuration in force, read anew for each request.
     pub config: ConfigHandle,
-    /// The doors, shared with the staff's pages: what one counts the other counts.
+    /// The doors, the portal's own: what is tried here keeps no staff out.
     pub sign_in: SignIn,
     /// The house's clock.
     pub clock: Clock,

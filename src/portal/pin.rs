@@ -1,4 +1,4 @@
-//! The PIN that is typed on the phone before Authenticate: set, or changed after the old one.
+//! The PIN that is typed on the phone before Authenticate: set or changed behind a factor proved lately; the old PIN is not asked for.
 
 use askama::Template;
 use axum::Router;
