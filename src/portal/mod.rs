@@ -31,7 +31,6 @@ use crate::engine::{Clock, Engine};
 use crate::hashing::Hasher;
 use crate::sign_in::{ConfigHandle, SignIn, guarded, routes};
 use crate::store::{Store, WebRealm};
-use crate::telemetry::Telemetry;
 use crate::web::quick;
 
 use room::Portal;
@@ -49,8 +48,6 @@ pub struct PortalParts {
     pub sign_in: SignIn,
     /// The house's clock.
     pub clock: Clock,
-    /// Counts and tells.
-    pub telemetry: Telemetry,
     /// Hashes PINs beside the threads that serve.
     pub hasher: Hasher,
 }

@@ -46,9 +46,9 @@ async fn set(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Resu
     }
     let hash = portal.parts().hasher.hash(Secret::new(pin)).await;
     let hash = hash.map_err(|error| Away::of(&error.to_string()))?;
-    portal.store().set_pin(guest.user(), hash, false, portal.moment().wall).await?;
-    let deed = Deed::new(guest.user(), "set_pin");
-    let (_, after) = portal.changed(&guest, deed, LetterKind::PinChanged).await?;
+    let set = portal.store().set_pin(guest.user(), hash, false, portal.moment().wall);
+    portal.act(&guest, Deed::new(guest.user(), "set_pin"), set).await?;
+    let (_, after) = portal.changed(&guest, LetterKind::PinChanged).await?;
     Ok(after.to("/?done=pin-set"))
 }
 

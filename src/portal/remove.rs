@@ -100,19 +100,21 @@ async fn remove(
         return show(portal, guest, page, &thing, true);
     }
     let at = portal.moment().wall;
-    let (deed, method) = match &thing.what {
+    let method = match &thing.what {
         What::Phone(id) => {
-            portal.store().remove_device(id, at).await?;
+            let deed = Deed::new(guest.user(), "remove_device").on(&id.0);
+            portal.act(guest, deed, portal.store().remove_device(id, at)).await?;
             portal.waiting().forget(id);
-            (Deed::new(guest.user(), "remove_device").on(&id.0), Method::Phone)
+            Method::Phone
         }
         What::Token(id) => {
-            portal.store().remove_token(id, at).await?;
-            (Deed::new(guest.user(), "remove_token").on(&id.0), Method::App)
+            let deed = Deed::new(guest.user(), "remove_token").on(&id.0);
+            portal.act(guest, deed, portal.store().remove_token(id, at)).await?;
+            Method::App
         }
     };
     let letter = LetterKind::MethodRemoved { method, name: thing.label };
-    let (_, after) = portal.changed(guest, deed, letter).await?;
+    let (_, after) = portal.changed(guest, letter).await?;
     Ok(after.to("/?done=method-removed"))
 }
 

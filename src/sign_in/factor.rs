@@ -47,10 +47,13 @@ impl SignIn {
     pub async fn code(&self, signed: &Signed, typed: &str, address: IpAddr) -> Result<CodeTried, Away> {
         let began = self.clock().tick();
         let tried = self.try_code(signed, typed, address).await?;
-        if !matches!(tried, CodeTried::Right(..)) {
-            self.tell(signed.realm, SignInResult::WrongCode, address, Some(&signed.user));
-            self.let_pass(began).await;
-        }
+        let result = match &tried {
+            CodeTried::Right(..) => return Ok(tried),
+            CodeTried::Wrong => SignInResult::WrongCode,
+            CodeTried::Locked(_) => SignInResult::CodesOff,
+        };
+        self.tell(signed.realm, result, address, Some(&signed.user));
+        self.let_pass(began).await;
         Ok(tried)
     }
 
@@ -108,7 +111,8 @@ impl SignIn {
             return Ok(CodeTried::Wrong);
         }
         let left = self.store().recovery_codes_left(user).await?;
-        self.write(Deed::new(user, "use_recovery_code").from(address)).await;
+        // Before the session is let in: what was spent for nothing, because this fails, opened no door.
+        self.write(Deed::new(user, "use_recovery_code").from(address)).await?;
         self.post(user, LetterKind::RecoveryCodeUsed { left }).await;
         self.prove(signed).await
     }
@@ -135,14 +139,14 @@ impl SignIn {
         if facts.blocked.is_some() {
             return Ok(CodeTried::Wrong);
         }
-        let (full, line) = self.step_up(signed, WebStep::Full).await?;
+        let steps_up = self.step_up(signed, WebStep::Full);
+        let (full, line) = if signed.is_full() {
+            steps_up.await?
+        } else {
+            let deed = Deed::new(&signed.user, "sign_in").on(super::session::word(signed.realm));
+            self.act(deed.from(signed.session.address), steps_up).await?
+        };
         self.tell(full.realm, SignInResult::Proved, full.session.address, Some(&full.user));
-        if !signed.is_full() {
-            self.write(
-                Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address),
-            )
-            .await;
-        }
         Ok(CodeTried::Right(Box::new(full), line))
     }
 }

@@ -44,6 +44,9 @@ pub fn routes(sign_in: SignIn, realm: WebRealm) -> Router {
     guarded(routes, desk).merge(files())
 }
 
+/// SVG is text: it says in which characters it is written.
+const PICTURE: &str = "image/svg+xml; charset=utf-8";
+
 /// The style sheet, the script and the mark: the same for everybody, so that they may be kept for an hour.
 fn files() -> Router {
     let file = |kind: &'static str, text: &'static str| {
@@ -53,12 +56,12 @@ fn files() -> Router {
     Router::new()
         .route("/house.css", file("text/css; charset=utf-8", include_str!("../web/assets/house.css")))
         .route("/house.js", file("text/javascript; charset=utf-8", include_str!("../web/assets/house.js")))
-        .route("/house.svg", file("image/svg+xml", include_str!("../web/assets/house.svg")))
-        .route("/picture/phone.svg", file("image/svg+xml", include_str!("../web/assets/picture/phone.svg")))
-        .route("/picture/qr.svg", file("image/svg+xml", include_str!("../web/assets/picture/qr.svg")))
-        .route("/picture/key.svg", file("image/svg+xml", include_str!("../web/assets/picture/key.svg")))
-        .route("/picture/codes.svg", file("image/svg+xml", include_str!("../web/assets/picture/codes.svg")))
-        .route("/picture/pin.svg", file("image/svg+xml", include_str!("../web/assets/picture/pin.svg")))
+        .route("/house.svg", file(PICTURE, include_str!("../web/assets/house.svg")))
+        .route("/picture/phone.svg", file(PICTURE, include_str!("../web/assets/picture/phone.svg")))
+        .route("/picture/qr.svg", file(PICTURE, include_str!("../web/assets/picture/qr.svg")))
+        .route("/picture/key.svg", file(PICTURE, include_str!("../web/assets/picture/key.svg")))
+        .route("/picture/codes.svg", file(PICTURE, include_str!("../web/assets/picture/codes.svg")))
+        .route("/picture/pin.svg", file(PICTURE, include_str!("../web/assets/picture/pin.svg")))
 }
 
 #[derive(Template)]

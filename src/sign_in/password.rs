@@ -55,7 +55,7 @@ impl SignIn {
         let began = self.clock().tick();
         let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
         match self.first_door(&typed).await {
-            Ok(Some(user)) => {
+            Ok(Door::Open(user)) => {
                 let from = From {
                     address: typed.address,
                     agent: agent_of(typed.headers),
@@ -65,8 +65,8 @@ impl SignIn {
                 self.tell(typed.realm, SignInResult::Password, typed.address, Some(&user));
                 Ok(PasswordTried::Right(Box::new(signed), line))
             }
-            Ok(None) => {
-                self.tell(typed.realm, SignInResult::Refused, typed.address, None);
+            Ok(Door::Shut { result, who }) => {
+                self.tell_as(typed.realm, result, typed.address, who.as_deref());
                 self.let_pass(began).await;
                 Ok(PasswordTried::Refused)
             }
@@ -78,16 +78,20 @@ impl SignIn {
         }
     }
 
-    /// Who it is, if everything is in order; `None` for whatever is not.
-    async fn first_door(&self, typed: &Typed<'_>) -> Result<Option<ResolvedUser>, Away> {
+    /// Who it is, if everything is in order.
+    async fn first_door(&self, typed: &Typed<'_>) -> Result<Door, Away> {
         let config = self.config();
         let place = Realm::of(&config, typed.realm)?;
         let named = typed.name.trim();
         let name = UserName::parse(named.as_bytes(), &config.policy.realms).ok();
         let sound = !typed.password.is_empty() && typed.password.len() <= PASSWORD_OCTETS_MAX; // rules A3
         let person = name.filter(|name| name.kind() == NameKind::Person && named.len() <= NAME_OCTETS_MAX && sound);
-        let Some(name) = person else { return Ok(None) };
-        let Some(taken) = self.take(typed.address, &name.claimed()).await? else { return Ok(None) };
+        let Some(name) = person else { return Ok(Door::Shut { result: SignInResult::Refused, who: None }) };
+        let taken = self.take(typed.address, &name.claimed()).await?;
+        let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()) });
+        if !taken.is_free {
+            return shut(SignInResult::Throttled);
+        }
         let deadline = self.clock().tick().plus(PRIMARY_WITHIN);
         let request = PrimaryRequest {
             user_octets: named.as_bytes().into(),
@@ -102,11 +106,13 @@ impl SignIn {
         match primary.ask(request).await {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
-                self.known(typed, user).await
+                match self.known(typed, user).await? {
+                    Some(user) => Ok(Door::Open(user)),
+                    None => shut(SignInResult::Refused),
+                }
             }
-            PrimaryAnswer::Reject { .. } => Ok(None),
             // A browser has no way to carry on a conversation of the primary.
-            PrimaryAnswer::Challenge { .. } => Ok(None),
+            PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
             PrimaryAnswer::Unavailable(away) => {
                 self.give_back(&taken);
                 Err(Away { why: away.why })
@@ -119,7 +125,7 @@ impl SignIn {
         let at = self.moment().wall;
         let facts = self.store().user_facts(&user, None, at, &self.limits()).await?;
         if facts.blocked.is_some() {
-            self.write(Deed::new(&user, "sign_in_refused").because("blocked").from(typed.address)).await;
+            self.note(Deed::new(&user, "sign_in_refused").because("blocked").from(typed.address)).await;
             return Ok(None);
         }
         if !facts.known {
@@ -134,21 +140,18 @@ impl SignIn {
         Ok(Some(user))
     }
 
-    /// A place for one try; `None` if there is none. From where the user got in before, strangers' tries at the name don't count.
-    async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Option<Taken>, Away> {
+    /// A place for one try, if there is one. From where the user got in before, strangers' tries at the name don't count.
+    async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Taken, Away> {
         let (at, network) = (self.moment(), network_of(address));
         let station = Station::new(address.to_string().as_bytes());
         let facts = self.store().user_facts(user, Some(&station), at.wall, &self.limits()).await?;
-        let taken = Taken { network, user: user.clone(), by_name: !facts.station_known };
-        let inner = &self.0;
-        if !inner.addresses.take(network, at.tick) {
-            return Ok(None);
-        }
-        if !inner.pairs.take((network, user), at.tick) {
-            return Ok(None);
-        }
-        let free = !taken.by_name || inner.names.take(user, at.tick);
-        Ok(free.then_some(taken))
+        // Rules F2: people type passwords where names belong.
+        let who = if facts.known { user.as_str().to_owned() } else { self.store().unknown_name(user.as_str()) };
+        let (by_name, inner) = (!facts.station_known, &self.0);
+        let is_free = inner.addresses.take(network, at.tick)
+            && inner.pairs.take((network, user), at.tick)
+            && (!by_name || inner.names.take(user, at.tick));
+        Ok(Taken { network, user: user.clone(), by_name, who, is_free })
     }
 
     fn give_back(&self, taken: &Taken) {
@@ -170,6 +173,16 @@ struct Taken {
     network: IpAddr,
     user: ResolvedUser,
     by_name: bool,
+    /// As logs may show it.
+    who: String,
+    /// There was a place; else nothing may be looked at.
+    is_free: bool,
+}
+
+/// What the first door came to. A reader is told no more than that it is shut.
+enum Door {
+    Open(ResolvedUser),
+    Shut { result: SignInResult, who: Option<String> },
 }
 
 /// Whoever has an IPv6 address has the whole /64.

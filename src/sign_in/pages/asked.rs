@@ -13,8 +13,10 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Router};
 
 use super::{Desk, Shown};
+use crate::enrolment::EnrolmentError;
 use crate::sign_in::Away;
 use crate::store::StoreError;
+use crate::telemetry::PageDenial;
 use crate::web::ClientAddress;
 
 /// A request's own facts.
@@ -96,6 +98,21 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<EnrolmentError> for Problem {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Store(error) => error.into(),
+            error @ (EnrolmentError::Seed(_)
+            | EnrolmentError::Digits(_)
+            | EnrolmentError::Period(_)
+            | EnrolmentError::NoRandomness
+            | EnrolmentError::BringsNoKey(_)
+            | EnrolmentError::Address(_)
+            | EnrolmentError::ServerKey) => Self::Away(Away::of(&error.to_string())),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match &self {
@@ -129,8 +146,17 @@ pub fn guarded(routes: Router, desk: Desk) -> Router {
 }
 
 async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Arc<Problem>>().cloned() else { return response };
+    let denial = match *problem {
+        Problem::Forged => Some(PageDenial::Forged),
+        Problem::NotAllowed => Some(PageDenial::SwitchedOff),
+        Problem::SignIn | Problem::Second(_) | Problem::Missing | Problem::Away(_) => None,
+    };
+    if let Some(why) = denial {
+        desk.sign_in.tell_denied(desk.realm, why, &path, &asked).await;
+    }
     let page = desk.plain(&asked);
     let (title, text) = match *problem {
         Problem::Forged => (page.t("portal-problem-old"), page.t("portal-problem-old-text")),
