@@ -9,10 +9,10 @@ use axum::routing::get;
 use login::{DeviceId, TokenId};
 
 use super::room::{Far, Guest, Portal};
-use super::words;
+use super::{tokens, words};
 use crate::mail::{LetterKind, Method};
 use crate::sign_in::{Asked, Deed, Fields, Problem, Shown};
-use crate::store::{DeviceState, Token};
+use crate::store::DeviceState;
 
 pub(super) fn routes() -> Router<Portal> {
     Router::new()
@@ -131,8 +131,7 @@ async fn phone(portal: &Portal, guest: &Guest, page: &Shown, id: &str) -> Result
 }
 
 async fn token(portal: &Portal, guest: &Guest, page: &Shown, id: &str) -> Result<Thing, Problem> {
-    let tokens = portal.store().list_tokens(guest.user()).await?;
-    let token: Token = tokens.into_iter().find(|token| *token.id.0 == *id).ok_or(Problem::Missing)?;
+    let token = tokens::token(portal, guest, id).await?;
     Ok(Thing {
         name: words::name_of_token(page, &token),
         label: token.label.as_deref().unwrap_or_default().to_owned(),

@@ -15,6 +15,8 @@ use super::{Away, SignIn, random};
 use crate::engine::Clock;
 use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
+use crate::factor::pin::{self, PinOutcome, TypedPin};
+use crate::hashing::Hasher;
 use crate::mail::LetterKind;
 use crate::store::{CommittedGuess, GuessCommit, GuessOutcome, WebStep};
 use crate::telemetry::SignInResult;
@@ -92,6 +94,17 @@ impl SignIn {
     /// The store could not say.
     pub async fn use_up(&self, signed: &Signed, code: &Secret, address: IpAddr) -> Result<(), Away> {
         self.spend(signed, code, &Station::new(address.to_string().as_bytes())).await.map(drop)
+    }
+
+    /// Tries the PIN that somebody has, before it is changed. It counts as one that is typed on a phone does.
+    ///
+    /// # Errors
+    /// The store, or too many PINs are being checked: nothing is told.
+    pub async fn old_pin(&self, signed: &Signed, hasher: &Hasher, typed: &Secret) -> Result<PinOutcome, Away> {
+        let (guess_id, user, at) = (random()?, &signed.user, self.moment().wall);
+        let typed = TypedPin { guess_id, user, pin: typed, tries: self.config().push.pin.tries, at };
+        let outcome = pin::check(self.store().as_ref(), hasher, &typed, &Settles(self.clock())).await;
+        outcome.map_err(|away| Away { why: away.why })
     }
 
     async fn recovery(

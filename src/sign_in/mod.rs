@@ -38,8 +38,10 @@ pub use anchor::{Anchored, FirstWays};
 pub use factor::CodeTried;
 pub use forms::Forged;
 pub use notes::Deed;
-pub use pages::{Asked, Desk, Fields, Problem, Shown, guarded, local_path, prompt_of, routes, sent_on, word_of};
-pub use password::PasswordTried;
+pub use pages::{
+    Asked, Desk, Fields, Problem, Shown, cleared, guarded, local_path, prompt_of, routes, sent_on, word_of,
+};
+pub use password::{OldPassword, PasswordTried};
 pub use ring::{Rang, RingStands};
 pub use session::{Cookie, Signed, Visit, handle_of};
 

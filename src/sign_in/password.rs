@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use login::limits::reject_delay;
 use login::name::NameKind;
-use login::{PrimaryAnswer, ResolvedUser, Station, Tick, UserName};
+use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
@@ -33,6 +33,15 @@ pub enum PasswordTried {
     Right(Box<Signed>, HeaderValue),
     /// Whatever it is that keeps them out.
     Refused,
+}
+
+/// What the old password came to, where somebody changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldPassword {
+    /// It is theirs.
+    Right,
+    /// It is not; or there were too many tries, and it was not looked at.
+    Wrong,
 }
 
 /// What was typed, and by whom.
@@ -78,6 +87,59 @@ impl SignIn {
         }
     }
 
+    /// Whether this is the password that its user has now, at the portal's primary. Tries count where those of the sign-in do.
+    ///
+    /// # Errors
+    /// The primary or the store can't be asked now.
+    pub async fn old_password(&self, signed: &Signed, old: &Secret, address: IpAddr) -> Result<OldPassword, Away> {
+        let (began, config) = (self.clock().tick(), self.config());
+        let primary = Realm::of(&config, signed.realm)?.primary;
+        let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
+        let taken = self.take(address, &signed.user).await?;
+        let sound = !old.is_empty() && old.len() <= PASSWORD_OCTETS_MAX; // rules A3
+        let answer = if taken.is_free && sound {
+            Some(self.ask(&primary, signed.user.as_str(), &signed.user, old).await?)
+        } else {
+            None
+        };
+        match answer {
+            Some(PrimaryAnswer::Accept { user, .. }) if user == signed.user => {
+                self.give_back(&taken);
+                return Ok(OldPassword::Right);
+            }
+            Some(PrimaryAnswer::Unavailable(away)) => {
+                self.give_back(&taken);
+                return Err(Away { why: away.why });
+            }
+            Some(PrimaryAnswer::Accept { .. } | PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. })
+            | None => {}
+        }
+        let result = if taken.is_free { SignInResult::Refused } else { SignInResult::Throttled };
+        self.tell(signed.realm, result, address, Some(&signed.user));
+        self.let_pass(began).await;
+        Ok(OldPassword::Wrong)
+    }
+
+    async fn ask(
+        &self,
+        primary: &PrimaryName,
+        typed: &str,
+        claimed: &ResolvedUser,
+        password: &Secret,
+    ) -> Result<PrimaryAnswer, Away> {
+        let request = PrimaryRequest {
+            user_octets: typed.as_bytes().into(),
+            claimed: claimed.clone(),
+            password: password.clone(),
+            forwarded: Forwarded::default(),
+            upstream: None,
+            deadline: self.clock().tick().plus(PRIMARY_WITHIN),
+        };
+        let server = self.engine().law().primaries.get(primary).cloned();
+        let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
+        Ok(server.ask(request).await)
+    }
+
     /// Who it is, if everything is in order.
     async fn first_door(&self, typed: &Typed<'_>) -> Result<Door, Away> {
         let config = self.config();
@@ -92,18 +154,7 @@ impl SignIn {
         if !taken.is_free {
             return shut(SignInResult::Throttled);
         }
-        let deadline = self.clock().tick().plus(PRIMARY_WITHIN);
-        let request = PrimaryRequest {
-            user_octets: named.as_bytes().into(),
-            claimed: name.claimed(),
-            password: typed.password.clone(),
-            forwarded: Forwarded::default(),
-            upstream: None,
-            deadline,
-        };
-        let primary = self.engine().law().primaries.get(&place.primary).cloned();
-        let primary = primary.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        match primary.ask(request).await {
+        match self.ask(&place.primary, named, &name.claimed(), typed.password).await? {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
                 match self.known(typed, user).await? {

@@ -156,7 +156,7 @@ impl SignIn {
     pub async fn sign_out_everywhere(&self, signed: &Signed, address: IpAddr) -> Result<HeaderValue, Away> {
         self.write(Deed::new(&signed.user, "end_sessions").from(address)).await?;
         self.store().close_web_sessions(&signed.user, None).await?;
-        self.cookie_line(signed.realm, "", "; Max-Age=0")
+        self.forget_cookie(signed)
     }
 
     /// Ends the session, and tells the browser so.
@@ -165,6 +165,14 @@ impl SignIn {
     /// The store: the session goes on.
     pub async fn sign_out(&self, signed: &Signed) -> Result<HeaderValue, Away> {
         self.store().close_web_session(&signed.id()).await?;
+        self.forget_cookie(signed)
+    }
+
+    /// Tells the browser that its session is over.
+    ///
+    /// # Errors
+    /// The pages are not configured any more.
+    pub fn forget_cookie(&self, signed: &Signed) -> Result<HeaderValue, Away> {
         self.cookie_line(signed.realm, "", "; Max-Age=0")
     }
 

@@ -24,6 +24,8 @@ use crate::web::ClientAddress;
 pub struct Asked {
     /// Its headers.
     pub headers: HeaderMap,
+    /// What stands behind the `?` of its address.
+    pub query: String,
     /// Whose it is: nobody can choose it but a named proxy (rules F3).
     pub address: IpAddr,
 }
@@ -35,7 +37,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         let address = Extension::<ClientAddress>::from_request_parts(parts, state).await;
         let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let address = address.map_or(nobody, |Extension(ClientAddress(address))| address);
-        Ok(Self { headers: parts.headers.clone(), address })
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        Ok(Self { headers: parts.headers.clone(), query, address })
     }
 }
 
