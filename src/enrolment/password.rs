@@ -16,8 +16,9 @@ pub const PASSWORD_OCTETS_MAX: usize = 128;
 const COMMON: &str = include_str!("common_passwords.txt");
 /// Shorter parts of a name are in many words by chance.
 const PART_CHARS_MIN: usize = 3;
-/// Beside the name so much must be there that is not the name.
-const BESIDE_CHARS_MIN: usize = 5;
+/// Beside the name so much must be there that is not the name: a word, or as much as a whole password of anything. A year and an
+/// exclamation mark are neither.
+const BESIDE_LETTERS_MIN: usize = 4;
 
 /// Why a password is refused; each says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +58,10 @@ pub fn password_allowed_for(password: &Secret, user: &ResolvedUser, account: &st
     if is_common(&small) || is_common(bare) || has_one_mark(&small) {
         return Err(WeakPassword::Common);
     }
-    let is_left = beside(&small, [user.as_str(), account]) >= BESIDE_CHARS_MIN;
-    if is_left { Ok(()) } else { Err(WeakPassword::InName) }
+    let left = beside(&small, [user.as_str(), account]);
+    let letters = left.chars().filter(|mark| mark.is_alphabetic()).count();
+    let is_more = letters >= BESIDE_LETTERS_MIN || left.chars().count() >= PASSWORD_CHARS_MIN;
+    if is_more { Ok(()) } else { Err(WeakPassword::InName) }
 }
 
 fn is_common(small: &str) -> bool {
@@ -72,8 +75,8 @@ fn has_one_mark(small: &str) -> bool {
     marks.all(|mark| Some(mark) == first)
 }
 
-/// Characters that are left without the parts of those names.
-fn beside(small: &str, names: [&str; 2]) -> usize {
+/// What is left without the parts of those names.
+fn beside(small: &str, names: [&str; 2]) -> zeroize::Zeroizing<String> {
     let names = names.map(str::to_lowercase);
     let mut parts: Vec<&str> = names
         .iter()
@@ -82,7 +85,7 @@ fn beside(small: &str, names: [&str; 2]) -> usize {
         .collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     let without = |text: zeroize::Zeroizing<String>, part: &str| zeroize::Zeroizing::new(text.replace(part, ""));
-    parts.into_iter().fold(zeroize::Zeroizing::new(small.to_owned()), without).chars().count()
+    parts.into_iter().fold(zeroize::Zeroizing::new(small.to_owned()), without)
 }
 
 #[cfg(test)]
@@ -115,9 +118,16 @@ mod tests {
 
     #[test]
     fn the_names_of_the_user_and_the_site_are_no_passwords() {
-        for name in
-            ["alice.liddell", "Alice2026", "liddell!!", "wonderland1", "ExampleCorp", "example-corp", "alicealice99"]
-        {
+        for name in [
+            "alice.liddell",
+            "Alice2026",
+            "alice-2026!",
+            "liddell!!",
+            "wonderland1",
+            "ExampleCorp",
+            "example-corp",
+            "alicealice99",
+        ] {
             assert_eq!(tried(name), Err(WeakPassword::InName), "{name}");
         }
         assert_eq!(tried("pw of alice"), Ok(()), "the name may be in it, if that is not all");

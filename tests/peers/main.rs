@@ -21,6 +21,7 @@ mod phone_page;
 mod phones;
 mod portal;
 mod portal_browser;
+mod portal_doors;
 mod races;
 mod refusals;
 mod stance;

@@ -34,6 +34,7 @@ portal-code-wrong = Dieser Code hat nicht funktioniert. Warten Sie auf einen neu
 portal-default = Zuerst gefragt
 portal-default-label = Bei einer Anmeldung fragen nach
 portal-default-none = was die Firma vorsieht
+portal-desk-does = Was Sie hier nicht finden, macht der Helpdesk für Sie:
 portal-done-method-added = Es wurde hinzugefügt. Sie können es ab jetzt benutzen.
 portal-done-method-removed = Es wurde entfernt. Damit kommt niemand mehr hinein.
 portal-done-pin-set = Ihre PIN ist gesetzt.

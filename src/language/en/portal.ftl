@@ -34,6 +34,7 @@ portal-code-wrong = This code did not work. Wait for a new one and try again.
 portal-default = Asked for first
 portal-default-label = At a login, ask me for
 portal-default-none = what the site prefers
+portal-desk-does = What you don’t find here, your service desk does for you:
 portal-done-method-added = It was added. You can use it from now on.
 portal-done-method-removed = It was removed. It opens nothing any more.
 portal-done-pin-set = Your PIN is set.

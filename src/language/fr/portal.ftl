@@ -34,6 +34,7 @@ portal-code-wrong = Ce code n’a pas fonctionné. Attendez-en un nouveau et ré
 portal-default = Demandé en premier
 portal-default-label = À la connexion, me demander
 portal-default-none = ce que le site préfère
+portal-desk-does = Ce que vous ne trouvez pas ici, le service d’assistance le fait pour vous :
 portal-done-method-added = C’est ajouté. Vous pouvez l’utiliser dès maintenant.
 portal-done-method-removed = C’est supprimé. Cela n’ouvre plus rien.
 portal-done-pin-set = Votre code PIN est défini.

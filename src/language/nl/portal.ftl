@@ -34,6 +34,7 @@ portal-code-wrong = Deze code werkte niet. Wacht op een nieuwe en probeer het op
 portal-default = Eerst gevraagd
 portal-default-label = Vraag mij bij een aanmelding om
 portal-default-none = wat de organisatie kiest
+portal-desk-does = Wat u hier niet vindt, doet de servicedesk voor u:
 portal-done-method-added = Het is toegevoegd. U kunt het vanaf nu gebruiken.
 portal-done-method-removed = Het is verwijderd. Het opent niets meer.
 portal-done-pin-set = Uw pincode is ingesteld.

@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Router};
 
-use super::{Desk, Shown};
+use super::{Desk, Shown, local_path};
 use crate::enrolment::EnrolmentError;
 use crate::sign_in::Away;
 use crate::store::StoreError;
@@ -121,7 +121,11 @@ impl IntoResponse for Problem {
         let status = match &self {
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
             Self::Second(then) if then.is_empty() => return Redirect::to("/sign-in/second").into_response(),
-            Self::Second(then) => return Redirect::to(&format!("/sign-in/second?then={then}")).into_response(),
+            // What stands in a path was decoded: only a path of ours goes into a header (no header injection, no open redirect).
+            Self::Second(then) => {
+                let then = local_path(then);
+                return Redirect::to(&format!("/sign-in/second?then={then}")).into_response();
+            }
             Self::Forged | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,
             Self::Away(away) => {

@@ -136,7 +136,9 @@ impl Happening for SignInTried<'_> {
             | SignInResult::WrongCode
             | SignInResult::CodesOff
             | SignInResult::WrongActivation => {
-                let Some(more) = telemetry.gate("sign-in", &from).admit(telemetry.now()) else { return };
+                let Some(more) = telemetry.gate("sign-in", &format!("{from} {result}")).admit(telemetry.now()) else {
+                    return;
+                };
                 let more = and_more(more);
                 tracing::info!(target: SENTENCE, pages, from, user, result, "{pages}: a sign-in of {user} from {from} is refused ({result}){more}");
             }
@@ -195,7 +197,9 @@ impl Happening for PageDenied<'_> {
         let (pages, reason) = (self.pages, self.why.as_str());
         telemetry.registrar().counter(MetricName::PagesDenied, &[("pages", pages), ("reason", reason)]).increment(1);
         let from = self.from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_string());
-        let Some(more) = telemetry.gate("page-denied", &from).admit(telemetry.now()) else { return };
+        let Some(more) = telemetry.gate("page-denied", &format!("{from} {reason}")).admit(telemetry.now()) else {
+            return;
+        };
         let path = wire::log_safe(&self.path.as_bytes()[..self.path.floor_char_boundary(PATH_OCTETS_MAX)]);
         let user = wire::log_safe(self.user.unwrap_or("somebody").as_bytes());
         let more = and_more(more);
