@@ -70,7 +70,7 @@ pub struct WebPushSettings {
     pub hosts: Vec<String>,
     /// They may live inside, and on a port of their own: push services of the site's own, or of tests.
     pub allow_private: bool,
-    /// The certificates (PEM) that theirs must chain to; `None`: those that the system trusts.
+    /// `webpush_ca`: certificates (PEM) that theirs may chain to, beside those that the system trusts.
     pub ca: Option<Vec<u8>>,
 }
 
@@ -105,7 +105,7 @@ pub enum WebPushMistake {
     #[error("[method.push] webpush_hosts is empty; take it out to use those of today's browsers")]
     NoHosts,
     /// Not certificates.
-    #[error("[method.push] ca: not a file of PEM certificates ({0})")]
+    #[error("[method.push] webpush_ca: not a file of PEM certificates ({0})")]
     Ca(String),
     /// The TLS library refuses.
     #[error("Web Push: TLS can't be set up ({0}); are the system's certificates installed (package ca-certificates)?")]
@@ -292,7 +292,7 @@ impl fmt::Debug for WebPush {
 fn client(settings: &WebPushSettings, hosts: &Hosts) -> Result<Client, WebPushMistake> {
     let builder = outbound::builder(hosts.reach(), REQUEST_WITHIN).https_only(true);
     let builder = match &settings.ca {
-        Some(pem) => builder.tls_certs_only(outbound::certificates(pem).map_err(WebPushMistake::Ca)?),
+        Some(pem) => builder.tls_certs_merge(outbound::certificates(pem).map_err(WebPushMistake::Ca)?),
         None => builder,
     };
     builder.build().map_err(|error| WebPushMistake::Tls(innermost(&error)))
