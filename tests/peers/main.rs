@@ -27,3 +27,4 @@ mod refusals;
 mod stance;
 mod store_app;
 mod web_push;
+mod web_push_logins;
