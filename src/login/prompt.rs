@@ -181,7 +181,11 @@ pub enum PromptStatus {
         /// When.
         at: Wall,
     },
-    /// Denied, reported, withdrawn, expired, or released: nothing revives it (A8).
+    /// A device said no: that ends the session of whoever waits for it (A8).
+    Denied,
+    /// A device said that it wasn't its owner: the same.
+    Reported,
+    /// Withdrawn, expired, or released: nothing revives it (A8).
     Ended,
 }
 

@@ -17,7 +17,7 @@ use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, RuleName, Station};
 use crate::policy::Join;
-use crate::prompt::{DeviceId, Number, PhoneAnswer, PromptClose, PromptId};
+use crate::prompt::{DeviceId, Number, PhoneAnswer, PromptClose, PromptId, PromptStatus};
 use crate::record::{LoginId, Reason};
 
 /// Different credentials that one L may try at the same time; more are refused without effect (G1).
@@ -214,6 +214,7 @@ impl Session {
                     self.lose_prompt(Reason::Unanswered, cx);
                 }
             }
+            Event::Crossed { prompt, status } => self.crossed(prompt, status, cx),
             Event::Woke => self.wake(cx),
             Event::Drained => self.drain(cx),
         }
@@ -323,6 +324,23 @@ impl Session {
             PhoneAnswer::Deny | PhoneAnswer::Fraud if mutant::is(Mutant::DenialRevived) => {}
             PhoneAnswer::Deny => self.end_prompt(Reason::Denied, cx),
             PhoneAnswer::Fraud => self.end_prompt(Reason::Fraud, cx),
+        }
+    }
+
+    /// What crossed with a joining is not lost: a no ends the session whatever codes the joiner has (A8).
+    fn crossed(&mut self, prompt: PromptId, status: PromptStatus, cx: &mut Context<'_>) {
+        if self.prompt.as_ref().is_none_or(|open| open.id != prompt) {
+            return;
+        }
+        match status {
+            PromptStatus::Pending => {}
+            // Rules F8: which number came with it is not told here, and a yes without one would stand in the way of the
+            // phone's own, which is on its way.
+            PromptStatus::Approved { .. } if self.logins.iter().any(Login::expects_number) => {}
+            PromptStatus::Approved { device, .. } => self.said_yes(device, None, cx),
+            PromptStatus::Denied => self.end_prompt(Reason::Denied, cx),
+            PromptStatus::Reported => self.end_prompt(Reason::Fraud, cx),
+            PromptStatus::Ended => self.lose_prompt(Reason::Unanswered, cx),
         }
     }
 

@@ -638,6 +638,11 @@ impl Login {
         self.stage.inside_at_prompt().is_some_and(|inside| inside.is_meant(number))
     }
 
+    /// A yes to this login brings a number (F8).
+    pub(crate) fn expects_number(&self) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.asks.number.expects().is_some())
+    }
+
     /// A challenge beside the prompt is out, so an approval waits for its answer (B5).
     pub(crate) fn awaits_answer(&self) -> bool {
         matches!(self.stage, Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. })

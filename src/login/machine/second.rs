@@ -385,7 +385,8 @@ impl Case {
             PromptStatus::Pending => None,
             // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
             PromptStatus::Approved { device, .. } => Some(Approval { device, at: step.now(), number: None }),
-            PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
+            PromptStatus::Reported => return self.reject(Refusal::because(Reason::Fraud), step),
+            PromptStatus::Denied | PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
         };
         let known = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_some());
         if !known {

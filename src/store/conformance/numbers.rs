@@ -73,7 +73,7 @@ pub(crate) async fn one_wrong_number_denies_and_counts(site: &impl Site) {
     let (store, phone, other) = alice_with_pages(site).await;
     claims(&store, shown(1, 1, 42, NOW), NOW).await;
     assert_eq!(chooses(&store, &phone, Some(24), after(1)).await, Answered::WrongNumber);
-    assert_eq!(status(&store, after(1)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, after(1)).await, PromptStatus::Denied);
     for device in [&phone, &other] {
         assert_eq!(chooses(&store, device, Some(42), after(2)).await, Answered::Stands(PhoneAnswer::Deny));
     }
@@ -185,7 +185,7 @@ pub(crate) async fn the_third_wrong_number_denies(site: &impl Site) {
     assert_eq!(types(&site.open(), 1, 3, after(1)).await, TypedNumber::Denied);
     assert_eq!(types(&store, 1, 3, after(1)).await, TypedNumber::Denied);
     assert_eq!(types(&store, 123_456, 4, after(1)).await, TypedNumber::NotAsked);
-    assert_eq!(status(&store, after(1)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, after(1)).await, PromptStatus::Denied);
     assert!(matches!(claims(&store, claim(2, 2, after(2)), after(2)).await, Claim::Quiet { .. }), "it counts (D2)");
 }
 
@@ -229,7 +229,7 @@ pub(crate) async fn the_apps_done_is_no_denial_and_any_other_is(site: &impl Site
     let (store, phone, _) = begin(&sites[3]).await;
     types(&store, 123_456, 1, after(1)).await;
     assert_eq!(says(&store, &phone, Fraud, after(2)).await, Answered::Taken);
-    assert_eq!(status(&store, after(2)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, after(2)).await, PromptStatus::Reported);
 }
 
 pub(crate) async fn digits_of_a_removed_phone_approve_nothing(site: &impl Site) {

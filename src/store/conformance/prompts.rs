@@ -155,7 +155,7 @@ pub(crate) async fn a_denial_wins_over_an_approval(site: &impl Site) {
     claims(&store, claim(1, 1, NOW), NOW).await;
     says(&store, &device, 1, PhoneAnswer::Approve, after(1)).await;
     assert_eq!(says(&store, &tablet, 1, PhoneAnswer::Deny, after(2)).await, Answered::Taken);
-    assert_eq!(status(&store, 1, after(2)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, 1, after(2)).await, PromptStatus::Denied);
 }
 
 pub(crate) async fn nothing_revives_a_denial(site: &impl Site) {
@@ -163,7 +163,7 @@ pub(crate) async fn nothing_revives_a_denial(site: &impl Site) {
     claims(&store, claim(1, 1, NOW), NOW).await;
     says(&store, &device, 1, PhoneAnswer::Deny, after(1)).await;
     assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(2)).await, Answered::Stands(PhoneAnswer::Deny));
-    assert_eq!(store.extend_prompt(prompt_id(1), after(90), after(2)).await.unwrap(), PromptStatus::Ended);
+    assert_eq!(store.extend_prompt(prompt_id(1), after(90), after(2)).await.unwrap(), PromptStatus::Denied);
     store.close_prompt(prompt_id(1), PromptClose::Withdrawn, after(2), &limits()).await.unwrap();
     assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(3)).await, Answered::Stands(PhoneAnswer::Deny));
 }

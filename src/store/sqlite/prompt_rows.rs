@@ -80,12 +80,11 @@ impl PromptRow {
             PromptState::Approved => {
                 Ok(PromptStatus::Approved { device: self.approved_by(tx, owner)?, at: self.answered_at })
             }
-            PromptState::Pending
-            | PromptState::Denied
-            | PromptState::Fraud
-            | PromptState::Unanswered
-            | PromptState::Withdrawn
-            | PromptState::Released => Ok(PromptStatus::Ended),
+            PromptState::Denied => Ok(PromptStatus::Denied),
+            PromptState::Fraud => Ok(PromptStatus::Reported),
+            PromptState::Pending | PromptState::Unanswered | PromptState::Withdrawn | PromptState::Released => {
+                Ok(PromptStatus::Ended)
+            }
         }
     }
 
