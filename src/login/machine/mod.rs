@@ -619,7 +619,7 @@ impl Login {
 
     /// Its screen shows a number, or was chosen by it just now: who asks again is shown one of its own (F8).
     pub(crate) fn shows_number(&self) -> bool {
-        self.stage.inside_at_prompt().or(self.chosen()).is_some_and(|inside| inside.asks.number.is_shown())
+        self.stage.inside_at_prompt().or(self.chosen()).is_some_and(|inside| inside.asks.number.shown().is_some())
     }
 
     /// It is being let in by a phone.

@@ -460,7 +460,7 @@ impl Case {
     pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
         let Some((prompt, device)) = self.approval(&inside, step) else { return Stage::AwaitingPhone { inside } };
         self.factor = RecordedFactor::Method(Method::Push);
-        let means = Means::Prompt { prompt, device };
+        let means = Means::Prompt { prompt, device, number: inside.asks.number.shown() };
         let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));
         self.release(inside, second, step)
     }

@@ -65,8 +65,15 @@ pub(crate) async fn a_yes_brings_the_number_that_is_shown(site: &impl Site) {
     assert_eq!(status(&store, NOW).await, PromptStatus::Pending);
     assert_eq!(chooses(&store, &phone, Some(42), after(1)).await, Answered::Taken);
     assert_eq!(chooses(&site.open(), &phone, Some(42), after(2)).await, Answered::Stands(PhoneAnswer::Approve));
-    let means = login::Means::Prompt { prompt: prompt_id(1), device: phone };
-    assert_eq!(store.release(check(means), accepted(1), after(3)).await.unwrap(), ReleaseOutcome::Granted);
+    // It is a yes to the screen that shows it, whatever else a release says.
+    let release = async |login, number: Option<u32>| {
+        let number = number.map(Number);
+        let means = login::Means::Prompt { prompt: prompt_id(1), device: phone.clone(), number };
+        store.release(check(means), accepted(login), after(3)).await.unwrap()
+    };
+    let refused = ReleaseOutcome::Refused("prompt ended".into());
+    assert_eq!((release(1, None).await, release(2, Some(77)).await), (refused.clone(), refused));
+    assert_eq!(release(3, Some(42)).await, ReleaseOutcome::Granted);
 }
 
 pub(crate) async fn one_wrong_number_denies_and_counts(site: &impl Site) {
@@ -171,7 +178,7 @@ pub(crate) async fn typed_digits_are_shown_after_a_confirmation_and_typed_back(s
     assert_eq!(types(&store, 654_321, 2, after(5)).await, TypedNumber::Wrong);
     assert_eq!(types(&store, 123_456, 4, after(5)).await, TypedNumber::NotAsked);
     assert_eq!(store.reveal_number(prompt_id(1), &other, after(5)).await.unwrap(), None);
-    let means = login::Means::Prompt { prompt: prompt_id(1), device: phone };
+    let means = login::Means::Prompt { prompt: prompt_id(1), device: phone, number: None };
     assert_eq!(store.release(check(means), accepted(1), after(6)).await.unwrap(), ReleaseOutcome::Granted);
 }
 

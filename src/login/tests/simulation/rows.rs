@@ -279,13 +279,17 @@ impl Rows {
         if !stands || check.open_prompt.as_ref().is_some_and(refused) {
             return Some("changed");
         }
-        if let Means::Prompt { prompt, device } = &check.means {
+        if let Means::Prompt { prompt, device, number } = &check.means {
             let together = |row: &PromptRow| row.state == PromptState::Released && check.together == Some(row.login);
             let open = |row: &PromptRow| row.state == PromptState::Approved || together(row);
             let approved = self.prompts.get_mut(prompt).filter(|row| open(row));
             let Some(row) = approved else { return Some("prompt ended") };
             if row.device.as_ref() != Some(device) {
                 return Some("another device");
+            }
+            // Rules F8: the number is compared once more, whatever led here.
+            if row.chosen != *number {
+                return Some("another number");
             }
             row.state = PromptState::Released;
             row.log.push(Happened::Released(login));

@@ -3,7 +3,7 @@
 use login::Method::{Push, Totp};
 use login::PhoneAnswer::Approve;
 use login::policy::{NumberWish, Policy};
-use login::{AskerId, ClientName, Reason, ReleaseOutcome};
+use login::{AskerId, ClientName, Means, Reason, ReleaseCheck, ReleaseOutcome};
 
 use crate::house::{House, Told, carol, house};
 
@@ -64,6 +64,17 @@ fn a_client_that_can_show_no_number_asks_for_none_at_the_release() {
     house.phone_says(Approve);
     house.granted();
     assert_eq!(house.told(asks), Told::Accept);
+}
+
+#[test]
+fn a_release_by_a_screen_with_a_number_says_which() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol().at("web"), &[Push]);
+    let number = Some(house.number_of(asks));
+    house.ask(&carol().at("web").to(house.state_of(asks)).typing(""));
+    house.phone_chooses(Approve, number);
+    let said = |check: &ReleaseCheck| matches!(check.means, Means::Prompt { number: said, .. } if said == number);
+    assert!(house.releases() == 1 && house.release_checks().all(said));
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn typed_digits_that_are_the_phones_let_in() {
     house.granted();
     assert_eq!(house.told(types), Told::Accept);
     let (prompt, _) = house.newest_prompt();
-    let means = Means::Prompt { prompt, device: phone() };
+    let means = Means::Prompt { prompt, device: phone(), number: None };
     assert!(house.release_checks().all(|check| check.means == means), "the store looks at the phone that showed them");
 }
 

@@ -39,7 +39,10 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
             codes::c4_split_once_and_never_unsplit(world, *login, &typed, state)
         }
         Effect::Record(record) => doors::f2_one_record(world, record.login),
-        Effect::Release { login, .. } => doors::a8_who_heard_a_no_asks_for_nothing(world, *login),
+        Effect::Release { login, check, .. } => {
+            doors::a8_who_heard_a_no_asks_for_nothing(world, *login)?;
+            numbers::f8_the_chosen_screen_alone_asks_for_its_release(world, *login, check)
+        }
         Effect::ReadUser { .. }
         | Effect::CheckCode { .. }
         | Effect::TypeNumber { .. }

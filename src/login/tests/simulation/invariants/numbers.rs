@@ -3,7 +3,7 @@
 use login::answer::{Answer, Challenge};
 use login::policy::{Join, NumberWish};
 use login::session::Admission;
-use login::{AskerId, LoginId, NumberMatch, PromptClaim, PromptId, StateHash};
+use login::{AskerId, LoginId, Means, NumberMatch, PromptClaim, PromptId, ReleaseCheck, StateHash};
 
 use crate::engine::number_shown;
 use crate::scene::{Law, Person, appliance_of, needs_number, needs_pin, person_of};
@@ -34,6 +34,22 @@ pub(crate) fn f8_the_number_chose(world: &World, asker: AskerId, id: PromptId, r
         return Ok(());
     }
     Err(("F8", format!("{asker:?} was shown no number, and got in by that of another screen")))
+}
+
+/// The store compares the number once more at the release; the machine asks for it by the right one alone (F8).
+pub(crate) fn f8_the_chosen_screen_alone_asks_for_its_release(
+    world: &World,
+    login: LoginId,
+    check: &ReleaseCheck,
+) -> Check {
+    let Means::Prompt { prompt, number, .. } = &check.means else { return Ok(()) };
+    match world.store.current.prompts.get(prompt) {
+        Some(row) if row.chosen != *number => Err((
+            "F8",
+            format!("{login} asks to be let in by {:?}, the phone chose {:?}", digits(*number), digits(row.chosen)),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn digits(number: Option<login::Number>) -> Option<u32> {
