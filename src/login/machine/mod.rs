@@ -606,6 +606,11 @@ impl Login {
         }
     }
 
+    /// It is refused, and the refusal waits its delay.
+    pub(crate) fn is_rejecting(&self) -> bool {
+        matches!(self.stage, Stage::Rejecting { .. })
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.stage, Stage::Gone)
     }
