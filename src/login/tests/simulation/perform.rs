@@ -264,12 +264,12 @@ impl World {
             }
             Effect::ClaimPrompt { login, question, claim } => {
                 let repeated = self.store.current.prompts.contains_key(&claim.prompt);
-                let claimed = self.store.claim(claim, now);
-                if !repeated && matches!(claimed, login::Claim::Claimed { .. }) {
+                let claimed = self.store.claim(claim, now).ok_or(Unavailable::seen("nobody is there to be rung"));
+                if !repeated && matches!(claimed, Ok(login::Claim::Claimed { .. })) {
                     let check = crate::invariants::claimed(self, claim);
                     self.expect(check);
                 }
-                Some((*login, LoginEvent::Claim(*question, Ok(claimed))))
+                Some((*login, LoginEvent::Claim(*question, claimed)))
             }
             Effect::Release { login, question, check, record, .. } => {
                 let repeated = self.store.current.records.contains_key(login);
