@@ -606,6 +606,25 @@ impl Login {
         }
     }
 
+    /// The answer that is repeated at this moment: past its ten seconds there is none, even before anybody woke (B2).
+    pub(crate) fn repeats_at(&self, now: Tick) -> Option<&Answer> {
+        match &self.stage {
+            Stage::Ended { answer, until } => (*until > now).then_some(answer),
+            Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Gone => None,
+        }
+    }
+
     /// It is refused, and the refusal waits its delay.
     pub(crate) fn is_rejecting(&self) -> bool {
         matches!(self.stage, Stage::Rejecting { .. })
