@@ -135,7 +135,7 @@ impl Doors {
     /// Why each login ended as it did, in their order.
     pub(super) async fn reasons(&self) -> Vec<String> {
         let records = crate::harness::vestibule::records(&self.house.site.open_store()).await;
-        records.iter().map(|record| record["reason"].as_str().unwrap_or_default().to_owned()).collect()
+        records.iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect()
     }
 }
 

@@ -110,6 +110,7 @@ async fn the_number_that_the_vpn_shows_opens_it_on_the_phone() {
     let phone = doors.phone_of_alice().await;
     let challenge = doors.logs_in("alice").await.unwrap();
     let number = number_of(&challenge.value("Reply-Message"));
+    // Just Enter: this client leaves an empty password away (RFC 2865 §4.1).
     let login = doors.answers("alice", &challenge, "");
     phone.is_asked().await;
     phone.screen.type_into(&field("The number that your login shows"), &number).await;
@@ -133,6 +134,7 @@ async fn another_number_than_the_vpn_shows_is_a_denial() {
     phone.screen.sees("That was not the number that your login shows").await;
     let answer = login.await.unwrap();
     assert!(answer.received(REJECT), "{answer:?}");
+    assert_eq!(doors.reasons().await, ["denied"]);
     phone.screen.assert_no_errors().await;
 }
 
