@@ -7,7 +7,8 @@ use tokio::task::JoinHandle;
 use wire::Secret;
 
 use crate::harness::at;
-use crate::harness::browser::{Browser, button, heading};
+use crate::harness::browser::{Browser, Setup, button, heading};
+use crate::harness::notifications::Desktop;
 use crate::harness::push_service::{self, PushService};
 use crate::harness::radclient::{Printed, radclient};
 use crate::harness::smtp::{MailServer, Speech};
@@ -60,9 +61,9 @@ impl Doors {
             mail.url(),
         );
         let plan = alone().client(&format!("gives_up_after = \"60s\"\n{client}")).and(&sections).trusting(&pushes.ca);
-        let plan = ["alice", "carol"].iter().fold(plan, |plan, name| {
-            plan.password(name, &password(name)).mail(name, &format!("{name}@example.com"))
-        });
+        let plan = ["alice", "carol"]
+            .iter()
+            .fold(plan, |plan, name| plan.password(name, &password(name)).mail(name, &format!("{name}@example.com")));
         let site = plan.built().await;
         site.write("mail-ca.pem", &mail.ca);
         Self { house: site.start_program().await, portal: format!("http://{portal}"), pushes, mail }
@@ -78,11 +79,15 @@ impl Doors {
 
     /// A browser that can be rung once its page asks to be.
     pub(super) async fn a_phone(&self) -> Phone {
+        self.a_phone_of(Browser::phone()).await
+    }
+
+    async fn a_phone_of(&self, setup: Setup) -> Phone {
         let site = reqwest::get(format!("{}/phone/site.json", self.portal)).await.unwrap().text().await.unwrap();
         let site: Value = serde_json::from_str(&site).unwrap();
         let key = data_encoding::BASE64URL_NOPAD.decode(site["vapid"].as_str().unwrap().as_bytes()).unwrap();
         let ears = self.pushes.subscribe(key.try_into().unwrap());
-        let screen = Browser::phone().start().await;
+        let screen = setup.start().await;
         let script = SUBSCRIBES.replace("SUBSCRIPTION", &ears.as_the_page_tells_it().to_string());
         screen.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
         Phone { screen, ears }
@@ -90,8 +95,16 @@ impl Doors {
 
     /// Alice's phone: begun on the host, which is an admin's act (rules F3), activated, and rung from now on.
     pub(super) async fn phone_of_alice(&self) -> Phone {
+        self.activated(self.a_phone().await).await
+    }
+
+    /// The same, with its notifications on this desktop.
+    pub(super) async fn phone_of_alice_on(&self, desktop: &Desktop) -> Phone {
+        self.activated(self.a_phone_of(Browser::phone().notifying(desktop)).await).await
+    }
+
+    async fn activated(&self, phone: Phone) -> Phone {
         let new = self.does(&["device", "add", "alice", "--channel", "webpush"]).await;
-        let phone = self.a_phone().await;
         phone.screen.go(new["url"].as_str().unwrap()).await;
         phone.screen.click(&button("Activate")).await;
         phone.screen.has(&heading("Nothing to confirm")).await;
@@ -116,7 +129,8 @@ impl Doors {
     }
 
     fn asks(&self, attributes: &str, station: &str) -> JoinHandle<Printed> {
-        let (server, attributes) = (self.house.site.radius, format!("{attributes}, Calling-Station-Id = \"{station}\""));
+        let (server, attributes) =
+            (self.house.site.radius, format!("{attributes}, Calling-Station-Id = \"{station}\""));
         tokio::spawn(async move { radclient(server, "auth", &attributes).await })
     }
 

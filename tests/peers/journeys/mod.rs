@@ -4,6 +4,7 @@
 mod house;
 
 use crate::harness::browser::{Browser, button, css, field, heading, link};
+use crate::harness::notifications::Desktop;
 use crate::harness::{oath, qr};
 
 use house::{Doors, STATION, password};
@@ -77,7 +78,7 @@ async fn a_denial_ends_the_login_and_the_next_one_rings_nobody_for_a_while() {
     phone.screen.has(&heading("Denied")).await;
     let answer = login.await.unwrap();
     assert!(answer.received(REJECT), "{answer:?}");
-    // Past the ten seconds in which a Reject is repeated to the same login (rules B2) this would be rung, but for D2.
+    // From elsewhere it is no repetition of the first (rules B2), and would be rung, but for D2.
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
     assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0), "rules D2: one denied makes quiet");
@@ -168,16 +169,55 @@ async fn it_wasnt_me_ends_the_login_blocks_the_prompts_and_alarms_people_by_mail
     let mut letters: Vec<(String, String)> =
         mail.iter().map(|letter| (letter.to.join(" "), letter.header("Subject").join(" "))).collect();
     letters.sort();
-    assert_eq!(letters, [
-        ("alice@example.com".to_owned(), "You reported a login at Example Corp".to_owned()),
-        ("soc@example.com".to_owned(), "Fraud reported at Example Corp".to_owned()),
-    ]);
+    assert_eq!(
+        letters,
+        [
+            ("alice@example.com".to_owned(), "You reported a login at Example Corp".to_owned()),
+            ("soc@example.com".to_owned(), "Fraud reported at Example Corp".to_owned()),
+        ]
+    );
     doors.house.child.says("fraud").await;
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
     assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0));
     let shown = doors.does(&["user", "show", "alice"]).await;
     assert!(shown.to_string().contains("fraud"), "{shown}");
+    phone.screen.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_whose_page_is_closed_is_rung_and_a_click_on_its_notification_opens_the_login() {
+    let (doors, desktop) = (Doors::open().await, Desktop::start());
+    let phone = doors.phone_of_alice_on(&desktop).await;
+    phone.screen.has_worker().await;
+    // Nothing of the page is left but its service worker.
+    let (page, elsewhere) = (phone.screen.tab().await, phone.screen.open_tab().await);
+    phone.screen.turn_to(&page).await;
+    phone.screen.close_tab(&elsewhere).await;
+    let login = doors.logs_in("alice");
+    // The message goes from the program to the push service, which can't read it; this phone's browser can, and hands what is in
+    // it to the worker.
+    let sent = doors.pushes.has(1).await;
+    assert!(phone.ears.has(&sent[0]));
+    let message = phone.ears.reads(&sent[0]).to_string();
+    assert!(!message.contains("alice") && !message.contains("vpn") && !message.contains(STATION), "{message}");
+    phone.screen.deliver_push(&doors.portal, 0, &message).await;
+    let [shown] = &desktop.shows(1).await[..] else { panic!("one notification") };
+    assert_eq!(shown.title, "Is this you, logging in?");
+    assert!(shown.text.ends_with("Open to see who asks. Deny what you did not start."), "{}", shown.text);
+    shown.click();
+    let tabs = phone.screen.has_tabs(2).await;
+    let opened = tabs.iter().find(|tab| **tab != elsewhere).unwrap();
+    phone.screen.turn_to(opened).await;
+    phone.is_asked().await;
+    for shown in ["alice", "vpn", STATION] {
+        phone.screen.sees(shown).await;
+    }
+    assert!(!login.is_finished(), "it is held");
+    phone.screen.click(&button("Verify")).await;
+    let answer = login.await.unwrap();
+    assert!(answer.received(ACCEPT), "{answer:?}");
+    assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0));
     phone.screen.assert_no_errors().await;
 }
 
