@@ -64,7 +64,7 @@ async fn a_tab_becomes_carols_phone_and_lets_her_into_the_vpn_and_the_portal() {
         phone.sees(shown).await;
     }
     phone.click(&button("Verify")).await;
-    phone.has(&heading("Verified")).await;
+    phone.has(&heading("You're in")).await;
     browser.sees("carol at vpn: Connected.").await;
     browser.sees("Nothing rings.").await;
     phone.go(&format!("{page}carols-phone")).await;

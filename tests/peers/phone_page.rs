@@ -79,6 +79,41 @@ async fn a_number_a_pin_and_a_code_are_asked_for_and_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_tells_what_its_answer_led_to_once_that_is_known() {
+    let house = PhoneHouse::opens().await;
+    let (browser, _) = activated(&house).await;
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    house.takes_back(prompt).await;
+    browser.has(&heading("This login has ended")).await;
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    house.lets_in(prompt).await;
+    browser.has(&heading("You're in")).await;
+    browser.click(&button("Close")).await;
+    browser.has(&heading("Nothing to confirm")).await;
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_asked_again_is_marked_so_while_it_is_on_the_screen() {
+    let house = PhoneHouse::opens_without_waiting().await;
+    let (browser, _) = activated(&house).await;
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    browser.has(&heading("Is this you, logging in?")).await;
+    assert_eq!(browser.property_of(&css("#again"), "hidden").await, true);
+    house.asked_by(2);
+    browser.until("!document.getElementById('again').hidden").await;
+    browser.sees("The same login was asked again.").await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    house.takes_back(prompt).await;
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_that_ends_leaves_the_screen_and_a_removed_phone_says_so() {
     let house = PhoneHouse::opens_without_waiting().await;
     let (browser, device) = activated(&house).await;

@@ -62,6 +62,7 @@ async fn from_an_admins_code_to_a_vpn_that_a_tap_on_the_phone_opens() {
     phone.screen.click(&button("Verify")).await;
     let answer = login.await.unwrap();
     assert!(answer.received(ACCEPT), "{answer:?}");
+    phone.screen.has(&heading("You're in")).await;
     let rung = doors.pushes.messages();
     assert_eq!((rung.len(), doors.prompts().await - before), (1, 1.0), "one prompt, and one message that calls for it");
     phone.screen.assert_no_errors().await;
@@ -151,7 +152,39 @@ async fn the_digits_that_the_phone_shows_are_typed_into_the_vpn() {
     let digits = phone.screen.text_of(&css("p#digits")).await;
     let answer = doors.answers("alice", &challenge, &digits).await.unwrap();
     assert!(answer.received(ACCEPT), "{answer:?}");
+    phone.screen.has(&heading("You're in")).await;
     phone.screen.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_asked_again_says_so_on_the_phone_and_the_newest_asker_gets_in() {
+    let doors = Doors::open().await;
+    let phone = doors.phone_of_alice().await;
+    let first = doors.logs_in("alice");
+    phone.is_asked().await;
+    let second = doors.logs_in("alice");
+    phone.screen.sees("The same login was asked again.").await;
+    phone.screen.click(&button("Verify")).await;
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert!(first.received(REJECT) && second.received(ACCEPT), "rules B2: {first:?} {second:?}");
+    assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0));
+    phone.screen.has(&heading("You're in")).await;
+    phone.screen.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_on_one_phone_takes_the_request_off_the_other() {
+    let doors = Doors::with("challenge = false", "").await;
+    let phone = doors.phone_of_alice().await;
+    let other = doors.phone_of_alice().await;
+    let login = doors.logs_in("alice");
+    phone.is_asked().await;
+    other.is_asked().await;
+    // No is final, whichever phone says it (rules A8); the other learns of it.
+    other.screen.click(&button("Deny")).await;
+    assert!(login.await.unwrap().received(REJECT));
+    phone.screen.sees("That request has ended.").await;
+    phone.screen.has(&heading("Nothing to confirm")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
