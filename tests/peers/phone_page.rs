@@ -138,7 +138,7 @@ async fn a_phone_that_is_being_added_gets_its_test_push_alone_and_shows_its_key(
     let fingerprint = house.phone(&device).await.unwrap().device.fingerprint.unwrap();
     assert_eq!(browser.text_of(&css("#fingerprint")).await, *fingerprint);
     house.tests(&device).await;
-    browser.sees("This is a test. Nobody logs in.").await;
+    browser.sees("This is a test. Nobody logs in").await;
     browser.click(&button("Verify")).await;
     browser.has(&heading("It works")).await;
     assert_eq!(house.said(), [(PhoneAnswer::Approve, None, Taken)]);
@@ -210,10 +210,10 @@ async fn the_page_is_there_for_everybody_whatever_is_asked_of_it() {
     let (code, device) = house.code_that_needs_a_test().await;
     browser.type_into(&css("#code"), &code).await;
     browser.press("Enter").await;
-    browser.sees("Compare this with what the portal shows:").await;
+    browser.has(&heading("Almost done")).await;
     browser.is_for_everybody("phone-keyed").await;
     house.tests(&device).await;
-    browser.sees("This is a test. Nobody logs in.").await;
+    browser.sees("This is a test. Nobody logs in").await;
     browser.is_for_everybody("phone-test").await;
     browser.click(&button("Verify")).await;
     browser.has(&heading("It works")).await;
@@ -240,6 +240,7 @@ async fn a_request_is_there_for_everybody_whatever_it_asks() {
     browser.has(&heading("Verified")).await;
     browser.is_for_everybody("phone-verified").await;
     house.lets_in(prompt).await;
+    house.asked_by(1);
     browser.has(&heading("You're in")).await;
     browser.is_for_everybody("phone-let-in").await;
     let prompt = house.asks_alice(NumberMatch::Shown(Number(42))).await;
@@ -293,7 +294,6 @@ async fn the_page_fits_in_every_language() {
         browser.press("Enter").await;
         browser.has(&css("#rest:not([hidden])")).await;
         browser.assert_no_overflow().await;
-        house.asked_by(2);
         let prompt = house.asks_alice(NumberMatch::Shown(Number(42))).await;
         browser.has(&css("#request:not([hidden])")).await;
         browser.is_for_everybody(&format!("phone-request-{language}")).await;

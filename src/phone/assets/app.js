@@ -30,7 +30,14 @@
   }
 
   function say(key, values) {
+    at("status").classList.remove("heard");
     at("status").textContent = key ? text(key, values) : "";
+  }
+
+  // What stands on the screen already is said to those who don't see it, and not written twice.
+  function tell(key, values) {
+    say(key, values);
+    at("status").classList.add("heard");
   }
 
   function alarm(key, values) {
@@ -230,6 +237,8 @@
 
   function failed(error) {
     if (!(error instanceof vestibule.Refused)) return say("phone-offline");
+    // What was being done has ended in this.
+    say();
     switch (error.told.reason) {
       case "unknown": return mine ? open("unknown") : alarm("phone-code-wrong");
       case "clock": return alarm("phone-clock", { by: error.told.by });
@@ -240,7 +249,10 @@
 
   function draw(told, asked) {
     if (asked && asked === awaited) became(told.about);
-    show("compare", told.state === "test");
+    const tested = told.state === "test";
+    show("compare", tested);
+    at("rest-title").textContent = text(tested ? "phone-keyed-title" : "phone-rest-title");
+    at("rest-text").textContent = text(tested ? "phone-keyed-text" : "phone-rest-text");
     const prompt = told.prompts.find(({ nonce }) => !done.has(nonce));
     if (prompt && prompt.nonce !== current?.nonce) return ask(prompt);
     if (prompt) return again(prompt);
@@ -272,13 +284,15 @@
     at("answer-hint").textContent = prompt.typed ? text("phone-typed-hint") : "";
     show("answer-hint", Boolean(prompt.typed));
     wrong();
-    say("phone-asks", { user: shown.user });
+    at("request-title").textContent = text(prompt.test ? "phone-test-title" : "phone-request-title");
+    if (prompt.test) tell("phone-request-test");
+    else tell("phone-asks", { user: shown.user });
     open("request");
   }
 
   // Told once, also to whoever can't see it: the VPN has asked a second time for this very login.
   function again(prompt) {
-    if (prompt.again && at("again").hidden) say("phone-asked-again");
+    if (prompt.again && at("again").hidden) tell("phone-asked-again");
     show("again", Boolean(prompt.again));
   }
 
@@ -368,6 +382,7 @@
       let_in: "let-in", over: "over",
     };
     const state = states[told.state] ?? "ended";
+    at("outcome").className = { approved: "good", "let-in": "good", tested: "good", "show-code": "ask" }[state] ?? "bad";
     at("outcome-title").textContent = text(`phone-state-${state}-title`);
     at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk });
     at("digits").textContent = told.code ?? "";
@@ -375,7 +390,7 @@
     at("digits").setAttribute("aria-label", [...(told.code ?? "")].join(" "));
     show("digits", Boolean(told.code));
     show("outcome-report", Boolean(told.code));
-    say(`phone-state-${state}-title`);
+    tell(`phone-state-${state}-title`);
   }
 
   // --- notifications ------------------------------------------------------------------------------------------------------

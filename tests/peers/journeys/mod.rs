@@ -45,7 +45,7 @@ async fn from_an_admins_code_to_a_vpn_that_a_tap_on_the_phone_opens() {
     desktop.sees("Your phone shows these letters too.").await;
     phone.screen.sees(&desktop.text_of(&css(".number")).await).await;
     desktop.click(&button("Ring my phone now")).await;
-    phone.screen.sees("This is a test. Nobody logs in.").await;
+    phone.screen.sees("This is a test. Nobody logs in").await;
     phone.screen.click(&button("Verify")).await;
     phone.screen.has(&heading("It works")).await;
     desktop.sees("It was added.").await;
