@@ -13,6 +13,7 @@ mod freeradius_before;
 mod freeradius_behind;
 mod harness;
 mod holding;
+mod journeys;
 mod mail;
 mod notifier;
 mod operations;

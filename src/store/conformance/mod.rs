@@ -72,7 +72,7 @@ macro_rules! every_store_must {
                 only_the_users_own_device_answers, too_late_is_too_late, an_approval_waits_ten_seconds,
                 a_withdrawn_prompt_does_not_count, a_block_or_removal_withdraws_what_is_out, open_prompts_outlive_a_restart,
                 without_a_device_nothing_is_claimed, a_bare_claim_displaces_nobody,
-                a_prompt_from_before_a_clock_step_is_over,
+                what_an_answer_led_to_is_known_afterwards, a_prompt_from_before_a_clock_step_is_over,
                 a_prompt_stands_where_none_would_ring_in_its_place, an_approval_ends_whoever_is_said_to_wait_for_it,
                 an_approval_from_before_a_clock_step_is_over;
             written: a_release_grants_once_and_is_written_down, a_release_that_is_repeated_grants_again,
