@@ -256,8 +256,8 @@ impl Store {
     ) -> NumberOutcome {
         if let Some(said) = self.current.typed.get(&guess) {
             let stands = |row: &PromptRow| matches!(row.state, PromptState::Approved | PromptState::Released);
-            let denied_since = matches!(said, NumberOutcome::Right { .. })
-                && !self.current.prompts.get(&prompt).is_some_and(stands);
+            let denied_since =
+                matches!(said, NumberOutcome::Right { .. }) && !self.current.prompts.get(&prompt).is_some_and(stands);
             return if denied_since { NumberOutcome::Wrong } else { said.clone() };
         }
         let outcome = self.look_at_digits(login, prompt, typed, now);
