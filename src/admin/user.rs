@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub(super) role: Option<Role>,
     pub(super) pin: Option<Pin>,
     pub(super) bypasses: Vec<Bypass>,
+    /// The site asks each phone for a PIN, and the app from the stores takes none (rules B4).
+    asks_pin: bool,
     choices: UserChoices,
     recovery_codes: u32,
 }
@@ -56,6 +58,7 @@ impl Known {
         let role = roles.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
         Ok(Some(Self {
             role,
+            asks_pin: roles.push.pin.required,
             pin: store.pin(name, now).await?,
             bypasses: store.list_bypasses(name, now).await?,
             choices: store.choices(name).await?,
@@ -273,6 +276,9 @@ impl Offers<'_> {
         let state = match device.state {
             DeviceState::Waiting => text(language, "admin-phone-waiting"),
             DeviceState::Keyed => text(language, "admin-phone-keyed"),
+            DeviceState::Active if self.known.asks_pin && device.channel == Channel::PrivacyIdea => {
+                text(language, "admin-phone-no-pin")
+            }
             DeviceState::Active if device.unanswered >= SILENT_AFTER => text(language, "admin-phone-silent"),
             DeviceState::Active => text(language, "admin-phone-active"),
         };
