@@ -102,7 +102,7 @@ impl Session {
             (Some(state), Some(session)) => session.admit_answer(state, attempt, at),
             // Rules C3: an unknown State is rejected; what came with it is never sent to the primary.
             (Some(_), None) => Admission::Refuse(Reason::State),
-            (None, Some(session)) => session.admit_asker(attempt),
+            (None, Some(session)) => session.admit_asker(attempt, at.tick),
             (None, None) => Admission::Begin,
         }
     }
@@ -132,7 +132,7 @@ impl Session {
         attempt.authentic && same_login && answer == attempt.proof
     }
 
-    fn admit_asker(&self, attempt: &Attempt) -> Admission {
+    fn admit_asker(&self, attempt: &Attempt, now: Tick) -> Admission {
         if self.key != attempt.login {
             return Admission::Begin;
         }
@@ -149,7 +149,7 @@ impl Session {
             return self.room_for_a_screen(attempt.proof);
         }
         let any = |login: &&Login| same(login) || mutant::is(Mutant::AcceptToAnotherCredential);
-        match self.logins.iter().rev().filter(any).find_map(|login| Some((login, login.ended()?))) {
+        match self.logins.iter().rev().filter(any).find_map(|login| Some((login, login.repeats_at(now)?))) {
             Some((login, Answer::Reject(_))) => Admission::Join(login.id()),
             Some((login, answer @ Answer::Accept(_)))
                 if login.join_rule() == Join::Connection || mutant::is(Mutant::AcceptToAnotherCredential) =>

@@ -88,3 +88,14 @@ fn a_grant_that_is_told_after_the_deadline_is_no_accept_though_nobody_woke() {
     house.pass(2);
     assert_eq!(house.told(asks), Told::Reject(Reason::StoreUnavailable));
 }
+
+#[test]
+fn an_accept_is_not_repeated_past_its_ten_seconds_though_nobody_woke() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&carol().at("wifi"), &[Push]);
+    house.phone_says(Approve);
+    house.granted();
+    house.now += 10_000;
+    house.ask(&carol().at("wifi"));
+    assert_eq!(house.asked_primary(), 2, "it is another login");
+}
