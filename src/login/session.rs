@@ -141,7 +141,7 @@ impl Session {
         // Rules F8: beside a screen that shows a number a re-ask gets its own State and number, so it goes its own way to the
         // prompt; it joins one that is on that way, and none that is refused already.
         let screens = self.logins.iter().any(|login| live(&login) && login.shows_number());
-        let joinable = |login: &&Login| !login.shows_number() && !(screens && login.is_rejecting());
+        let joinable = |login: &&Login| !login.shows_number() && (!screens || !login.is_rejecting());
         if let Some(login) = self.logins.iter().rev().filter(live).find(joinable) {
             return Admission::Join(login.id());
         }
