@@ -210,6 +210,8 @@ pub enum PromptClose {
     Unanswered,
     /// The login was completed another way or ended by itself: it does not count.
     Withdrawn,
+    /// A page used its yes; one without a yes counts as unanswered.
+    Used,
 }
 
 /// Where a prompt's row stands: the whole life of a prompt, for the store.

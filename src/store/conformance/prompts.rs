@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use login::{Claim, DeviceId, PhoneAnswer, PromptClaim, PromptClose, PromptStatus, ResolvedUser, Wall};
 
-use super::super::{Answered, Channel, Refusal, Store, StoreError};
+use super::super::{Answered, Channel, PromptEnd, Refusal, Store, StoreError};
 use super::{NOW, Site, after, alice, claim, limits, prompt_id, user};
 
 const OURS: Claim = Claim::Claimed { displaced: None };
@@ -308,6 +308,28 @@ pub(crate) async fn a_bare_claim_displaces_nobody(site: &impl Site) {
     // A signed one displaces the bare one's as any other's.
     let signed = claim(3, 3, after(150));
     assert_eq!(claims(&store, signed, after(150)).await, Claim::Claimed { displaced: Some(prompt_id(2)) });
+}
+
+/// What a phone tells its owner of an answer.
+pub(crate) async fn what_an_answer_led_to_is_known_afterwards(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    let end = async |n: u8, at| store.prompt_end(prompt_id(n), at).await.unwrap();
+    assert_eq!(end(1, NOW).await, PromptEnd::Over, "nobody knows it");
+    claims(&store, claim(1, 1, NOW), NOW).await;
+    assert_eq!((end(1, NOW).await, end(1, after(120)).await), (PromptEnd::Open, PromptEnd::Over));
+    assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(1)).await, Answered::Taken);
+    assert_eq!((end(1, after(1)).await, end(1, after(60)).await), (PromptEnd::Open, PromptEnd::Over));
+    store.close_prompt(prompt_id(1), PromptClose::Used, after(2), &limits()).await.unwrap();
+    assert_eq!(end(1, after(2)).await, PromptEnd::LetIn);
+    claims(&store, claim(2, 2, after(3)), after(3)).await;
+    store.close_prompt(prompt_id(2), PromptClose::Withdrawn, after(3), &limits()).await.unwrap();
+    assert_eq!(end(2, after(3)).await, PromptEnd::Over);
+    claims(&store, claim(3, 3, after(4)), after(4)).await;
+    store.close_prompt(prompt_id(3), PromptClose::Used, after(4), &limits()).await.unwrap();
+    assert_eq!(end(3, after(4)).await, PromptEnd::Over, "there was no yes to use");
+    claims(&store, claim(4, 4, after(5)), after(5)).await;
+    assert_eq!(says(&store, &device, 4, PhoneAnswer::Deny, after(5)).await, Answered::Taken);
+    assert_eq!(end(4, after(5)).await, PromptEnd::Refused);
 }
 
 /// Rules B5: its end is absolute, and a clock that is stepped back prolongs nothing.

@@ -149,7 +149,8 @@ impl Store {
         let limits = self.limits.clone();
         let Some(row) = self.current.prompts.get_mut(&prompt).filter(|row| row.state.is_open()) else { return };
         match why {
-            PromptClose::Unanswered => self.current.expire(prompt, now, &limits),
+            // Only pages use a yes outright: a login's is released.
+            PromptClose::Unanswered | PromptClose::Used => self.current.expire(prompt, now, &limits),
             PromptClose::Withdrawn => row.end(PromptState::Withdrawn),
         }
     }

@@ -273,8 +273,11 @@ async fn a_web_session_is_not_made_moved_or_stepped_up_in_the_file() {
         let sought = if forgery.starts_with("id") { [8; 32] } else { id };
         let found = store.web_session(&sought, WebRealm::Portal, LONG, NOW).await;
         assert_tampered(found, "web_sessions");
-        let rotated = store.rotate_web_session(&sought, [9; 32], WebStep::Full, NOW).await;
+        let rotated = store.rotate_web_session(&sought, [9; 32], WebStep::Full, Some(NOW), NOW).await;
         assert_tampered(rotated, "web_sessions");
+        if !forgery.starts_with("user") {
+            assert_tampered(store.list_web_sessions(&alice(), NOW).await, "web_sessions");
+        }
     }
 }
 
