@@ -214,7 +214,13 @@ impl Session {
         let asker = attempt.asker.id;
         let Answer::Accept(accept) = &answer else { return cx.emit(Effect::Reply { asker, answer }) };
         let user = accept.user().clone();
-        let let_in = |login: &&Login| login.is_of(attempt) && matches!(login.ended(), Some(Answer::Accept(_)));
+        // The very login whose answer it is: another one of this L may have been let in since, by something else.
+        let its_own = |login: &Login| match attempt.state {
+            Some(state) => login.spent_state(state).is_some(),
+            None => login.proof() == attempt.proof || mutant::is(Mutant::AcceptToAnotherCredential),
+        };
+        let let_in =
+            |login: &&Login| login.is_of(attempt) && its_own(login) && matches!(login.ended(), Some(Answer::Accept(_)));
         match self.logins.iter().rev().find(let_in).map(Login::id) {
             Some(id) => self.with(id, cx, |login, step| login.repeat(asker, user, step)),
             None => cx.emit(Effect::Supersede(asker)),
