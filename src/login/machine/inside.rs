@@ -56,6 +56,7 @@ impl Inside {
         match (self.asks.number, self.has_codes()) {
             (NumberMatch::Off, true) if self.must_open_app => Say::OpenAppOrCode,
             (NumberMatch::Off, true) => Say::ApproveOrCode,
+            (NumberMatch::Shown(number), true) if self.must_open_app => Say::OpenAppChooseOrCode(number),
             (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
             (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
         }
@@ -66,7 +67,9 @@ impl Inside {
         match self.asks.number {
             NumberMatch::Off if self.must_open_app => Say::OpenApp,
             NumberMatch::Off => Say::Approve,
+            NumberMatch::Shown(number) if self.must_open_app => Say::OpenAppChoose(number),
             NumberMatch::Shown(number) => Say::Choose(number),
+            NumberMatch::Typed(_) if self.must_open_app => Say::OpenAppTypeDigits,
             NumberMatch::Typed(_) => Say::TypeDigits,
         }
     }
