@@ -116,7 +116,7 @@ pub(super) struct DeedForm {
     pub(super) reason: String,
     /// Which phone, token or bypass.
     pub(super) object: String,
-    /// A bypass: through which client; empty: any.
+    /// A bypass: through which client.
     pub(super) client: String,
     /// A bypass: how long.
     pub(super) minutes: String,

@@ -18,6 +18,7 @@ use super::page::{address_of, url_encoded};
 use super::role::{Forbidden, Person, Role, may_act};
 use super::staff::Staff;
 use super::user::Known;
+use crate::enrolment::CodeBarred;
 use crate::language::{text, text_with};
 
 /// The page that asks for what a deed needs.
@@ -112,6 +113,12 @@ impl<'a> Task<'a> {
         if self.deed == Deed::GrantBypass && known.role.is_some() {
             return Err(Obstacle::Forbidden(Forbidden::NoBypassForStaff));
         }
+        if let Some(bar) = known.code_barred.filter(|_| self.deed == Deed::IssueCode) {
+            return Err(Obstacle::Because(match bar {
+                CodeBarred::NoPortal => "admin-code-no-portal",
+                CodeBarred::NotListed => "admin-code-barred",
+            }));
+        }
         if !known.makes_sense(self.deed, self.now) {
             return Err(Obstacle::Because("admin-not-now"));
         }
@@ -164,7 +171,8 @@ impl<'a> Task<'a> {
         if self.deed == Deed::AddUser && mail.is_some_and(|mail| crate::mail::Address::parse(mail).is_err()) {
             return Err(Lack::Mail);
         }
-        let client = Some(&form.client).filter(|client| !client.is_empty());
+        // Rules F4: a bypass is bound to user and client; no word opens every appliance.
+        let client = Some(&form.client).filter(|_| self.deed == Deed::GrantBypass);
         let config = self.desk.config();
         let client = match client.map(|client| config.clients.iter().find(|known| known.name.as_str() == client)) {
             None => None,

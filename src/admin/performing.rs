@@ -76,7 +76,7 @@ impl Task<'_> {
 
     async fn write(&self, what: String, wish: &Wish) -> Result<(), StoreError> {
         let object = if self.deed == Deed::GrantBypass {
-            Some(wish.client.as_ref().map_or_else(|| "any client".into(), |client| client.as_str().into()))
+            wish.client.as_ref().map(|client| client.as_str().into())
         } else {
             Some(Arc::clone(&self.object)).filter(|object| self.deed.has_object() && !object.is_empty())
         };

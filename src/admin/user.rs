@@ -13,6 +13,7 @@ use super::history::{self, Done, Login};
 use super::page::{Here, Page, role_word, shown, url_encoded, when};
 use super::role::{Person, Role, may_act};
 use super::staff::Staff;
+use crate::enrolment::{CodeBarred, takes_admin_code};
 use crate::language::{Language, text, text_with};
 use crate::store::{Bypass, Channel, Device, DeviceState, Pin, StoreError, Token, TokenKind, User, UserChoices};
 
@@ -43,6 +44,8 @@ pub(super) struct Known {
     pub(super) role: Option<Role>,
     pub(super) pin: Option<Pin>,
     pub(super) bypasses: Vec<Bypass>,
+    /// Why no page would take a code of this user.
+    pub(super) code_barred: Option<CodeBarred>,
     choices: UserChoices,
     recovery_codes: u32,
 }
@@ -52,10 +55,11 @@ impl Known {
     pub(super) async fn of(desk: &Desk, name: &ResolvedUser) -> Result<Option<Self>, StoreError> {
         let (store, now) = (&desk.store, desk.now());
         let Some(user) = store.show_user(name).await? else { return Ok(None) };
-        let roles = desk.config();
-        let role = roles.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
+        let config = desk.config();
+        let role = config.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
         Ok(Some(Self {
             role,
+            code_barred: takes_admin_code(&config, &user).err(),
             pin: store.pin(name, now).await?,
             bypasses: store.list_bypasses(name, now).await?,
             choices: store.choices(name).await?,
@@ -84,7 +88,8 @@ impl Known {
         let is_barred = user.blocked.is_some() || user.fraud_reported.is_some();
         match deed {
             Deed::AddUser => false,
-            Deed::IssueCode | Deed::EndSessions => true,
+            Deed::IssueCode => self.code_barred.is_none(),
+            Deed::EndSessions => true,
             Deed::Invite => !user.ever_enrolled,
             Deed::Block => user.blocked.is_none(),
             Deed::Unblock => is_barred,

@@ -9,7 +9,7 @@ use wire::Secret;
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::{device, input, token};
-use crate::enrolment::{CODE_LASTS, issue_code, password_allowed_for};
+use crate::enrolment::{CODE_LASTS, issue_code, password_allowed_for, takes_admin_code};
 use crate::hashing::hash_password;
 use crate::store::web::Acts;
 use crate::store::{
@@ -67,10 +67,10 @@ Example:
         /// The user.
         name: String,
     },
-    /// Issue a code that enrols a user's first method in the portal; shown once.
+    /// Issue a code with which a user sets up a method in the portal, the first one or after a loss; shown once.
     ///
-    /// It is good for a day, once, and five tries; an earlier one is void. Members of [admin] roles sign in with their password
-    /// and such a code, too: so the first admin comes in.
+    /// It is good for a day, once, and five tries; an earlier one is void. Members of [admin] roles set theirs up in the portal, too,
+    /// and then sign in on the staff's pages: so the first admin comes in.
     #[command(after_help = "\
 Examples:
   vestibule user code alice                                      hand it over in person, or by phone
@@ -197,6 +197,9 @@ fn hash_of(site: &Site, user: &ResolvedUser, file: &std::path::Path) -> Result<S
 /// An admin's act on the host (rules F3, F4): written down before the code is shown.
 fn code(site: &Site, global: &Global, name: &str) -> Outcome {
     let user = site.user(name)?;
+    let known = wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    takes_admin_code(&site.config, &known)
+        .map_err(|why| Failure::Refused(format!("{user} could not use a code: {why}. Nothing was done")))?;
     let code = wait(issue_code(&site.store, &user, CodePurpose::Enrol, site.now))?.map_err(Failure::of)?;
     wait(site.store.write_act(site.act(&user, "issue_code", None), site.now))?.map_err(Failure::of)?;
     let ends = site.now.plus(CODE_LASTS);
@@ -207,8 +210,11 @@ fn code(site: &Site, global: &Global, name: &str) -> Outcome {
     out::show_secret("", &code);
     let portal = site.config.portal.as_ref().map(|portal| format!(" at {}", portal.pages.url)).unwrap_or_default();
     out::say(format!("{user} enrols with it{portal}, beside the password. Good until {}, once.", time(ends)));
-    if site.config.portal.is_none() && site.config.admin.is_none() {
-        out::note("Note: the configuration has no [portal] url and no [admin], so there is no page yet that takes it.");
+    if let Some(admin) = site.config.admin.as_ref().filter(|_| site.config.policy.is_staff(&known.groups)) {
+        out::say(format!(
+            "After that {user} signs in on the staff's pages at {}, with password and that method.",
+            admin.pages.url
+        ));
     }
     Ok(())
 }

@@ -134,7 +134,7 @@ impl Engine {
             return Err(PageRing::NoPhone);
         }
         // A page shows a number well, and so does every phone that can: the prompt is tied to this screen (F8).
-        let number = ring.only.is_none() && facts.number_phones;
+        let number = ring.only.is_none() && facts.chooses_number;
         let number = if number { NumberMatch::Shown(Number::to_show(page_roll(&ring.key))) } else { NumberMatch::Off };
         let pin = ring.only.is_none() && self.law().policy.push_pin;
         if pin && !facts.pin_phones {

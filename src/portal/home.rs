@@ -88,8 +88,8 @@ async fn show(State(portal): State<Portal>, asked: Asked, Query(done): Query<Don
 }
 
 async fn first(portal: &Portal, asked: &Asked, guest: &Guest) -> Result<Response, Problem> {
-    let shown =
-        FirstPage { page: portal.shown(asked, guest).await?, may: portal.portal()?.users_may, rings: rings(portal) };
+    let may = UsersMay { enrol: portal.may_make_app(guest).is_ok(), ..portal.portal()?.users_may };
+    let shown = FirstPage { page: portal.shown(asked, guest).await?, may, rings: rings(portal) };
     portal.desk().answer(&guest.visit, StatusCode::OK, &shown)
 }
 

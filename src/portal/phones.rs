@@ -47,6 +47,8 @@ struct PhonePage {
     keyed: bool,
     /// It can be asked for an answer at all.
     answers: bool,
+    /// Users may test and name their phones here.
+    may: bool,
     state: words::State,
     facts: Vec<(String, String)>,
     fingerprint: String,
@@ -174,6 +176,7 @@ pub(super) async fn page(
         waits,
         keyed: device.state == DeviceState::Keyed,
         answers: device.channel.can_answer(),
+        may: section.users_may.activate_app,
         state: words::state_of(&page, &device),
         facts: facts(&page, &device),
         fingerprint: device.fingerprint.as_deref().unwrap_or_default().to_owned(),

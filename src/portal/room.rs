@@ -96,6 +96,12 @@ impl Portal {
         if what(self.portal()?.users_may) { Ok(()) } else { Err(Problem::NotAllowed) }
     }
 
+    /// The same for the authenticator app. Who holds the help desk's code does not do it alone, so that way is never shut: a lost
+    /// phone would have no other.
+    pub(super) fn may_make_app(&self, guest: &Guest) -> Result<(), Problem> {
+        self.may(|may| may.enrol || guest.signed.step == WebStep::Enrolling)
+    }
+
     /// Whoever looks at a page, if they came far enough.
     pub(super) async fn looks(&self, asked: &Asked, far: Far<'_>) -> Result<Guest, Problem> {
         let visit = self.desk().visit(asked).await?;

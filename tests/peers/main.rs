@@ -17,6 +17,7 @@ mod mail;
 mod notifier;
 mod operations;
 mod page_forgeries;
+mod people;
 mod phone_page;
 mod phones;
 mod portal;

@@ -50,6 +50,8 @@ struct SecondPage {
     ways: FirstWays,
     /// Nobody of ours can do anything but the help desk.
     stuck: bool,
+    /// On staff's pages: where a code is typed and a method made.
+    portal: Option<String>,
     problem: String,
     /// Which field the problem is about.
     about: &'static str,
@@ -217,6 +219,7 @@ impl Desk {
         };
         let codes = facts.methods.iter().any(|method| method.is_code());
         let phones = facts.methods.contains(&Method::Push);
+        let pages = self.sign_in.config().portal.as_ref().map(|portal| portal.pages.url.to_string());
         let recovery = facts.ever_enrolled && store.recovery_codes_left(&signed.user).await? > 0;
         Ok(SecondPage {
             page: self.shown(asked, visit).await?,
@@ -226,6 +229,7 @@ impl Desk {
             recovery,
             phones,
             stuck: !(codes || phones || recovery) && ways == FirstWays::default(),
+            portal: pages.filter(|_| self.realm == WebRealm::Admin && signed.step == WebStep::Password),
             ways,
             problem: String::new(),
             about: "",

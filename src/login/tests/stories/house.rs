@@ -239,7 +239,8 @@ impl House {
             known: true,
             ever_enrolled: !methods.is_empty(),
             methods: methods.to_vec(),
-            number_phones: true,
+            chooses_number: true,
+            types_number: true,
             ..UserFacts::default()
         };
         self.answer_newest(|effect| {
