@@ -255,7 +255,7 @@ async fn what_is_switched_off_can_not_be_done_by_a_form_of_ones_own_and_says_who
         let now = house.house.server.clock().moment().wall;
         let phone = store.add_device(&alice, Channel::Loopback, Some("before".to_owned()), now).await.unwrap();
         let mut web = house.alice().await;
-        assert!(web.get("/").await.body.contains("your service desk does for you: Desk 42"), "{off}");
+        assert!(web.get("/").await.body.contains("your service desk does for you. <strong>Desk 42</strong>"), "{off}");
         for (word, forms) in SWITCHES {
             for (path, fields) in forms {
                 web.get("/").await;

@@ -145,6 +145,8 @@ struct ProblemPage {
     page: Shown,
     title: String,
     text: String,
+    /// Who helps stands beside it.
+    desk_helps: bool,
 }
 
 /// Routes whose problems are told on a page, in the reader's language.
@@ -174,6 +176,7 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
         }
     };
     let status = response.status();
-    let shown = ProblemPage { title: title.into(), text: text.into(), page };
+    let desk_helps = matches!(*problem, Problem::NotAllowed);
+    let shown = ProblemPage { title: title.into(), text: text.into(), desk_helps, page };
     shown.render().map_or(response, |html| (status, Html(html)).into_response())
 }

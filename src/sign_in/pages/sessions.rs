@@ -66,7 +66,9 @@ async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Response, Proble
         staff: one.realm == WebRealm::Admin,
         half: one.session.step != WebStep::Full,
     });
-    let shown = SessionsPage { rows: rows.collect(), ended, page: desk.shown(&asked, &visit).await? };
+    let mut rows: Vec<Row> = rows.collect();
+    rows.sort_by_key(|row| !row.ours);
+    let shown = SessionsPage { rows, ended, page: desk.shown(&asked, &visit).await? };
     desk.answer(&visit, StatusCode::OK, &shown)
 }
 
