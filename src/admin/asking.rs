@@ -51,7 +51,7 @@ impl Task<'_> {
             page: self.staff.page(self.desk, Here::Users),
             title: self.said(title_key(self.deed)),
             lack: lack.map(|lack| self.t(lack_key(lack))),
-            what_happens: self.t(what_happens_key(self.deed)),
+            what_happens: self.t(what_happens_key(self.deed, self.desk.config().push.pin.required)),
             warnings,
             action: format!("/user/{}", self.deed.as_str()),
             name: self.name.as_str().to_owned(),
@@ -122,7 +122,8 @@ fn title_key(deed: Deed) -> &'static str {
     }
 }
 
-fn what_happens_key(deed: Deed) -> &'static str {
+/// `pins`: phones of this site ask for one.
+fn what_happens_key(deed: Deed, pins: bool) -> &'static str {
     match deed {
         Deed::AddUser => "admin-then-add-user",
         Deed::IssueCode => "admin-then-issue-code",
@@ -133,6 +134,7 @@ fn what_happens_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-then-revoke-bypass",
         Deed::RemoveDevice => "admin-then-remove-device",
         Deed::RemoveToken => "admin-then-remove-token",
+        Deed::ResetPin if pins => "admin-then-initial-pin",
         Deed::ResetPin => "admin-then-reset-pin",
         Deed::LiftLimits => "admin-then-lift-limits",
         Deed::EndSessions => "admin-then-end-sessions",

@@ -44,6 +44,8 @@ pub(super) struct Known {
     pub(super) role: Option<Role>,
     pub(super) pin: Option<Pin>,
     pub(super) bypasses: Vec<Bypass>,
+    /// Phones of this site ask for a PIN, and the user has one that can.
+    pub(super) needs_pin: bool,
     /// Why no page would take a code of this user.
     pub(super) code_barred: Option<CodeBarred>,
     choices: UserChoices,
@@ -59,6 +61,7 @@ impl Known {
         let role = config.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
         Ok(Some(Self {
             role,
+            needs_pin: config.push.pin.required && user.devices.iter().any(asks_for_a_pin),
             code_barred: takes_admin_code(&config, &user).err(),
             pin: store.pin(name, now).await?,
             bypasses: store.list_bypasses(name, now).await?,
@@ -98,11 +101,15 @@ impl Known {
             Deed::RevokeBypass => !self.bypasses.is_empty(),
             Deed::RemoveDevice => !user.devices.is_empty(),
             Deed::RemoveToken => !user.tokens.is_empty(),
-            Deed::ResetPin => self.pin.is_some(),
+            Deed::ResetPin => self.pin.is_some() || self.needs_pin,
             // Unblocking lifts them, too; a block must not end with them.
             Deed::LiftLimits => !is_barred && is_limited(user, now),
         }
     }
+}
+
+fn asks_for_a_pin(device: &Device) -> bool {
+    device.state == DeviceState::Active && device.channel == Channel::WebPush
 }
 
 fn is_limited(user: &User, now: Wall) -> bool {

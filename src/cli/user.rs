@@ -9,7 +9,7 @@ use wire::Secret;
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::{device, input, token};
-use crate::enrolment::{CODE_LASTS, issue_code, password_allowed_for, takes_admin_code};
+use crate::enrolment::{CODE_LASTS, initial_pin, issue_code, password_allowed_for, takes_admin_code};
 use crate::hashing::hash_password;
 use crate::store::web::Acts;
 use crate::store::{
@@ -79,6 +79,18 @@ Examples:
         /// The user.
         name: String,
     },
+    /// Give a user an initial PIN, where phones ask for one: for who has none, forgot it or locked it; shown once.
+    ///
+    /// It approves nothing. Its owner signs in to the portal with password and phone, which then asks for no PIN, types the initial
+    /// one there and chooses another.
+    #[command(after_help = "\
+Examples:
+  vestibule user pin alice                                       hand it over in person, or by phone
+  vestibule --json user pin alice                                {\"user\",\"pin\"}")]
+    Pin {
+        /// The user.
+        name: String,
+    },
     /// Block a user: from this moment no login of theirs is accepted, also none that is held.
     #[command(after_help = "\
 Example:
@@ -117,6 +129,7 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
         Command::List => list(&site, global),
         Command::Show { name } => show(&site, global, &name),
         Command::Code { name } => code(&site, global, &name),
+        Command::Pin { name } => give_pin(&site, global, &name),
         Command::Block { name, reason } => {
             let user = site.user(&name)?;
             let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
@@ -216,6 +229,30 @@ fn code(site: &Site, global: &Global, name: &str) -> Outcome {
             admin.pages.url
         ));
     }
+    Ok(())
+}
+
+/// The same act as the help desk's reset.
+fn give_pin(site: &Site, global: &Global, name: &str) -> Outcome {
+    let user = site.user(name)?;
+    if !site.config.push.pin.required {
+        let why =
+            "phones ask for no PIN here: pin = { required = true } in [method.push] would make them. Nothing was done";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let pin = initial_pin(site.config.push.pin.length, &user).map_err(Failure::of)?;
+    let hash = hash_password(&pin).map(Secret::new).map_err(Failure::of)?;
+    wait(site.store.write_act(site.act(&user, "reset_pin", None), site.now))?.map_err(Failure::of)?;
+    wait(site.store.set_pin(&user, hash, true, site.now))?.map_err(Failure::of)?;
+    if global.json {
+        return out::json_with_secret("pin", &pin, &json!({ "user": user.as_str() }));
+    }
+    out::show_secret("", &pin);
+    let portal = site.config.portal.as_ref().map(|portal| format!(" at {}", portal.pages.url)).unwrap_or_default();
+    out::say(format!(
+        "It approves nothing: {user} signs in{portal} with password and phone, and changes it there first."
+    ));
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod page_forgeries;
 mod people;
 mod phone_page;
 mod phones;
+mod pins;
 mod portal;
 mod portal_browser;
 mod portal_doors;
