@@ -57,7 +57,7 @@ impl Task<'_> {
             name: self.name.as_str().to_owned(),
             form,
             clients: (self.deed == Deed::GrantBypass).then(clients),
-            has_mail: self.deed == Deed::AddUser,
+            has_mail: matches!(self.deed, Deed::AddUser | Deed::ChangeMail),
             is_grave: self.deed.is_grave(),
             sure: self.said("admin-sure"),
             button: self.t(label_key(self.deed)),
@@ -108,6 +108,7 @@ impl Task<'_> {
 fn title_key(deed: Deed) -> &'static str {
     match deed {
         Deed::AddUser => "admin-title-add-user",
+        Deed::ChangeMail => "admin-title-change-mail",
         Deed::IssueCode => "admin-title-issue-code",
         Deed::Invite => "admin-title-invite",
         Deed::Block => "admin-title-block",
@@ -126,6 +127,7 @@ fn title_key(deed: Deed) -> &'static str {
 fn what_happens_key(deed: Deed, pins: bool) -> &'static str {
     match deed {
         Deed::AddUser => "admin-then-add-user",
+        Deed::ChangeMail => "admin-then-change-mail",
         Deed::IssueCode => "admin-then-issue-code",
         Deed::Invite => "admin-then-invite",
         Deed::Block => "admin-then-block",

@@ -29,8 +29,11 @@ pub(super) async fn ask(
     Query(form): Query<DeedForm>,
 ) -> Response {
     match Task::of(&desk, &staff, &word, &form.name, &form.object).await {
-        // Nothing else of a link is taken over: nobody's link fills in a reason or a time.
-        Ok(task) => task.form(DeedForm { object: form.object, ..DeedForm::default() }, None).await,
+        // Nothing else of a link is taken over: nobody's link fills in a reason, a time or an address.
+        Ok(task) => {
+            let mail = task.known.as_ref().and_then(|known| known.user.mail.clone()).unwrap_or_default();
+            task.form(DeedForm { object: form.object, mail, ..DeedForm::default() }, None).await
+        }
         Err(refused) => refused,
     }
 }
@@ -155,6 +158,7 @@ impl<'a> Task<'a> {
                 Some(bypass.grant.client.as_ref().map_or_else(|| self.t("admin-bypass-any"), ToString::to_string))
             }
             Deed::AddUser
+            | Deed::ChangeMail
             | Deed::IssueCode
             | Deed::Invite
             | Deed::Block
@@ -168,7 +172,9 @@ impl<'a> Task<'a> {
 
     fn wish(&self, form: &DeedForm) -> Result<Wish, Lack> {
         let mail = Some(form.mail.trim()).filter(|mail| !mail.is_empty());
-        if self.deed == Deed::AddUser && mail.is_some_and(|mail| crate::mail::Address::parse(mail).is_err()) {
+        if matches!(self.deed, Deed::AddUser | Deed::ChangeMail)
+            && mail.is_some_and(|mail| crate::mail::Address::parse(mail).is_err())
+        {
             return Err(Lack::Mail);
         }
         // Rules F4: a bypass is bound to user and client; no word opens every appliance.

@@ -16,6 +16,7 @@ use super::deed::Deed;
 use super::doing::{Task, Wish};
 use super::letters::{self, Told};
 use super::page::{Here, Page, address_of, shown, when};
+use super::user::Known;
 use crate::enrolment::{CODE_LASTS, EnrolmentError, initial_pin, issue_code};
 use crate::language::{Language, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
@@ -86,10 +87,10 @@ impl Task<'_> {
     }
 
     async fn write(&self, what: String, wish: &Wish) -> Result<(), StoreError> {
-        let object = if self.deed == Deed::GrantBypass {
-            wish.client.as_ref().map(|client| client.as_str().into())
-        } else {
-            Some(Arc::clone(&self.object)).filter(|object| self.deed.has_object() && !object.is_empty())
+        let object = match self.deed {
+            Deed::GrantBypass => wish.client.as_ref().map(|client| client.as_str().into()),
+            Deed::ChangeMail => Some(wish.mail.as_deref().unwrap_or("none").into()),
+            deed => Some(Arc::clone(&self.object)).filter(|object| deed.has_object() && !object.is_empty()),
         };
         let act = Act {
             by: self.staff.name.as_str().into(),
@@ -110,6 +111,7 @@ impl Task<'_> {
         let act = |what| LetterKind::StaffAct { what, by: by.clone(), reason: reason.clone() };
         let kind = match self.deed {
             Deed::AddUser => return self.add_user(wish, act(StaffAction::DetailsChanged)).await,
+            Deed::ChangeMail => return self.change_mail(wish, act(StaffAction::DetailsChanged)).await,
             Deed::IssueCode => {
                 let code = new_code(self.desk, name, CodePurpose::Enrol, now).await?;
                 let told = self.tell(act(StaffAction::CodeIssued)).await;
@@ -170,6 +172,19 @@ impl Task<'_> {
         self.desk.store.add_user(new, self.now).await?;
         let language = Language::default();
         let told = letters::tell_at(self.desk, &self.name, mail.as_deref(), language, kind, self.now).await;
+        Ok(Done { told, shows: None })
+    }
+
+    /// The address that was is told, too: who did not want this hears of it.
+    async fn change_mail(&self, wish: &Wish, kind: LetterKind) -> Result<Done, StoreError> {
+        settled(|| self.desk.store.set_mail(&self.name, wish.mail.clone())).await?;
+        let before = self.known.as_ref().and_then(|known| known.user.mail.as_deref());
+        let told = self.tell(kind.clone()).await;
+        if before == wish.mail.as_deref() || wish.mail.is_none() {
+            return Ok(Done { told, shows: None });
+        }
+        let language = self.known.as_ref().and_then(Known::language).unwrap_or_default();
+        let told = letters::tell_at(self.desk, &self.name, wish.mail.as_deref(), language, kind, self.now).await;
         Ok(Done { told, shows: None })
     }
 

@@ -92,7 +92,7 @@ impl Known {
         match deed {
             Deed::AddUser => false,
             Deed::IssueCode => self.code_barred.is_none(),
-            Deed::EndSessions => true,
+            Deed::ChangeMail | Deed::EndSessions => true,
             Deed::Invite => !user.ever_enrolled,
             Deed::Block => user.blocked.is_none(),
             Deed::Unblock => is_barred,
@@ -369,6 +369,7 @@ pub(super) fn address_of(deed: Deed, user: &ResolvedUser, object: &str) -> Strin
 pub(super) fn label_key(deed: Deed) -> &'static str {
     match deed {
         Deed::AddUser => "admin-do-add-user",
+        Deed::ChangeMail => "admin-do-change-mail",
         Deed::IssueCode => "admin-do-issue-code",
         Deed::Invite => "admin-do-invite",
         Deed::Block => "admin-do-block",
@@ -387,6 +388,7 @@ pub(super) fn label_key(deed: Deed) -> &'static str {
 fn did_key(deed: Deed) -> &'static str {
     match deed {
         Deed::AddUser => "admin-did-add-user",
+        Deed::ChangeMail => "admin-did-change-mail",
         Deed::IssueCode => "admin-did-issue-code",
         Deed::Invite => "admin-did-invite",
         Deed::Block => "admin-did-block",

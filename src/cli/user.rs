@@ -11,6 +11,7 @@ use super::site::{Global, Site, wait};
 use super::{device, input, token};
 use crate::enrolment::{CODE_LASTS, initial_pin, issue_code, password_allowed_for, takes_admin_code};
 use crate::hashing::hash_password;
+use crate::mail::Address;
 use crate::store::web::Acts;
 use crate::store::{
     Bypass, Bypasses, Choices, CodePurpose, Device, DeviceState, NewBypass, NewUser, PeopleCodes, Pin, Pins, Records,
@@ -52,6 +53,36 @@ Example:
         /// Where the password is; - is standard input.
         #[arg(long, value_name = "FILE")]
         password_file: PathBuf,
+    },
+    /// Say where a user's mail goes: for who came in by the portal and has none, or moved.
+    #[command(after_help = "\
+Examples:
+  vestibule user mail alice alice@example.com
+  vestibule user mail alice --none")]
+    Mail {
+        /// The user.
+        name: String,
+        /// Where mail goes.
+        #[arg(required_unless_present = "none", conflicts_with = "none")]
+        address: Option<String>,
+        /// Nowhere.
+        #[arg(long)]
+        none: bool,
+    },
+    /// Add a user to local groups, or take them out: [admin] roles and rules name them.
+    #[command(after_help = "\
+Examples:
+  vestibule user group alice --add \"VPN Admins\"
+  vestibule user group alice --remove \"Service Desk\" --add Staff")]
+    Group {
+        /// The user.
+        name: String,
+        /// A group to be in; may be repeated.
+        #[arg(long, value_name = "GROUP", required_unless_present = "remove")]
+        add: Vec<String>,
+        /// A group to leave; may be repeated.
+        #[arg(long, value_name = "GROUP")]
+        remove: Vec<String>,
     },
     /// List all users.
     #[command(after_help = "\
@@ -126,6 +157,8 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
     match command {
         Command::Add { name, password_file, groups, mail } => add(&site, global, &name, password_file, &groups, mail),
         Command::Password { name, password_file } => set_password(&site, global, &name, &password_file),
+        Command::Mail { name, address, none: _ } => set_mail(&site, global, &name, address),
+        Command::Group { name, add, remove } => regroup(&site, global, &name, &add, &remove),
         Command::List => list(&site, global),
         Command::Show { name } => show(&site, global, &name),
         Command::Code { name } => code(&site, global, &name),
@@ -171,15 +204,12 @@ fn add(
     mail: Option<String>,
 ) -> Outcome {
     let user = site.user(name)?;
-    if groups.iter().any(|group| group.trim().is_empty()) {
-        return Err(Failure::Usage("--group takes a group's name, which is not empty".to_owned()));
-    }
+    let groups = named(groups, "--group")?;
     if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
         return Err(Failure::Usage("--mail takes an address such as alice@example.com".to_owned()));
     }
     let password_hash = password_file.map(|file| hash_of(site, &user, &file)).transpose()?;
     let has_password = password_hash.is_some();
-    let groups = groups.iter().map(|group| GroupName::folded(group)).collect();
     let new = NewUser { name: user.clone(), groups, mail, password_hash };
     wait(site.store.add_user(new, site.now))?.map_err(Failure::of)?;
     if !has_password && site.config.primaries.is_empty() && !global.json {
@@ -188,9 +218,53 @@ fn add(
     done(global, &user, "added", &format!("Added. Next: vestibule token add {user} totp"))
 }
 
+fn named(groups: &[String], option: &str) -> Result<Vec<GroupName>, Failure> {
+    if groups.iter().any(|group| group.trim().is_empty()) {
+        return Err(Failure::Usage(format!("{option} takes a group's name, which is not empty")));
+    }
+    Ok(groups.iter().map(|group| GroupName::folded(group)).collect())
+}
+
+/// An admin's act on the host, as all that follow.
+fn set_mail(site: &Site, global: &Global, name: &str, mail: Option<String>) -> Outcome {
+    let user = site.user(name)?;
+    if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
+        return Err(Failure::Usage("an address looks like alice@example.com".to_owned()));
+    }
+    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let act = site.act(&user, "change_mail", Some(mail.as_deref().unwrap_or("none")));
+    wait(site.store.write_act(act, site.now))?.map_err(Failure::of)?;
+    wait(site.store.set_mail(&user, mail.clone()))?.map_err(Failure::of)?;
+    let sentence =
+        mail.map_or("No mail goes to them any more.".to_owned(), |mail| format!("Mail goes to {mail} from now on."));
+    done(global, &user, "mail changed", &sentence)
+}
+
+fn regroup(site: &Site, global: &Global, name: &str, add: &[String], remove: &[String]) -> Outcome {
+    let user = site.user(name)?;
+    let (add, remove) = (named(add, "--add")?, named(remove, "--remove")?);
+    let known = wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let change: Vec<String> =
+        add.iter().map(|group| format!("+{group}")).chain(remove.iter().map(|group| format!("-{group}"))).collect();
+    let act = site.act(&user, "change_groups", Some(&change.join(", ")));
+    wait(site.store.write_act(act, site.now))?.map_err(Failure::of)?;
+    wait(site.store.remove_groups(&user, remove))?.map_err(Failure::of)?;
+    wait(site.store.add_groups(&user, add))?.map_err(Failure::of)?;
+    let after = wait(site.store.show_user(&user))?.map_err(Failure::of)?.map_or(Vec::new(), |user| user.groups);
+    let groups: Vec<&str> = after.iter().map(GroupName::as_str).collect();
+    let in_groups =
+        if groups.is_empty() { "In no local group now.".to_owned() } else { format!("Now in {}.", groups.join(", ")) };
+    let staff = |groups: &[GroupName]| site.config.policy.is_staff(groups);
+    let more = match (staff(&known.groups), staff(&after)) {
+        (false, true) => " That is staff: always a factor, never a bypass.",
+        (true, false) => " That is staff no more.",
+        (true, true) | (false, false) => "",
+    };
+    done(global, &user, "groups changed", &format!("{in_groups}{more}"))
+}
+
 fn is_mail(text: &str) -> bool {
-    let plain = !text.contains(|c: char| c.is_control() || c.is_whitespace());
-    plain && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+    Address::parse(text).is_ok()
 }
 
 fn set_password(site: &Site, global: &Global, name: &str, file: &std::path::Path) -> Outcome {

@@ -174,3 +174,67 @@ async fn no_code_is_issued_that_no_page_would_take_and_its_issuer_is_told_why() 
         assert_eq!(site.run(&["user", "code", "alice"]).await.status.success(), lines == network);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_came_in_by_the_portal_gets_an_address_and_groups_later_on_the_host() {
+    let house = with_boss(USUAL).await;
+    let run = async |arguments: &[&str]| {
+        let output = house.house.site.run(arguments).await;
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let carol = async || house.store().show_user(&user("carol")).await.unwrap().unwrap();
+    for bad in ["no address", "@example.com", "a\nb@example.com"] {
+        assert_eq!(run(&["user", "mail", "carol", bad]).await.0, Some(2), "{bad}");
+    }
+    assert_eq!(run(&["user", "mail", "nobody", "n@example.com"]).await.0, Some(1));
+    assert_eq!(run(&["user", "mail", "carol", "carol@example.com"]).await.0, Some(0));
+    assert_eq!(carol().await.mail.as_deref(), Some("carol@example.com"));
+    let (code, said) = run(&["user", "group", "carol", "--add", "Admins", "--add", "Sales"]).await;
+    assert!(code == Some(0) && said.contains("That is staff: always a factor, never a bypass."), "{said}");
+    let groups = ["admins", "sales"].map(GroupName::folded).to_vec();
+    assert_eq!(carol().await.groups, groups);
+    let (_, said) = run(&["user", "group", "carol", "--remove", "ADMINS", "--remove", "Unknown"]).await;
+    assert!(said.contains("Now in sales. That is staff no more."), "{said}");
+    assert_eq!(run(&["user", "group", "carol"]).await.0, Some(2));
+    assert_eq!(run(&["user", "mail", "carol", "--none"]).await.0, Some(0));
+    assert_eq!(carol().await.mail, None);
+    let acts = house.store().acts_on(&user("carol"), 10).await.unwrap();
+    let said: Vec<&str> = acts.iter().map(|act| act.json.as_str()).collect();
+    assert_eq!(said.iter().filter(|act| act.contains("change_mail")).count(), 2, "{said:?}");
+    assert!(said.iter().any(|act| act.contains("change_groups") && act.contains("+admins, +sales")), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_desk_changes_an_address_and_the_old_one_hears_of_it() {
+    let (plan, url) = with_portal(USUAL);
+    let mail = "[mail]\nsmtp = \"smtp://127.0.0.1:9\"\nallow_plain = true\nfrom = \"mfa@example.com\"\n";
+    let plan = plan.and(&staffed()).and(mail).totp("boss").password("boss", "pw of boss");
+    let house = PortalHouse::of((plan.mail("carol", "old@example.com"), url)).await;
+    house.store().add_groups(&user("boss"), vec![GroupName::folded("Admins")]).await.unwrap();
+    let mut boss = Web::new(&format!("http://{}", house.house.server.admin().unwrap()));
+    boss.password("boss", "pw of boss").await;
+    boss.get("/sign-in/second").await;
+    let code = oath::totp(&seed("boss"));
+    assert_eq!(boss.post("/sign-in/code", &[("code", &code), ("then", "/")]).await.location, "/");
+    let ask = boss.get("/user/change-mail?name=carol&mail=evil@example.com").await;
+    assert!(ask.body.contains("value=\"old@example.com\"") && !ask.body.contains("evil@"), "{}", ask.body);
+    let form = |mail: &'static str| [("name", "carol"), ("reason", "moved"), ("mail", mail)];
+    assert_eq!(boss.post("/user/change-mail", &form("no address")).await.status, 422);
+    let done = boss.post("/user/change-mail", &form("new@example.com")).await;
+    assert!(done.location.contains("did=change-mail&mailed=posted"), "{} {}", done.status, done.location);
+    assert_eq!(
+        house.store().show_user(&user("carol")).await.unwrap().unwrap().mail.as_deref(),
+        Some("new@example.com")
+    );
+    let letters = house.store().due_letters(login::Wall::NEVER, 10).await.unwrap();
+    let texts: Vec<String> =
+        letters.iter().map(|one| String::from_utf8_lossy(one.text.expose()).into_owned()).collect();
+    for address in ["old@example.com", "new@example.com"] {
+        assert!(texts.iter().any(|text| text.contains(address) && text.contains("details_changed")), "{texts:?}");
+    }
+    let acts = house.store().acts_on(&user("carol"), 5).await.unwrap();
+    assert!(acts[0].json.contains("change_mail") && acts[0].json.contains("new@example.com"), "{}", acts[0].json);
+    boss.get("/users").await;
+    let own = [("name", "boss"), ("reason", "r"), ("mail", "evil@example.com")];
+    assert_eq!(boss.post("/user/change-mail", &own).await.status, 403);
+}
