@@ -248,6 +248,8 @@ mod tests {
             "no-pin",
             "ended",
             "tested",
+            "let-in",
+            "over",
         ] {
             for part in ["title", "text"] {
                 assert!(known.contains(&format!("phone-state-{state}-{part}").as_str()), "{state} {part}");

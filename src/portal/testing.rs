@@ -103,7 +103,7 @@ async fn done(
     match device.state {
         DeviceState::Keyed => activate(&portal, &guest, &device, prompt_id).await,
         DeviceState::Active => {
-            portal.parts().engine.end_page_prompt(prompt_id).await;
+            portal.parts().engine.use_page_prompt(prompt_id).await;
             Ok(sent_on("/?done=tested", None))
         }
         DeviceState::Waiting => Err(Problem::Missing),

@@ -43,6 +43,8 @@ pub trait Phones: Send + Sync {
     fn take_silent(&self, unanswered: u32) -> StoreFuture<'_, Vec<Device>>;
     /// The user's open prompt as a phone shows it; `None` if nothing is out.
     fn prompt_of(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Option<OpenPrompt>>;
+    /// What became of a prompt, for the phone that answered it: told to people, and nobody is let in by it.
+    fn prompt_end(&self, prompt: PromptId, at: Wall) -> StoreFuture<'_, PromptEnd>;
     /// Typed number matching: the phone's owner has read who asks and confirms; now the phone may show the digits, and a deny
     /// from this same device without a reason is a no-op (F5). `None`: the prompt asks for no typed number, or has ended.
     fn reveal_number(&self, prompt: PromptId, device: &DeviceId, at: Wall) -> StoreFuture<'_, Option<Number>>;
@@ -307,6 +309,19 @@ pub enum TypedNumber {
     Denied,
     /// No device has shown a number yet, the prompt asks for none, or it has ended.
     NotAsked,
+}
+
+/// What became of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptEnd {
+    /// Nothing yet: nobody answered, or a phone said yes and the login was not let in so far.
+    Open,
+    /// A phone said yes, and its login was let in.
+    LetIn,
+    /// A phone said no, or a number was wrong.
+    Refused,
+    /// Nobody waits for it any more.
+    Over,
 }
 
 /// What a PIN guess is made against.

@@ -34,7 +34,7 @@ pub use happenings::{
     FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened,
     PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,
     ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
-    StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
+    StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushResult, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -31,6 +31,8 @@ pub enum MetricName {
     Prompts,
     /// Prompts that one login would have caused and did not.
     PromptsAvoided,
+    /// Messages by which a phone's page is woken, by what came of them.
+    WebPushes,
     /// Requests that wait for a primary's answer now.
     UpstreamInFlight,
     /// Replies of an upstream that could not be believed (rules E1).
@@ -76,7 +78,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -88,6 +90,7 @@ impl MetricName {
         Self::Joins,
         Self::Prompts,
         Self::PromptsAvoided,
+        Self::WebPushes,
         Self::UpstreamInFlight,
         Self::UpstreamBadReplies,
         Self::UpstreamDown,
@@ -118,6 +121,7 @@ impl MetricName {
             Self::Joins => "vestibule_joins_total",
             Self::Prompts => "vestibule_prompts_total",
             Self::PromptsAvoided => "vestibule_prompts_avoided_total",
+            Self::WebPushes => "vestibule_web_pushes_total",
             Self::UpstreamInFlight => "vestibule_upstream_in_flight",
             Self::UpstreamBadReplies => "vestibule_upstream_bad_replies_total",
             Self::UpstreamDown => "vestibule_upstream_down",
@@ -147,6 +151,7 @@ impl MetricName {
             Self::Joins => "Requests that joined a login already held, by client.",
             Self::Prompts => "Prompts sent to phones, by method.",
             Self::PromptsAvoided => "Prompts that a login already held made needless.",
+            Self::WebPushes => "Web Push messages, by result: what the push service said, or why none left.",
             Self::UpstreamInFlight => "Requests that wait for the first-factor server now, by primary.",
             Self::UpstreamBadReplies => "Replies from upstream that failed verification, by primary.",
             Self::UpstreamDown => "Servers of a primary that are considered dead now, by primary.",
@@ -177,6 +182,7 @@ impl MetricName {
             | Self::Joins
             | Self::Prompts
             | Self::PromptsAvoided
+            | Self::WebPushes
             | Self::UpstreamBadReplies
             | Self::SuspectSecret
             | Self::Reloads

@@ -110,6 +110,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
     telemetry.emit(WebPushTrouble { known_by: "*.push.example", host: "a.push.example", error: &"403" });
+    telemetry.emit(WebPushResult::Refused);
     telemetry.emit(MailTrouble { error: &"451" });
     telemetry.emit(PagesOpened { pages: "portal", at: PEER, url: "https://mfa.example.com" });
     telemetry.emit(PageRefused { pages: "portal", why: PageRefusal::Crowded });
@@ -173,6 +174,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1",
         "vestibule_prompts_total{method=\"push\"} 1",
         "vestibule_prompts_avoided_total 1",
+        "vestibule_web_pushes_total{result=\"refused\"} 1",
         "vestibule_upstream_in_flight{primary=\"nps\"} 0",
         "vestibule_upstream_bad_replies_total{primary=\"nps\"} 1",
         "vestibule_upstream_down{primary=\"nps\"} 1",

@@ -462,16 +462,7 @@ async fn users_are_found_by_how_their_name_begins_a_page_at_a_time() {
 
 /// Looked at in every way: axe, 320 pixels, light and dark, and nothing on the console.
 async fn looks_right(browser: &Browser, name: &str) {
-    browser.assert_accessible().await;
-    browser.assert_no_overflow().await;
-    browser.picture(&format!("admin-{name}-light")).await;
-    browser.set_dark(true).await;
-    browser.assert_accessible().await;
-    browser.picture(&format!("admin-{name}-dark")).await;
-    browser.set_dark(false).await;
-    browser.set_size(320, 700).await;
-    browser.picture(&format!("admin-{name}-narrow")).await;
-    browser.set_size(1280, 800).await;
+    browser.is_for_everybody(&format!("admin-{name}")).await;
     browser.assert_no_errors().await;
 }
 

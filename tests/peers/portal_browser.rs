@@ -10,15 +10,8 @@ use crate::harness::portal_house::{PortalHouse, USUAL, with_portal};
 use crate::harness::qr;
 use crate::harness::radius::Ask;
 
-/// A page that everybody can use, at any width, in light and dark; and pictures of it to look at.
 async fn inspect(browser: &Browser, name: &str) {
-    browser.assert_accessible().await;
-    browser.assert_no_overflow().await;
-    browser.picture(&format!("portal-{name}")).await;
-    browser.set_dark(true).await;
-    browser.assert_accessible().await;
-    browser.picture(&format!("portal-{name}-dark")).await;
-    browser.set_dark(false).await;
+    browser.is_for_everybody(&format!("portal-{name}")).await;
 }
 
 async fn password(browser: &Browser, house: &PortalHouse, name: &str) {

@@ -11,8 +11,8 @@ use super::super::rows::{Device, OpenPrompt, StoredRecord};
 use super::super::verbs::StoreFuture;
 use super::super::web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DueLetter, KeyBrought, Letters, ListedSession,
-    NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, Seen, TypedNumber,
-    UserChoices, WebRealm, WebSession, WebSessions, WebStep,
+    NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd, Seen,
+    TypedNumber, UserChoices, WebRealm, WebSession, WebSessions, WebStep,
 };
 use super::{Sqlite, acts, bypasses, choices, letters, numbers, people_codes, phones, pins, prompts, web_sessions};
 
@@ -58,6 +58,10 @@ impl Phones for Sqlite {
     fn prompt_of(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Option<OpenPrompt>> {
         let user = user.clone();
         self.read(move |tx| prompts::of_user(tx, &user, at))
+    }
+
+    fn prompt_end(&self, prompt: PromptId, at: Wall) -> StoreFuture<'_, PromptEnd> {
+        self.read(move |tx| prompts::end_of(tx, prompt, at))
     }
 
     fn reveal_number(&self, prompt: PromptId, device: &DeviceId, at: Wall) -> StoreFuture<'_, Option<Number>> {

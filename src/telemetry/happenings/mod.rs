@@ -18,7 +18,8 @@ pub use pages::{
 pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
-    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
+    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushResult, WebPushTrouble,
+    WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

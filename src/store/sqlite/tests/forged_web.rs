@@ -112,7 +112,7 @@ async fn a_phone_that_waits_for_its_test_is_not_forged_active() {
     store.claim_prompt(phones::test_of(&device, 1, NOW), NOW, &limits()).await.unwrap();
     store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     place.forge("UPDATE devices SET state = 'active'");
-    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
+    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone(), number: None };
     assert_tampered(store.release(check(means), accepted(1), NOW).await, "devices");
     assert_tampered(store.confirm_device(&device, prompt_id(1), NOW).await, "devices");
 }
