@@ -138,10 +138,8 @@ impl From<Away> for NotBegun {
 
 impl From<EnrolmentError> for NotBegun {
     fn from(error: EnrolmentError) -> Self {
-        match error {
-            EnrolmentError::Store(StoreError::Refused(Refusal::TooMany { .. })) => Self::Full,
-            error => Self::Otherwise(error.into()),
-        }
+        let full = matches!(error, EnrolmentError::Store(StoreError::Refused(Refusal::TooMany { .. })));
+        if full { Self::Full } else { Self::Otherwise(error.into()) }
     }
 }
 
