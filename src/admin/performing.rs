@@ -87,10 +87,12 @@ impl Task<'_> {
     }
 
     async fn write(&self, what: String, wish: &Wish) -> Result<(), StoreError> {
-        let object = match self.deed {
-            Deed::GrantBypass => wish.client.as_ref().map(|client| client.as_str().into()),
-            Deed::ChangeMail => Some(wish.mail.as_deref().unwrap_or("none").into()),
-            deed => Some(Arc::clone(&self.object)).filter(|object| deed.has_object() && !object.is_empty()),
+        let object = if self.deed == Deed::GrantBypass {
+            wish.client.as_ref().map(|client| client.as_str().into())
+        } else if self.deed == Deed::ChangeMail {
+            Some(wish.mail.as_deref().unwrap_or("none").into())
+        } else {
+            Some(Arc::clone(&self.object)).filter(|object| self.deed.has_object() && !object.is_empty())
         };
         let act = Act {
             by: self.staff.name.as_str().into(),

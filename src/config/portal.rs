@@ -97,7 +97,8 @@ fn in_order(table: &Table<'_>, portal: &PortalConfig) -> bool {
 /// Anchors by which users enrol by themselves, where they may not.
 fn shut_to_all(table: &Table<'_>, portal: &PortalConfig) {
     let anchors = &portal.first_enrolment;
-    if portal.users_may.enrol || !(anchors.mail_code || !anchors.networks.is_empty()) {
+    let by_themselves = anchors.mail_code || !anchors.networks.is_empty();
+    if portal.users_may.enrol || !by_themselves {
         return;
     }
     if let Some(node) = table.get_quietly("first_enrolment") {
