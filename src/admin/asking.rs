@@ -51,13 +51,13 @@ impl Task<'_> {
             page: self.staff.page(self.desk, Here::Users),
             title: self.said(title_key(self.deed)),
             lack: lack.map(|lack| self.t(lack_key(lack))),
-            what_happens: self.t(what_happens_key(self.deed)),
+            what_happens: self.t(what_happens_key(self.deed, self.desk.config().push.pin.required)),
             warnings,
             action: format!("/user/{}", self.deed.as_str()),
             name: self.name.as_str().to_owned(),
             form,
             clients: (self.deed == Deed::GrantBypass).then(clients),
-            has_mail: self.deed == Deed::AddUser,
+            has_mail: matches!(self.deed, Deed::AddUser | Deed::ChangeMail),
             is_grave: self.deed.is_grave(),
             sure: self.said("admin-sure"),
             button: self.t(label_key(self.deed)),
@@ -108,6 +108,7 @@ impl Task<'_> {
 fn title_key(deed: Deed) -> &'static str {
     match deed {
         Deed::AddUser => "admin-title-add-user",
+        Deed::ChangeMail => "admin-title-change-mail",
         Deed::IssueCode => "admin-title-issue-code",
         Deed::Invite => "admin-title-invite",
         Deed::Block => "admin-title-block",
@@ -122,9 +123,11 @@ fn title_key(deed: Deed) -> &'static str {
     }
 }
 
-fn what_happens_key(deed: Deed) -> &'static str {
+/// `pins`: phones of this site ask for one.
+fn what_happens_key(deed: Deed, pins: bool) -> &'static str {
     match deed {
         Deed::AddUser => "admin-then-add-user",
+        Deed::ChangeMail => "admin-then-change-mail",
         Deed::IssueCode => "admin-then-issue-code",
         Deed::Invite => "admin-then-invite",
         Deed::Block => "admin-then-block",
@@ -133,6 +136,7 @@ fn what_happens_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-then-revoke-bypass",
         Deed::RemoveDevice => "admin-then-remove-device",
         Deed::RemoveToken => "admin-then-remove-token",
+        Deed::ResetPin if pins => "admin-then-initial-pin",
         Deed::ResetPin => "admin-then-reset-pin",
         Deed::LiftLimits => "admin-then-lift-limits",
         Deed::EndSessions => "admin-then-end-sessions",

@@ -18,6 +18,8 @@ pub(super) const BYPASS_MINUTES: u32 = 15;
 pub(super) enum Deed {
     /// Somebody whom a primary knows and the store not yet; without groups, so that nobody makes staff here.
     AddUser,
+    /// Where mail goes; groups are changed on the host only, so that nobody makes staff here.
+    ChangeMail,
     IssueCode,
     Invite,
     Block,
@@ -32,7 +34,7 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::AddUser,
         Self::IssueCode,
         Self::Invite,
@@ -42,6 +44,7 @@ impl Deed {
         Self::RemoveToken,
         Self::ResetPin,
         Self::LiftLimits,
+        Self::ChangeMail,
         Self::EndSessions,
         Self::Unblock,
         Self::Block,
@@ -51,6 +54,7 @@ impl Deed {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::AddUser => "add-user",
+            Self::ChangeMail => "change-mail",
             Self::IssueCode => "issue-code",
             Self::Invite => "invite",
             Self::Block => "block",
@@ -79,6 +83,7 @@ impl Deed {
         match self {
             Self::Block | Self::RemoveDevice | Self::RemoveToken => true,
             Self::AddUser
+            | Self::ChangeMail
             | Self::IssueCode
             | Self::Invite
             | Self::Unblock
@@ -95,6 +100,7 @@ impl Deed {
         match self {
             Self::RevokeBypass | Self::RemoveDevice | Self::RemoveToken => true,
             Self::AddUser
+            | Self::ChangeMail
             | Self::IssueCode
             | Self::Invite
             | Self::Block
@@ -116,11 +122,11 @@ pub(super) struct DeedForm {
     pub(super) reason: String,
     /// Which phone, token or bypass.
     pub(super) object: String,
-    /// A bypass: through which client; empty: any.
+    /// A bypass: through which client.
     pub(super) client: String,
     /// A bypass: how long.
     pub(super) minutes: String,
-    /// A new user: where mail goes; empty: nowhere.
+    /// Where mail goes; empty: nowhere.
     pub(super) mail: String,
     pub(super) sure: String,
 }

@@ -18,6 +18,7 @@ use super::page::{address_of, url_encoded};
 use super::role::{Forbidden, Person, Role, may_act};
 use super::staff::Staff;
 use super::user::Known;
+use crate::enrolment::CodeBarred;
 use crate::language::{text, text_with};
 
 /// The page that asks for what a deed needs.
@@ -28,8 +29,11 @@ pub(super) async fn ask(
     Query(form): Query<DeedForm>,
 ) -> Response {
     match Task::of(&desk, &staff, &word, &form.name, &form.object).await {
-        // Nothing else of a link is taken over: nobody's link fills in a reason or a time.
-        Ok(task) => task.form(DeedForm { object: form.object, ..DeedForm::default() }, None).await,
+        // Nothing else of a link is taken over: nobody's link fills in a reason, a time or an address.
+        Ok(task) => {
+            let mail = task.known.as_ref().and_then(|known| known.user.mail.clone()).unwrap_or_default();
+            task.form(DeedForm { object: form.object, mail, ..DeedForm::default() }, None).await
+        }
         Err(refused) => refused,
     }
 }
@@ -112,6 +116,12 @@ impl<'a> Task<'a> {
         if self.deed == Deed::GrantBypass && known.role.is_some() {
             return Err(Obstacle::Forbidden(Forbidden::NoBypassForStaff));
         }
+        if let Some(bar) = known.code_barred.filter(|_| self.deed == Deed::IssueCode) {
+            return Err(Obstacle::Because(match bar {
+                CodeBarred::NoPortal => "admin-code-no-portal",
+                CodeBarred::NotListed => "admin-code-barred",
+            }));
+        }
         if !known.makes_sense(self.deed, self.now) {
             return Err(Obstacle::Because("admin-not-now"));
         }
@@ -148,6 +158,7 @@ impl<'a> Task<'a> {
                 Some(bypass.grant.client.as_ref().map_or_else(|| self.t("admin-bypass-any"), ToString::to_string))
             }
             Deed::AddUser
+            | Deed::ChangeMail
             | Deed::IssueCode
             | Deed::Invite
             | Deed::Block
@@ -161,10 +172,13 @@ impl<'a> Task<'a> {
 
     fn wish(&self, form: &DeedForm) -> Result<Wish, Lack> {
         let mail = Some(form.mail.trim()).filter(|mail| !mail.is_empty());
-        if self.deed == Deed::AddUser && mail.is_some_and(|mail| crate::mail::Address::parse(mail).is_err()) {
+        if matches!(self.deed, Deed::AddUser | Deed::ChangeMail)
+            && mail.is_some_and(|mail| crate::mail::Address::parse(mail).is_err())
+        {
             return Err(Lack::Mail);
         }
-        let client = Some(&form.client).filter(|client| !client.is_empty());
+        // Rules F4: a bypass is bound to user and client; no word opens every appliance.
+        let client = Some(&form.client).filter(|_| self.deed == Deed::GrantBypass);
         let config = self.desk.config();
         let client = match client.map(|client| config.clients.iter().find(|known| known.name.as_str() == client)) {
             None => None,

@@ -35,6 +35,7 @@ use login::Wall;
 
 use crate::config::Config;
 use crate::engine::{Clock, Engine};
+use crate::hashing::Hasher;
 use crate::sign_in::{self, ConfigHandle, SignIn};
 use crate::store::{Store, WebRealm};
 use crate::telemetry::Telemetry;
@@ -57,6 +58,8 @@ pub struct AdminParts {
     pub clock: Clock,
     /// What is counted.
     pub telemetry: Telemetry,
+    /// Hashes initial PINs beside the threads that serve.
+    pub hasher: Hasher,
 }
 
 /// The staff's pages. To be served on a listener of their own, behind [`crate::web::guarded`].

@@ -11,6 +11,7 @@ use login::{ResolvedUser, Wall};
 
 use super::role::Role;
 use crate::language::{Language, text};
+use crate::sign_in::STAFF_IDLE;
 
 /// Which of the pages is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,11 @@ impl Page {
 
     pub(super) fn is_on_board(&self) -> bool {
         self.here == Here::Board
+    }
+
+    /// After so many seconds a page that nobody touched is put away; the board is there to be left open.
+    pub(super) fn idle_s(&self) -> u64 {
+        if self.is_on_board() { 0 } else { STAFF_IDLE.as_secs() }
     }
 
     pub(super) fn machine_made(&self) -> bool {

@@ -16,7 +16,8 @@ use super::deed::Deed;
 use super::doing::{Task, Wish};
 use super::letters::{self, Told};
 use super::page::{Here, Page, address_of, shown, when};
-use crate::enrolment::{CODE_LASTS, EnrolmentError, issue_code};
+use super::user::Known;
+use crate::enrolment::{CODE_LASTS, EnrolmentError, initial_pin, issue_code};
 use crate::language::{Language, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
 use crate::store::{Act, CodePurpose, NewBypass, NewUser, StoreError, StoreFuture};
@@ -28,18 +29,29 @@ const SETTLE_TRIES: u32 = 3;
 #[template(path = "admin_code.html")]
 struct CodePage {
     page: Page,
+    title: String,
     for_whom: String,
     code: String,
-    portal: Option<String>,
+    /// Where it is used, and the address.
+    portal: Option<(String, String)>,
     until: String,
+    once: String,
     mailed: Option<String>,
     back: String,
 }
 
-/// What was done, and the code if one came of it.
+/// What was done, and what must be shown if something came of it.
 struct Done {
     told: Told,
-    code: Option<Secret>,
+    shows: Option<Shows>,
+}
+
+/// What a page shows, once.
+enum Shows {
+    /// An activation code.
+    Code(Secret),
+    /// An initial PIN.
+    Pin(Secret),
 }
 
 impl Task<'_> {
@@ -54,8 +66,8 @@ impl Task<'_> {
             }
         }
         match self.done(&wish).await {
-            Ok(Done { told, code: Some(code) }) => self.code_page(&code, told),
-            Ok(Done { told, code: None }) => {
+            Ok(Done { told, shows: Some(shows) }) => self.shows_once(&shows, told),
+            Ok(Done { told, shows: None }) => {
                 let did = format!("{}&did={}&mailed={}", address_of(&self.name), self.deed.as_str(), told.as_str());
                 Redirect::to(&did).into_response()
             }
@@ -76,7 +88,9 @@ impl Task<'_> {
 
     async fn write(&self, what: String, wish: &Wish) -> Result<(), StoreError> {
         let object = if self.deed == Deed::GrantBypass {
-            Some(wish.client.as_ref().map_or_else(|| "any client".into(), |client| client.as_str().into()))
+            wish.client.as_ref().map(|client| client.as_str().into())
+        } else if self.deed == Deed::ChangeMail {
+            Some(wish.mail.as_deref().unwrap_or("none").into())
         } else {
             Some(Arc::clone(&self.object)).filter(|object| self.deed.has_object() && !object.is_empty())
         };
@@ -99,10 +113,11 @@ impl Task<'_> {
         let act = |what| LetterKind::StaffAct { what, by: by.clone(), reason: reason.clone() };
         let kind = match self.deed {
             Deed::AddUser => return self.add_user(wish, act(StaffAction::DetailsChanged)).await,
+            Deed::ChangeMail => return self.change_mail(wish, act(StaffAction::DetailsChanged)).await,
             Deed::IssueCode => {
                 let code = new_code(self.desk, name, CodePurpose::Enrol, now).await?;
                 let told = self.tell(act(StaffAction::CodeIssued)).await;
-                return Ok(Done { told, code: Some(code) });
+                return Ok(Done { told, shows: Some(Shows::Code(code)) });
             }
             Deed::Invite => self.invitation().await?,
             Deed::Block => {
@@ -132,6 +147,11 @@ impl Task<'_> {
                 self.end_sessions().await?;
                 act(StaffAction::MethodRemoved)
             }
+            Deed::ResetPin if self.desk.config().push.pin.required => {
+                let pin = self.give_pin().await?;
+                let told = self.tell(act(StaffAction::PinReset)).await;
+                return Ok(Done { told, shows: Some(Shows::Pin(pin)) });
+            }
             Deed::ResetPin => {
                 settled(|| store.reset_pin(name)).await?;
                 act(StaffAction::PinReset)
@@ -145,7 +165,7 @@ impl Task<'_> {
                 act(StaffAction::SessionsEnded)
             }
         };
-        Ok(Done { told: self.tell(kind).await, code: None })
+        Ok(Done { told: self.tell(kind).await, shows: None })
     }
 
     async fn add_user(&self, wish: &Wish, kind: LetterKind) -> Result<Done, StoreError> {
@@ -154,7 +174,20 @@ impl Task<'_> {
         self.desk.store.add_user(new, self.now).await?;
         let language = Language::default();
         let told = letters::tell_at(self.desk, &self.name, mail.as_deref(), language, kind, self.now).await;
-        Ok(Done { told, code: None })
+        Ok(Done { told, shows: None })
+    }
+
+    /// The address that was is told, too: who did not want this hears of it.
+    async fn change_mail(&self, wish: &Wish, kind: LetterKind) -> Result<Done, StoreError> {
+        settled(|| self.desk.store.set_mail(&self.name, wish.mail.clone())).await?;
+        let before = self.known.as_ref().and_then(|known| known.user.mail.as_deref());
+        let told = self.tell(kind.clone()).await;
+        if before == wish.mail.as_deref() || wish.mail.is_none() {
+            return Ok(Done { told, shows: None });
+        }
+        let language = self.known.as_ref().and_then(Known::language).unwrap_or_default();
+        let told = letters::tell_at(self.desk, &self.name, wish.mail.as_deref(), language, kind, self.now).await;
+        Ok(Done { told, shows: None })
     }
 
     /// Rules F7: a code goes by mail only where the site allows it.
@@ -168,6 +201,15 @@ impl Task<'_> {
         let code = new_code(self.desk, &self.name, CodePurpose::MailedEnrol, self.now).await?;
         let code = ActivationCode { code: MailedCode::new(&letters_of(&code)), until: self.now.plus(CODE_LASTS) };
         Ok(LetterKind::Invitation { code: Some(code) })
+    }
+
+    /// An initial PIN, which approves nothing: its owner changes it first.
+    async fn give_pin(&self) -> Result<Secret, StoreError> {
+        let pin = initial_pin(self.desk.config().push.pin.length, &self.name).map_err(of_enrolment)?;
+        let hash = self.desk.hasher.hash(pin.clone()).await;
+        let hash = hash.map_err(|error| StoreError::Ours(error.to_string().into()))?;
+        settled(|| self.desk.store.set_pin(&self.name, hash.clone(), true, self.now)).await?;
+        Ok(pin)
     }
 
     async fn grant_bypass(&self, wish: &Wish) -> Result<LetterKind, StoreError> {
@@ -197,19 +239,33 @@ impl Task<'_> {
         }
     }
 
-    /// The one page that shows a code, once.
-    fn code_page(&self, code: &Secret, told: Told) -> Response {
-        let language = self.staff.language;
-        let portal = self.desk.config().portal.as_ref().map(|portal| portal.pages.url.to_string());
+    /// The one page that shows a code or a PIN, once.
+    fn shows_once(&self, shows: &Shows, told: Told) -> Response {
         let until = [("time", when(self.now.plus(CODE_LASTS)).into())];
+        let (secret, title, at, until, once) = match shows {
+            Shows::Code(code) => {
+                let until = text_with(self.staff.language, "admin-code-until", &until);
+                (code, "admin-code-title", "admin-code-where", until, "admin-code-once")
+            }
+            Shows::Pin(pin) => (
+                pin,
+                "admin-initial-pin-title",
+                "admin-initial-pin-where",
+                self.t("admin-initial-pin-use"),
+                "admin-initial-pin-once",
+            ),
+        };
+        let portal = self.desk.config().portal.as_ref().map(|portal| (self.t(at), portal.pages.url.to_string()));
         shown(
             StatusCode::OK,
             &CodePage {
                 page: self.staff.page(self.desk, Here::Users),
+                title: self.t(title),
                 for_whom: self.said("admin-code-for"),
-                code: letters_of(code),
+                code: letters_of(secret),
                 portal,
-                until: text_with(language, "admin-code-until", &until),
+                until,
+                once: self.t(once),
                 mailed: Some(self.t(told.key())),
                 back: self.back(),
             },
@@ -230,7 +286,11 @@ async fn settled<'a, T>(verb: impl Fn() -> StoreFuture<'a, T>) -> Result<T, Stor
 
 /// A new activation code as it is shown; an earlier one of the same purpose is void (rules F3).
 async fn new_code(desk: &Desk, user: &ResolvedUser, purpose: CodePurpose, at: Wall) -> Result<Secret, StoreError> {
-    issue_code(&*desk.store, user, purpose, at).await.map_err(|error| match error {
+    issue_code(&*desk.store, user, purpose, at).await.map_err(of_enrolment)
+}
+
+fn of_enrolment(error: EnrolmentError) -> StoreError {
+    match error {
         EnrolmentError::Store(error) => error,
         error @ (EnrolmentError::Seed(_)
         | EnrolmentError::Digits(_)
@@ -239,7 +299,7 @@ async fn new_code(desk: &Desk, user: &ResolvedUser, purpose: CodePurpose, at: Wa
         | EnrolmentError::BringsNoKey(_)
         | EnrolmentError::Address(_)
         | EnrolmentError::ServerKey) => StoreError::Ours(error.to_string().into()),
-    })
+    }
 }
 
 /// The letters of a code, which is plain ASCII.

@@ -13,6 +13,7 @@ use super::history::{self, Done, Login};
 use super::page::{Here, Page, role_word, shown, url_encoded, when};
 use super::role::{Person, Role, may_act};
 use super::staff::Staff;
+use crate::enrolment::{CodeBarred, takes_admin_code};
 use crate::language::{Language, text, text_with};
 use crate::store::{Bypass, Channel, Device, DeviceState, Pin, StoreError, Token, TokenKind, User, UserChoices};
 
@@ -45,6 +46,10 @@ pub(super) struct Known {
     pub(super) bypasses: Vec<Bypass>,
     /// The site asks each phone for a PIN, and the app from the stores takes none (rules B4).
     asks_pin: bool,
+    /// Phones of this site ask for a PIN, and the user has one that can.
+    pub(super) needs_pin: bool,
+    /// Why no page would take a code of this user.
+    pub(super) code_barred: Option<CodeBarred>,
     choices: UserChoices,
     recovery_codes: u32,
 }
@@ -54,11 +59,13 @@ impl Known {
     pub(super) async fn of(desk: &Desk, name: &ResolvedUser) -> Result<Option<Self>, StoreError> {
         let (store, now) = (&desk.store, desk.now());
         let Some(user) = store.show_user(name).await? else { return Ok(None) };
-        let roles = desk.config();
-        let role = roles.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
+        let config = desk.config();
+        let role = config.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
         Ok(Some(Self {
             role,
-            asks_pin: roles.push.pin.required,
+            asks_pin: config.push.pin.required,
+            needs_pin: config.push.pin.required && user.devices.iter().any(asks_for_a_pin),
+            code_barred: takes_admin_code(&config, &user).err(),
             pin: store.pin(name, now).await?,
             bypasses: store.list_bypasses(name, now).await?,
             choices: store.choices(name).await?,
@@ -87,7 +94,8 @@ impl Known {
         let is_barred = user.blocked.is_some() || user.fraud_reported.is_some();
         match deed {
             Deed::AddUser => false,
-            Deed::IssueCode | Deed::EndSessions => true,
+            Deed::IssueCode => self.code_barred.is_none(),
+            Deed::ChangeMail | Deed::EndSessions => true,
             Deed::Invite => !user.ever_enrolled,
             Deed::Block => user.blocked.is_none(),
             Deed::Unblock => is_barred,
@@ -96,11 +104,15 @@ impl Known {
             Deed::RevokeBypass => !self.bypasses.is_empty(),
             Deed::RemoveDevice => !user.devices.is_empty(),
             Deed::RemoveToken => !user.tokens.is_empty(),
-            Deed::ResetPin => self.pin.is_some(),
+            Deed::ResetPin => self.pin.is_some() || self.needs_pin,
             // Unblocking lifts them, too; a block must not end with them.
             Deed::LiftLimits => !is_barred && is_limited(user, now),
         }
     }
+}
+
+fn asks_for_a_pin(device: &Device) -> bool {
+    device.state == DeviceState::Active && device.channel == Channel::WebPush
 }
 
 fn is_limited(user: &User, now: Wall) -> bool {
@@ -355,6 +367,7 @@ pub(super) fn address_of(deed: Deed, user: &ResolvedUser, object: &str) -> Strin
 pub(super) fn label_key(deed: Deed) -> &'static str {
     match deed {
         Deed::AddUser => "admin-do-add-user",
+        Deed::ChangeMail => "admin-do-change-mail",
         Deed::IssueCode => "admin-do-issue-code",
         Deed::Invite => "admin-do-invite",
         Deed::Block => "admin-do-block",
@@ -384,6 +397,7 @@ fn phone_state(device: &Device, asks_pin: bool) -> &'static str {
 fn did_key(deed: Deed) -> &'static str {
     match deed {
         Deed::AddUser => "admin-did-add-user",
+        Deed::ChangeMail => "admin-did-change-mail",
         Deed::IssueCode => "admin-did-issue-code",
         Deed::Invite => "admin-did-invite",
         Deed::Block => "admin-did-block",

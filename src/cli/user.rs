@@ -9,8 +9,9 @@ use wire::Secret;
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::{device, input, token};
-use crate::enrolment::{CODE_LASTS, issue_code, password_allowed_for};
+use crate::enrolment::{CODE_LASTS, initial_pin, issue_code, password_allowed_for, takes_admin_code};
 use crate::hashing::hash_password;
+use crate::mail::Address;
 use crate::store::web::Acts;
 use crate::store::{
     Bypass, Bypasses, Choices, CodePurpose, Device, DeviceState, NewBypass, NewUser, PeopleCodes, Pin, Pins, Records,
@@ -53,6 +54,36 @@ Example:
         #[arg(long, value_name = "FILE")]
         password_file: PathBuf,
     },
+    /// Say where a user's mail goes: for who came in by the portal and has none, or moved.
+    #[command(after_help = "\
+Examples:
+  vestibule user mail alice alice@example.com
+  vestibule user mail alice --none")]
+    Mail {
+        /// The user.
+        name: String,
+        /// Where mail goes.
+        #[arg(required_unless_present = "none", conflicts_with = "none")]
+        address: Option<String>,
+        /// Nowhere.
+        #[arg(long)]
+        none: bool,
+    },
+    /// Add a user to local groups, or take them out: [admin] roles and rules name them.
+    #[command(after_help = "\
+Examples:
+  vestibule user group alice --add \"VPN Admins\"
+  vestibule user group alice --remove \"Service Desk\" --add Staff")]
+    Group {
+        /// The user.
+        name: String,
+        /// A group to be in; may be repeated.
+        #[arg(long, value_name = "GROUP", required_unless_present = "remove")]
+        add: Vec<String>,
+        /// A group to leave; may be repeated.
+        #[arg(long, value_name = "GROUP")]
+        remove: Vec<String>,
+    },
     /// List all users.
     #[command(after_help = "\
 Examples:
@@ -67,15 +98,27 @@ Example:
         /// The user.
         name: String,
     },
-    /// Issue a code that enrols a user's first method in the portal; shown once.
+    /// Issue a code with which a user sets up a method in the portal, the first one or after a loss; shown once.
     ///
-    /// It is good for a day, once, and five tries; an earlier one is void. Members of [admin] roles sign in with their password
-    /// and such a code, too: so the first admin comes in.
+    /// It is good for a day, once, and five tries; an earlier one is void. Members of [admin] roles set theirs up in the portal, too,
+    /// and then sign in on the staff's pages: so the first admin comes in.
     #[command(after_help = "\
 Examples:
   vestibule user code alice                                      hand it over in person, or by phone
   vestibule --json user code alice                               {\"user\",\"code\",\"ends\"}")]
     Code {
+        /// The user.
+        name: String,
+    },
+    /// Give a user an initial PIN, where phones ask for one: for who has none, forgot it or locked it; shown once.
+    ///
+    /// It approves nothing. Its owner signs in to the portal with password and phone, which then asks for no PIN, types the initial
+    /// one there and chooses another.
+    #[command(after_help = "\
+Examples:
+  vestibule user pin alice                                       hand it over in person, or by phone
+  vestibule --json user pin alice                                {\"user\",\"pin\"}")]
+    Pin {
         /// The user.
         name: String,
     },
@@ -114,9 +157,12 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
     match command {
         Command::Add { name, password_file, groups, mail } => add(&site, global, &name, password_file, &groups, mail),
         Command::Password { name, password_file } => set_password(&site, global, &name, &password_file),
+        Command::Mail { name, address, none: _ } => set_mail(&site, global, &name, address),
+        Command::Group { name, add, remove } => regroup(&site, global, &name, &add, &remove),
         Command::List => list(&site, global),
         Command::Show { name } => show(&site, global, &name),
         Command::Code { name } => code(&site, global, &name),
+        Command::Pin { name } => give_pin(&site, global, &name),
         Command::Block { name, reason } => {
             let user = site.user(&name)?;
             let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
@@ -158,15 +204,12 @@ fn add(
     mail: Option<String>,
 ) -> Outcome {
     let user = site.user(name)?;
-    if groups.iter().any(|group| group.trim().is_empty()) {
-        return Err(Failure::Usage("--group takes a group's name, which is not empty".to_owned()));
-    }
+    let groups = named(groups, "--group")?;
     if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
         return Err(Failure::Usage("--mail takes an address such as alice@example.com".to_owned()));
     }
     let password_hash = password_file.map(|file| hash_of(site, &user, &file)).transpose()?;
     let has_password = password_hash.is_some();
-    let groups = groups.iter().map(|group| GroupName::folded(group)).collect();
     let new = NewUser { name: user.clone(), groups, mail, password_hash };
     wait(site.store.add_user(new, site.now))?.map_err(Failure::of)?;
     if !has_password && site.config.primaries.is_empty() && !global.json {
@@ -175,9 +218,53 @@ fn add(
     done(global, &user, "added", &format!("Added. Next: vestibule token add {user} totp"))
 }
 
+fn named(groups: &[String], option: &str) -> Result<Vec<GroupName>, Failure> {
+    if groups.iter().any(|group| group.trim().is_empty()) {
+        return Err(Failure::Usage(format!("{option} takes a group's name, which is not empty")));
+    }
+    Ok(groups.iter().map(|group| GroupName::folded(group)).collect())
+}
+
+/// An admin's act on the host, as all that follow.
+fn set_mail(site: &Site, global: &Global, name: &str, mail: Option<String>) -> Outcome {
+    let user = site.user(name)?;
+    if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
+        return Err(Failure::Usage("an address looks like alice@example.com".to_owned()));
+    }
+    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let act = site.act(&user, "change_mail", Some(mail.as_deref().unwrap_or("none")));
+    wait(site.store.write_act(act, site.now))?.map_err(Failure::of)?;
+    wait(site.store.set_mail(&user, mail.clone()))?.map_err(Failure::of)?;
+    let sentence =
+        mail.map_or("No mail goes to them any more.".to_owned(), |mail| format!("Mail goes to {mail} from now on."));
+    done(global, &user, "mail changed", &sentence)
+}
+
+fn regroup(site: &Site, global: &Global, name: &str, add: &[String], remove: &[String]) -> Outcome {
+    let user = site.user(name)?;
+    let (add, remove) = (named(add, "--add")?, named(remove, "--remove")?);
+    let known = wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let change: Vec<String> =
+        add.iter().map(|group| format!("+{group}")).chain(remove.iter().map(|group| format!("-{group}"))).collect();
+    let act = site.act(&user, "change_groups", Some(&change.join(", ")));
+    wait(site.store.write_act(act, site.now))?.map_err(Failure::of)?;
+    wait(site.store.remove_groups(&user, remove))?.map_err(Failure::of)?;
+    wait(site.store.add_groups(&user, add))?.map_err(Failure::of)?;
+    let after = wait(site.store.show_user(&user))?.map_err(Failure::of)?.map_or(Vec::new(), |user| user.groups);
+    let groups: Vec<&str> = after.iter().map(GroupName::as_str).collect();
+    let in_groups =
+        if groups.is_empty() { "In no local group now.".to_owned() } else { format!("Now in {}.", groups.join(", ")) };
+    let staff = |groups: &[GroupName]| site.config.policy.is_staff(groups);
+    let more = match (staff(&known.groups), staff(&after)) {
+        (false, true) => " That is staff: always a factor, never a bypass.",
+        (true, false) => " That is staff no more.",
+        (true, true) | (false, false) => "",
+    };
+    done(global, &user, "groups changed", &format!("{in_groups}{more}"))
+}
+
 fn is_mail(text: &str) -> bool {
-    let plain = !text.contains(|c: char| c.is_control() || c.is_whitespace());
-    plain && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+    Address::parse(text).is_ok()
 }
 
 fn set_password(site: &Site, global: &Global, name: &str, file: &std::path::Path) -> Outcome {
@@ -197,6 +284,9 @@ fn hash_of(site: &Site, user: &ResolvedUser, file: &std::path::Path) -> Result<S
 /// An admin's act on the host (rules F3, F4): written down before the code is shown.
 fn code(site: &Site, global: &Global, name: &str) -> Outcome {
     let user = site.user(name)?;
+    let known = wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    takes_admin_code(&site.config, &known)
+        .map_err(|why| Failure::Refused(format!("{user} could not use a code: {why}. Nothing was done")))?;
     let code = wait(issue_code(&site.store, &user, CodePurpose::Enrol, site.now))?.map_err(Failure::of)?;
     wait(site.store.write_act(site.act(&user, "issue_code", None), site.now))?.map_err(Failure::of)?;
     let ends = site.now.plus(CODE_LASTS);
@@ -207,9 +297,36 @@ fn code(site: &Site, global: &Global, name: &str) -> Outcome {
     out::show_secret("", &code);
     let portal = site.config.portal.as_ref().map(|portal| format!(" at {}", portal.pages.url)).unwrap_or_default();
     out::say(format!("{user} enrols with it{portal}, beside the password. Good until {}, once.", time(ends)));
-    if site.config.portal.is_none() && site.config.admin.is_none() {
-        out::note("Note: the configuration has no [portal] url and no [admin], so there is no page yet that takes it.");
+    if let Some(admin) = site.config.admin.as_ref().filter(|_| site.config.policy.is_staff(&known.groups)) {
+        out::say(format!(
+            "After that {user} signs in on the staff's pages at {}, with password and that method.",
+            admin.pages.url
+        ));
     }
+    Ok(())
+}
+
+/// The same act as the help desk's reset.
+fn give_pin(site: &Site, global: &Global, name: &str) -> Outcome {
+    let user = site.user(name)?;
+    if !site.config.push.pin.required {
+        let why =
+            "phones ask for no PIN here: pin = { required = true } in [method.push] would make them. Nothing was done";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let pin = initial_pin(site.config.push.pin.length, &user).map_err(Failure::of)?;
+    let hash = hash_password(&pin).map(Secret::new).map_err(Failure::of)?;
+    wait(site.store.write_act(site.act(&user, "reset_pin", None), site.now))?.map_err(Failure::of)?;
+    wait(site.store.set_pin(&user, hash, true, site.now))?.map_err(Failure::of)?;
+    if global.json {
+        return out::json_with_secret("pin", &pin, &json!({ "user": user.as_str() }));
+    }
+    out::show_secret("", &pin);
+    let portal = site.config.portal.as_ref().map(|portal| format!(" at {}", portal.pages.url)).unwrap_or_default();
+    out::say(format!(
+        "It approves nothing: {user} signs in{portal} with password and phone, and changes it there first."
+    ));
     Ok(())
 }
 

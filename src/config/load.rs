@@ -242,6 +242,9 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         let has_mail = root.get_quietly("mail").is_some();
         portal::mailed_codes(table, portal, mail.as_ref().and_then(Option::as_ref), has_mail);
     }
+    if let Some(Some(_)) = &admin {
+        portal::for_staff(root, pages.as_ref());
+    }
     numbers::settle(root, &mut clients, &sketches, &rules, push.as_ref());
     let admins: Vec<_> =
         clients.iter().filter(|client| client.policy.allow_admin).map(|client| client.name.clone()).collect();

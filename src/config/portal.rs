@@ -76,6 +76,7 @@ pub(super) fn portal(portal: &Table<'_>, primaries: &[String]) -> Option<Option<
         session_idle: session_idle?,
         session_lasts: session_lasts?,
     };
+    shut_to_all(portal, &read);
     in_order(portal, &read).then_some(Some(read))
 }
 
@@ -91,6 +92,35 @@ fn in_order(table: &Table<'_>, portal: &PortalConfig) -> bool {
         return false;
     }
     true
+}
+
+/// Anchors by which users enrol by themselves, where they may not.
+fn shut_to_all(table: &Table<'_>, portal: &PortalConfig) {
+    let anchors = &portal.first_enrolment;
+    let by_themselves = anchors.mail_code || !anchors.networks.is_empty();
+    if portal.users_may.enrol || !by_themselves {
+        return;
+    }
+    if let Some(node) = table.get_quietly("first_enrolment") {
+        let help = "add \"enrol\" to users_may; or list \"admin_code\" alone, which the help desk gives out".to_owned();
+        node.warn("these anchors open nothing", "users_may does not list \"enrol\"", Some(help));
+    }
+}
+
+/// Staff set up their second factor in the portal, as users do; the staff's pages have no place for it.
+pub(super) fn for_staff(root: &Table<'_>, portal: Option<&Table<'_>>) {
+    if portal.is_some_and(is_on) {
+        return;
+    }
+    if let Some(node) = root.get_quietly("admin") {
+        let help = "give [portal] a url, where staff type the code of `vestibule user code`; without it each needs \
+                    `vestibule token add NAME totp` on this host";
+        node.warn(
+            "staff have no portal",
+            "nobody can set up the second factor that these pages ask for",
+            Some(help.to_owned()),
+        );
+    }
 }
 
 fn help_desk(node: &Node<'_>) -> Option<Arc<str>> {

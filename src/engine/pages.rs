@@ -30,6 +30,8 @@ pub struct RingForPage {
     pub address: Option<IpAddr>,
     /// A test push: for this device alone (F3).
     pub only: Option<DeviceId>,
+    /// It asks for no PIN where the site asks for one: its yes is no factor, and may open only the page where a PIN is set.
+    pub without_pin: bool,
 }
 
 /// A prompt that is out for a page.
@@ -155,7 +157,7 @@ impl Engine {
         // A page shows a number well: unless the site wants none, the prompt is tied to this screen where a phone can (F8).
         let number = ring.only.is_none() && facts.chooses_number && !self.law().policy.plain_pages;
         let number = if number { NumberMatch::Shown(Number::to_show(page_roll(&ring.key))) } else { NumberMatch::Off };
-        let pin = ring.only.is_none() && self.law().policy.push_pin;
+        let pin = ring.only.is_none() && !ring.without_pin && self.law().policy.push_pin;
         if pin && !facts.pin_phones {
             return Err(PageRing::NoPhone);
         }

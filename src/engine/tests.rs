@@ -114,6 +114,7 @@ impl House {
             key: rand::random(),
             address: None,
             only: None,
+            without_pin: false,
         };
         self.engine.ring_for_page(ring).await.unwrap()
     }

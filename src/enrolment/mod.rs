@@ -14,6 +14,7 @@ mod password;
 mod phone;
 mod pin;
 mod qr;
+mod reach;
 mod seed;
 mod token;
 
@@ -22,7 +23,8 @@ pub use device::{NewDevice, add_device};
 pub use otpauth::{Account, uri};
 pub use password::{PASSWORD_CHARS_MIN, PASSWORD_OCTETS_MAX, WeakPassword, password_allowed_for};
 pub use phone::{ACTIVATION_LASTS, BeginPhone, NewPhone, begin_phone};
-pub use pin::{WeakPin, pin_allowed, pin_allowed_for};
+pub use pin::{WeakPin, initial_pin, pin_allowed, pin_allowed_for};
 pub use qr::{Qr, QrLook};
+pub use reach::{CodeBarred, takes_admin_code};
 pub use seed::{SEED_OCTETS_MAX, SEED_OCTETS_MIN, SeedMistake, base32, seed_of_base32};
 pub use token::{EnrolmentError, NewToken, Seed, TokenWish, Warning, add_token};

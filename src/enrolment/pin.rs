@@ -1,10 +1,16 @@
-//! Which PIN a phone's owner may have: digits, enough of them, and none that everybody would try first.
+//! Which PIN a phone's owner may have: digits, enough of them, and none that everybody would try first; and the initial one of who
+//! has none.
 //!
 //! Five tries lock a PIN, so it must not be among the few that a thief of an unlocked phone would try: repetitions, rows of digits, ways over
 //! the keypad, years and dates, and digits that are in the user's own name.
 
 use login::ResolvedUser;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use wire::Secret;
+use zeroize::Zeroizing;
 
+use super::token::EnrolmentError;
 use crate::config::PIN_DIGITS_MAX;
 
 /// Why a PIN is refused; each says what to do.
@@ -73,6 +79,36 @@ pub fn pin_allowed_for(pin: &str, length: u32, user: &ResolvedUser) -> Result<()
     let backwards: String = digits.chars().rev().collect();
     let theirs = |digits: &str| digits.len() >= 4 && (digits.contains(pin) || pin.contains(digits));
     if theirs(&digits) || theirs(&backwards) { Err(WeakPin::InName) } else { Ok(()) }
+}
+
+/// Draws of an initial PIN: about one in ten is a weak one.
+const DRAWS_MAX: u32 = 64;
+
+/// A PIN for somebody who has none or forgot it: random, none that would be refused, to be changed by its owner before it approves
+/// anything. Shown once.
+///
+/// # Errors
+/// [`EnrolmentError::NoRandomness`].
+pub fn initial_pin(length: u32, user: &ResolvedUser) -> Result<Secret, EnrolmentError> {
+    for _ in 0..DRAWS_MAX {
+        let pin = Zeroizing::new(digits(length)?);
+        if pin_allowed_for(&pin, length, user).is_ok() {
+            return Ok(Secret::new(pin.as_bytes()));
+        }
+    }
+    Err(EnrolmentError::NoRandomness)
+}
+
+/// Each digit as likely as any other.
+fn digits(length: u32) -> Result<String, EnrolmentError> {
+    let mut text = String::new();
+    while text.len() < usize::try_from(length).unwrap_or(PIN_DIGITS_MAX).min(PIN_DIGITS_MAX) {
+        let mut octet = [0; 1];
+        SysRng.try_fill_bytes(&mut octet).map_err(|_| EnrolmentError::NoRandomness)?;
+        // 250 is the last multiple of ten in an octet: what is above would make small digits likelier.
+        text.extend(octet.iter().filter(|octet| **octet < 250).map(|octet| char::from(b'0' + octet % 10)));
+    }
+    Ok(text)
 }
 
 /// 1111, 121212, 123123; and 111222, 112233: two different digits at most, or each digit twice in a row.
@@ -156,6 +192,21 @@ mod tests {
             assert_eq!(pin_allowed(pin, 6), Ok(()), "{pin}");
         }
         assert_eq!(pin_allowed("4829", 4), Ok(()));
+    }
+
+    #[test]
+    fn an_initial_one_is_as_long_as_the_site_asks_and_none_that_would_be_refused() {
+        let user = ResolvedUser::new("u482915@example.com");
+        let mut seen = std::collections::BTreeSet::new();
+        for length in [4, 6, 8, 12] {
+            for _ in 0..50 {
+                let pin = initial_pin(length, &user).unwrap();
+                let pin = std::str::from_utf8(pin.expose()).unwrap().to_owned();
+                assert_eq!((pin.len(), pin_allowed_for(&pin, length, &user)), (length as usize, Ok(())));
+                seen.insert(pin);
+            }
+        }
+        assert!(seen.len() > 190, "{}", seen.len());
     }
 
     #[test]

@@ -36,13 +36,13 @@ struct AppPage {
 
 async fn show(State(portal): State<Portal>, asked: Asked) -> Result<Response, Problem> {
     let guest = portal.looks(&asked, Far::Making("/app")).await?;
-    portal.may(|may| may.enrol)?;
+    portal.may_make_app(&guest)?;
     page(&portal, &asked, &guest, None).await
 }
 
 async fn confirm(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
     let guest = portal.sends(&asked, &fields, Far::Making("/app")).await?;
-    portal.may(|may| may.enrol)?;
+    portal.may_make_app(&guest)?;
     let name = name_of(fields.get("label"));
     let code = digits_of(fields.get("code"));
     let token = NewToken { label: name.clone(), ..token_of(&portal, &guest) };

@@ -30,6 +30,16 @@ struct HardwarePage {
     /// Which field is wrong: `secret`, `code`, or none.
     about: &'static str,
     kind: String,
+    hash: &'static str,
+}
+
+/// The hashes of RFC 6238 §1.2, the usual one first.
+const HASHES: [(&str, Algorithm); 3] =
+    [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+
+fn hash_of(fields: &Fields) -> (&'static str, Algorithm) {
+    let named = HASHES.into_iter().find(|(word, _)| *word == fields.get("hash"));
+    named.unwrap_or(("sha1", Algorithm::Sha1))
 }
 
 async fn show(State(portal): State<Portal>, asked: Asked) -> Result<Response, Problem> {
@@ -53,7 +63,7 @@ async fn confirm(State(portal): State<Portal>, asked: Asked, fields: Fields) -> 
     // The code itself says how many digits the token shows.
     let digits = if code.len() == 8 { 8 } else { 6 };
     let label = name_of(fields.get("label"));
-    let token = NewToken { kind, seed, digits, algorithm: Algorithm::Sha1, label };
+    let token = NewToken { kind, seed, digits, algorithm: hash_of(&fields).1, label };
     if !confirms(&portal, &token, &code) {
         return page(&portal, &asked, &guest, &fields, "code").await;
     }
@@ -69,6 +79,7 @@ async fn page(
 ) -> Result<Response, Problem> {
     let status = if about.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let (name, kind) = (fields.get("label").to_owned(), fields.get("kind").to_owned());
-    let shown = HardwarePage { page: portal.shown(asked, guest).await?, name, about, kind };
+    let (page, hash) = (portal.shown(asked, guest).await?, hash_of(fields).0);
+    let shown = HardwarePage { page, name, about, kind, hash };
     portal.desk().answer(&guest.visit, status, &shown)
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::room::{Far, Guest, Portal};
 use super::words::{self, State as Stands, Told};
-use super::{logins, password, phones};
+use super::{logins, password, phones, pin};
 use crate::config::{PushWay, UsersMay};
 use crate::language::{self, Language};
 use crate::sign_in::{Asked, Problem, Shown};
@@ -77,6 +77,8 @@ struct FirstPage {
     page: Shown,
     may: UsersMay,
     rings: bool,
+    /// A phone of the user asks for a PIN, and takes none: it is set here, too.
+    owes_pin: bool,
 }
 
 async fn show(State(portal): State<Portal>, asked: Asked, Query(done): Query<Done>) -> Result<Response, Problem> {
@@ -88,8 +90,9 @@ async fn show(State(portal): State<Portal>, asked: Asked, Query(done): Query<Don
 }
 
 async fn first(portal: &Portal, asked: &Asked, guest: &Guest) -> Result<Response, Problem> {
-    let shown =
-        FirstPage { page: portal.shown(asked, guest).await?, may: portal.portal()?.users_may, rings: rings(portal) };
+    let may = UsersMay { enrol: portal.may_make_app(guest).is_ok(), ..portal.portal()?.users_may };
+    let (page, owes_pin) = (portal.shown(asked, guest).await?, pin::owes(portal, guest).await?);
+    let shown = FirstPage { page, may, rings: rings(portal), owes_pin };
     portal.desk().answer(&guest.visit, StatusCode::OK, &shown)
 }
 
@@ -142,9 +145,10 @@ async fn home(portal: &Portal, asked: &Asked, guest: &Guest, done: &str) -> Resu
         languages: languages.collect(),
         mail: choices.mail.as_deref().unwrap_or_default().to_owned(),
         recovery: store.recovery_codes_left(guest.user()).await?,
-        pin: may.activate_app && (portal.config().push.pin.required || pin.is_some()),
+        pin: may.activate_app && (portal.config().push.pin.required || pin.is_some())
+            || pin.as_ref().is_some_and(|pin| pin.must_change),
         has_pin: pin.is_some(),
-        pin_missing: portal.config().push.pin.required && answers && pin.is_none(),
+        pin_missing: may.activate_app && portal.config().push.pin.required && answers && pin.is_none(),
         pin_must_change: pin.is_some_and(|pin| pin.must_change),
         logins: logins::recent(portal, guest, &page, RECENT).await?,
         own_password: password::is_ours(portal, guest).await?,

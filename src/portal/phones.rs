@@ -47,6 +47,8 @@ struct PhonePage {
     keyed: bool,
     /// It can be asked for an answer at all.
     answers: bool,
+    /// Users may test and name their phones here.
+    may: bool,
     state: words::State,
     facts: Vec<(String, String)>,
     fingerprint: String,
@@ -141,10 +143,8 @@ impl From<Away> for NotBegun {
 
 impl From<EnrolmentError> for NotBegun {
     fn from(error: EnrolmentError) -> Self {
-        match error {
-            EnrolmentError::Store(StoreError::Refused(Refusal::TooMany { .. })) => Self::Full,
-            error => Self::Otherwise(error.into()),
-        }
+        let full = matches!(error, EnrolmentError::Store(StoreError::Refused(Refusal::TooMany { .. })));
+        if full { Self::Full } else { Self::Otherwise(error.into()) }
     }
 }
 
@@ -179,6 +179,7 @@ pub(super) async fn page(
         waits,
         keyed: device.state == DeviceState::Keyed,
         answers: device.channel.can_answer(),
+        may: section.users_may.activate_app,
         state: words::state_of(&page, &device, portal.config().push.pin.required),
         facts: facts(&page, &device),
         fingerprint: device.fingerprint.as_deref().unwrap_or_default().to_owned(),

@@ -47,6 +47,8 @@ pub(super) enum Far<'a> {
     Lately(&'a str),
     /// The same, or behind the trust anchor of a first enrolment (rules F3).
     Making(&'a str),
+    /// The same as lately; or behind a code, or a phone's yes, where the own PIN is to be set and nothing more.
+    Pin,
 }
 
 impl Portal {
@@ -94,6 +96,12 @@ impl Portal {
     /// Whether users may do this here; else the page says who helps.
     pub(super) fn may(&self, what: impl FnOnce(UsersMay) -> bool) -> Result<(), Problem> {
         if what(self.portal()?.users_may) { Ok(()) } else { Err(Problem::NotAllowed) }
+    }
+
+    /// The same for the authenticator app. Who holds the help desk's code does not do it alone, so that way is never shut: a lost
+    /// phone would have no other.
+    pub(super) fn may_make_app(&self, guest: &Guest) -> Result<(), Problem> {
+        self.may(|may| may.enrol || guest.signed.step == WebStep::Enrolling)
     }
 
     /// Whoever looks at a page, if they came far enough.
@@ -153,13 +161,19 @@ impl After {
 fn admitted(visit: Visit, asked: &Asked, far: Far<'_>) -> Result<Guest, Problem> {
     let Some(signed) = visit.signed.clone() else { return Err(Problem::SignIn) };
     let enough = match (signed.step, far) {
-        (WebStep::Full, Far::Here | Far::In) | (WebStep::Enrolling, Far::Here | Far::Making(_)) => true,
-        (WebStep::Full, Far::Lately(_) | Far::Making(_)) => signed.factored_lately,
-        (WebStep::Password, _) | (WebStep::Enrolling, Far::In | Far::Lately(_)) => false,
+        (WebStep::Full, Far::Here | Far::In)
+        | (WebStep::Enrolling, Far::Here | Far::Making(_) | Far::Pin)
+        | (WebStep::Pin, Far::Pin) => true,
+        (WebStep::Full, Far::Lately(_) | Far::Making(_) | Far::Pin) => signed.factored_lately,
+        (WebStep::Password, _)
+        | (WebStep::Enrolling, Far::In | Far::Lately(_))
+        | (WebStep::Pin, Far::Here | Far::In | Far::Lately(_) | Far::Making(_)) => false,
     };
     match (enough, signed.step, far) {
         (true, ..) => Ok(Guest { visit, signed, address: asked.address }),
         (false, WebStep::Full, Far::Lately(then) | Far::Making(then)) => Err(Problem::Second(then.to_owned())),
+        (false, WebStep::Full, Far::Pin) => Err(Problem::Second("/pin".to_owned())),
+        (false, WebStep::Pin, _) => Err(Problem::OwnPin),
         (false, WebStep::Password, _) => Err(Problem::Second(String::new())),
         (false, WebStep::Full | WebStep::Enrolling, _) => Err(Problem::SignIn),
     }

@@ -49,7 +49,7 @@ async fn ring(
         Rang::Rings { prompt, .. } => return Ok(sent_on(&format!("/phones/{id}/test/{prompt}"), None)),
         Rang::Busy => "portal-ring-busy",
         Rang::Quiet(_) => "portal-ring-quiet",
-        Rang::NoPhone => "portal-ring-no-phone",
+        Rang::NoPhone | Rang::PinLocked | Rang::PinMissing => "portal-ring-no-phone",
     };
     phones::page(&portal, &asked, &guest, &id, problem).await
 }

@@ -341,6 +341,7 @@ impl Server {
             sign_in: self.sign_in(),
             clock: self.clock,
             telemetry: self.telemetry.clone(),
+            hasher: self.workshop.hasher.clone(),
         })
     }
 

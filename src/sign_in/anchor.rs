@@ -1,8 +1,8 @@
 //! The trust anchors of a first enrolment (rules F3): an admin's code, a mailed code, a trusted network.
 //!
 //! "First enrolment happens once in a user's life": the mailed code and the network count only for who never had a method. An
-//! admin's code counts always, because an admin gave it to this user now. Each opens a session that may make one method and
-//! nothing else.
+//! admin's code counts also later, and for staff, because an admin gave it to this user now. Each opens a session that may make
+//! one method and nothing else.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use wire::Secret;
 use super::notes::Deed;
 use super::session::Signed;
 use super::{Away, SignIn, random};
-use crate::enrolment::{CODE_LASTS, issue_code, typed_code};
+use crate::enrolment::{CODE_LASTS, issue_code, takes_admin_code, typed_code};
 use crate::mail::{ActivationCode, LetterKind, MailedCode};
 use crate::store::{CodePurpose, CodeSpent, WebStep};
 use crate::telemetry::SignInResult;
@@ -45,15 +45,13 @@ impl SignIn {
     pub async fn first_ways(&self, signed: &Signed, address: IpAddr) -> Result<FirstWays, Away> {
         let config = self.config();
         let Some(portal) = &config.portal else { return Ok(FirstWays::default()) };
-        if !portal.users_may.enrol {
-            return Ok(FirstWays::default());
-        }
-        let user = self.store().show_user(&signed.user).await?;
-        let first = user.as_ref().is_some_and(|user| !user.ever_enrolled);
-        let mail = config.mail.is_some() && user.is_some_and(|user| user.mail.is_some());
+        let Some(user) = self.store().show_user(&signed.user).await? else { return Ok(FirstWays::default()) };
+        // What users may not do for themselves the help desk does with them, by its code.
+        let first = portal.users_may.enrol && !user.ever_enrolled;
+        let mail = config.mail.is_some() && user.mail.is_some();
         let anchors = &portal.first_enrolment;
         Ok(FirstWays {
-            admin_code: anchors.admin_code,
+            admin_code: takes_admin_code(&config, &user).is_ok(),
             mail_code: first && anchors.mail_code && mail,
             network: first && anchors.trusts(address),
         })

@@ -33,7 +33,8 @@ const SETTLE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 /// What a code came to.
 #[derive(Debug)]
 pub enum CodeTried {
-    /// The session is [`WebStep::Full`], under another id, which the browser must be told.
+    /// The session is [`WebStep::Full`], under another id, which the browser must be told; after a phone's yes that owes a PIN it is
+    /// [`WebStep::Pin`].
     Right(Box<Signed>, HeaderValue),
     /// It is none of theirs, or was used before.
     Wrong,

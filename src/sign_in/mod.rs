@@ -48,7 +48,7 @@ pub use session::{Cookie, Signed, Visit, handle_of};
 use throttle::Throttle;
 
 /// Staff's pages have no times of their own in the policy.
-const STAFF_IDLE: Duration = Duration::from_secs(15 * 60);
+pub const STAFF_IDLE: Duration = Duration::from_secs(15 * 60);
 const STAFF_LASTS: Duration = Duration::from_secs(8 * 60 * 60);
 /// A method is changed only so long after a factor was proved; later it is asked for again.
 const FACTORED_FOR: Duration = Duration::from_secs(10 * 60);

@@ -122,6 +122,7 @@ async fn leave(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result
 fn next_of(step: WebStep) -> &'static str {
     match step {
         WebStep::Password => "/sign-in/second",
+        WebStep::Pin => "/pin",
         WebStep::Enrolling | WebStep::Full => "/",
     }
 }

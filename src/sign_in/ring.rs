@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use login::{ClientName, DeviceId, NumberMatch, PromptId, Wall};
+use login::{ClientName, DeviceId, Method, NumberMatch, PromptId, Wall};
 
+use super::notes::Deed;
 use super::session::{Signed, word};
 use super::{Away, CodeTried, SignIn};
 use crate::engine::{PagePromptStatus, PageRing, RingForPage};
+use crate::store::{WebRealm, WebStep};
 
 /// Prompts of pages at once; past that nobody rings (rules G1). Each lasts two minutes at most.
 const RINGS_MAX: usize = 10_000;
@@ -33,6 +35,22 @@ pub enum Rang {
     Quiet(Wall),
     /// No phone can be rung.
     NoPhone,
+    /// The PIN that the phone would ask for is locked.
+    PinLocked,
+    /// There is none of the user's own that the phone could ask for, and this is no place to come by one.
+    PinMissing,
+}
+
+/// What a phone can ask for where the site asks for a PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PinStands {
+    /// The user's own; or no PIN is asked for.
+    Own,
+    /// None yet, or the initial one, and a phone's yes leads to where the own one is set.
+    Owed,
+    /// None of the user's own, and nothing leads there from here.
+    Missing,
+    Locked,
 }
 
 /// Where a prompt of a page stands.
@@ -55,6 +73,8 @@ struct Rung {
     only: Option<DeviceId>,
     number: Option<String>,
     ends_at: Wall,
+    /// No PIN was asked for that was due: the yes opens only the page where it is set.
+    owes_pin: bool,
 }
 
 impl Rings {
@@ -82,12 +102,23 @@ impl SignIn {
     /// The store, or no way to a phone.
     pub async fn ring(&self, signed: &Signed, address: IpAddr, only: Option<DeviceId>) -> Result<Rang, Away> {
         let tested = only.as_ref().map_or("", |device| &device.0);
+        // The test of a phone asks for no PIN, and proves no factor.
+        let stands = if only.is_some() { PinStands::Own } else { self.pin_stands(signed).await? };
+        let owes_pin = match stands {
+            PinStands::Own => false,
+            PinStands::Owed => true,
+            PinStands::Missing => return Ok(Rang::PinMissing),
+            PinStands::Locked => return Ok(Rang::PinLocked),
+        };
+        // Under another key, so that whoever owes a PIN no more never joins a prompt that asked for none.
+        let purpose: &[u8] = if owes_pin { b"ring without pin " } else { b"ring " };
         let ring = RingForPage {
             user: signed.user.clone(),
             page: ClientName::new(word(signed.realm)),
-            key: signed.cookie.half_keyed(&self.0.csrf, &[b"ring ", tested.as_bytes()].concat()),
+            key: signed.cookie.half_keyed(&self.0.csrf, &[purpose, tested.as_bytes()].concat()),
             address: Some(address),
             only: only.clone(),
+            without_pin: owes_pin,
         };
         let rings = match self.engine().ring_for_page(ring).await {
             Ok(rings) => rings,
@@ -101,7 +132,7 @@ impl SignIn {
             NumberMatch::Typed(_) | NumberMatch::Off => None,
         };
         let (prompt, ends_at) = (rings.prompt, rings.ends_at);
-        let rung = Rung { session: signed.id(), only, number, ends_at };
+        let rung = Rung { session: signed.id(), only, number, ends_at, owes_pin };
         if !self.0.rings.keep(prompt, rung, self.moment().wall) {
             self.engine().end_page_prompt(prompt).await;
             return Err(Away::of("too many pages wait for phones"));
@@ -132,21 +163,58 @@ impl SignIn {
         self.0.rings.lock().get(&prompt).filter(|rung| rung.session == id)?.number.clone()
     }
 
-    /// The session steps up, if its prompt was approved; else nothing changes. A test of one phone proves no factor.
+    /// The session steps up, if its prompt was approved; else nothing changes. A test of one phone proves no factor, and a yes
+    /// for which no PIN was asked that is due leads to where the PIN is set and no further ([`WebStep::Pin`]).
     ///
     /// # Errors
     /// The store.
     pub async fn ring_opens(&self, signed: &Signed, prompt: PromptId) -> Result<Option<CodeTried>, Away> {
         let RingStands::Approved(_) = self.ring_stands(signed, prompt).await? else { return Ok(None) };
+        let owed = self.0.rings.lock().get(&prompt).is_some_and(|rung| rung.owes_pin);
         if !self.use_ring(signed, prompt, None) {
             return Ok(None);
         }
-        let proved = self.prove(signed).await;
+        // Also where the help desk gave an initial one while it rang.
+        let owes_pin = owed || self.pin_stands(signed).await? == PinStands::Owed;
+        let proved = if owes_pin { self.owe_pin(signed).await } else { self.prove(signed).await };
         match &proved {
             Ok(CodeTried::Right(..)) => self.engine().use_page_prompt(prompt).await,
             Ok(CodeTried::Wrong | CodeTried::Locked(_)) | Err(_) => self.engine().end_page_prompt(prompt).await,
         }
         proved.map(Some)
+    }
+
+    /// What the phone would ask for. Where a PIN is due and there is none yet, nobody else's word is needed only for whom the phone
+    /// is all there is: others prove what they have, and set the PIN then. An initial PIN is asked for where it is changed.
+    async fn pin_stands(&self, signed: &Signed) -> Result<PinStands, Away> {
+        let (config, now) = (self.config(), self.moment().wall);
+        if !config.push.pin.required {
+            return Ok(PinStands::Own);
+        }
+        let here = signed.realm == WebRealm::Portal;
+        Ok(match self.store().pin(&signed.user, now).await? {
+            Some(pin) if pin.locked => PinStands::Locked,
+            Some(pin) if pin.must_change && here => PinStands::Owed,
+            Some(pin) if pin.must_change => PinStands::Missing,
+            Some(_) => PinStands::Own,
+            None => {
+                let facts = self.store().user_facts(&signed.user, None, now, &self.limits()).await?;
+                let may = config.portal.as_ref().is_some_and(|portal| portal.users_may.activate_app);
+                let alone = facts.methods == [Method::Push];
+                if here && may && alone { PinStands::Owed } else { PinStands::Missing }
+            }
+        })
+    }
+
+    /// The phone said yes, and the PIN is still to be set.
+    async fn owe_pin(&self, signed: &Signed) -> Result<CodeTried, Away> {
+        let facts = self.store().user_facts(&signed.user, None, self.moment().wall, &self.limits()).await?;
+        if facts.blocked.is_some() {
+            return Ok(CodeTried::Wrong);
+        }
+        let deed = Deed::new(&signed.user, "begin_pin").from(signed.session.address);
+        let (owing, line) = self.act(deed, self.step_up(signed, WebStep::Pin)).await?;
+        Ok(CodeTried::Right(Box::new(owing), line))
     }
 
     /// The one use of a prompt's yes, for what it was asked: a sign-in, or the test of one phone (rules A8).

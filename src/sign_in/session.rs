@@ -197,6 +197,16 @@ impl SignIn {
         Ok((renewed, line))
     }
 
+    /// A PIN was set by somebody who proved no factor for it: the session owes one again, under another id, and all others end.
+    ///
+    /// # Errors
+    /// As [`Self::step_up`].
+    pub async fn owe_again(&self, signed: &Signed) -> Result<(Signed, HeaderValue), Away> {
+        let (owing, line) = self.turn(signed, WebStep::Password, None).await?;
+        self.store().close_web_sessions(&owing.user, Some(owing.id())).await?;
+        Ok((owing, line))
+    }
+
     async fn turn(&self, signed: &Signed, step: WebStep, proved: Option<Wall>) -> Result<(Signed, HeaderValue), Away> {
         let (cookie, at) = (Cookie::fresh()?, self.moment().wall);
         if !self.store().rotate_web_session(&signed.id(), cookie.hash(), step, proved, at).await? {

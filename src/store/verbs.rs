@@ -38,6 +38,8 @@ pub trait Users: Send + Sync {
     fn password_hash(&self, user: &ResolvedUser) -> StoreFuture<'_, Option<Secret>>;
     /// Adds local groups; those that the user has already stay.
     fn add_groups(&self, user: &ResolvedUser, groups: Vec<GroupName>) -> StoreFuture<'_, ()>;
+    /// Takes local groups away; those that the user has not are none.
+    fn remove_groups(&self, user: &ResolvedUser, groups: Vec<GroupName>) -> StoreFuture<'_, ()>;
     /// Blocks a user: no Accept leaves from now on (A6); open prompts, activations, bypasses and browser sessions end (F5).
     fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()>;
     /// Ends a block and a fraud report, and forgets all failures: the admin's hand of D1.

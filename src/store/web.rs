@@ -77,9 +77,10 @@ pub trait Pins: Send + Sync {
         tries: u32,
         at: Wall,
     ) -> StoreFuture<'_, bool>;
-    /// Sets the PIN (argon2 hash, PHC string). `must_change`: an initial one, to be changed by its owner.
+    /// Sets the PIN (argon2 hash, PHC string). `must_change`: an initial one, to be changed by its owner; it opens a lock, because
+    /// it is the help desk's reset. Any other leaves a lock as it is.
     fn set_pin(&self, user: &ResolvedUser, hash: Secret, must_change: bool, at: Wall) -> StoreFuture<'_, ()>;
-    /// Takes the PIN and its lock away: the help desk's reset.
+    /// Takes the PIN and its lock away: where phones ask for none, or before another is set behind an admin's code.
     fn reset_pin(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
 }
 
@@ -412,6 +413,8 @@ pub enum WebStep {
     Password,
     /// First enrolment behind its trust anchor: it may make the first method and nothing else (F3).
     Enrolling,
+    /// Password, and a phone's yes without the PIN that it owes: it may set the user's own PIN and nothing else.
+    Pin,
     /// Password and factor.
     Full,
 }

@@ -361,12 +361,14 @@ async fn a_form_of_another_site_or_session_is_refused_and_so_is_what_lacks_somet
         let request = hank.request("/user/block", &form(&csrf)).header(name, value);
         assert_eq!(hank.send(request).await.status, StatusCode::FORBIDDEN, "{name}");
     }
-    let lacking: [(&str, &[(&str, &str)]); 6] = [
+    let lacking: [(&str, &[(&str, &str)]); 7] = [
         ("block", &[("reason", "r")]),
         ("block", &[("sure", "yes"), ("reason", "")]),
         ("grant-bypass", &[("reason", "r"), ("minutes", "1441")]),
         ("grant-bypass", &[("reason", "r"), ("minutes", "")]),
         ("grant-bypass", &[("reason", "r"), ("minutes", "5"), ("client", "evil")]),
+        // Rules F4: bound to user and client.
+        ("grant-bypass", &[("reason", "r"), ("minutes", "5"), ("client", "")]),
         ("end-sessions", &[("reason", "two\nlines")]),
     ];
     for (deed, fields) in lacking {

@@ -321,3 +321,21 @@ async fn each_switch_takes_its_way_off_the_page_and_the_page_says_who_helps() {
         browser.has(&heading("Sign in")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_left_open_is_put_away_with_its_session() {
+    let house = PortalHouse::opens().await;
+    let browser = Browser::desktop().start().await;
+    password(&browser, &house, "alice").await;
+    code(&browser, &oath::totp(&seed("alice"))).await;
+    browser.has(&heading("My logins")).await;
+    // A quarter of an hour in a moment.
+    let quick = "const slow = setTimeout; window.setTimeout = (what, millis) => slow(what, millis / 3000);";
+    let script = serde_json::json!({ "source": quick });
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+    browser.reload().await;
+    browser.sees("This page was open for a long time").await;
+    browser.loses(&heading("My logins")).await;
+    browser.assert_accessible().await;
+    browser.picture("portal-put-away").await;
+}

@@ -72,6 +72,8 @@ pub enum Problem {
     SignIn,
     /// A factor is owed, or must be proved anew, before this path.
     Second(String),
+    /// The own PIN is set before anything else.
+    OwnPin,
     /// Users may not do this here: who helps is on the page.
     NotAllowed,
     /// There is no such thing.
@@ -121,6 +123,7 @@ impl IntoResponse for Problem {
         let status = match &self {
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
             Self::Second(then) if then.is_empty() => return Redirect::to("/sign-in/second").into_response(),
+            Self::OwnPin => return Redirect::to("/pin").into_response(),
             // What stands in a path was decoded: only a path of ours goes into a header (no header injection, no open redirect).
             Self::Second(then) => {
                 let then = local_path(then);
@@ -161,7 +164,7 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
     let denial = match *problem {
         Problem::Forged => Some(PageDenial::Forged),
         Problem::NotAllowed => Some(PageDenial::SwitchedOff),
-        Problem::SignIn | Problem::Second(_) | Problem::Missing | Problem::Away(_) => None,
+        Problem::SignIn | Problem::Second(_) | Problem::OwnPin | Problem::Missing | Problem::Away(_) => None,
     };
     if let Some(why) = denial {
         desk.sign_in.tell_denied(desk.realm, why, &path, &asked).await;
@@ -171,7 +174,7 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
         Problem::Forged => (page.t("portal-problem-old"), page.t("portal-problem-old-text")),
         Problem::NotAllowed => (page.t("portal-problem-not-allowed"), page.t("portal-problem-not-allowed-text")),
         Problem::Missing => (page.t("portal-problem-missing"), page.t("portal-problem-missing-text")),
-        Problem::SignIn | Problem::Second(_) | Problem::Away(_) => {
+        Problem::SignIn | Problem::Second(_) | Problem::OwnPin | Problem::Away(_) => {
             (page.t("portal-problem-away"), page.t("portal-problem-away-text"))
         }
     };

@@ -50,6 +50,8 @@ struct SecondPage {
     ways: FirstWays,
     /// Nobody of ours can do anything but the help desk.
     stuck: bool,
+    /// On staff's pages: where a code is typed and a method made.
+    portal: Option<String>,
     problem: String,
     /// Which field the problem is about.
     about: &'static str,
@@ -75,8 +77,10 @@ async fn show(State(desk): State<Desk>, asked: Asked, Query(then): Query<Then>) 
         return Ok(Redirect::to(local_path(&then.then)).into_response());
     }
     let mut shown = desk.second(&asked, &visit, signed, local_path(&then.then)).await?;
-    if then.said == "mailed" {
-        shown.note = shown.page.t("portal-mail-sent").into();
+    match then.said.as_str() {
+        "mailed" => shown.note = shown.page.t("portal-mail-sent").into(),
+        "pin" => shown.note = shown.page.t("portal-pin-set-now-ring").into(),
+        _ => {}
     }
     desk.answer(&visit, StatusCode::OK, &shown)
 }
@@ -101,6 +105,8 @@ async fn ring(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<
         Rang::Busy => "portal-ring-busy",
         Rang::Quiet(_) => "portal-ring-quiet",
         Rang::NoPhone => "portal-ring-no-phone",
+        Rang::PinLocked => "portal-ring-pin-locked",
+        Rang::PinMissing => "portal-ring-pin-missing",
     };
     desk.again(&asked, &visit, signed, then, Trouble { key, about: "ring" }).await
 }
@@ -152,6 +158,7 @@ async fn opens(
     let visit = desk.genuine(&asked, &fields).await?;
     let (signed, then) = (owing(&visit)?, local_path(fields.get("then")));
     match desk.sign_in.ring_opens(signed, prompt_of(&prompt)?).await? {
+        Some(CodeTried::Right(signed, line)) if signed.step == WebStep::Pin => Ok(sent_on("/pin", Some(line))),
         Some(CodeTried::Right(_, line)) => Ok(sent_on(then, Some(line))),
         Some(CodeTried::Wrong | CodeTried::Locked(_)) | None => {
             Ok(sent_on(&format!("/sign-in/ring/{prompt}?then={then}"), None))
@@ -213,10 +220,13 @@ impl Desk {
         let facts = store.user_facts(&signed.user, None, self.sign_in.moment().wall, &limits).await?;
         let ways = match (self.realm, signed.step) {
             (WebRealm::Portal, WebStep::Password) => self.sign_in.first_ways(signed, asked.address).await?,
-            (WebRealm::Portal, WebStep::Enrolling | WebStep::Full) | (WebRealm::Admin, _) => FirstWays::default(),
+            (WebRealm::Portal, WebStep::Enrolling | WebStep::Pin | WebStep::Full) | (WebRealm::Admin, _) => {
+                FirstWays::default()
+            }
         };
         let codes = facts.methods.iter().any(|method| method.is_code());
         let phones = facts.methods.contains(&Method::Push);
+        let pages = self.sign_in.config().portal.as_ref().map(|portal| portal.pages.url.to_string());
         let recovery = facts.ever_enrolled && store.recovery_codes_left(&signed.user).await? > 0;
         Ok(SecondPage {
             page: self.shown(asked, visit).await?,
@@ -226,6 +236,7 @@ impl Desk {
             recovery,
             phones,
             stuck: !(codes || phones || recovery) && ways == FirstWays::default(),
+            portal: pages.filter(|_| self.realm == WebRealm::Admin && signed.step == WebStep::Password),
             ways,
             problem: String::new(),
             about: "",

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::header;
 
 use super::{Asked, Desk};
 use crate::language::{self, Arg, Language};
-use crate::sign_in::Away;
 use crate::sign_in::session::Visit;
+use crate::sign_in::{Away, Realm};
 use crate::store::{WebRealm, WebStep};
 
 /// The frame of a page; templates know it as `page`.
@@ -28,6 +29,8 @@ pub struct Shown {
     pub csrf: String,
     /// Staff's pages.
     pub staff: bool,
+    /// A session that is not used for so long is over.
+    pub idle: Duration,
 }
 
 impl Shown {
@@ -41,6 +44,12 @@ impl Shown {
     #[must_use]
     pub fn say(&self, key: &str, name: &str, value: &str) -> String {
         language::text_with(self.language, key, &[(name, Arg::from(value))])
+    }
+
+    /// After so many seconds a page that nobody touched is put away.
+    #[must_use]
+    pub fn idle_s(&self) -> u64 {
+        self.idle.as_secs()
     }
 
     /// `<html lang>`.
@@ -85,6 +94,7 @@ impl Desk {
             full: false,
             csrf: String::new(),
             staff: self.realm == WebRealm::Admin,
+            idle: Realm::of(&config, self.realm).map(|place| place.idle).unwrap_or_default(),
         }
     }
 }

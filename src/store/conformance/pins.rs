@@ -81,6 +81,9 @@ pub(crate) async fn a_lock_holds_until_it_is_reset(site: &impl Site) {
     assert!(!guesses(&store, 9, locked.version, true).await, "a locked one takes no guess");
     store.set_pin(&alice(), hash(2), false, after(1)).await.unwrap();
     assert!(pin(&store).await.locked, "a new PIN takes no lock away");
+    store.set_pin(&alice(), hash(4), true, after(1)).await.unwrap();
+    let initial = pin(&store).await;
+    assert_eq!((initial.failures, initial.locked, initial.must_change), (0, false, true), "an initial one is a reset");
     store.reset_pin(&alice()).await.unwrap();
     store.reset_pin(&alice()).await.unwrap();
     assert_eq!(store.pin(&alice(), NOW).await.unwrap(), None);

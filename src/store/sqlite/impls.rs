@@ -53,6 +53,11 @@ impl Users for Sqlite {
         self.write(move |tx| users::add_groups(tx, &user, groups))
     }
 
+    fn remove_groups(&self, user: &ResolvedUser, groups: Vec<GroupName>) -> StoreFuture<'_, ()> {
+        let user = user.clone();
+        self.write(move |tx| users::remove_groups(tx, &user, &groups))
+    }
+
     fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()> {
         let user = user.clone();
         self.write(move |tx| users::block(tx, &user, &reason))

@@ -49,7 +49,7 @@ pub(super) fn guess(
     Ok(true)
 }
 
-/// Sets the PIN. A lock stays: only a reset takes it away.
+/// Sets the PIN. A lock stays but for an initial one, which is the help desk's reset.
 pub(super) fn set(
     tx: Tx<'_>,
     user: &ResolvedUser,
@@ -59,7 +59,8 @@ pub(super) fn set(
 ) -> Result<(), StoreError> {
     let owner = UserRow::need(tx, user)?;
     let before = of_owner(tx, &owner)?;
-    let (failures, locked) = before.filter(|pin| pin.locked).map_or((0, false), |pin| (pin.failures, true));
+    let (failures, locked) =
+        before.filter(|pin| pin.locked && !must_change).map_or((0, false), |pin| (pin.failures, true));
     let version = next_version(tx, owner.id)?;
     write(tx, &owner, &Pin { hash, version, failures, locked, must_change, set_at: at })
 }

@@ -181,6 +181,13 @@ pub(super) fn add_groups(tx: Tx<'_>, user: &ResolvedUser, groups: Vec<GroupName>
     row.write(tx)
 }
 
+/// Takes groups away.
+pub(super) fn remove_groups(tx: Tx<'_>, user: &ResolvedUser, groups: &[GroupName]) -> Result<(), StoreError> {
+    let mut row = UserRow::need(tx, user)?;
+    row.groups.retain(|group| !groups.contains(group));
+    row.write(tx)
+}
+
 /// Blocks, and withdraws what is out (rules F5).
 pub(super) fn block(tx: Tx<'_>, user: &ResolvedUser, reason: &str) -> Result<(), StoreError> {
     let mut row = UserRow::need(tx, user)?;

@@ -264,12 +264,13 @@ fn realm_name(realm: WebRealm) -> &'static str {
     }
 }
 
-const STEPS: [WebStep; 3] = [WebStep::Password, WebStep::Enrolling, WebStep::Full];
+const STEPS: [WebStep; 4] = [WebStep::Password, WebStep::Enrolling, WebStep::Pin, WebStep::Full];
 
 fn step_name(step: WebStep) -> &'static str {
     match step {
         WebStep::Password => "password",
         WebStep::Enrolling => "enrolling",
+        WebStep::Pin => "pin",
         WebStep::Full => "full",
     }
 }

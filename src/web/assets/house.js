@@ -1,5 +1,5 @@
 // What a script makes quicker and nothing needs: the page that waits for a phone asks by itself, codes can be
-// printed, times are the reader's own, and a page that is still open elsewhere goes when its session was ended.
+// printed, times are the reader's own, and a page that is still open goes when its session was ended or ran out.
 "use strict";
 const channel = new BroadcastChannel("vestibule");
 if (document.querySelector("form[action='/sign-in']")) channel.postMessage("signed out");
@@ -8,6 +8,18 @@ else if (document.querySelector("form[action='/sign-out']")) {
   addEventListener("pageshow", (shown) => { if (shown.persisted) location.reload(); });
 }
 const waiting = document.querySelector("form[data-poll]");
+const idle = Number(document.body.dataset.idle);
+if (idle && !waiting) {
+  // Nothing is asked of the server: that would keep alive what nobody uses.
+  setTimeout(() => {
+    const [text, again, way] = ["p", "p", "a"].map((name) => document.createElement(name));
+    text.textContent = document.body.dataset.idleText;
+    way.textContent = document.body.dataset.idleAgain;
+    way.href = location.pathname + location.search;
+    again.append(way);
+    document.querySelector("main").replaceChildren(text, again);
+  }, idle * 1000);
+}
 if (waiting) {
   const ask = async () => {
     const answer = await fetch(waiting.dataset.poll, { headers: { accept: "text/plain" } }).catch(() => null);
