@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use login::{Claim, DeviceId, PhoneAnswer, PromptClaim, PromptClose, PromptStatus, ResolvedUser, Wall};
 
-use super::super::{Answered, Channel, Phones as _, PromptEnd, Refusal, Store, StoreError};
+use super::super::{Answered, Channel, PromptEnd, Refusal, Store, StoreError};
 use super::{NOW, Site, after, alice, claim, limits, prompt_id, user};
 
 const OURS: Claim = Claim::Claimed { displaced: None };
