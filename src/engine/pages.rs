@@ -101,7 +101,7 @@ impl Engine {
         match self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await {
             Ok(PromptStatus::Pending) => PagePromptStatus::Pending,
             Ok(PromptStatus::Approved { device, .. }) => PagePromptStatus::Approved { device },
-            Ok(PromptStatus::Ended) => PagePromptStatus::Ended,
+            Ok(PromptStatus::Denied | PromptStatus::Reported | PromptStatus::Ended) => PagePromptStatus::Ended,
             // Whoever can't be asked has not said no, and never yes (A5).
             Err(_) => PagePromptStatus::Pending,
         }

@@ -157,8 +157,18 @@ pub trait WebSessions: Send + Sync {
         idle: Duration,
         at: Wall,
     ) -> StoreFuture<'_, Option<WebSession>>;
-    /// The same session under a new id, factored now: after each step up in trust (rotation).
-    fn rotate_web_session(&self, id: &[u8; 32], new: [u8; 32], step: WebStep, at: Wall) -> StoreFuture<'_, bool>;
+    /// The same session under a new id (rotation). `factored_at`: when its user proved a factor, after a step up in trust; `None`
+    /// leaves what is there, so that a new id alone makes nothing fresh again.
+    fn rotate_web_session(
+        &self,
+        id: &[u8; 32],
+        new: [u8; 32],
+        step: WebStep,
+        factored_at: Option<Wall>,
+        at: Wall,
+    ) -> StoreFuture<'_, bool>;
+    /// The user's sessions of both realms whose absolute end has not come, the one used last first; idle ends are the caller's to see.
+    fn list_web_sessions(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Vec<ListedSession>>;
     /// Ends one.
     fn close_web_session(&self, id: &[u8; 32]) -> StoreFuture<'_, ()>;
     /// Ends all of a user, but for one: after a change of methods, a block, a removal.
@@ -440,6 +450,21 @@ pub struct WebSession {
     pub address: IpAddr,
     /// Its absolute end.
     pub ends_at: Wall,
+}
+
+/// One session in the list of its user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The hash by which the store knows it; who knows it can't use the session.
+    pub id: [u8; 32],
+    /// Which pages.
+    pub realm: WebRealm,
+    /// All else.
+    pub session: WebSession,
+    /// When it was last used, to the minute.
+    pub seen_at: Wall,
+    /// User-Agent, as the browser said: shown, and never a ground for anything.
+    pub agent: Option<Arc<str>>,
 }
 
 /// A letter that is due.

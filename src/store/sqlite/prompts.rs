@@ -244,19 +244,21 @@ pub(super) fn withdraw_open(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Releases an approval, once: a compare-and-set of its own (rules A8). False: it is no approval of that device any more.
+/// Releases an approval, once: a compare-and-set of its own (rules A8). False: it is no approval of that device any more, or
+/// one that brought the number of another screen (F8).
 /// The other logins of the same L at a prompt go through the door that it opened for one of them, where they are let in
 /// `together` (B2).
 pub(super) fn release(
     tx: Tx<'_>,
     owner: &UserRow,
     prompt: PromptId,
-    device: &DeviceId,
+    (device, number): (&DeviceId, Option<Number>),
     together: Option<LoginKey>,
 ) -> Result<bool, StoreError> {
     let Some(row) = find(tx, prompt)?.filter(|row| row.owner == owner.id) else { return Ok(false) };
-    if row.asked(tx, owner)?.is_test() {
-        // A test opens no login's door.
+    let asked = row.asked(tx, owner)?;
+    // A test opens no login's door.
+    if asked.is_test() || !asked.chose(number) {
         return Ok(false);
     }
     match row.state {

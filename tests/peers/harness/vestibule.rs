@@ -17,7 +17,7 @@ use ::vestibule::store::{
     Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey, TokenKind,
     Tokens, Users,
 };
-use login::{PhoneAnswer, ResolvedUser};
+use login::{GroupName, PhoneAnswer, ResolvedUser};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,6 +95,7 @@ struct Person {
     hotp: bool,
     device: Option<Channel>,
     mail: Option<String>,
+    groups: Vec<GroupName>,
 }
 
 impl Plan {
@@ -180,6 +181,11 @@ impl Plan {
         self.person(name, |person| person.mail = Some(address.to_owned()))
     }
 
+    /// A person in this group of the house's own.
+    pub(crate) fn grouped(self, name: &str, group: &str) -> Self {
+        self.person(name, |person| person.groups.push(GroupName::folded(group)))
+    }
+
     /// The program believes in these authorities (PEM) alone, where it asks the system's.
     pub(crate) fn trusting(mut self, authorities: &str) -> Self {
         self.authorities = Some(authorities.to_owned());
@@ -191,7 +197,8 @@ impl Plan {
         let at = known.unwrap_or(self.people.len());
         if known.is_none() {
             let name = name.to_owned();
-            self.people.push(Person { name, password: None, totp: false, hotp: false, device: None, mail: None });
+            let (password, device, mail, groups) = (None, None, None, Vec::new());
+            self.people.push(Person { name, password, totp: false, hotp: false, device, mail, groups });
         }
         change(&mut self.people[at]);
         self
@@ -249,7 +256,7 @@ async fn enrol(store: &Sqlite, person: &Person) {
     let hash = person.password.as_ref().map(|password| hash_password(&Secret::new(password.as_str())).unwrap());
     let user = NewUser {
         name: name.clone(),
-        groups: Vec::new(),
+        groups: person.groups.clone(),
         mail: person.mail.clone(),
         password_hash: hash.map(Secret::new),
     };
@@ -353,6 +360,24 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.arg("-c").arg(self.policy_file()).args(arguments).current_dir(self.home()).kill_on_drop(true);
         tokio::time::timeout(super::GENEROUS, command.output()).await.expect("it never ended").unwrap()
+    }
+
+    /// What a command that must succeed says, as JSON.
+    pub(crate) async fn does(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The records of the logins so far, once there are so many, read beside the program.
+    pub(crate) async fn logins(&self, count: usize) -> Vec<Value> {
+        let store = self.open_store();
+        until("records of logins", async || {
+            let all = records(&store).await.into_iter();
+            Some(all.filter(|record| record["login"].is_string()).collect::<Vec<_>>()).filter(|all| all.len() >= count)
+        })
+        .await
     }
 
     pub(crate) async fn start_program(self) -> Program {
