@@ -302,6 +302,10 @@ impl TakesAnswers for Answers {
         })
     }
 
+    fn askers(&self, _: PromptId) -> u32 {
+        1
+    }
+
     fn arrivals(&self, _: &ResolvedUser) -> Option<Arrivals> {
         None
     }

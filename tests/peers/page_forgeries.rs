@@ -42,6 +42,25 @@ async fn an_answer_is_taken_once_and_its_repeat_gets_the_same_reply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_prompt_is_told_to_the_phone_that_was_asked_and_to_no_other() {
+    let house = PhoneHouse::opens().await;
+    let (phone, other) = (activated(&house).await, activated(&house).await);
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    let told = shown(&phone).await;
+    phone.post("answer", &phone.answer(&told, "approve", "")).await;
+    house.lets_in(prompt).await;
+    let about = async |phone: &PagePhone, challenge: &Value, nonce: &Value| {
+        let (status, told) = phone.polls_about(challenge, nonce).await;
+        (status, told["about"].clone())
+    };
+    let (challenge, nonce) = (&told["challenge"], &told["nonce"]);
+    assert_eq!(about(&phone, challenge, nonce).await, (200, json!("let_in")));
+    assert_eq!(about(&other, challenge, nonce).await, (200, json!(null)), "another's nonce is nobody's");
+    assert_eq!(about(&phone, &json!("00"), nonce).await, (200, json!(null)));
+    assert_eq!(about(&phone, challenge, &json!("a b")).await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_signed_for_something_else_changes_nothing() {
     let house = PhoneHouse::opens().await;
     let phone = activated(&house).await;

@@ -121,6 +121,7 @@ async fn a_page_becomes_a_phone_that_rings_and_signs_its_user_in() {
     phone.type_into(&field("The number that your login shows"), &number).await;
     phone.click(&button("Verify")).await;
     desktop.has(&heading("My logins")).await;
+    phone.has(&heading("You're in")).await;
     desktop.click(&css("a[href^='/phones/d']")).await;
     desktop.type_into(&field("What do you call it?"), "My iPhone").await;
     desktop.click(&button("Save")).await;

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::until;
 
 const OURS: &str = "org.freedesktop.Notifications";
 /// Under which name the desktop is on the bus: senders of signals are compared with it.
 const OWNER: &str = ":1.0";
+/// To one browser at once.
+const MESSAGES_MAX: usize = 64;
 
 /// A notification as it is on the screen.
 #[derive(Clone)]
@@ -22,7 +24,7 @@ pub(crate) struct Shown {
     pub(crate) title: String,
     pub(crate) text: String,
     id: u32,
-    to: UnboundedSender<Vec<u8>>,
+    to: Sender<Vec<u8>>,
 }
 
 impl Shown {
@@ -32,7 +34,7 @@ impl Shown {
         body.number(self.id);
         body.text("default");
         let fields = [(1, 'o', "/org/freedesktop/Notifications"), (2, 's', OURS), (3, 's', "ActionInvoked")];
-        self.to.send(message(SIGNAL, None, &fields, "us", &body)).expect("the browser lives");
+        self.to.try_send(message(SIGNAL, None, &fields, "us", &body)).expect("the browser lives");
     }
 }
 
@@ -89,7 +91,7 @@ async fn converse(stream: UnixStream, shown: Arc<Mutex<Vec<Shown>>>) -> Option<(
         };
         writing.write_all(answer.as_bytes()).await.ok()?;
     }
-    let (to, mut sends) = unbounded_channel::<Vec<u8>>();
+    let (to, mut sends) = channel::<Vec<u8>>(MESSAGES_MAX);
     tokio::spawn(async move {
         while let Some(octets) = sends.recv().await {
             let _ = writing.write_all(&octets).await;
@@ -98,12 +100,12 @@ async fn converse(stream: UnixStream, shown: Arc<Mutex<Vec<Shown>>>) -> Option<(
     loop {
         let call = Call::read(&mut reading).await?;
         if call.kind == CALL {
-            to.send(answer(&call, &to, &shown)).ok()?;
+            to.try_send(answer(&call, &to, &shown)).ok()?;
         }
     }
 }
 
-fn answer(call: &Call, to: &UnboundedSender<Vec<u8>>, shown: &Mutex<Vec<Shown>>) -> Vec<u8> {
+fn answer(call: &Call, to: &Sender<Vec<u8>>, shown: &Mutex<Vec<Shown>>) -> Vec<u8> {
     let mut body = Octets::default();
     let mut said = Reader { octets: &call.body, at: 0 };
     let signature = match call.member.as_str() {

@@ -59,6 +59,13 @@ impl PagePhone {
         self.post("poll", &self.poll_at(&now())).await
     }
 
+    /// Asks what became of a prompt that a poll told.
+    pub(crate) async fn polls_about(&self, challenge: &Value, nonce: &Value) -> (u16, Value) {
+        let mut poll = self.poll_at(&now());
+        poll["about"] = json!({ "challenge": challenge, "nonce": nonce });
+        self.post("poll", &poll).await
+    }
+
     pub(crate) fn poll_at(&self, time: &str) -> Value {
         let signature = self.sign(&["vestibule-poll-v1", &self.origin, &self.device, time]);
         json!({ "device": self.device, "time": time, "wait": false, "signature": signature })
