@@ -1,11 +1,13 @@
 //! `vestibule check`: reads the configuration as `serve` would, and what it names, without touching anything.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::out::{self, Failure, Outcome, count, is_error_coloured};
 use super::site::Global;
-use crate::config::{Config, FlatFinding, Loaded, PagesConfig, Severity, TlsSource, render};
-use crate::store::StoreKey;
+use crate::config::{Config, FlatFinding, Loaded, Origin, PagesConfig, Severity, TlsSource, render};
+use crate::store::{KeyError, StoreKey};
 use crate::web::CertificateFiles;
 
 /// What `check` is asked.
@@ -16,17 +18,22 @@ Examples:
   vestibule -c ./vestibule.toml check --strict
   vestibule check --json                       a list of findings with file, line and column
 
-Nothing is written and no server is asked. Exit code 2 if anything is wrong.")]
+Nothing is written and no server is asked; of a store that is there already, it is read which key sealed it. What a default
+names and is not there yet is a warning, as on a host that is not the server. Exit code 2 if anything is wrong.")]
 pub(super) struct Args {
     /// Take warnings for errors.
     #[arg(long)]
     strict: bool,
 }
 
-/// Something outside of the file that keeps `serve` from starting.
+/// Something around the file that keeps `serve` from starting, and the place that names it.
 #[derive(Serialize)]
 struct Obstacle {
     severity: Severity,
+    file: Option<String>,
+    line: Option<usize>,
+    column: Option<usize>,
+    variable: Option<String>,
     message: String,
 }
 
@@ -48,23 +55,30 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
         }
     };
     let obstacles = obstacles(&loaded.config);
-    if !obstacles.is_empty() || args.strict && !loaded.warnings.is_empty() {
-        let drawn = loaded.warnings.first().map(|_| render(&loaded.warnings, is_error_coloured()));
-        let lines = obstacles.iter().map(|obstacle| format!("error: {}", obstacle.message));
-        let drawn: Vec<String> = drawn.into_iter().chain(lines).collect();
-        return refuse(global, &told(&loaded, &obstacles), &drawn.join("\n\n"));
+    if refuses(&loaded, &obstacles, args.strict) {
+        return refuse(global, &told(&loaded, &obstacles), &drawn(&loaded, &obstacles));
     }
-    accept(global, &loaded)
+    accept(global, &loaded, &obstacles)
 }
 
 /// The same without a word if all is well: `init` asks it about what it wrote.
 pub(super) fn quietly(global: &Global) -> Outcome {
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
-    match obstacles(&loaded.config).first() {
+    match obstacles(&loaded.config).iter().find(|obstacle| obstacle.severity == Severity::Error) {
         Some(obstacle) => Err(Failure::Refused(obstacle.message.clone())),
         None => Ok(()),
     }
+}
+
+fn refuses(loaded: &Loaded, obstacles: &[Obstacle], strict: bool) -> bool {
+    let is_error = |obstacle: &Obstacle| obstacle.severity == Severity::Error;
+    obstacles.iter().any(is_error) || strict && !(loaded.warnings.is_empty() && obstacles.is_empty())
+}
+
+fn drawn(loaded: &Loaded, obstacles: &[Obstacle]) -> String {
+    let inside = loaded.warnings.first().map(|_| render(&loaded.warnings, is_error_coloured()));
+    inside.into_iter().chain(obstacles.iter().map(Obstacle::drawn)).collect::<Vec<_>>().join("\n\n")
 }
 
 fn refuse(global: &Global, told: &[Told<'_>], drawn: &str) -> Outcome {
@@ -77,12 +91,13 @@ fn refuse(global: &Global, told: &[Told<'_>], drawn: &str) -> Outcome {
     Err(Failure::SaidMistakes)
 }
 
-fn accept(global: &Global, loaded: &Loaded) -> Outcome {
+fn accept(global: &Global, loaded: &Loaded, obstacles: &[Obstacle]) -> Outcome {
     if global.json {
-        return out::json(&told(loaded, &[]));
+        return out::json(&told(loaded, obstacles));
     }
-    if !loaded.warnings.is_empty() {
-        out::note(render(&loaded.warnings, is_error_coloured()));
+    let warnings = loaded.warnings.len() + obstacles.len();
+    if warnings > 0 {
+        out::note(drawn(loaded, obstacles));
         out::note("");
     }
     let config = &loaded.config;
@@ -93,7 +108,7 @@ fn accept(global: &Global, loaded: &Loaded) -> Outcome {
         count(config.clients.len(), "client", "clients"),
         count(config.primaries.len() + 1, "primary", "primaries"),
         count(config.policy.rules.len(), "rule", "rules"),
-        match loaded.warnings.len() {
+        match warnings {
             0 => String::new(),
             warnings => format!(", {}", count(warnings, "warning", "warnings")),
         }
@@ -104,6 +119,80 @@ fn accept(global: &Global, loaded: &Loaded) -> Outcome {
 fn told<'a>(loaded: &'a Loaded, obstacles: &'a [Obstacle]) -> Vec<Told<'a>> {
     let warnings = loaded.warnings.iter().map(|found| Told::InFile(found.flat()));
     warnings.chain(obstacles.iter().map(Told::Around)).collect()
+}
+
+impl Obstacle {
+    fn new(severity: Severity, origin: Origin, message: String) -> Self {
+        let here = Self { severity, file: None, line: None, column: None, variable: None, message };
+        match origin {
+            Origin::File { file, line, column } => {
+                Self { file: Some(file.to_string()), line: Some(line), column: Some(column), ..here }
+            }
+            Origin::Environment(variable) => Self { variable: Some(variable.to_string()), ..here },
+            Origin::Default => here,
+        }
+    }
+
+    /// As findings are drawn, without the line itself: what is wrong is not in it.
+    fn drawn(&self) -> String {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let place = match (&self.file, self.line, self.column, &self.variable) {
+            (Some(file), Some(line), Some(column), _) => format!("\n --> {file}:{line}:{column}"),
+            (_, _, _, Some(variable)) => format!("\n --> environment {variable}"),
+            _ => String::new(),
+        };
+        format!("{severity}: {}{place}", self.message)
+    }
+}
+
+/// Where a key, or the first one under it, was said.
+fn said_at(config: &Config, key: &str) -> Origin {
+    let under = format!("{key}.");
+    let mut said = config.settings.iter().filter(|(name, _)| *name == key || name.starts_with(&under));
+    let written = said.find(|(_, setting)| setting.origin != Origin::Default);
+    written.map_or(Origin::Default, |(_, setting)| setting.origin.clone())
+}
+
+/// What `serve` would stumble over: the key, the store's directory, certificates, the ways to phones, the mail server's settings.
+fn obstacles(config: &Config) -> Vec<Obstacle> {
+    let portal = config.portal.as_ref().and_then(|portal| certificate("portal", &portal.pages));
+    let admin = config.admin.as_ref().and_then(|admin| certificate("admin", &admin.pages));
+    let outside = crate::serve::rehearse(config).into_iter().map(|(key, why)| (key, why.to_string()));
+    let errors = [portal.map(|why| ("portal.tls", why)), admin.map(|why| ("admin.tls", why))];
+    let errors = errors.into_iter().flatten().chain(outside);
+    let of_errors = errors.map(|(key, why)| Obstacle::new(Severity::Error, said_at(config, key), why));
+    let audit =
+        config.audit_file.as_ref().and_then(|file| missing_directory(config, "audit.file", "[audit] file", file));
+    let store = missing_directory(config, "store.url", "[store] url", &config.store.file);
+    [key(config), store, audit].into_iter().flatten().chain(of_errors).collect()
+}
+
+/// The key's file as it should be, and the one that sealed the store, if there is a store already.
+fn key(config: &Config) -> Option<Obstacle> {
+    let at = said_at(config, "store.key_file");
+    match StoreKey::open(&config.store.key_file) {
+        // A site that `init` has not seen yet: the file itself is in order.
+        Err(why @ KeyError::Missing(_)) if at == Origin::Default => {
+            Some(Obstacle::new(Severity::Warning, at, why.to_string()))
+        }
+        Err(why) => Some(Obstacle::new(Severity::Error, at, why.to_string())),
+        Ok(key) => {
+            let why = key.mismatch(&config.store.file)?;
+            Some(Obstacle::new(Severity::Error, at, why.to_string()))
+        }
+    }
+}
+
+/// A default path may not be there yet, where the file is checked before it is taken to its host.
+fn missing_directory(config: &Config, key: &str, called: &str, file: &Path) -> Option<Obstacle> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())?;
+    let at = said_at(config, key);
+    let severity = if at == Origin::Default { Severity::Warning } else { Severity::Error };
+    let make = "make it, owned by the user that runs vestibule";
+    Some(Obstacle::new(severity, at, format!("{called}: there is no directory {}; {make}", parent.display())))
 }
 
 /// What is wrong with the files of a certificate.
@@ -119,23 +208,4 @@ fn certificate(name: &str, pages: &PagesConfig) -> Option<String> {
         )),
         Ok(_) => None,
     }
-}
-
-/// What `serve` would stumble over: the key, the store's directory, certificates, the ways to phones, the mail server's settings.
-fn obstacles(config: &Config) -> Vec<Obstacle> {
-    let key = StoreKey::open(&config.store.key_file).err().map(|error| error.to_string());
-    let directory = |key: &str, file: &std::path::Path| match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Some(format!(
-            "{key}: there is no directory {}; make it, owned by the user that runs vestibule",
-            parent.display()
-        )),
-        Some(_) | None => None,
-    };
-    let store = directory("[store] url", &config.store.file);
-    let audit = config.audit_file.as_ref().and_then(|file| directory("[audit] file", file));
-    let portal = config.portal.as_ref().and_then(|portal| certificate("portal", &portal.pages));
-    let admin = config.admin.as_ref().and_then(|admin| certificate("admin", &admin.pages));
-    let outside = crate::serve::rehearse(config).into_iter().map(|error| error.to_string());
-    let all = [key, store, audit, portal, admin].into_iter().flatten().chain(outside);
-    all.map(|message| Obstacle { severity: Severity::Error, message }).collect()
 }

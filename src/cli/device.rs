@@ -249,6 +249,7 @@ pub(super) fn facts(device: &Device) -> Value {
         "seen": device.seen_at.and_then(rfc3339),
         "agent": device.agent.as_deref(),
         "unanswered": device.unanswered,
+        "answers": device.channel.can_answer(),
         "rings": device.channel != Channel::WebPush || device.subscription.is_some(),
     })
 }

@@ -12,6 +12,9 @@ use super::site::{Global, Site, wait};
 use crate::enrolment::{Account, EnrolmentError, NewToken, QrLook, Seed, TokenWish, add_token};
 use crate::store::{Algorithm, Token, TokenKind, Tokens, Users};
 
+/// A totp code lasts as long as every app believes (RFC 6238 §5.2), unless somebody says otherwise.
+const PERIOD_S: u32 = 30;
+
 /// What can be asked.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -35,9 +38,9 @@ Examples:
         /// 6 or 8.
         #[arg(long, default_value_t = 6)]
         digits: u8,
-        /// Seconds that a code lasts, for totp: 30 or 60.
-        #[arg(long, default_value_t = 30)]
-        period: u32,
+        /// Seconds that a code lasts, for totp: 30 (if none is said) or 60.
+        #[arg(long)]
+        period: Option<u32>,
         /// sha1, sha256 or sha512; many apps know sha1 only.
         #[arg(long, default_value = "sha1", value_parser = algorithm)]
         algorithm: Algorithm,
@@ -88,9 +91,14 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
                 Some(file) => Seed::Base32(input::secret(&file, "the token's secret")?),
                 None => Seed::Random,
             };
-            let kind = match kind {
-                Kind::Totp => TokenKind::Totp { period_s: period },
-                Kind::Hotp => TokenKind::Hotp,
+            let kind = match (kind, period) {
+                (Kind::Totp, period) => TokenKind::Totp { period_s: period.unwrap_or(PERIOD_S) },
+                (Kind::Hotp, None) => TokenKind::Hotp,
+                (Kind::Hotp, Some(_)) => {
+                    return Err(Failure::Usage(
+                        "--period is for totp: a hotp code counts, and has no time; leave it out".into(),
+                    ));
+                }
             };
             add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label })
         }

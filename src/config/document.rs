@@ -50,8 +50,9 @@ impl Document {
         let (table, errors) = DeTable::parse_recoverable(text);
         let values = reader.table(&mut Vec::new(), table.get_ref());
         let mut findings = reader.findings;
-        findings.extend(errors.iter().map(|error| syntax(&source, error)));
-        (Self { source, directory: directory.to_owned(), values, places: reader.places }, findings)
+        let document = Self { source, directory: directory.to_owned(), values, places: reader.places };
+        findings.extend(errors.iter().map(|error| document.syntax(error)));
+        (document, findings)
     }
 
     /// Where the value of this path stands, if it is in this file.
@@ -63,6 +64,35 @@ impl Document {
     pub(super) fn place_of(&self, path: &[&str]) -> Place {
         let path: KeyPath = path.iter().map(|key| (*key).to_owned()).collect();
         self.place(self.spans(&path).map_or(0..0, |spans| spans.value.clone()))
+    }
+
+    fn syntax(&self, error: &toml::de::Error) -> Finding {
+        let span = error.span().unwrap_or(0..0);
+        let twice = error.message() == DUPLICATE;
+        let (message, label) = if twice { (SAID_TWICE, "again") } else { ("this is not TOML", error.message()) };
+        Finding {
+            severity: Severity::Error,
+            other: self.first_said(&span).filter(|_| twice).map(|first| (self.place(first), "first here".to_owned())),
+            place: self.place(span),
+            message: message.to_owned(),
+            label: label.to_owned(),
+            help: None,
+        }
+    }
+
+    /// Where a key that is said again at `span` was said first: a table by its whole header, another key by its name.
+    fn first_said(&self, span: &Range<usize>) -> Option<Range<usize>> {
+        let name = self.source.text.get(span.clone())?;
+        let line = self.source.text.get(..span.start)?.rfind('\n').map_or(0, |end| end + 1);
+        let header = self.source.text.get(line..)?.lines().next()?.trim().strip_prefix('[');
+        let path = header.map(|header| header.split(']').next().unwrap_or_default().split('.').map(str::trim));
+        let path: Option<KeyPath> = path.map(|keys| keys.map(|key| key.trim_matches('"').to_owned()).collect());
+        let is_it = |key: &KeyPath| match &path {
+            Some(path) => key == path,
+            None => key.last().is_some_and(|last| last == name),
+        };
+        let earlier = self.places.iter().filter(|(key, _)| is_it(key)).map(|(_, spans)| &spans.key);
+        earlier.filter(|first| first.start < span.start).max_by_key(|first| first.start).cloned()
     }
 
     /// Octets of the text as a place.
@@ -113,19 +143,10 @@ fn hidden_from(line: &str, at: usize) -> String {
 /// A key that ends so is a secret itself; `secret_file` does not.
 const SECRET_WORDS: [&str; 4] = ["secret", "password", "passwd", "passphrase"];
 
-fn syntax(source: &Arc<Source>, error: &toml::de::Error) -> Finding {
-    let span = error.span().unwrap_or(0..0);
-    let twice = error.message() == "duplicate key";
-    let (message, label) = if twice { ("this is said twice", "again") } else { ("this is not TOML", error.message()) };
-    Finding {
-        severity: Severity::Error,
-        place: Place::File { source: Arc::clone(source), span },
-        message: message.to_owned(),
-        label: label.to_owned(),
-        other: None,
-        help: None,
-    }
-}
+/// What the parser calls it.
+const DUPLICATE: &str = "duplicate key";
+/// What we call it. The rest of such a file can be judged all the same.
+pub(super) const SAID_TWICE: &str = "this is said twice";
 
 struct Reader {
     source: Arc<Source>,

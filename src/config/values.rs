@@ -38,10 +38,14 @@ pub(super) const NAME_OCTETS_MAX: usize = 64;
 
 /// An address or a prefix; the error says what is wrong with one that nearly is.
 pub(super) fn network(text: &str) -> Result<IpNet, Option<String>> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.into());
+    let net: IpNet = match text.parse::<IpAddr>() {
+        Ok(address) => address.into(),
+        Err(_) => text.parse().map_err(|_| None)?,
+    };
+    // Whoever speaks IPv4 is looked up as IPv4: this would never match, and hide an overlap (checklist A9).
+    if let Some(plain) = plain_v4(net) {
+        return Err(Some(format!("this is IPv4 in IPv6 form; write \"{plain}\"")));
     }
-    let net: IpNet = text.parse().map_err(|_| None)?;
     if net.trunc() == net {
         Ok(net)
     } else {
@@ -50,6 +54,16 @@ pub(super) fn network(text: &str) -> Result<IpNet, Option<String>> {
             net.trunc(),
             net.addr()
         )))
+    }
+}
+
+/// `10.0.0.5` of `::ffff:10.0.0.5` (RFC 4291 §2.5.5.2), as an admin would write it.
+fn plain_v4(net: IpNet) -> Option<String> {
+    let IpNet::V6(six) = net else { return None };
+    let address = six.addr().to_ipv4_mapped()?;
+    match six.prefix_len().checked_sub(96)? {
+        32 => Some(address.to_string()),
+        prefix => Some(format!("{address}/{prefix}")),
     }
 }
 

@@ -220,8 +220,9 @@ fn web_push_settings(
     }
 }
 
-/// What a start would stumble over in the ways to phones and in mail, for `check`: all is built as it would be, and dropped.
-pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
+/// What a start would stumble over in the ways to phones and in mail, for `check`, each beside the key that it is about: all
+/// is built as it would be, and dropped.
+pub(crate) fn rehearse(config: &Config) -> Vec<(&'static str, StartError)> {
     let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings).err());
     let rings = config.push.channels.contains(&PushWay::WebPush);
     let web_push = config
@@ -229,7 +230,16 @@ pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
         .as_ref()
         .filter(|_| rings)
         .and_then(|portal| rehearse_web_push(&config.push, &portal.pages.url).err());
-    [webhook, web_push, super::post::smtp(config).err()].into_iter().flatten().collect()
+    let mail = super::post::smtp(config).err();
+    let all = [("method.push.webhook", webhook), ("method.push", web_push), ("mail", mail)];
+    all.into_iter().filter_map(|(key, error)| Some((said_of(key, error.as_ref()?.to_string()), error?))).collect()
+}
+
+/// The key of the section that a mistake names, or the section.
+fn said_of(section: &'static str, said: String) -> &'static str {
+    let keys = ["method.push.webhook.ca", "method.push.webpush_ca", "method.push.vapid_contact", "mail.ca"];
+    let named = |key: &&&str| key.rsplit('.').next().is_some_and(|last| said.contains(&format!(" {last}")));
+    keys.iter().filter(|key| key.starts_with(section)).find(named).copied().unwrap_or(section)
 }
 
 fn rehearse_web_push(push: &PushConfig, portal: &PublicUrl) -> Result<(), StartError> {
@@ -266,11 +276,12 @@ mod tests {
                     vapid_contact = \"mailto:it@example.com\"\n";
         assert!(rehearse(&config(good)).is_empty());
         let mail = "[mail]\nsmtp = \"smtps://mail.example.com\"\nfrom = \"mfa@example.com\"\nca = \"nowhere.pem\"\n";
-        let told: Vec<String> = rehearse(&config(&format!("{good}{mail}"))).iter().map(ToString::to_string).collect();
+        let told: Vec<String> =
+            rehearse(&config(&format!("{good}{mail}"))).iter().map(|(key, why)| format!("{key}: {why}")).collect();
         assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("[mail] ca: nowhere.pem"), "{told:?}");
+        assert!(told[0].starts_with("mail.ca: [mail] ca: nowhere.pem"), "{told:?}");
         let lost = rehearse(&config(&format!("{good}webpush_ca = \"nowhere.pem\"\n")));
-        let [lost] = &lost[..] else { panic!("{lost:?}") };
+        let [("method.push.webpush_ca", lost)] = &lost[..] else { panic!("{lost:?}") };
         assert!(lost.to_string().starts_with("[method.push] webpush_ca: nowhere.pem can't be read"), "{lost}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use ::vestibule::store::StoreKey;
 use data_encoding::BASE32_NOPAD;
 use serde_json::Value;
 
@@ -62,4 +63,38 @@ async fn a_script_goes_from_an_empty_directory_to_a_login() {
     assert!(shown.contains("Access-Challenge") && shown.contains("Access-Accept"), "{shown}");
     let again = radtest("password").await;
     assert_eq!(again.status.code(), Some(1), "a code works once: {}", said(&again));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_where_the_file_names_what_is_not_there_and_lets_defaults_wait_for_their_host() {
+    let site = vestibule::empty();
+    let policy = |more: &str| {
+        let text = format!("[[rule]]\nname = \"all\"\nsecond_factor = [\"totp\"]\n{more}");
+        site.write_private("vestibule.toml", &text);
+    };
+    policy("");
+    let minimal = site.run(&["check"]).await;
+    assert_eq!(minimal.status.code(), Some(0), "{}", said(&minimal));
+    assert!(said(&minimal).contains("store.key is missing"), "{}", said(&minimal));
+    assert_eq!(site.run(&["check", "--strict"]).await.status.code(), Some(2));
+    policy("[store]\nurl = \"sqlite:/nowhere/vestibule.db\"\nkey_file = \"other.key\"\n");
+    let named = site.run(&["check", "--json"]).await;
+    assert_eq!(named.status.code(), Some(2), "{}", said(&named));
+    let findings: Value = serde_json::from_slice(&named.stdout).unwrap();
+    let lines: Vec<_> = findings.as_array().unwrap().iter().filter_map(|found| found["line"].as_u64()).collect();
+    assert!(lines.contains(&5) && lines.contains(&6), "{findings}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_that_another_key_sealed_the_store() {
+    let site = vestibule::empty();
+    assert_eq!(site.run(&["init", "--yes"]).await.status.code(), Some(0));
+    site.settle();
+    drop(site.open_store());
+    assert_eq!(site.run(&["check"]).await.status.code(), Some(0));
+    std::fs::remove_file(site.path("store.key")).unwrap();
+    StoreKey::generate(&site.path("store.key")).unwrap();
+    let refused = site.run(&["check"]).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("is not the one that seals this store"), "{}", said(&refused));
 }

@@ -35,9 +35,10 @@ mod web;
 mod web_sessions;
 mod writer;
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::error::StoreError;
+use super::error::{KeyError, StoreError};
 use super::key::StoreKey;
 use super::seal::Seals;
 use reader::Readers;
@@ -64,6 +65,15 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self { readers: 2, busy: Duration::from_secs(5), meter: None }
+    }
+}
+
+impl StoreKey {
+    /// Why this key can't open the store in `file`: another one sealed it. Nothing is written, and a file that isn't there or
+    /// can't be read says nothing.
+    #[must_use]
+    pub fn mismatch(&self, file: &Path) -> Option<KeyError> {
+        open::mismatch(file, &Seals::new(self))
     }
 }
 

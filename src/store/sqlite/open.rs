@@ -92,6 +92,18 @@ pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreE
     }
 }
 
+/// Why this key can't open the file, if that can be told without writing; `None` too where there is no file yet.
+pub(super) fn mismatch(path: &Path, seals: &Seals) -> Option<KeyError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).ok()?;
+    let (id, check) = key_names(&db).ok()?;
+    if bool::from(seals.key_check().ct_eq(&check?)) {
+        return None;
+    }
+    let wanted = String::from_utf8_lossy(&id?).into_owned();
+    Some(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() })
+}
+
 /// The id of the key that seals a file, and the proof that it is that one.
 type KeyNames = (Option<Vec<u8>>, Option<Vec<u8>>);
 
