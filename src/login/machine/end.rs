@@ -43,6 +43,11 @@ impl Refusal {
         Self { text: Some(Text::EnrolAt(portal)), ..self }
     }
 
+    /// A code is taken behind the password and this delimiter.
+    pub(crate) fn asking_behind(self, delimiter: Arc<str>) -> Self {
+        Self { text: Some(Text::AppendCode(delimiter)), ..self }
+    }
+
     /// What the primary's Reject may pass on; its own words replace ours.
     pub(crate) fn carrying(self, attributes: Arc<HeldAttributes>) -> Self {
         let text = if attributes.reply_message().is_some() { None } else { self.text };
@@ -377,7 +382,7 @@ impl Case {
     /// The prompt is over without a yes: denied, reported, displaced, or its time has passed.
     pub(super) fn prompt_lost(&mut self, stage: Stage, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
         let denied = matches!(reason, Reason::Denied | Reason::Fraud);
-        let over = denied || reason == Reason::Superseded;
+        let over = denied || matches!(reason, Reason::Superseded | Reason::Blocked);
         match stage {
             Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {
                 self.challenge(inside.without_phone(), Say::EnterCode, step)
@@ -508,7 +513,9 @@ impl Case {
     /// The same challenge under the same State; nothing is delivered twice (B2).
     fn ask_same(&mut self, open: &super::Open, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.count();
-        let answer = self.question_of(open, step);
+        // Rules G3: who asks a stopping server anew may ask another one.
+        let stopping = step.cx.stopping.then(|| Answer::Reject(self.plain(Reason::Draining)));
+        let answer = stopping.unwrap_or_else(|| self.question_of(open, step));
         step.cx.emit(Effect::Joined {
             client: self.client.clone(),
             login: self.id,
@@ -523,6 +530,7 @@ impl Case {
         self.began = step.cx.at;
         self.factor_since = Some(step.now());
         self.waited_primary = std::time::Duration::ZERO;
+        self.note = None;
         self.askers.restart_count();
     }
 
@@ -552,6 +560,8 @@ impl Case {
         let claimed =
             || self.user.as_ref().map_or_else(|_| wire::log_safe(&self.user_octets), |user| user.folded().to_owned());
         let now = step.now();
+        // A primary that has not answered yet was waited for, too.
+        let asking = self.primary_since.map_or(std::time::Duration::ZERO, |since| now.since(since));
         Record {
             login: self.id,
             time: self.began.wall,
@@ -565,10 +575,10 @@ impl Case {
             factor: self.factor,
             answer,
             reason,
-            detail,
+            detail: detail.or_else(|| self.note.clone()),
             askers: self.askers.asked(),
             waited: now.since(self.began.tick),
-            waited_primary: self.waited_primary,
+            waited_primary: self.waited_primary + asking,
             waited_factor: self.factor_since.map_or(std::time::Duration::ZERO, |since| now.since(since)),
         }
     }

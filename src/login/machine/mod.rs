@@ -78,6 +78,8 @@ pub(crate) struct Case {
     rule: Option<Arc<Rule>>,
     vouched: Option<Arc<str>>,
     factor: RecordedFactor,
+    /// What its record tells beside its end: why no phone rang, why its prompt was taken back.
+    note: Option<Arc<str>>,
     primary_since: Option<Tick>,
     waited_primary: Duration,
     factor_since: Option<Tick>,
@@ -124,8 +126,11 @@ struct Inside {
 }
 
 impl Inside {
+    /// The kinds of codes that the rule lists, those first that the user has: a wrong code is one of the first kind.
     fn code_methods(&self) -> Vec<Method> {
-        self.methods.iter().copied().filter(|method| method.is_code()).collect()
+        let mut listed: Vec<Method> = self.methods.iter().copied().filter(|method| method.is_code()).collect();
+        listed.sort_by_key(|method| !self.usable.contains(method));
+        listed
     }
 
     /// A yes with this number is a yes to this login.
@@ -496,6 +501,14 @@ impl Login {
         Self { case, stage }
     }
 
+    /// The store took the prompt back: its user is blocked, or one of their devices is gone (F5).
+    pub(crate) fn withdrawn(mut self, blocked: Option<Arc<str>>, step: &mut Step<'_, '_>) -> Self {
+        let reason = if blocked.is_some() { Reason::Blocked } else { Reason::Changed };
+        let removed = || "its prompt was taken back, because a device of this user was removed".into();
+        self.case.note = Some(blocked.unwrap_or_else(removed));
+        self.lose_prompt(reason, step)
+    }
+
     /// The server stops (G3).
     pub(crate) fn drain(self, step: &mut Step<'_, '_>) -> Self {
         let Self { mut case, stage } = self;
@@ -789,6 +802,7 @@ impl Case {
             rule: None,
             vouched: None,
             factor: RecordedFactor::None,
+            note: None,
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
