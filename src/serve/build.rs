@@ -155,7 +155,7 @@ impl Workshop {
             match (way, &self.portal) {
                 (PushWay::Webhook, _) => {
                     if let Some(settings) = &config.push.webhook {
-                        channels.push(Arc::new(webhook(settings)?));
+                        channels.push(Arc::new(webhook(settings, &self.telemetry)?));
                     }
                 }
                 (PushWay::PrivacyIdea, Some(_)) => {
@@ -209,7 +209,7 @@ fn web_push_settings(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32]) 
 
 /// What a start would stumble over in the ways to phones and in mail, for `check`: all is built as it would be, and dropped.
 pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
-    let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings).err());
+    let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings, &Telemetry::new()).err());
     let rings = config.push.channels.contains(&PushWay::WebPush);
     let web_push = config.portal.as_ref().filter(|_| rings).and_then(|portal| {
         let settings = web_push_settings(&config.push, &portal.pages.url, [0; 32]);
@@ -223,7 +223,7 @@ pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
 ///
 /// # Errors
 /// A file that can't be read, or settings that the channel refuses.
-fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
+fn webhook(config: &WebhookConfig, telemetry: &Telemetry) -> Result<Webhook, StartError> {
     let unreadable = |path: &std::path::Path, error: std::io::Error| {
         StartError::Push(format!("[method.push] webhook ca: {} can't be read: {error}", path.display()))
     };
@@ -233,7 +233,7 @@ fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
     };
     let (url, key) = (config.url.to_string(), config.secret.clone());
     let settings = WebhookSettings { url, ca, allow_private: config.allow_private, key };
-    Webhook::new(&settings).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
+    Webhook::new(&settings, telemetry.clone()).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ use gate::{Gate, Gates};
 pub use happenings::{
     AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
     FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PhoneRefusal,
-    PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused,
-    Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
+    PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, RefusedAgain,
+    ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
     StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
