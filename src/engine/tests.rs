@@ -154,3 +154,15 @@ async fn nothing_is_left_of_the_prompt_of_a_page_that_was_closed_without_a_word(
     comes(async || house.engine.0.rung.is_empty()).await;
     assert_eq!(house.unanswered().await, 1, "rules D2: it rang, and nobody answered");
 }
+
+#[tokio::test]
+async fn a_prompt_that_a_block_took_back_leaves_nothing_behind() {
+    let house = House::with_prompts_of(Duration::from_secs(120)).await;
+    let prompt = house.rings().await;
+    house.engine.end_withdrawn().await;
+    assert_eq!(house.engine.0.rung.len(), 1, "it is out");
+    house.store.block_user(&house.alice, "lost laptop".into()).await.unwrap();
+    house.engine.end_withdrawn().await;
+    assert!(house.engine.0.rung.is_empty());
+    assert_eq!(house.engine.page_prompt(prompt).await, PagePromptStatus::Ended);
+}

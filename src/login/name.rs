@@ -88,7 +88,7 @@ impl NameRefused {
             Self::Empty => "the request brings no user name",
             Self::Control => "the user name holds control characters",
             Self::Denormal => {
-                "the user name begins or ends with a blank, or is written in another form than the usual one"
+                "the user name begins or ends with a blank, or has characters that have a plainer form (NFKC)"
             }
             Self::TwoRealms => "the user name has two realms, where one of DOMAIN\\user and user@realm is enough",
             Self::UnknownRealm => "the user name's realm is not in [realms]",

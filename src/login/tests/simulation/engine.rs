@@ -22,7 +22,7 @@ const STATE_MS: u64 = 120_000;
 pub(crate) struct Engine {
     pub(crate) sessions: BTreeMap<LoginKey, Session>,
     pub(crate) states: BTreeMap<StateHash, LoginKey>,
-    prompts: BTreeMap<login::PromptId, LoginKey>,
+    pub(crate) prompts: BTreeMap<login::PromptId, LoginKey>,
     wakes: BTreeMap<LoginKey, Tick>,
     pub(crate) duplicates: Duplicates,
     pub(crate) proof: ProofKey,
