@@ -254,7 +254,8 @@ impl<'a> Running<'a> {
             *dice
         };
         let (policy, states) = (&self.house.policy, &self.house.keys);
-        let mut cx = Context { at: now(), policy, states, dice: &mut roll, out: &mut self.effects };
+        let (at, stopping) = (now(), false);
+        let mut cx = Context { at, policy, stopping, states, dice: &mut roll, out: &mut self.effects };
         self.session = self.session.take().map(|session| change(session, &mut cx));
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Refused {
     Unverified(Unverified),
     /// No room (rules G1).
     Overload,
+    /// Bare senders of this client have guessed too often (rules D5).
+    BareBudget,
     /// More Status-Server than anybody needs (checklist D12).
     StatusRate,
 }
@@ -31,6 +33,7 @@ impl Refused {
             Self::TooLong | Self::Malformed(_) => DropReason::Malformed,
             Self::Unverified(why) => reason_of(why),
             Self::Overload | Self::StatusRate => DropReason::Overload,
+            Self::BareBudget => DropReason::BareBudget,
         }
     }
 }
@@ -55,6 +58,7 @@ pub(super) struct Advice {
     missing: String,
     alarm: String,
     proxy_state: String,
+    bare_budget: String,
 }
 
 impl Advice {
@@ -69,6 +73,10 @@ impl Advice {
                 "ALARM: this client always sent Message-Authenticator until now, so somebody may be forging its requests (CVE-2024-3596). If the \
                  appliance was exchanged or set back, {SETTINGS}; or run `vestibule client forget {client}`"
             ),
+            bare_budget: format!(
+                "{SETTINGS}; then signed requests go on whatever others send. If it sends Message-Authenticator already, somebody guesses \
+                 passwords under the address of [client.{client}]"
+            ),
             proxy_state: format!("{SETTINGS}; if a RADIUS proxy stands between, update it"),
         }
     }
@@ -80,6 +88,7 @@ impl Advice {
             Refused::TooLong => Some("no RADIUS packet is that long: look for another service that sends to this port"),
             Refused::StatusRate => Some("set the appliance's server probe (Status-Server) to once in several seconds"),
             Refused::Malformed(_) | Refused::Overload => None,
+            Refused::BareBudget => Some(&self.bare_budget),
             Refused::Unverified(why) => self.on_unverified(why, learned),
         }
     }
@@ -146,6 +155,14 @@ mod tests {
     fn after_auto_has_learned_a_bare_packet_is_an_alarm() {
         let text = advice(Unverified::MissingMessageAuthenticator, Stance::Auto, true);
         assert!(text.starts_with("ALARM") && text.contains("vestibule client forget hq-asa"), "{text}");
+    }
+
+    #[test]
+    fn a_spent_budget_of_bare_failures_names_the_setting_that_needs_none_and_the_guesser() {
+        let advice = Advice::of(&ClientName::new("hq-asa"), Stance::No);
+        let text = advice.on(Refused::BareBudget, false).unwrap();
+        assert!(text.contains("Message-Authenticator") && text.contains("guesses passwords"), "{text}");
+        assert_eq!(Refused::BareBudget.reason(), DropReason::BareBudget);
     }
 
     #[test]

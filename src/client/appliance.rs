@@ -134,7 +134,11 @@ impl Client {
     pub(super) fn tell_drop(&self, refused: Refused, peer: SocketAddr, telemetry: &Telemetry) {
         let detail: Option<&dyn std::fmt::Display> = match &refused {
             Refused::Malformed(what) => Some(what),
-            Refused::TooLong | Refused::Unverified(_) | Refused::Overload | Refused::StatusRate => None,
+            Refused::TooLong
+            | Refused::Unverified(_)
+            | Refused::Overload
+            | Refused::BareBudget
+            | Refused::StatusRate => None,
         };
         let help = self.advice.on(refused, self.learning().is_learned());
         telemetry.emit(Dropped { client: &self.meters, peer, reason: refused.reason(), detail, help });

@@ -10,7 +10,7 @@ impl Admitted<'_> {
     /// Hands the request to the engine, which answers by the ticket. A bare one that begins a login needs room in its
     /// client's budget of primary failures (rules D5); without, it is dropped and counted.
     pub fn hand_to(self, engine: &Engine, at: Tick) {
-        let Some(trial) = self.trial(at) else { return self.ticket.overload() };
+        let Some(trial) = self.trial(at) else { return self.ticket.over_budget() };
         let facts = login_facts(&self.request, &self.client);
         engine.receive(Ask {
             client: self.client.name().clone(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use login::Tick;
 use wire::SignedReply;
 
+use super::advice::Refused;
 use super::duplicates::{Duplicates, Key};
 use super::{Client, Outlet, Way};
 use crate::engine::ReturnPath;
@@ -57,7 +58,14 @@ impl Ticket {
         self.tell_silence(DropReason::Superseded);
     }
 
-    /// Gives up for want of room (rules G1, D5); the key is free, so that a retransmit may find it.
+    /// Its client's budget of bare failures is spent (rules D5); the key is free, so that a retransmit may find room.
+    pub(super) fn over_budget(mut self) {
+        self.settled = true;
+        self.table.free(&self.key, self.id);
+        self.client.tell_drop(Refused::BareBudget, self.key.way.peer, &self.telemetry);
+    }
+
+    /// Gives up for want of room (rules G1); the key is free, so that a retransmit may find it.
     pub fn overload(mut self) {
         self.settled = true;
         self.table.free(&self.key, self.id);

@@ -1,9 +1,11 @@
 //! One entry of the map: a session and the requests that wait in it, and what hangs on it elsewhere.
 
+use std::sync::Arc;
+
 use login::answer::Answer;
 use login::event::Effect;
 use login::session::Session;
-use login::{AskerId, Attempt, PromptId, StateHash, Tick};
+use login::{AskerId, Attempt, PromptId, Record, StateHash, Tick};
 
 use super::ask::Request;
 use crate::primary::Forwarded;
@@ -44,8 +46,21 @@ pub(super) enum Action {
     },
     /// A login ended; its client's counters go along.
     Ended { effect: Box<Effect>, meters: Option<ClientMeters> },
+    /// A refusal whose like is written down already: it is counted.
+    Counted { record: Arc<Record>, meters: Option<ClientMeters> },
     /// Anything else.
     Other(Box<Effect>),
+}
+
+impl Action {
+    /// A record becomes a number; all else stays.
+    pub(super) fn only_count(&mut self) {
+        if let Self::Ended { effect, meters } = self
+            && let Effect::Record(record) = &**effect
+        {
+            *self = Self::Counted { record: Arc::clone(record), meters: meters.take() };
+        }
+    }
 }
 
 impl Held {

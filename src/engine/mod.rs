@@ -14,6 +14,7 @@ mod held;
 mod notices;
 mod pages;
 mod perform;
+mod refused;
 mod reply;
 mod return_path;
 mod strangers;
@@ -33,15 +34,15 @@ use dashmap::DashMap;
 use login::event::{Context, Event, LoginEvent};
 use login::session::{Admission, Session};
 use login::{
-    AskerId, DeviceId, LoginId, LoginKey, Moment, Number, PhoneAnswer, Policy, PrimaryName, PromptClaim, PromptId,
-    ProofKey, Reason, StateHash,
+    AskerId, Attempt, DeviceId, LoginId, LoginKey, LoginKeyParts, Moment, Number, PhoneAnswer, Policy, PrimaryName,
+    PromptClaim, PromptId, ProofKey, Reason, StateHash,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::factor::push::Push;
 use crate::primary::{Forwarded, Primary};
-use crate::store::{Answered, Store, StoreError};
+use crate::store::{Answered, Device, Store, StoreError};
 use crate::telemetry::{Held as HeldNow, Telemetry};
 
 pub use arrivals::Arrivals;
@@ -54,11 +55,14 @@ pub use return_path::ReturnPath;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};
+use refused::Refused;
 use strangers::Strangers;
 use timers::Timers;
 
 /// Sessions woken in one go before others get their turn.
 const WOKEN_AT_ONCE: usize = 256;
+/// How often the store is asked, in one query for all of them, which prompts were taken back (rules F5, G5).
+const PROMPTS_EVERY: Duration = Duration::from_secs(2);
 /// Writes to the store that may wait at once, over all logins (G1).
 const TASKS_MAX: usize = 400_000;
 
@@ -101,11 +105,12 @@ struct Inner {
     states: DashMap<StateHash, LoginKey>,
     prompts: DashMap<PromptId, LoginKey>,
     /// Prompts that rang, so that the phones can be told of their end.
-    rung: DashMap<PromptId, PromptClaim>,
+    rung: DashMap<PromptId, Rang>,
     /// Who waits to hear that a user's prompt has changed.
     listening: arrivals::Listening,
     timers: Timers,
     strangers: Strangers,
+    refused: Refused,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
     telemetry: Telemetry,
@@ -119,6 +124,12 @@ struct Inner {
     held: AtomicUsize,
     bytes: AtomicUsize,
     draining: AtomicBool,
+}
+
+/// A prompt that rang: what was claimed, and who was told. A device that was removed since learns of the end, too.
+struct Rang {
+    claim: PromptClaim,
+    devices: Vec<Device>,
 }
 
 impl Engine {
@@ -138,6 +149,7 @@ impl Engine {
             listening: arrivals::Listening::default(),
             timers: Timers::default(),
             strangers: Strangers::default(),
+            refused: Refused::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
             telemetry: parts.telemetry,
@@ -154,6 +166,8 @@ impl Engine {
         }));
         let watcher = engine.clone();
         engine.0.tasks.spawn(async move { watcher.watch_deadlines().await });
+        let watcher = engine.clone();
+        engine.0.tasks.spawn(async move { watcher.watch_prompts().await });
         engine
     }
 
@@ -248,7 +262,7 @@ impl Engine {
     }
 
     async fn tell_fraud(&self, prompt: PromptId, device: &DeviceId, at: login::Wall) {
-        let rung = self.0.rung.get(&prompt).map(|rung| rung.value().clone());
+        let rung = self.0.rung.get(&prompt).map(|rung| rung.claim.clone());
         let report = match rung {
             Some(rung) => FraudReport { user: rung.user, client: Some(rung.client), station: rung.station, at },
             None => match self.0.store.phone(device).await {
@@ -339,17 +353,29 @@ impl Engine {
             // Twice the bound: not even a refusal is worth its memory; a retransmit may try again.
             return arrival.request.path.overload();
         }
+        let again = reason == Reason::State && self.0.refused.again(self.refused_key(&arrival.attempt), at.tick);
         arrival.attempt.login = LoginKey::alone(rand::random());
         let key = arrival.attempt.login;
-        let actions = self.with_entry(key, at, |engine, entry| {
+        let mut actions = self.with_entry(key, at, |engine, entry| {
             let held = entry.get_or_insert_with(|| Held::of(&arrival.attempt));
             engine.take(held, Admission::Refuse(reason), arrival, at)
         });
+        if again {
+            actions.iter_mut().for_each(Action::only_count);
+        }
         self.perform_all(key, actions);
         if reason == Reason::Draining {
             // Nothing of it was looked at, so there is nothing that a delay could hide (D6), and the drain need not wait.
             self.deliver(key, Event::Drained);
         }
+    }
+
+    /// What a refusal is a repetition of: the same State, from the same station through the same client under the same name.
+    fn refused_key(&self, attempt: &Attempt) -> LoginKey {
+        let state = attempt.state.as_ref().map(|state| state.0.as_slice());
+        let (client, user) = (attempt.client.as_str(), &*attempt.user_octets);
+        let station = attempt.station.as_ref().map(login::Station::octets);
+        LoginKey::of(&self.0.keys.login, &LoginKeyParts { client, user, facts: &[state, station] })
     }
 
     fn take(&self, held: &mut Held, admission: Admission, arrival: Arrival, at: Moment) -> Vec<Action> {
@@ -389,7 +415,9 @@ impl Engine {
         let law = self.0.law.load();
         let mut out = Vec::new();
         let mut dice = rand::random::<u64>;
-        let mut cx = Context { at, policy: &law.policy, states: &self.0.keys.states, dice: &mut dice, out: &mut out };
+        let (policy, stopping) = (&law.policy, self.0.draining.load(Ordering::Relaxed));
+        let states = &self.0.keys.states;
+        let mut cx = Context { at, policy, stopping, states, dice: &mut dice, out: &mut out };
         held.session = Some(change(session, &mut cx));
         held.actions(out, asked)
     }
@@ -506,6 +534,12 @@ impl Engine {
                 () = self.0.timers.earlier() => {}
                 () = self.0.stop.cancelled() => return,
             }
+        }
+    }
+
+    async fn watch_prompts(&self) {
+        while self.0.stop.run_until_cancelled(self.0.clock.wait(PROMPTS_EVERY)).await.is_some() {
+            self.end_withdrawn().await;
         }
     }
 

@@ -2,6 +2,7 @@
 //! back to its session as an event. An unknown commit is settled by repeating the same call (rules C1); whatever stays
 //! unsettled is *unavailable*, which never opens a door.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,15 @@ use login::{
 };
 use tokio::time::timeout;
 
-use super::Engine;
 use super::held::Action;
 use super::reply;
+use super::{Engine, Rang};
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
-use crate::store::{StoreError, TypedNumber};
+use crate::store::{StoreError, TypedNumber, WithdrawnPrompt};
 use crate::telemetry::{
-    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, StoreTrouble, SuspectSecret,
+    ClientMeters, FactorAnswered, FactorResult, Joined, LoginEnded, PromptSent, RefusedAgain, StoreTrouble,
+    SuspectSecret,
 };
 
 /// How often a call whose commit is unknown is repeated, and how long in between at first.
@@ -54,6 +56,10 @@ impl Engine {
             Action::Supersede(request) => request.path.supersede(self.0.clock.tick()),
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
+            }
+            Action::Counted { record, meters } => {
+                let meters = meters.unwrap_or_else(|| self.0.telemetry.client(&record.client));
+                self.0.telemetry.emit(RefusedAgain { client: &meters, reason: record.reason });
             }
             Action::Ended { effect, meters } => self.ended(key, *effect, meters),
             Action::Other(effect) => self.other(key, *effect),
@@ -254,7 +260,7 @@ impl Engine {
         let devices = self.0.store.list_devices(&claim.user).await;
         let mut devices = devices.map_err(|error| PushFailure::Refused(self.away("reading devices", &error).why))?;
         devices.retain(|device| device.takes(claim));
-        self.0.rung.insert(claim.prompt, claim.clone());
+        self.0.rung.insert(claim.prompt, Rang { claim: claim.clone(), devices: devices.clone() });
         // It may have ended, or given way to another login's, while devices were read: nobody's phone rings for it then (B2).
         if !self.is_open(claim.prompt).await || !is_wanted() {
             self.0.rung.remove(&claim.prompt);
@@ -276,14 +282,31 @@ impl Engine {
 
     /// Tells the phones of a prompt that nobody waits any more.
     pub(super) async fn silence(&self, prompt: PromptId) {
-        let Some((_, rung)) = self.0.rung.remove(&prompt) else { return };
-        self.0.listening.tell(&rung.user);
-        if let Ok(mut devices) = self.0.store.list_devices(&rung.user).await {
-            devices.retain(|device| device.takes(&rung));
-            let push = Arc::clone(&self.law().push);
-            for failure in push.withdraw(&rung, self.0.clock.moment(), &devices).await {
-                tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
+        let Some((_, Rang { claim, devices })) = self.0.rung.remove(&prompt) else { return };
+        self.0.listening.tell(&claim.user);
+        let push = Arc::clone(&self.law().push);
+        for failure in push.withdraw(&claim, self.0.clock.moment(), &devices).await {
+            tracing::debug!(?failure, "a phone could not be told that its prompt has ended");
+        }
+    }
+
+    /// Who is held for a prompt that a block or a removal took back learns of it now, and so does whoever was rung (F5): the
+    /// command that did it is a process of its own.
+    pub(super) async fn end_withdrawn(&self) {
+        let held = self.0.prompts.iter().map(|held| *held.key());
+        let out: HashSet<PromptId> = held.chain(self.0.rung.iter().map(|rung| *rung.key())).collect();
+        if out.is_empty() {
+            return;
+        }
+        let withdrawn = match self.0.store.withdrawn_prompts(out.into_iter().collect()).await {
+            Ok(withdrawn) => withdrawn,
+            Err(error) => return drop(self.away("looking which prompts were taken back", &error)),
+        };
+        for WithdrawnPrompt { prompt, blocked } in withdrawn {
+            if let Some(key) = self.session_of_prompt(prompt) {
+                self.deliver(key, Event::Withdrawn { prompt, blocked });
             }
+            self.silence(prompt).await;
         }
     }
 

@@ -94,6 +94,9 @@ fn write_reject(
         Some(Text::EnrolAt(portal)) => {
             write_text(&language::enrol_at(spoken(reject.language.as_deref()), portal), writer)
         }
+        Some(Text::AppendCode(delimiter)) => {
+            write_text(&language::append_code(spoken(reject.language.as_deref()), delimiter), writer)
+        }
         Some(Text::Rule(text)) => write_text(text, writer),
     }
 }

@@ -192,3 +192,15 @@ async fn a_page_shows_a_number_unless_the_site_wants_none() {
         assert_eq!(house.rung().await.asks.number != NumberMatch::Off, shows, "number is off: {plain_pages}");
     }
 }
+
+#[tokio::test]
+async fn a_prompt_that_a_block_took_back_leaves_nothing_behind() {
+    let house = House::with_prompts_of(Duration::from_secs(120)).await;
+    let prompt = house.rings().await;
+    house.engine.end_withdrawn().await;
+    assert_eq!(house.engine.0.rung.len(), 1, "it is out");
+    house.store.block_user(&house.alice, "lost laptop".into()).await.unwrap();
+    house.engine.end_withdrawn().await;
+    assert!(house.engine.0.rung.is_empty());
+    assert_eq!(house.engine.page_prompt(prompt).await, PagePromptStatus::Ended);
+}

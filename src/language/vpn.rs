@@ -48,6 +48,12 @@ pub fn enrol_at(language: Language, portal: &str) -> String {
     text_with(language, "vpn-refused-enrol-at", &[("portal", portal.into())])
 }
 
+/// What a refusal says where a code is taken behind the password and this delimiter only.
+#[must_use]
+pub fn append_code(language: Language, delimiter: &str) -> String {
+    text_with(language, "vpn-refused-append-code", &[("delimiter", delimiter.into())])
+}
+
 /// What a refusal says.
 #[must_use]
 pub fn refusal(language: Language, reason: Reason) -> Cow<'static, str> {

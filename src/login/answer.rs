@@ -106,6 +106,8 @@ pub enum Text {
     Ours(Reason),
     /// No second factor yet, and where to get one.
     EnrolAt(Arc<str>),
+    /// A code is taken behind the password and this delimiter only (C4).
+    AppendCode(Arc<str>),
     /// The site's own words, as the rule has them.
     Rule(Arc<str>),
 }
@@ -182,7 +184,7 @@ impl Reject {
     /// About how many octets it keeps (G1).
     pub(crate) fn bytes(&self) -> usize {
         let text = match &self.text {
-            Some(Text::Rule(text) | Text::EnrolAt(text)) => text.len(),
+            Some(Text::Rule(text) | Text::EnrolAt(text) | Text::AppendCode(text)) => text.len(),
             Some(Text::Ours(_)) | None => 0,
         };
         text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())

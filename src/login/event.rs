@@ -48,6 +48,13 @@ pub enum Event {
         /// As the store has it.
         status: PromptStatus,
     },
+    /// The store took the prompt back while its login was held: a block, or the removal of a device (F5).
+    Withdrawn {
+        /// Which prompt.
+        prompt: PromptId,
+        /// Why its user is blocked now, if that is it.
+        blocked: Option<Arc<str>>,
+    },
     /// A deadline came.
     Woke,
     /// The server stops: who still waits gets a Reject (G3).
@@ -222,6 +229,8 @@ pub struct Context<'a> {
     pub at: Moment,
     /// The policy in force; a running login keeps its own, and at release the stricter of the two decides (G2).
     pub policy: &'a Arc<Policy>,
+    /// The server stops: nothing new is asked, because its State would end with this process (G3).
+    pub stopping: bool,
     /// Makes States (C3).
     pub states: &'a ProofKey,
     /// Randomness: 64 bits a call.

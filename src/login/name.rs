@@ -80,6 +80,22 @@ pub enum NameRefused {
     UnknownRealm,
 }
 
+impl NameRefused {
+    /// For log and audit: what is wrong with the name that was typed.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Empty => "the request brings no user name",
+            Self::Control => "the user name holds control characters",
+            Self::Denormal => {
+                "the user name begins or ends with a blank, or has characters that have a plainer form (NFKC)"
+            }
+            Self::TwoRealms => "the user name has two realms, where one of DOMAIN\\user and user@realm is enough",
+            Self::UnknownRealm => "the user name's realm is not in [realms]",
+        }
+    }
+}
+
 /// What kind of thing the name names; the globs of a policy match people only (rules A2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {

@@ -239,6 +239,7 @@ impl Session {
                 }
             }
             Event::Crossed { prompt, status } => self.crossed(prompt, status, cx),
+            Event::Withdrawn { prompt, blocked } => self.withdrawn(prompt, blocked, cx),
             Event::Woke => self.wake(cx),
             Event::Drained => self.drain(cx),
         }
@@ -365,6 +366,19 @@ impl Session {
             PromptStatus::Denied => self.end_prompt(Reason::Denied, cx),
             PromptStatus::Reported => self.end_prompt(Reason::Fraud, cx),
             PromptStatus::Ended => self.lose_prompt(Reason::Unanswered, cx),
+        }
+    }
+
+    /// The store has ended the prompt already, and whoever waits for it learns of it now (F5). A release that is under way
+    /// looks at all of that by itself, and ends what is out (A6).
+    fn withdrawn(&mut self, prompt: PromptId, blocked: Option<Arc<str>>, cx: &mut Context<'_>) {
+        let out = self.prompt.as_ref().is_some_and(|open| open.id == prompt);
+        if !out || self.logins.iter().any(Login::is_releasing) {
+            return;
+        }
+        self.prompt = None;
+        for id in self.at_prompt() {
+            self.with(id, cx, |login, step| login.withdrawn(blocked.clone(), step));
         }
     }
 

@@ -147,6 +147,6 @@ pub fn locked_until(until: Wall) -> String {
     if until == Wall::NEVER {
         "codes are off until a push succeeds or an admin unlocks them".to_owned()
     } else {
-        format!("codes are off until {} (unix seconds)", until.unix_seconds())
+        format!("codes are off until {}", until.rfc3339())
     }
 }

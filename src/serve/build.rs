@@ -157,7 +157,7 @@ impl Workshop {
             match (way, &self.portal) {
                 (PushWay::Webhook, _) => {
                     if let Some(settings) = &config.push.webhook {
-                        channels.push(Arc::new(webhook(settings)?));
+                        channels.push(Arc::new(webhook(settings, &self.telemetry)?));
                     }
                 }
                 (PushWay::PrivacyIdea, Some(_)) => {
@@ -223,7 +223,7 @@ fn web_push_settings(
 /// What a start would stumble over in the ways to phones and in mail, for `check`, each beside the key that it is about: all
 /// is built as it would be, and dropped.
 pub(crate) fn rehearse(config: &Config) -> Vec<(&'static str, StartError)> {
-    let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings).err());
+    let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings, &Telemetry::new()).err());
     let rings = config.push.channels.contains(&PushWay::WebPush);
     let web_push = config
         .portal
@@ -252,11 +252,11 @@ fn rehearse_web_push(push: &PushConfig, portal: &PublicUrl) -> Result<(), StartE
 ///
 /// # Errors
 /// A file that can't be read, or settings that the channel refuses.
-fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
+fn webhook(config: &WebhookConfig, telemetry: &Telemetry) -> Result<Webhook, StartError> {
     let ca = config.ca.as_deref().map(|path| read("[method.push] webhook ca", path)).transpose()?;
     let (url, key) = (config.url.to_string(), config.secret.clone());
     let settings = WebhookSettings { url, ca, allow_private: config.allow_private, key };
-    Webhook::new(&settings).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
+    Webhook::new(&settings, telemetry.clone()).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
 }
 
 /// The octets of a file that the policy names at this key.

@@ -424,6 +424,15 @@ pub struct OpenPrompt {
     pub status: PromptStatus,
 }
 
+/// A prompt that was taken back, be its login held or not (rules F5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithdrawnPrompt {
+    /// Its id.
+    pub prompt: PromptId,
+    /// Why its user is blocked now, if that is it.
+    pub blocked: Option<Arc<str>>,
+}
+
 /// A record as it stands in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {

@@ -16,7 +16,7 @@ use wire::Secret;
 use super::error::StoreError;
 use super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
-    OpenToken, Stance, StoredRecord, Token, User, WrongCode,
+    OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::web::Web;
 
@@ -130,6 +130,9 @@ pub trait Prompts: Send + Sync {
     fn close_prompt(&self, prompt: PromptId, why: PromptClose, at: Wall, limits: &Limits) -> StoreFuture<'_, ()>;
     /// Where a prompt stands; one that nobody knows has ended.
     fn prompt_status(&self, prompt: PromptId, at: Wall) -> StoreFuture<'_, PromptStatus>;
+    /// Which of these a block, a report, a removal or another process took back (F5); asked every two seconds for all that are
+    /// out here, so in one query for all that still stand.
+    fn withdrawn_prompts(&self, prompts: Vec<PromptId>) -> StoreFuture<'_, Vec<WithdrawnPrompt>>;
     /// All prompts that are open at that time, for a start after a crash (B3).
     fn open_prompts(&self, at: Wall) -> StoreFuture<'_, Vec<OpenPrompt>>;
 }

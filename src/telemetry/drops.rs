@@ -22,6 +22,8 @@ pub enum DropReason {
     WrongCode,
     /// A bound is reached (rules G1).
     Overload,
+    /// The client's budget of primary failures without Message-Authenticator is spent (rules D5).
+    BareBudget,
     /// The password decodes to control octets: probably another secret (rules D5).
     SuspectSecret,
     /// The server is stopping and takes no new logins (rules G3).
@@ -36,7 +38,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of the type: `ALL[reason.index()] == reason`.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::UnknownClient,
         Self::MissingMessageAuthenticator,
@@ -45,6 +47,7 @@ impl DropReason {
         Self::DuplicateAttribute,
         Self::WrongCode,
         Self::Overload,
+        Self::BareBudget,
         Self::SuspectSecret,
         Self::Draining,
         Self::Superseded,
@@ -64,6 +67,7 @@ impl DropReason {
             Self::DuplicateAttribute => "duplicate_attribute",
             Self::WrongCode => "wrong_code",
             Self::Overload => "overload",
+            Self::BareBudget => "bare_budget",
             Self::SuspectSecret => "suspect_secret",
             Self::Draining => "draining",
             Self::Superseded => "superseded",
@@ -84,6 +88,9 @@ impl DropReason {
             Self::DuplicateAttribute => "an attribute that may stand once stands twice",
             Self::WrongCode => "the packet's code is not served on this port",
             Self::Overload => "too many logins are held or too many requests wait",
+            Self::BareBudget => {
+                "too many passwords that came without Message-Authenticator were wrong in the last minute (bare_failures_per_minute)"
+            }
             Self::SuspectSecret => {
                 "the password decodes to control characters, so the shared secret is probably another"
             }
@@ -113,6 +120,10 @@ impl DropReason {
             Self::Overload => {
                 "see vestibule_held_sessions and vestibule_upstream_in_flight; raise the bound under [limits] if it is honest load"
             }
+            Self::BareBudget => {
+                "turn on \"Message-Authenticator\" on the appliance: signed requests have no such budget; if it sends it already, \
+                 somebody else guesses passwords under its address"
+            }
             Self::SuspectSecret => "type the same shared secret on the appliance and in the client's secret file",
             Self::Draining => "nothing: the appliance asks its other server or asks again",
             Self::Superseded => "nothing: the newer request has the answer",
@@ -134,6 +145,7 @@ impl DropReason {
             | Self::DuplicateAttribute
             | Self::WrongCode
             | Self::Overload
+            | Self::BareBudget
             | Self::SuspectSecret
             | Self::Unanswerable => true,
         }

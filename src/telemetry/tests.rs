@@ -92,6 +92,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(FactorAnswered { method: Method::Push, result: FactorResult::Accepted, took });
     telemetry.emit(Held(7));
     telemetry.emit(LoginEnded { client, record: &accepted(), user: "alice" });
+    telemetry.emit(RefusedAgain { client, reason: Reason::State });
     telemetry.emit(PrimaryAnswered { primary: nps, result: PrimaryResult::Accept, took });
     telemetry.emit(PrimaryDown {
         primary: nps,
@@ -258,7 +259,7 @@ fn an_ended_login_is_one_line_that_a_person_reads_at_once() {
 
 #[test]
 fn a_refused_login_says_why() {
-    let cases: [(Reason, RecordedFactor, &str); 7] = [
+    let cases: [(Reason, RecordedFactor, &str); 8] = [
         (
             Reason::WrongCode,
             RecordedFactor::Method(Method::Totp),
@@ -282,10 +283,16 @@ fn a_refused_login_says_why() {
         (Reason::Primary, RecordedFactor::None, "reason primary, rule \"VPN\", nps refused"),
         (Reason::PrimaryUnavailable, RecordedFactor::None, "reason primary_unavailable, rule \"VPN\", nps unavailable"),
         (Reason::Draining, RecordedFactor::None, "reason draining, rule \"VPN\", nps asked"),
+        // A challenge that ran out untouched: the password was right all the same.
+        (
+            Reason::Expired,
+            RecordedFactor::Method(Method::Totp),
+            "reason expired, rule \"VPN\", nps accepted, totp unanswered",
+        ),
     ];
     for (reason, factor, expected) in cases {
-        let record =
-            Record { reason, factor, answer: RecordedAnswer::Reject, waited: Duration::from_millis(340), ..accepted() };
+        let (vouched, waited) = (factor != RecordedFactor::None, Duration::from_millis(340));
+        let record = Record { reason, factor, vouched, answer: RecordedAnswer::Reject, waited, ..accepted() };
         let lines = lines_of(LogStyle::Plain, |telemetry| {
             telemetry.emit(LoginEnded { client: &asa(telemetry), record: &record, user: "alice" });
         });

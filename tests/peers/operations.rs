@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use tokio::task::JoinSet;
 
 use crate::harness::appliance::Appliance;
+use crate::harness::notifier::{KEY, Notifier};
 use crate::harness::radius::{ACCEPT, Ask, REJECT};
 use crate::harness::stub::Stub;
 use crate::harness::vestibule::{House, sum_of};
@@ -53,6 +54,30 @@ async fn a_stopping_server_gives_held_logins_their_time_and_then_a_reject() {
     vpn.hears_nothing().await;
     house.child.signal(Signal::SIGTERM);
     assert_eq!(vpn.next(&[held]).await.code, REJECT);
+    assert!(house.child.ended().await.success(), "{}", house.child.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_server_poses_no_challenge_to_whoever_waits_for_a_phone() {
+    let (nps, notifier) = (Stub::accepting("hello").await, Notifier::start().await);
+    let webhook = format!("webhook = {{ url = \"{}\", allow_private = true }}", notifier.url());
+    let plan = vestibule::guarding(&nps).limits("drain_within = \"15s\"").client("gives_up_after = \"3s\"");
+    let plan =
+        plan.and(&format!("[method.push]\nchannels = [\"webhook\"]\n{webhook}")).secret("method.push.webhook", KEY);
+    let mut house = plan.totp("alice").told("alice").start_program().await;
+    let vpn = house.appliance().await;
+    let held = Ask::login("alice", "hello");
+    vpn.send(&held).await;
+    notifier.has(1).await;
+    house.child.signal(Signal::SIGTERM);
+    let answer = vpn.next(&[held]).await;
+    assert_eq!(
+        answer.code,
+        REJECT,
+        "the State of a challenge would end with the process (rules G3): {}",
+        answer.text()
+    );
+    house.child.says("\"reason\":\"draining\"").await;
     assert!(house.child.ended().await.success(), "{}", house.child.output());
 }
 

@@ -138,9 +138,9 @@ fn every_bare_request_is_tried_on_the_budget_and_no_signed_one() {
         let trial = admitted.trial(at);
         assert_eq!(trial.is_some(), count < 60);
         trial.into_iter().flatten().for_each(Trial::fail);
-        admitted.ticket.overload();
+        admitted.ticket.over_budget();
     }
-    assert_eq!(house.dropped("asa", "overload"), 61);
+    assert_eq!((house.dropped("asa", "bare_budget"), house.dropped("asa", "overload")), (61, 0));
     assert_eq!(house.gate.kept(), Kept::default());
     assert_eq!(spent(&signed(1, 1, &[])), Some(false), "signed requests go on");
 }

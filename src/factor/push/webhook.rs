@@ -20,6 +20,7 @@ use super::told::Told;
 use super::{PushChannel, PushFailure, PushHint};
 use crate::factor::BoxFuture;
 use crate::store::Channel;
+use crate::telemetry::{Telemetry, WebhookTrouble};
 
 /// From the resolution of the name to the end of the answer.
 const WEBHOOK_WITHIN: Duration = Duration::from_secs(5);
@@ -79,6 +80,7 @@ pub struct Webhook {
     key: Secret,
     breaker: Mutex<Breaker>,
     queue: Queue,
+    telemetry: Telemetry,
 }
 
 impl Webhook {
@@ -86,11 +88,16 @@ impl Webhook {
     ///
     /// # Errors
     /// [`WebhookMistake`], for the person who wrote the settings.
-    pub fn new(settings: &WebhookSettings) -> Result<Self, WebhookMistake> {
-        Self::with(settings, WEBHOOK_WITHIN, IN_FLIGHT_MAX)
+    pub fn new(settings: &WebhookSettings, telemetry: Telemetry) -> Result<Self, WebhookMistake> {
+        Self::with(settings, telemetry, WEBHOOK_WITHIN, IN_FLIGHT_MAX)
     }
 
-    fn with(settings: &WebhookSettings, within: Duration, in_flight: usize) -> Result<Self, WebhookMistake> {
+    fn with(
+        settings: &WebhookSettings,
+        telemetry: Telemetry,
+        within: Duration,
+        in_flight: usize,
+    ) -> Result<Self, WebhookMistake> {
         if settings.key.len() < KEY_OCTETS_MIN {
             return Err(WebhookMistake::Key(settings.key.len()));
         }
@@ -101,7 +108,17 @@ impl Webhook {
             key: settings.key.clone(),
             breaker: Mutex::new(Breaker::default()),
             queue: Queue::new(in_flight, within),
+            telemetry,
         })
+    }
+
+    /// Whoever looks after the notifier learns of each hint that did not reach it, whatever becomes of its login.
+    async fn ring_told(&self, hint: &PushHint) -> Result<(), PushFailure> {
+        let rang = self.ring_once(hint).await;
+        if let Err(PushFailure::Refused(error) | PushFailure::Unavailable(Unavailable { why: error, .. })) = &rang {
+            self.telemetry.emit(WebhookTrouble { error });
+        }
+        rang
     }
 
     async fn ring_once(&self, hint: &PushHint) -> Result<(), PushFailure> {
@@ -179,7 +196,7 @@ impl PushChannel for Webhook {
     }
 
     fn ring<'a>(&'a self, hint: &'a PushHint) -> BoxFuture<'a, Result<(), PushFailure>> {
-        Box::pin(self.ring_once(hint))
+        Box::pin(self.ring_told(hint))
     }
 
     fn withdraw<'a>(&'a self, hint: &'a PushHint) -> BoxFuture<'a, Result<(), PushFailure>> {

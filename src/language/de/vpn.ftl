@@ -16,6 +16,7 @@ vpn-wrong-code = Dieser Code war nicht richtig. Warten Sie auf einen neuen Code 
 vpn-wrong-digits = Das waren nicht die Ziffern auf Ihrem Telefon. Geben Sie die { $digits } Ziffern ein, die es anzeigt:
 
 vpn-refused = Zugriff verweigert.
+vpn-refused-append-code = Geben Sie Ihr Passwort und einen Code zusammen ein, so: Passwort{ $delimiter }123456
 vpn-refused-busy = Eine andere Anmeldung wartet auf Ihr Telefon. Beantworten Sie zuerst diese und versuchen Sie es dann erneut.
 vpn-refused-codes-locked = Zu viele falsche Codes. Warten Sie eine Weile und versuchen Sie es erneut, oder fragen Sie Ihren Helpdesk.
 vpn-refused-credential = Diese Art der Anmeldung wird hier nicht unterstützt. Verwenden Sie PAP.

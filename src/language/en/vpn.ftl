@@ -16,6 +16,7 @@ vpn-wrong-code = That code did not work. Wait for a new code and enter it:
 vpn-wrong-digits = Those were not the digits on your phone. Type the { $digits } digits it shows:
 
 vpn-refused = Access denied.
+vpn-refused-append-code = Enter your password and a code together, like this: password{ $delimiter }123456
 vpn-refused-busy = Another login is waiting for your phone. Answer that one first, then try again.
 vpn-refused-codes-locked = Too many wrong codes. Wait a while, then try again, or ask your service desk.
 vpn-refused-credential = This login method is not supported here. Use PAP.

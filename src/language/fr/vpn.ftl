@@ -16,6 +16,7 @@ vpn-wrong-code = Ce code n'a pas fonctionné. Attendez un nouveau code et saisis
 vpn-wrong-digits = Ce ne sont pas les chiffres de votre téléphone. Saisissez les { $digits } chiffres qu'il affiche :
 
 vpn-refused = Accès refusé.
+vpn-refused-append-code = Saisissez ensemble votre mot de passe et un code, ainsi : motdepasse{ $delimiter }123456
 vpn-refused-busy = Une autre connexion attend votre téléphone. Répondez d'abord à celle-là, puis réessayez.
 vpn-refused-codes-locked = Trop de codes erronés. Attendez un moment puis réessayez, ou demandez à votre centre d'assistance.
 vpn-refused-credential = Ce mode de connexion n'est pas pris en charge ici. Utilisez PAP.

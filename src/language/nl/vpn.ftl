@@ -16,6 +16,7 @@ vpn-wrong-code = Die code werkte niet. Wacht op een nieuwe code en voer die in:
 vpn-wrong-digits = Dat waren niet de cijfers op uw telefoon. Typ de { $digits } cijfers die u ziet:
 
 vpn-refused = Toegang geweigerd.
+vpn-refused-append-code = Voer uw wachtwoord en een code samen in, zo: wachtwoord{ $delimiter }123456
 vpn-refused-busy = Een andere aanmelding wacht op uw telefoon. Beantwoord die eerst en probeer het dan opnieuw.
 vpn-refused-codes-locked = Te veel verkeerde codes. Wacht even en probeer het opnieuw, of vraag het uw helpdesk.
 vpn-refused-credential = Deze manier van aanmelden wordt hier niet ondersteund. Gebruik PAP.

@@ -85,7 +85,9 @@ impl Case {
     /// The same challenge under the same State; nothing is delivered twice (B2).
     fn ask_same(&mut self, open: &super::Open, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.count();
-        let answer = self.question_of(open, step);
+        // Rules G3: who asks a stopping server anew may ask another one.
+        let stopping = step.cx.stopping.then(|| Answer::Reject(self.plain(Reason::Draining)));
+        let answer = stopping.unwrap_or_else(|| self.question_of(open, step));
         step.cx.emit(Effect::Joined {
             client: self.client.clone(),
             login: self.id,
@@ -100,6 +102,7 @@ impl Case {
         self.began = step.cx.at;
         self.factor_since = Some(step.now());
         self.waited_primary = Duration::ZERO;
+        self.note = None;
         self.askers.restart_count();
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Case {
     pub(super) rule: Option<Arc<Rule>>,
     pub(super) vouched: Option<Arc<str>>,
     pub(super) factor: RecordedFactor,
+    /// What its record tells beside its end: why no phone rang, why its prompt was taken back.
+    pub(super) note: Option<Arc<str>>,
     pub(super) primary_since: Option<Tick>,
     pub(super) waited_primary: Duration,
     pub(super) factor_since: Option<Tick>,
@@ -113,6 +115,7 @@ impl Case {
             rule: None,
             vouched: None,
             factor: RecordedFactor::None,
+            note: None,
             primary_since: None,
             waited_primary: Duration::ZERO,
             factor_since: None,
@@ -224,6 +227,8 @@ impl Case {
         let claimed =
             || self.user.as_ref().map_or_else(|_| wire::log_safe(&self.user_octets), |user| user.folded().to_owned());
         let now = step.now();
+        // A primary that has not answered yet was waited for, too.
+        let asking = self.primary_since.map_or(Duration::ZERO, |since| now.since(since));
         Record {
             login: self.id,
             time: self.began.wall,
@@ -237,10 +242,10 @@ impl Case {
             factor: self.factor,
             answer,
             reason,
-            detail,
+            detail: detail.or_else(|| self.note.clone()),
             askers: self.askers.asked(),
             waited: now.since(self.began.tick),
-            waited_primary: self.waited_primary,
+            waited_primary: self.waited_primary + asking,
             waited_factor: self.factor_since.map_or(Duration::ZERO, |since| now.since(since)),
         }
     }

@@ -37,6 +37,11 @@ impl Refusal {
         Self { text: Some(Text::EnrolAt(portal)), ..self }
     }
 
+    /// A code is taken behind the password and this delimiter.
+    pub(crate) fn asking_behind(self, delimiter: Arc<str>) -> Self {
+        Self { text: Some(Text::AppendCode(delimiter)), ..self }
+    }
+
     /// What the primary's Reject may pass on; its own words replace ours.
     pub(crate) fn carrying(self, attributes: Arc<HeldAttributes>) -> Self {
         let text = if attributes.reply_message().is_some() { None } else { self.text };
@@ -164,7 +169,7 @@ impl Case {
     /// The prompt is over without a yes: denied, reported, displaced, or its time has passed.
     pub(super) fn prompt_lost(&mut self, stage: Stage, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
         let denied = matches!(reason, Reason::Denied | Reason::Fraud);
-        let over = denied || reason == Reason::Superseded;
+        let over = denied || matches!(reason, Reason::Superseded | Reason::Blocked);
         match stage {
             Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {
                 self.challenge(inside.without_phone(), Say::EnterCode, step)

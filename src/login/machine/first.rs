@@ -27,8 +27,9 @@ impl Case {
                 return self.reject(Refusal::because(Reason::Credential).detail(kind), step);
             }
         };
-        let Some(user) = self.user.clone().ok() else {
-            return self.reject(Refusal::because(Reason::Name).detail(format!("{:?}", self.user.as_ref().err())), step);
+        let user = match self.user.clone() {
+            Ok(user) => user,
+            Err(why) => return self.reject(Refusal::because(Reason::Name).detail(why.sentence()), step),
         };
         if password.expose().is_empty() {
             // Rules A3: many a directory takes an empty password for an anonymous bind.
@@ -118,6 +119,9 @@ impl Case {
                 step,
             );
         };
+        if step.cx.stopping {
+            return self.reject(Refusal::because(Reason::Draining), step);
+        }
         let until = step.now().plus(self.policy.limits.state_lasts);
         let open = Open { state: StateHash::of(&state), until, challenge: OpenChallenge::Primary(attributes) };
         self.pose(&open, step);

@@ -37,8 +37,11 @@ pub(super) struct Inside {
 }
 
 impl Inside {
+    /// The kinds of codes that the rule lists, those first that the user has: a wrong code is one of the first kind.
     pub(super) fn code_methods(&self) -> Vec<Method> {
-        self.methods.iter().copied().filter(|method| method.is_code()).collect()
+        let mut listed: Vec<Method> = self.methods.iter().copied().filter(|method| method.is_code()).collect();
+        listed.sort_by_key(|method| !self.usable.contains(method));
+        listed
     }
 
     /// A yes with this number is a yes to this login.

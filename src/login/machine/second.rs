@@ -94,7 +94,16 @@ impl Case {
             }
             (None, _) => "no listed method can run here",
         };
-        self.reject(Refusal::because(Reason::NoMethod).detail(detail), step)
+        self.reject(self.no_method(&inside).detail(detail), step)
+    }
+
+    /// Where codes are taken behind the password only, that is what the person is told (C4).
+    fn no_method(&self, inside: &Inside) -> Refusal {
+        let refusal = Refusal::because(Reason::NoMethod);
+        match self.client_policy().and_then(|client| client.append.clone()) {
+            Some(delimiter) if inside.has_codes() => refusal.asking_behind(delimiter),
+            Some(_) | None => refusal,
+        }
     }
 
     /// What a push of this login asks of the phone (F8); `None`: a number is required, and this client can show none.
@@ -296,6 +305,14 @@ impl Case {
 
     /// Asks a question of our own under a fresh State.
     pub(super) fn challenge(&mut self, inside: Inside, say: Say, step: &mut Step<'_, '_>) -> Stage {
+        // Rules G3: its State would end with this process, and the appliance may ask its other server.
+        if step.cx.stopping {
+            return self.reject(Refusal::because(Reason::Draining), step);
+        }
+        // Where no phone is asked any more, it is a code that is.
+        if let (false, Some(code)) = (inside.at_phone, inside.code_methods().first()) {
+            self.factor = RecordedFactor::Method(*code);
+        }
         self.rounds += 1;
         let state = step.cx.states.state(self.id.0, self.rounds);
         let until = step.now().plus(self.policy.limits.state_lasts);
@@ -456,6 +473,7 @@ impl Case {
 
     fn code_instead_of_push(&mut self, inside: Inside, why: Arc<str>, step: &mut Step<'_, '_>) -> Stage {
         if inside.has_codes() && self.can_challenge() {
+            self.note = Some(format!("no phone rang: {why}").into());
             return self.challenge(inside.without_phone(), Say::EnterCode, step);
         }
         self.reject(Refusal::because(Reason::PushUnavailable).detail(why), step)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use login::{Claim, DeviceId, PhoneAnswer, PromptClaim, PromptClose, PromptStatus, ResolvedUser, Wall};
 
-use super::super::{Answered, Channel, PromptEnd, Refusal, Store, StoreError};
+use super::super::{Answered, Channel, PromptEnd, Refusal, Store, StoreError, WithdrawnPrompt};
 use super::{NOW, Site, after, alice, claim, limits, prompt_id, user};
 
 const OURS: Claim = Claim::Claimed { displaced: None };
@@ -270,6 +270,29 @@ pub(crate) async fn a_block_or_removal_withdraws_what_is_out(site: &impl Site) {
     store.remove_user(&alice(), NOW).await.unwrap();
     assert_eq!(status(&store, 4, NOW).await, PromptStatus::Ended);
     assert!(store.open_prompts(NOW).await.unwrap().is_empty());
+}
+
+pub(crate) async fn what_was_taken_back_is_told_with_its_block(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    let withdrawn = async |n| store.withdrawn_prompts(vec![prompt_id(n)]).await.unwrap();
+    claims(&store, claim(1, 1, NOW), NOW).await;
+    assert!(withdrawn(1).await.is_empty(), "it is out");
+    store.block_user(&alice(), "lost laptop".into()).await.unwrap();
+    let blocked = WithdrawnPrompt { prompt: prompt_id(1), blocked: Some("lost laptop".into()) };
+    assert_eq!(withdrawn(1).await, [blocked]);
+    store.unblock_user(&alice()).await.unwrap();
+    claims(&store, claim(2, 1, NOW), NOW).await;
+    assert_eq!(says(&store, &device, 2, PhoneAnswer::Deny, NOW).await, Answered::Taken);
+    assert!(withdrawn(2).await.is_empty(), "a denial is the phone's own, and its login learns of it otherwise");
+    store.unblock_user(&alice()).await.unwrap();
+    claims(&store, claim(3, 1, NOW), NOW).await;
+    store.remove_device(&device, NOW).await.unwrap();
+    let taken = |n| [WithdrawnPrompt { prompt: prompt_id(n), blocked: None }];
+    assert_eq!(withdrawn(3).await, taken(3));
+    store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    claims(&store, claim(4, 1, NOW), NOW).await;
+    store.remove_user(&alice(), NOW).await.unwrap();
+    assert_eq!(withdrawn(4).await, taken(4), "it went with its user");
 }
 
 pub(crate) async fn open_prompts_outlive_a_restart(site: &impl Site) {

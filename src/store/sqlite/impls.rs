@@ -10,7 +10,7 @@ use wire::Secret;
 use super::super::error::StoreError;
 use super::super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
-    OpenToken, Stance, StoredRecord, Token, User, WrongCode,
+    OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::super::verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users};
 use super::tx::Tx;
@@ -200,6 +200,10 @@ impl Prompts for Sqlite {
 
     fn prompt_status(&self, prompt: PromptId, at: Wall) -> StoreFuture<'_, PromptStatus> {
         self.read(move |tx| prompts::status(tx, prompt, at))
+    }
+
+    fn withdrawn_prompts(&self, prompts: Vec<PromptId>) -> StoreFuture<'_, Vec<WithdrawnPrompt>> {
+        self.read(move |tx| prompts::withdrawn(tx, &prompts))
     }
 
     fn open_prompts(&self, at: Wall) -> StoreFuture<'_, Vec<OpenPrompt>> {

@@ -3,6 +3,7 @@
 //! [`PromptState`] is a prompt's life; every step is a compare-and-set from the state that it leaves, and none leads out of
 //! an end. An approval carries a MAC, so that nobody approves by writing into the file (F1).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use login::limits::Limits;
@@ -14,7 +15,7 @@ use login::{
 use rusqlite::params;
 
 use super::super::error::{Refusal, StoreError};
-use super::super::rows::{Answered, Channel, Device, OpenPrompt};
+use super::super::rows::{Answered, Channel, Device, OpenPrompt, WithdrawnPrompt};
 use super::super::web::{DeviceState, PromptEnd};
 use super::asked::{Asked, Chosen};
 use super::prompt_rows::{PromptRow, SELECT, find, open_of_user, place, read, said, step, with_owner};
@@ -217,6 +218,22 @@ pub(super) fn close(
 /// Where it stands; what nobody knows has ended.
 pub(super) fn status(tx: Tx<'_>, prompt: PromptId, at: Wall) -> Result<PromptStatus, StoreError> {
     with_owner(tx, prompt)?.map_or(Ok(PromptStatus::Ended), |(row, owner)| row.status(tx, &owner, at))
+}
+
+/// Which of these were taken back; one whose row is gone went with its user.
+pub(super) fn withdrawn(tx: Tx<'_>, prompts: &[PromptId]) -> Result<Vec<WithdrawnPrompt>, StoreError> {
+    let open = "SELECT id FROM prompts WHERE state IN ('pending', 'approved')";
+    let open: HashSet<[u8; 16]> = tx.all(open, [], |row| row.get(0))?.into_iter().collect();
+    let mut withdrawn = Vec::new();
+    for prompt in prompts.iter().filter(|prompt| !open.contains(&prompt.0)) {
+        let row = find(tx, *prompt)?;
+        if row.as_ref().is_some_and(|row| row.state != PromptState::Withdrawn) {
+            continue;
+        }
+        let owner = row.map(|row| UserRow::of_id(tx, row.owner)).transpose()?.flatten();
+        withdrawn.push(WithdrawnPrompt { prompt: *prompt, blocked: owner.and_then(|owner| owner.barred()) });
+    }
+    Ok(withdrawn)
 }
 
 /// All that are open.

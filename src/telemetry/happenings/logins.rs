@@ -138,6 +138,25 @@ impl Happening for LoginEnded<'_> {
     }
 }
 
+/// A refusal like one that is written down already, such as another answer to a State that is spent: it is counted, and the
+/// log and the audit have it once.
+#[derive(Debug)]
+pub struct RefusedAgain<'a> {
+    /// Through which appliance.
+    pub client: &'a ClientMeters,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl sealed::Sealed for RefusedAgain<'_> {}
+impl Happening for RefusedAgain<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        self.client.logins(&telemetry.registrar(), self.reason).increment(1);
+        let (client, reason) = (self.client.name(), self.reason.as_str());
+        tracing::debug!(target: SENTENCE, client, reason, "refused once more, as before");
+    }
+}
+
 /// The one line, at the level that the happening deserves: a level is part of the call site and can't be a variable.
 macro_rules! line {
     ($level:ident, $record:ident, $user:ident, $sentence:ident) => {
@@ -217,46 +236,19 @@ fn factor_word(factor: RecordedFactor) -> &'static str {
     }
 }
 
-/// What the primary said, as far as the record tells it.
+/// What the primary said, as far as the record tells it: its Accept vouches for the user, and without one it may have been
+/// asked and not yet answered when something else ended the login.
 fn primary_said(record: &Record) -> &'static str {
-    match record.reason {
-        Reason::Primary => "refused",
-        Reason::PrimaryUnavailable => "unavailable",
-        Reason::Unusable => "answered what can't be used",
-        // It may have been asked and not yet answered when one of these ended the login.
-        Reason::Draining | Reason::Expired | Reason::Superseded | Reason::Overload
-            if record.factor == RecordedFactor::None =>
-        {
-            "asked"
-        }
-        Reason::Accepted
-        | Reason::Name
-        | Reason::Credential
-        | Reason::SuspectSecret
-        | Reason::EmptyPassword
-        | Reason::Rule
-        | Reason::NoRule
-        | Reason::Undecided
-        | Reason::Unenrolled
-        | Reason::NoMethod
-        | Reason::Blocked
-        | Reason::WrongCode
-        | Reason::SpentCode
-        | Reason::CodesLocked
-        | Reason::Denied
-        | Reason::Fraud
-        | Reason::Unanswered
-        | Reason::Busy
-        | Reason::PushUnavailable
-        | Reason::StoreUnavailable
-        | Reason::State
-        | Reason::Changed
-        | Reason::TooLarge
-        | Reason::Overload
-        | Reason::Draining
-        | Reason::Expired
-        | Reason::ApprovedTooLate
-        | Reason::Superseded => "accepted",
+    if record.reason == Reason::Primary {
+        "refused"
+    } else if record.reason == Reason::PrimaryUnavailable {
+        "unavailable"
+    } else if record.reason == Reason::Unusable {
+        "answered what can't be used"
+    } else if record.vouched {
+        "accepted"
+    } else {
+        "asked"
     }
 }
 

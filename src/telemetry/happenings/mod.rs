@@ -9,7 +9,7 @@ mod pages;
 mod phones;
 mod services;
 
-pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
+pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, RefusedAgain};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use pages::{
     CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, SignInResult,

@@ -158,11 +158,19 @@ fn settings(url: &str) -> WebhookSettings {
 }
 
 fn webhook(notifier: &Notifier) -> Webhook {
-    Webhook::new(&settings(&notifier.url())).unwrap()
+    built(&settings(&notifier.url())).unwrap()
+}
+
+fn built(settings: &WebhookSettings) -> Result<Webhook, WebhookMistake> {
+    Webhook::new(settings, Telemetry::new())
+}
+
+fn built_with(settings: &WebhookSettings, within: Duration, in_flight: usize) -> Result<Webhook, WebhookMistake> {
+    Webhook::with(settings, Telemetry::new(), within, in_flight)
 }
 
 fn impatient(notifier: &Notifier) -> Webhook {
-    Webhook::with(&settings(&notifier.url()), Duration::from_millis(50), IN_FLIGHT_MAX).unwrap()
+    built_with(&settings(&notifier.url()), Duration::from_millis(50), IN_FLIGHT_MAX).unwrap()
 }
 
 fn hint(user: &str, seconds: u64) -> PushHint {
@@ -307,7 +315,7 @@ async fn one_persons_failing_push_is_not_confirmed_while_the_probe_is_well() {
 #[tokio::test]
 async fn nobody_at_the_port_is_an_outage() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let webhook = Webhook::new(&settings(&format!("http://127.0.0.1:{port}/"))).unwrap();
+    let webhook = built(&settings(&format!("http://127.0.0.1:{port}/"))).unwrap();
     assert_eq!(confirmed(&webhook.ring(&hint("alice", 0)).await), Some(true));
 }
 
@@ -316,7 +324,7 @@ async fn a_failed_tls_handshake_is_an_outage() {
     let notifier = Notifier::that(OK).await;
     let url = notifier.url().replace("http:", "https:");
     let ca = Some(CA.as_bytes().to_vec());
-    let webhook = Webhook::with(&WebhookSettings { ca, ..settings(&url) }, Duration::from_millis(200), 1).unwrap();
+    let webhook = built_with(&WebhookSettings { ca, ..settings(&url) }, Duration::from_millis(200), 1).unwrap();
     assert!(confirmed(&webhook.ring(&hint("alice", 0)).await).is_some());
     assert!(notifier.heard().is_empty());
 }
@@ -325,7 +333,7 @@ async fn a_failed_tls_handshake_is_an_outage() {
 async fn our_own_queue_is_never_an_outage() {
     let told = Arc::new(Notify::new());
     let notifier = Notifier::that(Answers::When(Arc::clone(&told))).await;
-    let webhook = Webhook::with(&settings(&notifier.url()), Duration::from_secs(3600), 1).unwrap();
+    let webhook = built_with(&settings(&notifier.url()), Duration::from_secs(3600), 1).unwrap();
     let waiting = webhook.queue.fill_waiting();
     let busy = webhook.queue.permit().await.unwrap();
     assert!(refused(&webhook.ring(&hint("alice", 0)).await).contains("too many"));
@@ -340,8 +348,7 @@ async fn a_name_that_leads_inside_is_refused_and_is_no_outage() {
     let notifier = Notifier::that(OK).await;
     let url = format!("https://localhost:{}/", notifier.port);
     let webhook =
-        Webhook::new(&WebhookSettings { ca: Some(CA.as_bytes().to_vec()), allow_private: false, ..settings(&url) })
-            .unwrap();
+        built(&WebhookSettings { ca: Some(CA.as_bytes().to_vec()), allow_private: false, ..settings(&url) }).unwrap();
     for user in ["a", "b", "c", "d"] {
         assert!(refused(&webhook.ring(&hint(user, 0)).await).contains("allow_private"));
     }
@@ -351,12 +358,12 @@ async fn a_name_that_leads_inside_is_refused_and_is_no_outage() {
 #[tokio::test]
 async fn a_name_that_leads_inside_is_reached_where_that_is_allowed() {
     let notifier = Notifier::that(OK).await;
-    let webhook = Webhook::new(&settings(&format!("http://localhost:{}/", notifier.port))).unwrap();
+    let webhook = built(&settings(&format!("http://localhost:{}/", notifier.port))).unwrap();
     assert_eq!(webhook.ring(&hint("alice", 0)).await, Ok(()));
 }
 
 fn mistake(url: &str, allow_private: bool) -> WebhookMistake {
-    Webhook::new(&WebhookSettings { allow_private, ..settings(url) }).map(|_| url.to_owned()).unwrap_err()
+    built(&WebhookSettings { allow_private, ..settings(url) }).map(|_| url.to_owned()).unwrap_err()
 }
 
 #[test]
@@ -377,11 +384,11 @@ fn mistakes_in_the_settings_are_told_to_their_author() {
     assert!(matches!(mistake("notify.example.com", false), WebhookMistake::Url(_)));
     assert_eq!(mistake("https://user:pw@notify.example.com/", false), WebhookMistake::Credentials);
     let short = WebhookSettings { key: Secret::new("short"), ..settings("https://notify.example.com/") };
-    assert_eq!(Webhook::new(&short).unwrap_err(), WebhookMistake::Key(5));
+    assert_eq!(built(&short).unwrap_err(), WebhookMistake::Key(5));
     for ca in ["", "not a certificate"] {
         let ca = Some(ca.as_bytes().to_vec());
         assert!(matches!(
-            Webhook::new(&WebhookSettings { ca, ..settings("https://notify.example.com/") }),
+            built(&WebhookSettings { ca, ..settings("https://notify.example.com/") }),
             Err(WebhookMistake::Ca(_))
         ));
     }
@@ -390,7 +397,7 @@ fn mistakes_in_the_settings_are_told_to_their_author() {
 #[test]
 fn nothing_secret_is_printed() {
     let settings = settings("http://127.0.0.1/x");
-    let shown = format!("{settings:?} {:?}", Webhook::new(&settings).unwrap());
+    let shown = format!("{settings:?} {:?}", built(&settings).unwrap());
     assert!(!shown.contains(KEY), "{shown}");
 }
 

@@ -22,7 +22,7 @@ const STATE_MS: u64 = 120_000;
 pub(crate) struct Engine {
     pub(crate) sessions: BTreeMap<LoginKey, Session>,
     pub(crate) states: BTreeMap<StateHash, LoginKey>,
-    prompts: BTreeMap<login::PromptId, LoginKey>,
+    pub(crate) prompts: BTreeMap<login::PromptId, LoginKey>,
     wakes: BTreeMap<LoginKey, Tick>,
     pub(crate) duplicates: Duplicates,
     pub(crate) proof: ProofKey,
@@ -125,7 +125,8 @@ impl World {
         let dice = &mut self.dice;
         let policy = &self.policies[self.law as usize];
         let mut roll = || dice.roll();
-        let mut cx = Context { at, policy, states: &self.engine.shown, dice: &mut roll, out: &mut out };
+        let (states, stopping) = (&self.engine.shown, self.engine.draining);
+        let mut cx = Context { at, policy, stopping, states, dice: &mut roll, out: &mut out };
         let session = change(session, &mut cx);
         (session, out)
     }

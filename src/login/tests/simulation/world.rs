@@ -60,6 +60,10 @@ pub(crate) enum Happening {
         epoch: u32,
         key: LoginKey,
     },
+    /// The engine asks which prompts were taken back, as it does every two seconds (F5).
+    Look {
+        epoch: u32,
+    },
     /// The engine asks where a prompt stands that was just joined.
     Cross {
         epoch: u32,
@@ -258,6 +262,7 @@ impl World {
                 }
             }
             Happening::Cross { epoch, key, prompt } if epoch == self.epoch => self.cross(key, prompt),
+            Happening::Look { epoch } if epoch == self.epoch => self.look(),
             Happening::Tell { epoch, prompt, event } if epoch == self.epoch => {
                 self.learn_approval(prompt, &event);
                 self.deliver_to_prompt(prompt, *event);
@@ -279,6 +284,7 @@ impl World {
             | Happening::Tell { .. }
             | Happening::Sync { .. }
             | Happening::Cross { .. }
+            | Happening::Look { .. }
             | Happening::Stop { .. }
             | Happening::Digits { .. }
             | Happening::Wake { .. } => {}
@@ -288,6 +294,7 @@ impl World {
             Happening::Block(user, barred) => {
                 self.store.block(user, barred);
                 self.synced();
+                self.look_soon();
                 if barred {
                     let later = self.dice.between(20_000, 200_000);
                     self.later(later, Happening::Block(user, false));
@@ -296,10 +303,12 @@ impl World {
             Happening::Remove(user) => {
                 self.store.remove_methods(user);
                 self.synced();
+                self.look_soon();
             }
             Happening::RemovePhone(user, device) => {
                 self.store.remove_phone(user, device);
                 self.synced();
+                self.look_soon();
             }
             Happening::Grant { owner, client, minutes } => {
                 let ends_at = self.wall().plus(std::time::Duration::from_secs(60 * minutes));
@@ -358,6 +367,27 @@ impl World {
             PromptStatus::Approved { .. } | PromptStatus::Pending | PromptStatus::Ended => {}
         }
         self.deliver(key, Event::Crossed { prompt, status });
+    }
+
+    fn look_soon(&mut self) {
+        let (after, epoch) = (self.dice.between(0, 2000), self.epoch);
+        self.later(after, Happening::Look { epoch });
+    }
+
+    /// Whoever is held for a prompt that was taken back learns of it.
+    fn look(&mut self) {
+        let rows = &self.store.durable;
+        let out = self.engine.prompts.keys().filter_map(|prompt| Some((*prompt, rows.prompts.get(prompt)?)));
+        let withdrawn = out.filter(|(_, row)| row.state == login::prompt::PromptState::Withdrawn);
+        let barred = |user: &str| rows.users.get(user).is_some_and(|user| user.barred);
+        let told: Vec<_> = withdrawn
+            .map(|(prompt, row)| {
+                (prompt, Event::Withdrawn { prompt, blocked: barred(&row.user).then(|| "blocked".into()) })
+            })
+            .collect();
+        for (prompt, event) in told {
+            self.deliver_to_prompt(prompt, event);
+        }
     }
 
     /// The server stops in order: everybody who waits is answered now, and then a new life begins (G3).

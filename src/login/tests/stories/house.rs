@@ -16,7 +16,7 @@ use login::words::Say;
 use login::{
     Asker, AskerId, Asks, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts,
     Method, Moment, Number, NumberOutcome, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, PromptStatus, Proof,
-    ProofKey, Reason, ReleaseCheck, ReleaseOutcome, ResolvedUser, RuleName, StateHash, Station, Tick, TokenId,
+    ProofKey, Reason, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, RuleName, StateHash, Station, Tick, TokenId,
     UserFacts, UserName, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
@@ -34,6 +34,8 @@ pub(crate) enum Told {
 pub(crate) struct House {
     pub(crate) now: u64,
     pub(crate) policy: Arc<Policy>,
+    /// The server stops, and held logins have their time.
+    pub(crate) stopping: bool,
     key: ProofKey,
     sessions: BTreeMap<LoginKey, Session>,
     rolls: u64,
@@ -122,6 +124,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
     House {
         now: 0,
         policy: Arc::new(policy),
+        stopping: false,
         key: ProofKey::new([7; 32]),
         sessions: BTreeMap::new(),
         rolls: 0,
@@ -420,7 +423,8 @@ impl House {
             rolls += 1;
             rolls
         };
-        let mut cx = Context { at, policy: &self.policy, states: &self.key, dice: &mut dice, out: &mut out };
+        let (policy, stopping) = (&self.policy, self.stopping);
+        let mut cx = Context { at, policy, stopping, states: &self.key, dice: &mut dice, out: &mut out };
         let session = change(session, &mut cx);
         self.rolls = rolls;
         self.wanted.extend(out.into_iter().map(|effect| (key, effect)));
@@ -455,6 +459,25 @@ impl House {
             Told::Challenge(state) => state,
             other => panic!("no challenge but {other:?}"),
         }
+    }
+
+    /// All that was ever wanted, in its order.
+    pub(crate) fn effects(&self) -> impl DoubleEndedIterator<Item = &Effect> {
+        self.wanted.iter().map(|(_, effect)| effect)
+    }
+
+    /// The newest record.
+    pub(crate) fn record(&self) -> &Record {
+        let written = self.effects().rev().find_map(|effect| match effect {
+            Effect::Record(record) | Effect::Accepted(record) => Some(record),
+            _ => None,
+        });
+        written.expect("nothing was written down")
+    }
+
+    /// What it says beside its reason.
+    pub(crate) fn detail(&self) -> &str {
+        self.record().detail.as_deref().unwrap_or_default()
     }
 
     /// How many effects are of this kind.

@@ -12,7 +12,9 @@
 mod bounds;
 mod codes;
 mod doors;
+mod endings;
 mod house;
 mod last_look;
 mod numbers;
 mod one_login;
+mod told;
