@@ -77,7 +77,8 @@ async fn a_user_activates_the_app_in_the_portal_and_it_decides_a_login_at_the_vp
     }
     let logins = house.house.site.logins(2).await;
     let told: Vec<(&Value, &Value)> = logins.iter().map(|login| (&login["answer"], &login["reason"])).collect();
-    assert_eq!(told, [(&json!("accept"), &json!("accepted")), (&json!("reject"), &json!("denied"))]);
+    // A denial may come before Enter: then the State is nobody's any more, which is a refusal of its own.
+    assert_eq!(told[..2], [(&json!("accept"), &json!("accepted")), (&json!("reject"), &json!("denied"))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
