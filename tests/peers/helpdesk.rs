@@ -173,7 +173,7 @@ async fn went_by(house: &WholeHouse, count: u8) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_that_lets_three_prompts_go_by_is_told_of_to_its_user_and_the_desk_once() {
     let house = whole_house("", |plan| {
-        let plan = plan.client("gives_up_after = \"3s\"\nchallenge = false").limits("prompt_lasts = \"30s\"");
+        let plan = plan.client("gives_up_after = \"3s\"\nchallenge = false").limits("prompt_lasts = \"10s\"");
         plan.limits("pushes_unanswered = 9").mail("alice", "alice@example.com")
     })
     .await;
