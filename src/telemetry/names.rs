@@ -51,6 +51,8 @@ pub enum MetricName {
     PageRefusals,
     /// Passwords and factors that were tried at a sign-in.
     SignIns,
+    /// Requests to pages that were not allowed or not genuine.
+    PagesDenied,
     /// Requests of phones that changed nothing.
     PhoneRefusals,
     /// When the certificate of pages ends.
@@ -76,7 +78,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -98,6 +100,7 @@ impl MetricName {
         Self::Troubles,
         Self::PageRefusals,
         Self::SignIns,
+        Self::PagesDenied,
         Self::PhoneRefusals,
         Self::CertificateEnds,
         Self::BuildInfo,
@@ -128,6 +131,7 @@ impl MetricName {
             Self::Troubles => "vestibule_troubles_total",
             Self::PageRefusals => "vestibule_page_refusals_total",
             Self::SignIns => "vestibule_sign_ins_total",
+            Self::PagesDenied => "vestibule_page_denials_total",
             Self::PhoneRefusals => "vestibule_phone_refusals_total",
             Self::CertificateEnds => "vestibule_certificate_ends_timestamp_seconds",
             Self::BuildInfo => "vestibule_build_info",
@@ -161,6 +165,7 @@ impl MetricName {
             }
             Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
             Self::SignIns => "Passwords and factors that were tried at a sign-in, by pages and result.",
+            Self::PagesDenied => "Requests to pages that were not allowed or not genuine, by pages and reason.",
             Self::PhoneRefusals => "Requests of phones that changed nothing, by pages (page, store_app) and reason.",
             Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
             Self::BuildInfo => "Always 1, with the version as a label.",
@@ -184,6 +189,7 @@ impl MetricName {
             | Self::Troubles
             | Self::PageRefusals
             | Self::SignIns
+            | Self::PagesDenied
             | Self::PhoneRefusals => Kind::Counter,
             Self::HeldSessions
             | Self::UpstreamInFlight

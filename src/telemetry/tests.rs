@@ -126,6 +126,8 @@ fn emit_all(telemetry: &Telemetry) {
     });
     let from = std::net::IpAddr::from([203, 0, 113, 9]);
     telemetry.emit(SignInTried { pages: "portal", result: SignInResult::Refused, from, user: None });
+    let (why, path) = (PageDenial::SwitchedOff, "/pin");
+    telemetry.emit(PageDenied { pages: "portal", why, path, from: Some(from), user: Some("alice") });
     telemetry.emit(Reloaded { changes: &[] });
     telemetry.emit(ReloadRefused { mistakes: &["vestibule.toml:3:1: unknown key".to_owned()] });
     telemetry.emit(Started { radius: &[PEER], metrics: None, clients: 1, rules: 1 });
@@ -164,6 +166,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_held_sessions 7",
         "vestibule_page_refusals_total{pages=\"portal\",reason=\"crowded\"} 1",
         "vestibule_sign_ins_total{pages=\"portal\",result=\"refused\"} 1",
+        "vestibule_page_denials_total{pages=\"portal\",reason=\"switched_off\"} 1",
         "vestibule_certificate_ends_timestamp_seconds{pages=\"portal\"} 1800000000",
         "vestibule_troubles_total{service=\"certificate\"} 1",
         "vestibule_retransmits_total{client=\"asa\"} 1",

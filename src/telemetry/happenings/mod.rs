@@ -12,7 +12,8 @@ mod services;
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use pages::{
-    CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened, SignInResult, SignInTried,
+    CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, SignInResult,
+    SignInTried,
 };
 pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{

@@ -36,6 +36,8 @@ use super::{APPLIANCE_SECRET, PRIMARY_SECRET, at, until};
 /// Where a test's house listens.
 const RADIUS_PORT: u16 = 18120;
 const METRICS_PORT: u16 = 18190;
+/// In place of the system's certificates, where it is there.
+const AUTHORITIES: &str = "authorities.pem";
 
 /// What a primary is to the house.
 pub(crate) trait Guarded {
@@ -82,6 +84,8 @@ pub(crate) struct Plan {
     secrets: Vec<(String, String)>,
     people: Vec<Person>,
     phone: Option<Arc<Phone>>,
+    /// What vouches for the servers of the world outside, as PEM.
+    authorities: Option<String>,
 }
 
 struct Person {
@@ -105,6 +109,7 @@ impl Plan {
             secrets: vec![("client.vpn".to_owned(), APPLIANCE_SECRET.to_owned())],
             people: Vec::new(),
             phone: None,
+            authorities: None,
         }
     }
 
@@ -181,6 +186,12 @@ impl Plan {
         self.person(name, |person| person.groups.push(GroupName::folded(group)))
     }
 
+    /// The program believes in these authorities (PEM) alone, where it asks the system's.
+    pub(crate) fn trusting(mut self, authorities: &str) -> Self {
+        self.authorities = Some(authorities.to_owned());
+        self
+    }
+
     fn person(mut self, name: &str, change: impl FnOnce(&mut Person)) -> Self {
         let known = self.people.iter().position(|person| person.name == name);
         let at = known.unwrap_or(self.people.len());
@@ -202,6 +213,9 @@ impl Plan {
             site.write_private(&format!("secrets/{name}"), &format!("{secret}\n"));
         }
         site.write("vestibule.toml", &self.policy(&site));
+        if let Some(authorities) = &self.authorities {
+            site.write(AUTHORITIES, authorities);
+        }
         StoreKey::generate(&site.path("store.key")).unwrap();
         let store = site.open_store();
         let people = self.people.iter().map(|person| enrol(&store, person));
@@ -393,6 +407,9 @@ impl Site {
     pub(crate) fn spawn(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.arg("-c").arg(self.policy_file()).arg("serve").env("VESTIBULE_LOG", "debug").current_dir(self.home());
+        if self.path(AUTHORITIES).exists() {
+            command.env("SSL_CERT_FILE", self.path(AUTHORITIES));
+        }
         Child::start(&mut command, "nothing: cargo builds it")
     }
 }
