@@ -35,7 +35,10 @@ mod web;
 mod web_sessions;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::error::StoreError;
 use super::key::StoreKey;
@@ -73,6 +76,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: Readers,
     seals: Seals,
+    letter_came: Arc<Notify>,
 }
 
 impl Sqlite {
@@ -94,7 +98,7 @@ impl Sqlite {
             |error: std::io::Error| StoreError::Setup(format!("the store's threads can't start: {error}").into());
         let readers = Readers::start(connections, &seals).map_err(no_thread)?;
         let writer = Writer::start(db, seals.clone(), options.meter).map_err(no_thread)?;
-        Ok(Self { writer, readers, seals })
+        Ok(Self { writer, readers, seals, letter_came: Arc::default() })
     }
 
     /// Commits so far: with how many requests each was shared, a meter tells.
