@@ -144,6 +144,32 @@ async fn a_code_is_read_from_the_app_and_typed_and_done_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_app_speaks_its_user_s_language_and_says_the_same_in_each() {
+    let house = whole_house("number = \"typed\"", |plan| plan.limits(NO_QUIET).totp("alice")).await;
+    let mut phone = house.store_phone("alice", NEWEST).await;
+    let mut web = house.signed_in("alice").await;
+    for (place, (language, asks, types)) in (1..).zip([
+        ("fr", "Est-ce vous ?", "Tapez ceci"),
+        ("nl", "Bent u dit?", "Typ dit"),
+        ("de", "Sind Sie das?", "Tippen Sie das"),
+    ]) {
+        web.get("/").await;
+        assert_eq!(web.post("/language", &[("language", language)]).await.location, "/?done=saved");
+        let told = house.login("alice", place).await;
+        assert!(told.received("Access-Challenge"), "{}", told.0);
+        let shown = opened(&mut phone).await;
+        for part in [asks, "alice", "vpn", &format!("203.0.113.{place}"), "UTC"] {
+            assert!(shown.question.contains(part), "{part}: {}", shown.question);
+        }
+        let reply = phone.accepts(&shown).await;
+        let said = reply.json["detail"]["message"].as_str().unwrap();
+        assert!(said.starts_with(types), "{said}");
+        let code = reply.code().unwrap().to_owned();
+        assert!(house.answers("alice", place, &told, &code).await.received("Access-Accept"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_code_was_shown_a_denial_from_another_phone_still_wins() {
     let house = whole_house("number = \"typed\"", |plan| plan.totp("alice")).await;
     let (mut phone, page) = two_phones(&house, "alice").await;
