@@ -1,12 +1,11 @@
 //! A letter to the user for each act (rules F4), and what to tell the staff where none can go.
 
 use login::{ResolvedUser, Wall};
-use wire::Secret;
 
 use super::Desk;
 use super::user::Known;
 use crate::language::Language;
-use crate::mail::{Address, Letter, LetterId, LetterKind};
+use crate::mail::{self, Address, LetterKind, Reader};
 use crate::telemetry::StoreTrouble;
 
 /// Whether the user will hear of an act.
@@ -73,13 +72,12 @@ pub(super) async fn tell_at(
     kind: LetterKind,
     at: Wall,
 ) -> Told {
-    let to = match address_of(desk, mail) {
-        Ok(to) => to,
+    let reader = match address_of(desk, mail) {
+        Ok(to) => Reader { to, language },
         Err(told) => return told,
     };
-    let letter = Letter { id: LetterId(rand::random()), at, to, language, user: user.as_str().to_owned(), kind };
-    match desk.store.post(Secret::new(letter.to_json().as_bytes()), at).await {
-        Ok(_) => Told::Posted,
+    match mail::post(&*desk.store, reader, user, kind, at).await {
+        Ok(()) => Told::Posted,
         Err(error) => {
             desk.telemetry.emit(StoreTrouble { doing: "putting a letter out", error: &error });
             Told::Failed

@@ -8,6 +8,7 @@
 pub mod oath;
 pub mod pin;
 pub mod push;
+mod settling;
 
 use std::future::Future;
 use std::pin::Pin;

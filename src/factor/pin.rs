@@ -7,10 +7,9 @@
 use login::{ResolvedUser, Unavailable, Wall};
 use wire::Secret;
 
-use super::oath::Patience;
+use super::settling::{Patience, away, settled};
 use crate::config::PIN_DIGITS_MAX;
 use crate::hashing::{Hasher, HashingFailed};
-use crate::store::StoreError;
 use crate::store::web::{Pin, Pins};
 
 /// How often a guess that others overtook begins anew: the lock ends a race of wrong ones long before.
@@ -67,7 +66,9 @@ pub async fn check(
             return Ok(PinOutcome::Locked);
         }
         let right = is_right(hasher, typed.pin, &pin).await?;
-        if settle(store, typed, pin.version, right, patience).await? {
+        // Whether it counts on that version.
+        let commit = || store.commit_pin_guess(typed.user, typed.guess_id, pin.version, right, typed.tries, typed.at);
+        if settled("the guess at the PIN", patience, commit).await? {
             return Ok(outcome(&pin, right, typed.tries));
         }
     }
@@ -102,41 +103,13 @@ async fn is_right(hasher: &Hasher, typed: &Secret, pin: &Pin) -> Result<bool, Un
     compared.map_err(|why| Unavailable::seen(format!("the PIN: {why}")))
 }
 
-/// Whether the guess counts on that version. Rules C1: an unknown commit is settled by repeating the statement.
-async fn settle(
-    store: &dyn Pins,
-    typed: &TypedPin<'_>,
-    version: u64,
-    right: bool,
-    patience: &dyn Patience,
-) -> Result<bool, Unavailable> {
-    let mut again = 0;
-    loop {
-        match store.commit_pin_guess(typed.user, typed.guess_id, version, right, typed.tries, typed.at).await {
-            Ok(committed) => return Ok(committed),
-            Err(StoreError::Unknown(_)) => {}
-            // Once a commit is unknown, an error of its repetition settles nothing.
-            Err(_) if again > 0 => {}
-            Err(error) => return Err(away(error)),
-        }
-        again += 1;
-        if !patience.wait(again).await {
-            return Err(Unavailable::seen("the store could not say in time whether the guess at the PIN was written"));
-        }
-    }
-}
-
-fn away(error: StoreError) -> Unavailable {
-    Unavailable::seen(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use super::*;
     use crate::factor::oath::Tries;
-    use crate::store::StoreFuture;
+    use crate::store::{StoreError, StoreFuture};
 
     struct Row {
         pin: Option<Pin>,

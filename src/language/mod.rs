@@ -1,7 +1,7 @@
 //! Every text that a person reads: pages, mails, the phone and the VPN prompt, in every language that we speak.
 //!
 //! Texts are Fluent messages in `src/language/TAG/ROOM.ftl`, compiled in. A key begins with its room (`portal-…`, `phone-…`,
-//! `admin-…`, `mail-…`, `vpn-…`, and `common-…` for what several rooms say), and English has every key. A text that is missing
+//! `app-…` for the one from the stores, `admin-…`, `mail-…`, `vpn-…`, and `common-…` for what several rooms say), and English has every key. A text that is missing
 //! falls back on English, and the tests of this room see to it that none is missing, that no argument differs, and that every key
 //! that the sources name exists.
 //!

@@ -19,6 +19,7 @@ macro_rules! files {
     ($tag:literal) => {
         [
             ("admin", include_str!(concat!($tag, "/admin.ftl"))),
+            ("app", include_str!(concat!($tag, "/app.ftl"))),
             ("common", include_str!(concat!($tag, "/common.ftl"))),
             ("mail", include_str!(concat!($tag, "/mail.ftl"))),
             ("phone", include_str!(concat!($tag, "/phone.ftl"))),
@@ -28,10 +29,10 @@ macro_rules! files {
     };
 }
 
-static ENGLISH: [File; 6] = files!("en");
-static GERMAN: [File; 6] = files!("de");
-static DUTCH: [File; 6] = files!("nl");
-static FRENCH: [File; 6] = files!("fr");
+static ENGLISH: [File; 7] = files!("en");
+static GERMAN: [File; 7] = files!("de");
+static DUTCH: [File; 7] = files!("nl");
+static FRENCH: [File; 7] = files!("fr");
 
 /// What a text is told: words or a number.
 #[derive(Clone, Debug, PartialEq, Eq)]

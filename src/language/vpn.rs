@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use login::words::Say;
+use login::words::{Say, Told};
 use login::{Number, Reason};
 
 use super::{Arg, Language, text, text_with};
@@ -63,34 +63,18 @@ pub fn refusal(language: Language, reason: Reason) -> Cow<'static, str> {
 /// The key of what a refusal says; many reasons share one (rules D6).
 #[must_use]
 pub fn refusal_key(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Busy => "vpn-refused-busy",
-        Reason::Unenrolled => "vpn-refused-unenrolled",
-        Reason::NoMethod | Reason::PushUnavailable => "vpn-refused-no-method",
-        Reason::CodesLocked => "vpn-refused-codes-locked",
-        Reason::Unanswered => "vpn-refused-unanswered",
-        Reason::Denied | Reason::Fraud => "vpn-refused-denied",
-        Reason::Superseded => "vpn-refused-superseded",
-        Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => {
-            "vpn-refused-later"
-        }
-        Reason::Credential => "vpn-refused-credential",
-        Reason::TooLarge | Reason::Unusable => "vpn-refused-undeliverable",
-        Reason::Accepted
-        | Reason::Name
-        | Reason::SuspectSecret
-        | Reason::EmptyPassword
-        | Reason::Primary
-        | Reason::Rule
-        | Reason::NoRule
-        | Reason::Undecided
-        | Reason::Blocked
-        | Reason::WrongCode
-        | Reason::SpentCode
-        | Reason::State
-        | Reason::Changed
-        | Reason::Expired
-        | Reason::ApprovedTooLate => "vpn-refused",
+    match Told::of(reason) {
+        Told::Busy => "vpn-refused-busy",
+        Told::Unenrolled => "vpn-refused-unenrolled",
+        Told::NoMethod => "vpn-refused-no-method",
+        Told::CodesLocked => "vpn-refused-codes-locked",
+        Told::Unanswered => "vpn-refused-unanswered",
+        Told::OnPhone => "vpn-refused-denied",
+        Told::Superseded => "vpn-refused-superseded",
+        Told::Later => "vpn-refused-later",
+        Told::Credential => "vpn-refused-credential",
+        Told::Undeliverable => "vpn-refused-undeliverable",
+        Told::No => "vpn-refused",
     }
 }
 

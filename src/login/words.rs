@@ -103,42 +103,88 @@ fn open_and_choose(number: Number) -> String {
     format!("Open the app on your phone, pull down to refresh and choose {}, then press Enter here", number.shown())
 }
 
+/// What a refusal tells, in each language in its own words. Many reasons share one, so that it tells no more than the policy
+/// lets it (rules D6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Another login has the phone.
+    Busy,
+    /// There is no second factor yet.
+    Unenrolled,
+    /// There is one, and it can't be used here now.
+    NoMethod,
+    /// Too many wrong codes.
+    CodesLocked,
+    /// The phone was silent.
+    Unanswered,
+    /// The phone said no.
+    OnPhone,
+    /// Another request of the same login took its place.
+    Superseded,
+    /// Nobody's mistake: later.
+    Later,
+    /// Another kind of credential than PAP.
+    Credential,
+    /// It was right, and its answer can't be sent.
+    Undeliverable,
+    /// No, and nothing more.
+    No,
+}
+
+impl Told {
+    /// What a reason tells.
+    #[must_use]
+    pub const fn of(reason: Reason) -> Self {
+        match reason {
+            Reason::Busy => Self::Busy,
+            Reason::Unenrolled => Self::Unenrolled,
+            Reason::NoMethod | Reason::PushUnavailable => Self::NoMethod,
+            Reason::CodesLocked => Self::CodesLocked,
+            Reason::Unanswered => Self::Unanswered,
+            Reason::Denied | Reason::Fraud => Self::OnPhone,
+            Reason::Superseded => Self::Superseded,
+            Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => Self::Later,
+            Reason::Credential => Self::Credential,
+            Reason::TooLarge | Reason::Unusable => Self::Undeliverable,
+            Reason::Accepted
+            | Reason::Name
+            | Reason::SuspectSecret
+            | Reason::EmptyPassword
+            | Reason::Primary
+            | Reason::Rule
+            | Reason::NoRule
+            | Reason::Undecided
+            | Reason::Blocked
+            | Reason::WrongCode
+            | Reason::SpentCode
+            | Reason::State
+            | Reason::Changed
+            | Reason::Expired
+            | Reason::ApprovedTooLate => Self::No,
+        }
+    }
+
+    const fn english(self) -> &'static str {
+        match self {
+            Self::Busy => "Another login is waiting for your phone. Answer that one first, then try again.",
+            Self::Unenrolled => "This account has no second factor yet. Ask your service desk to enrol it.",
+            Self::NoMethod => "None of this account's second factors can be used here now. Ask your service desk.",
+            Self::CodesLocked => "Too many wrong codes. Wait a while, then try again, or ask your service desk.",
+            Self::Unanswered => "Nobody answered the request on your phone in time.",
+            Self::OnPhone => "The request was denied on your phone.",
+            Self::Superseded => "A newer request for this login took the place of this one.",
+            Self::Later => "The login can't be checked at the moment. Try again in a minute.",
+            Self::Credential => "This login method is not supported here. Use PAP.",
+            Self::Undeliverable => "The login was checked, but its answer can't be delivered. Ask your service desk.",
+            Self::No => "Access denied.",
+        }
+    }
+}
+
 /// What a refusal says.
 #[must_use]
-pub fn refusal(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Busy => "Another login is waiting for your phone. Answer that one first, then try again.",
-        Reason::Unenrolled => "This account has no second factor yet. Ask your service desk to enrol it.",
-        Reason::NoMethod | Reason::PushUnavailable => {
-            "None of this account's second factors can be used here now. Ask your service desk."
-        }
-        Reason::CodesLocked => "Too many wrong codes. Wait a while, then try again, or ask your service desk.",
-        Reason::Unanswered => "Nobody answered the request on your phone in time.",
-        Reason::Denied | Reason::Fraud => "The request was denied on your phone.",
-        Reason::Superseded => "A newer request for this login took the place of this one.",
-        Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => {
-            "The login can't be checked at the moment. Try again in a minute."
-        }
-        Reason::Credential => "This login method is not supported here. Use PAP.",
-        Reason::TooLarge | Reason::Unusable => {
-            "The login was checked, but its answer can't be delivered. Ask your service desk."
-        }
-        Reason::Accepted
-        | Reason::Name
-        | Reason::SuspectSecret
-        | Reason::EmptyPassword
-        | Reason::Primary
-        | Reason::Rule
-        | Reason::NoRule
-        | Reason::Undecided
-        | Reason::Blocked
-        | Reason::WrongCode
-        | Reason::SpentCode
-        | Reason::State
-        | Reason::Changed
-        | Reason::Expired
-        | Reason::ApprovedTooLate => "Access denied.",
-    }
+pub const fn refusal(reason: Reason) -> &'static str {
+    Told::of(reason).english()
 }
 
 /// For log and audit: until when codes are off.

@@ -15,6 +15,7 @@ mod letter;
 mod lines;
 mod mime;
 mod outbox;
+mod posting;
 mod smtp;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use address::{Address, NotAnAddress};
 pub use compose::{Text, compose};
 pub use letter::{ActivationCode, Letter, LetterId, LetterKind, MailedCode, Method, NotALetter, StaffAction};
 pub use outbox::{Due, Letters, LettersUnavailable, Then, Waiter, run};
+pub use posting::{Reader, alerted, post};
 pub use smtp::{BadMailSettings, MailSettings, Security, Smtp, SmtpServer};
 
 /// A future of a trait object's method.

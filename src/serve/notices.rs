@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use login::{ResolvedUser, Wall};
 use tokio_util::task::TaskTracker;
-use wire::Secret;
 
 use crate::config::Config;
 use crate::engine::{FraudReport, Notices};
-use crate::language::Language;
-use crate::mail::{Address, Letter, LetterId, LetterKind};
-use crate::store::{Store, StoreError, UserChoices};
+use crate::mail::{self, LetterKind, Reader};
+use crate::store::{Store, StoreError};
 
 use super::rooms::InForceConfig;
 
@@ -55,51 +53,35 @@ impl Notices for Mailing {
 
 /// Once a day at most, and only where the store knows an address (F7).
 async fn invite(store: &dyn Store, user: &ResolvedUser, at: Wall) -> Result<(), StoreError> {
-    let Some((to, language)) = reader(store, user).await? else { return Ok(()) };
+    let Some(reader) = reader(store, user).await? else { return Ok(()) };
     if !store.invite(user, at).await? {
         return Ok(());
     }
-    post(store, user, to, language, LetterKind::Invitation { code: None }, at).await
+    mail::post(store, reader, user, LetterKind::Invitation { code: None }, at).await
 }
 
 /// To the user, who may have tapped by mistake, and to the site's own people.
-async fn alarm(store: &dyn Store, report: &FraudReport, alerts: &[Address]) -> Result<(), StoreError> {
+async fn alarm(store: &dyn Store, report: &FraudReport, alerts: &[Reader]) -> Result<(), StoreError> {
     let (client, station) = (shown(report.client.as_ref()), shown(report.station.as_ref()));
-    if let Some((to, language)) = reader(store, &report.user).await? {
+    if let Some(reader) = reader(store, &report.user).await? {
         let kind = LetterKind::FraudReported { client: client.clone(), station: station.clone() };
-        post(store, &report.user, to, language, kind, report.at).await?;
+        mail::post(store, reader, &report.user, kind, report.at).await?;
     }
-    for to in alerts.iter().cloned() {
+    for reader in alerts.iter().cloned() {
         let kind = LetterKind::FraudAlert { client: client.clone(), station: station.clone() };
-        post(store, &report.user, to, Language::default(), kind, report.at).await?;
+        mail::post(store, reader, &report.user, kind, report.at).await?;
     }
     Ok(())
 }
 
-/// Where a user reads mail, and in which language; `None`: nowhere that we know of.
-pub(super) async fn reader(store: &dyn Store, user: &ResolvedUser) -> Result<Option<(Address, Language)>, StoreError> {
-    let UserChoices { mail, language, .. } = store.choices(user).await?;
-    let language = language.as_deref().and_then(Language::of_tag).unwrap_or_default();
-    Ok(mail.and_then(|mail| Address::parse(&mail).ok()).map(|to| (to, language)))
+/// Who is this user, as a reader of letters; `None`: no address is known.
+pub(super) async fn reader(store: &dyn Store, user: &ResolvedUser) -> Result<Option<Reader>, StoreError> {
+    Ok(Reader::of(&store.choices(user).await?))
 }
 
 /// Who is told of fraud and of silent phones; `None`: the site sends no mail.
-pub(super) fn alerts(config: &Config) -> Option<Vec<Address>> {
-    let address = |to: &lettre::Address| Address::parse(to.as_ref()).ok();
-    config.mail.as_ref().map(|mail| mail.alerts.iter().filter_map(address).collect())
-}
-
-/// Puts a letter into the store, from where it is sent.
-pub(super) async fn post(
-    store: &dyn Store,
-    user: &ResolvedUser,
-    to: Address,
-    language: Language,
-    kind: LetterKind,
-    at: Wall,
-) -> Result<(), StoreError> {
-    let letter = Letter { id: LetterId(rand::random()), at, to, language, user: user.to_string(), kind };
-    store.post(Secret::new(letter.to_json().as_bytes()), at).await.map(drop)
+pub(super) fn alerts(config: &Config) -> Option<Vec<Reader>> {
+    config.mail.as_ref().map(|mail| mail::alerted(mail).collect())
 }
 
 fn told(doing: &str, result: Result<(), StoreError>) {

@@ -179,8 +179,12 @@ impl mail::Letters for Outbox {
     }
 
     fn arrived(&self) -> BoxFuture<'_, ()> {
-        // Pages and commands post into the store, other processes among them: the runner looks by itself.
-        Box::pin(std::future::pending())
+        Box::pin(async {
+            if self.store.letter_came().await.is_err() {
+                // The runner looks by itself, too: for other processes' letters.
+                std::future::pending().await
+            }
+        })
     }
 }
 
@@ -191,6 +195,9 @@ fn away(error: StoreError) -> LettersUnavailable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
 
     use login::{Tick, Wall};
     use wire::Secret;
@@ -271,6 +278,20 @@ mod tests {
         posted(&desk, &letter().to_json()).await;
         assert!(desk.outbox.due(at(1), 1).await.unwrap().is_empty());
         assert_eq!(desk.outbox.due(at(1), 1).await.unwrap().len(), 1);
+    }
+
+    fn waits(future: Pin<&mut (dyn Future<Output = ()> + Send + '_)>) -> bool {
+        future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    #[tokio::test]
+    async fn a_letter_is_looked_for_as_soon_as_it_is_put_out_and_not_again() {
+        let desk = desk();
+        let mut came = desk.outbox.arrived();
+        assert!(waits(came.as_mut()));
+        posted(&desk, &letter().to_json()).await;
+        came.await;
+        assert!(waits(desk.outbox.arrived().as_mut()));
     }
 
     #[tokio::test]

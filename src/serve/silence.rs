@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use login::Wall;
 
-use super::notices::{alerts, post, reader};
+use super::notices::{alerts, reader};
 use crate::config::Config;
-use crate::language::Language;
-use crate::mail::LetterKind;
+use crate::mail::{self, LetterKind};
 use crate::store::{Device, Store, StoreError};
 
 /// Prompts in a row.
@@ -28,12 +27,12 @@ pub(super) async fn tell(store: &Arc<dyn Store>, config: &Config, at: Wall) -> R
 async fn tell_of(store: &dyn Store, config: &Config, device: &Device, at: Wall) -> Result<(), StoreError> {
     let Some(alerts) = alerts(config) else { return Ok(()) };
     let name = device.label.as_deref().unwrap_or_default().to_owned();
-    if let Some((to, language)) = reader(store, &device.user).await? {
-        post(store, &device.user, to, language, LetterKind::SilentPhone { name: name.clone() }, at).await?;
+    if let Some(reader) = reader(store, &device.user).await? {
+        mail::post(store, reader, &device.user, LetterKind::SilentPhone { name: name.clone() }, at).await?;
     }
-    for to in alerts {
+    for reader in alerts {
         let kind = LetterKind::SilentPhoneAlert { name: name.clone() };
-        post(store, &device.user, to, Language::default(), kind, at).await?;
+        mail::post(store, reader, &device.user, kind, at).await?;
     }
     Ok(())
 }
@@ -49,6 +48,7 @@ mod tests {
     use wire::Secret;
 
     use crate::config::NoFiles;
+    use crate::language::Language;
     use crate::mail::Letter;
     use crate::store::{
         Channel, Choices, NewActivation, NewUser, PhoneKey, Phones, Sqlite, SqliteOptions, StoreKey, Users,

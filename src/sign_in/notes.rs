@@ -7,12 +7,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use login::{ResolvedUser, Wall};
-use wire::Secret;
+use login::ResolvedUser;
 
 use super::{Away, SignIn};
-use crate::language::Language;
-use crate::mail::{Address, Letter, LetterId, LetterKind};
+use crate::mail::{self, LetterKind, Reader};
 use crate::store::{Act, StoreError};
 
 /// How often a commit is repeated of which nobody knows whether it holds.
@@ -112,29 +110,23 @@ impl SignIn {
         if self.config().mail.is_none() {
             return;
         }
-        let choices = match self.store().choices(user).await {
-            Ok(choices) => choices,
-            Err(error) => return tracing::error!(%error, "a letter could not be written"),
-        };
-        let Some(to) = choices.mail.as_deref().and_then(|mail| Address::parse(mail).ok()) else { return };
-        let language = choices.language.as_deref().and_then(Language::of_tag).unwrap_or_default();
-        self.put_out(user, to, language, kind).await;
+        match self.store().choices(user).await.map(|choices| Reader::of(&choices)) {
+            Ok(Some(reader)) => self.put_out(reader, user, kind).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a letter could not be written"),
+        }
     }
 
     /// Posts a letter to the site's own people.
     pub async fn alert(&self, user: &ResolvedUser, kind: LetterKind) {
         let config = self.config();
-        for address in config.mail.iter().flat_map(|mail| &mail.alerts) {
-            if let Ok(to) = Address::parse(address.as_ref()) {
-                self.put_out(user, to, Language::default(), kind.clone()).await;
-            }
+        for reader in config.mail.iter().flat_map(mail::alerted) {
+            self.put_out(reader, user, kind.clone()).await;
         }
     }
 
-    async fn put_out(&self, user: &ResolvedUser, to: Address, language: Language, kind: LetterKind) {
-        let at: Wall = self.moment().wall;
-        let letter = Letter { id: LetterId(rand::random()), at, to, language, user: user.as_str().to_owned(), kind };
-        if let Err(error) = self.store().post(Secret::new(letter.to_json().as_bytes()), at).await {
+    async fn put_out(&self, reader: Reader, user: &ResolvedUser, kind: LetterKind) {
+        if let Err(error) = mail::post(&**self.store(), reader, user, kind, self.moment().wall).await {
             tracing::error!(%error, "a letter could not be put out");
         }
     }

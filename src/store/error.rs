@@ -43,6 +43,25 @@ pub enum StoreError {
     Ours(Arc<str>),
 }
 
+impl StoreError {
+    /// Sorts by blame: the store is well and what was asked does not fit what is there, or (`Err`) the store can't.
+    ///
+    /// # Errors
+    /// The error itself, if it is the store's own.
+    pub fn refusal(self) -> Result<Refusal, Self> {
+        match self {
+            Self::Refused(refusal) => Ok(refusal),
+            Self::Unavailable(_)
+            | Self::Unknown(_)
+            | Self::Tampered { .. }
+            | Self::Damaged(_)
+            | Self::Key(_)
+            | Self::Setup(_)
+            | Self::Ours(_) => Err(self),
+        }
+    }
+}
+
 /// Why the store can't be reached now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {

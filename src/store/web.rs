@@ -180,6 +180,9 @@ pub trait WebSessions: Send + Sync {
 pub trait Letters: Send + Sync {
     /// Puts a letter out; its text is sealed.
     fn post(&self, letter: Secret, at: Wall) -> StoreFuture<'_, u64>;
+    /// Is ready once this process put a letter out that was not told of before. A hint, which may be lost; other processes'
+    /// letters come without one.
+    fn letter_came(&self) -> StoreFuture<'_, ()>;
     /// Letters that are due, oldest first.
     fn due_letters(&self, at: Wall, limit: usize) -> StoreFuture<'_, Vec<DueLetter>>;
     /// It was taken by the mail server, or will never be: it is forgotten.

@@ -184,6 +184,7 @@ async fn what_a_push_service_refuses_is_counted_told_and_answered_by_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "how long somebody waited at least, by a watch of the test's")]
 async fn not_now_is_waited_for_and_the_same_login_still_gets_in() {
     let waking = Waking::opens().await;
     let browser = waking.subscribes().await;

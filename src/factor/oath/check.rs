@@ -9,8 +9,8 @@ use login::{CodeOutcome, Method, Moment, ResolvedUser, Station, Unavailable, Wal
 use wire::Secret;
 
 use super::verify::{Match, verify};
-use crate::factor::BoxFuture;
-use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, OpenToken, StoreError, WrongCode};
+use crate::factor::settling::{Patience, away, settled};
+use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, OpenToken, WrongCode};
 
 /// Seconds of the shortest TOTP step. A wrong code that is repeated is looked at until the next step ends, for it may have
 /// been typed too early. That costs no failure, so it must buy no more: of one counted failure an attacker tries that one
@@ -39,22 +39,6 @@ pub struct TypedCode<'a> {
     pub at: Moment,
 }
 
-/// How long an unknown commit may be asked about. The engine's waits a little and ends at the login's deadline.
-pub trait Patience: Send + Sync {
-    /// Waits before repetition number `again` (from 1); `false` when time is up.
-    fn wait(&self, again: u32) -> BoxFuture<'_, bool>;
-}
-
-/// The simplest patience: so many repetitions, at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Tries(pub u32);
-
-impl Patience for Tries {
-    fn wait(&self, again: u32) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(again <= self.0))
-    }
-}
-
 /// Tries a code and says what became of it, once that is durable.
 ///
 /// # Errors
@@ -73,7 +57,8 @@ pub async fn check(
             Judged::Known(answer) => return Ok(answer),
             Judged::Commit(outcome, answer) => (outcome, answer),
         };
-        match settle(store, &commit_of(typed, guess.version, outcome), limits, patience).await? {
+        let commit = commit_of(typed, guess.version, outcome);
+        match settled("the code's use", patience, || store.commit_guess(commit.clone(), limits)).await? {
             CommittedGuess::Committed => return Ok(answer),
             CommittedGuess::Stale => {}
         }
@@ -125,33 +110,6 @@ fn counted_at(guess: &Guess, code: &WrongCode, now: Wall) -> Option<Wall> {
 fn commit_of(typed: &TypedCode<'_>, version: u64, outcome: GuessOutcome) -> GuessCommit {
     let (user, station) = (typed.user.clone(), typed.station.cloned());
     GuessCommit { guess_id: typed.guess_id, user, version, station, outcome, at: typed.at.wall }
-}
-
-/// Rules C1: "An unknown commit is settled by repeating the statement; unsettled by the deadline = no Accept."
-async fn settle(
-    store: &dyn Codes,
-    commit: &GuessCommit,
-    limits: &Limits,
-    patience: &dyn Patience,
-) -> Result<CommittedGuess, Unavailable> {
-    let mut again = 0;
-    loop {
-        match store.commit_guess(commit.clone(), limits).await {
-            Ok(committed) => return Ok(committed),
-            Err(StoreError::Unknown(_)) => {}
-            // Once a commit is unknown, an error of its repetition settles nothing.
-            Err(_) if again > 0 => {}
-            Err(error) => return Err(away(error)),
-        }
-        again += 1;
-        if !patience.wait(again).await {
-            return Err(Unavailable::seen("the store could not say in time whether the code's use was written"));
-        }
-    }
-}
-
-fn away(error: StoreError) -> Unavailable {
-    Unavailable::seen(error.to_string())
 }
 
 #[cfg(test)]

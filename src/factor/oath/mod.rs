@@ -8,7 +8,8 @@ mod check;
 mod hotp;
 mod verify;
 
-pub use check::{Patience, Tries, TypedCode, check};
+pub use super::settling::{Patience, Tries};
+pub use check::{TypedCode, check};
 pub use hotp::hotp;
 pub use verify::{Match, code_at, verify};
 

@@ -17,6 +17,7 @@ use super::offers::{Offer, Offers};
 use super::pin::Pins;
 use super::{LOOK_EVERY, PhoneRooms, PhoneStore};
 use crate::engine::Arrivals;
+use crate::language::Language;
 use crate::phone::limits::{Buckets, Rate, subscriber};
 use crate::phone::page::PageKey;
 use crate::phone::replay::Replay;
@@ -75,16 +76,10 @@ pub(super) enum Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        match error {
+        match error.refusal() {
             // What is not there is as unknown as any other.
-            StoreError::Refused(_) => Self::Unverified,
-            StoreError::Unavailable(_)
-            | StoreError::Unknown(_)
-            | StoreError::Tampered { .. }
-            | StoreError::Damaged(_)
-            | StoreError::Key(_)
-            | StoreError::Setup(_)
-            | StoreError::Ours(_) => {
+            Ok(_) => Self::Unverified,
+            Err(error) => {
                 tracing::warn!(%error, "a phone could not be served");
                 Self::Unavailable
             }
@@ -134,6 +129,12 @@ impl Desk {
     /// A second key came for an activation (rules F3).
     pub(super) fn second_key(&self, phone: &'static str, user: &ResolvedUser, device: &DeviceId) {
         self.rooms.telemetry.emit(SecondKeyCame { phone, user: user.as_str(), device: &device.0 });
+    }
+
+    /// What its user reads; English where nothing was chosen.
+    pub(super) async fn language(&self, user: &ResolvedUser) -> Result<Language, Stop> {
+        let choices = self.store().choices(user).await?;
+        Ok(choices.language.as_deref().and_then(Language::of_tag).unwrap_or_default())
     }
 
     // --- who asks --------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ use super::shell::{self, Site};
 use super::waiting::Waiting;
 use crate::engine::{Arrivals, Clock, Engine};
 use crate::enrolment::activation::PushUrl;
-use crate::store::web::{Phones, Pins};
+use crate::store::web::{Choices, Phones, Pins};
 use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
 use crate::telemetry::Telemetry;
 use crate::web::{Bounds, bounded, patient, quick};
@@ -39,9 +39,9 @@ pub struct PushServices {
 }
 
 /// What the service asks of the store: devices with their keys, what is open for them, and PINs.
-pub trait PhoneStore: Phones + Pins + Devices + SiteKeys {}
+pub trait PhoneStore: Phones + Pins + Devices + Choices + SiteKeys {}
 
-impl<S: Phones + Pins + Devices + SiteKeys> PhoneStore for S {}
+impl<S: Phones + Pins + Devices + Choices + SiteKeys> PhoneStore for S {}
 
 /// Where an answer goes once it was verified: the engine, which has the store decide by compare-and-set (rules A8).
 pub trait TakesAnswers: Send + Sync {

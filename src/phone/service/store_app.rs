@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use crate::enrolment::activation::{Serial, ServerKey};
+use crate::language::{Language, text, text_with};
 use crate::phone::stamp::Skew;
 use crate::phone::store_app::envelope::{self, ErrorCode, UNVERIFIED};
 use crate::phone::store_app::{
@@ -155,7 +156,7 @@ async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -
     let device = &phone.device.id;
     let nonce = desk.store_nonce(open.prompt, device);
     desk.offered(&nonce, open, device).await?;
-    let question = question(open);
+    let question = question(desk.language(&open.user).await?, open);
     let presence = presence(desk, phone, open);
     let url = desk.rooms.push_url.clone();
     let challenge = Challenge::new(nonce, url, serial.clone(), &question, &desk.rooms.site.account, presence);
@@ -163,21 +164,20 @@ async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -
 }
 
 /// User, appliance, place and time: the app shows nothing else, so all of it stands here (rules F5).
-fn question(open: &OpenPrompt) -> String {
-    let place = open.station.as_ref().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+fn question(language: Language, open: &OpenPrompt) -> String {
+    let nowhere = || text(language, "app-nowhere").into_owned();
+    let place = open.station.as_ref().map_or_else(nowhere, ToString::to_string);
     let time = crate::phone::stamp::utc_seconds(open.claimed_at);
     let time = time.get(11..16).unwrap_or_default();
     let (user, client) = (open.user.as_str(), open.client.as_str());
-    match (&open.only, wants(open)) {
-        (Some(_), _) => format!("This is a test for {user}. Nobody logs in."),
-        (None, (None, false)) => format!("{user} logs in at {client} from {place} at {time} UTC. Is this you?"),
-        (None, (Some(_), _)) => {
-            format!("{user} logs in at {client} from {place} at {time} UTC. Tap the number that your login shows.")
-        }
-        (None, (None, true)) => {
-            format!("{user} logs in at {client} from {place} at {time} UTC. Is this you? Then a code follows.")
-        }
-    }
+    let key = match (&open.only, wants(open)) {
+        (Some(_), _) => return text_with(language, "app-tests", &[("user", user.into())]),
+        (None, (None, false)) => "app-asks",
+        (None, (Some(_), _)) => "app-asks-number",
+        (None, (None, true)) => "app-asks-code",
+    };
+    let facts = [("user", user), ("client", client), ("place", &place), ("time", time)];
+    text_with(language, key, &facts.map(|(name, value)| (name, value.into())))
 }
 
 fn presence(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Option<Presence> {
@@ -279,7 +279,8 @@ async fn act(desk: &Desk, phone: &Phone, open: &OpenPrompt, answer: &Answer, ver
         Verdict::ShowCode => {
             let Some(code) = desk.reveal(open, device).await? else { return Ok(envelope::answered(false)) };
             desk.code_shown(&answer.nonce);
-            return Ok(envelope::show_code(&code, "Type this where you log in."));
+            let told = text(desk.language(&open.user).await?, "app-type-code");
+            return Ok(envelope::show_code(&code, &told));
         }
     };
     let taken = desk.answer(open, device, said.clone(), number).await?;

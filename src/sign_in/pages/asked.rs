@@ -90,15 +90,9 @@ impl From<Away> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Refused(_) => Self::Missing,
-            StoreError::Unavailable(_)
-            | StoreError::Unknown(_)
-            | StoreError::Tampered { .. }
-            | StoreError::Damaged(_)
-            | StoreError::Key(_)
-            | StoreError::Setup(_)
-            | StoreError::Ours(_) => Self::Away(error.into()),
+        match error.refusal() {
+            Ok(_) => Self::Missing,
+            Err(error) => Self::Away(error.into()),
         }
     }
 }

@@ -36,7 +36,10 @@ mod web_sessions;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::error::{KeyError, StoreError};
 use super::key::StoreKey;
@@ -83,6 +86,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: Readers,
     seals: Seals,
+    letter_came: Arc<Notify>,
 }
 
 impl Sqlite {
@@ -104,7 +108,7 @@ impl Sqlite {
             |error: std::io::Error| StoreError::Setup(format!("the store's threads can't start: {error}").into());
         let readers = Readers::start(connections, &seals).map_err(no_thread)?;
         let writer = Writer::start(db, seals.clone(), options.meter).map_err(no_thread)?;
-        Ok(Self { writer, readers, seals })
+        Ok(Self { writer, readers, seals, letter_came: Arc::default() })
     }
 
     /// Commits so far: with how many requests each was shared, a meter tells.

@@ -265,7 +265,19 @@ impl WebSessions for Sqlite {
 
 impl Letters for Sqlite {
     fn post(&self, letter: Secret, at: Wall) -> StoreFuture<'_, u64> {
-        self.write(move |tx| letters::post(tx, &letter, at))
+        let posted = self.write(move |tx| letters::post(tx, &letter, at));
+        Box::pin(async move {
+            let number = posted.await?;
+            self.letter_came.notify_one();
+            Ok(number)
+        })
+    }
+
+    fn letter_came(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async {
+            self.letter_came.notified().await;
+            Ok(())
+        })
     }
 
     fn due_letters(&self, at: Wall, limit: usize) -> StoreFuture<'_, Vec<DueLetter>> {

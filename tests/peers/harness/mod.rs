@@ -24,6 +24,7 @@ pub(crate) mod store_phone;
 pub(crate) mod stub;
 pub(crate) mod vestibule;
 pub(crate) mod web;
+pub(crate) mod whole_house;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -9,10 +9,10 @@ use login::{Tick, TokenId, Wall};
 
 use super::*;
 use crate::factor::oath::testing::{SEED, hotp_token, totp_token};
-use crate::factor::oath::{code_at, hotp};
+use crate::factor::oath::{Tries, code_at, hotp};
 use crate::store::{
-    Algorithm, Mark, NewToken, NewUser, Sqlite, SqliteOptions, StoreFuture, StoreKey, Tokens, Trouble, Users,
-    WrongBefore,
+    Algorithm, Mark, NewToken, NewUser, Sqlite, SqliteOptions, StoreError, StoreFuture, StoreKey, Tokens, Trouble,
+    Users, WrongBefore,
 };
 
 const NOW: Wall = Wall(1_700_000_010_000);
