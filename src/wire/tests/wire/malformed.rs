@@ -36,6 +36,10 @@ fn an_attribute_that_is_wrong_is_refused() {
     assert_eq!(error(&claiming(0x16, &[1, 0])), Malformed::AttributeLength(1));
     assert_eq!(error(&claiming(0x16, &[1, 1])), Malformed::AttributeLength(1));
     assert_eq!(error(&claiming(0x18, &[1, 0xc8, 0, 0])), Malformed::AttributeOverrun(1));
+    // The length that the walk guesses: an octet short, right, an octet over.
+    assert_eq!(error(&claiming(0x19, &[5, 6, 0, 0, 0])), Malformed::AttributeOverrun(5));
+    assert_eq!(PacketView::parse(&claiming(0x1a, &[5, 6, 0, 0, 0, 7])).unwrap().attribute(5), Some(&[0, 0, 0, 7][..]));
+    assert_eq!(error(&claiming(0x1b, &[5, 6, 0, 0, 0, 7, 5])), Malformed::AttributeHeader);
 }
 
 #[test]
