@@ -28,7 +28,7 @@ where
 {
     let step = move |state| -> Step<S> { Box::pin(step(state)) };
     let body = Body::new(Steps { next: Some(step(begin)), step });
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (headers, body).into_response()
 }
 

@@ -137,7 +137,7 @@ impl Task<'_> {
                 act(StaffAction::PinReset)
             }
             Deed::LiftLimits => {
-                settled(|| store.unblock_user(name)).await?;
+                settled(|| store.lift_limits(name)).await?;
                 act(StaffAction::LimitsLifted)
             }
             Deed::EndSessions => {

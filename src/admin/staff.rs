@@ -2,6 +2,8 @@
 //!
 //! Everything is read for each request (rules F4): who was blocked, or left the group, is out at once.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,7 +16,7 @@ use super::role::{Forbidden, Person, Role};
 use crate::language::{Language, text, text_with};
 use crate::sign_in::Visit;
 use crate::store::{StoreError, WebRealm};
-use crate::telemetry::StoreTrouble;
+use crate::telemetry::{PageDenial, PageDenied, StoreTrouble};
 use crate::web::ClientAddress;
 
 /// Where who is not signed in goes.
@@ -25,7 +27,9 @@ pub(super) struct Staff {
     pub(super) name: ResolvedUser,
     pub(super) role: Role,
     pub(super) language: Language,
-    pub(super) address: Option<std::net::IpAddr>,
+    pub(super) address: Option<IpAddr>,
+    /// What was asked for, without its query.
+    path: String,
     csrf: String,
     visit: Visit,
     headers: HeaderMap,
@@ -36,12 +40,17 @@ impl FromRequestParts<Desk> for Staff {
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Response> {
         let address = parts.extensions.get::<ClientAddress>().copied().filter(|address| address.is_known());
-        Self::of(desk, parts.headers.clone(), address).await
+        Self::of(desk, parts.headers.clone(), address, parts.uri.path().to_owned()).await
     }
 }
 
 impl Staff {
-    async fn of(desk: &Desk, headers: HeaderMap, address: Option<ClientAddress>) -> Result<Self, Response> {
+    async fn of(
+        desk: &Desk,
+        headers: HeaderMap,
+        address: Option<ClientAddress>,
+        path: String,
+    ) -> Result<Self, Response> {
         let spoken = Language::negotiate(accept_language(&headers), None);
         let visit = match desk.sign_in.visit(WebRealm::Admin, &headers).await {
             Ok(visit) => visit,
@@ -55,8 +64,12 @@ impl Staff {
             Ok(standing) => standing,
             Err(error) => return Err(unavailable(desk, spoken, "reading a member of the staff", &error)),
         };
-        let Some(role) = role else { return Err(no_role(desk, language, csrf)) };
-        Ok(Self { name, role, language, address: address.map(|ClientAddress(ip)| ip), csrf, visit, headers })
+        let Some(role) = role else {
+            let from = address.map(|ClientAddress(ip)| ip);
+            desk.denied(PageDenial::NoRole, &path, from, &name);
+            return Err(no_role(desk, language, csrf));
+        };
+        Ok(Self { name, role, language, address: address.map(|ClientAddress(ip)| ip), path, csrf, visit, headers })
     }
 
     /// Whether a form is one that this session was shown.
@@ -66,12 +79,13 @@ impl Staff {
 
     /// A form that is not.
     pub(super) fn forged(&self, desk: &Desk) -> Response {
+        desk.denied(PageDenial::Forged, &self.path, self.address, &self.name);
         self.told(desk, StatusCode::FORBIDDEN, "admin-forged-title", &self.t("admin-forged"), None)
     }
 
     /// Whether the role still holds: for a page that stays open.
     pub(super) async fn is_still(&self, desk: &Desk) -> bool {
-        Self::of(desk, self.headers.clone(), None).await.is_ok()
+        Self::of(desk, self.headers.clone(), None, self.path.clone()).await.is_ok()
     }
 
     pub(super) fn person(&self) -> Person<'_> {
@@ -101,6 +115,7 @@ impl Staff {
     }
 
     pub(super) fn forbidden(&self, desk: &Desk, why: Forbidden, user: &ResolvedUser) -> Response {
+        desk.denied(PageDenial::AboveRole, &self.path, self.address, &self.name);
         let back = Some((self.t("admin-back"), address_of(user)));
         self.told(desk, StatusCode::FORBIDDEN, "admin-forbidden-title", &self.why_forbidden(why), back)
     }
@@ -133,6 +148,14 @@ impl Staff {
 
     fn t(&self, key: &str) -> String {
         text(self.language, key).into_owned()
+    }
+}
+
+impl Desk {
+    /// Counts and tells a request that was answered 403.
+    fn denied(&self, why: PageDenial, path: &str, from: Option<IpAddr>, user: &ResolvedUser) {
+        let user = Some(user.as_str());
+        self.telemetry.emit(PageDenied { pages: "admin", why, path, from, user });
     }
 }
 

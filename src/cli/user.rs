@@ -9,7 +9,7 @@ use wire::Secret;
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
 use super::site::{Global, Site, wait};
 use super::{device, input, token};
-use crate::enrolment::{CODE_LASTS, issue_code};
+use crate::enrolment::{CODE_LASTS, issue_code, password_allowed_for};
 use crate::hashing::hash_password;
 use crate::store::web::Acts;
 use crate::store::{
@@ -164,7 +164,7 @@ fn add(
     if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
         return Err(Failure::Usage("--mail takes an address such as alice@example.com".to_owned()));
     }
-    let password_hash = password_file.map(|file| hash_of(&file)).transpose()?;
+    let password_hash = password_file.map(|file| hash_of(site, &user, &file)).transpose()?;
     let has_password = password_hash.is_some();
     let groups = groups.iter().map(|group| GroupName::folded(group)).collect();
     let new = NewUser { name: user.clone(), groups, mail, password_hash };
@@ -182,13 +182,15 @@ fn is_mail(text: &str) -> bool {
 
 fn set_password(site: &Site, global: &Global, name: &str, file: &std::path::Path) -> Outcome {
     let user = site.user(name)?;
-    let hash = hash_of(file)?;
+    let hash = hash_of(site, &user, file)?;
     wait(site.store.set_password(&user, Some(hash)))?.map_err(Failure::of)?;
     done(global, &user, "password set", "The new password counts from now on.")
 }
 
-fn hash_of(file: &std::path::Path) -> Result<Secret, Failure> {
+fn hash_of(site: &Site, user: &ResolvedUser, file: &std::path::Path) -> Result<Secret, Failure> {
     let password = input::secret(file, "the password")?;
+    password_allowed_for(&password, user, &site.config.account_name)
+        .map_err(|weak| Failure::Refused(format!("{weak}. Nothing was changed")))?;
     hash_password(&password).map(Secret::new).map_err(Failure::of)
 }
 

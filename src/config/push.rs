@@ -4,6 +4,7 @@
 //! needs nothing and proves nothing (rules B4). Who is talked to outside is bounded here (rules F6).
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::node::{Node, Table};
@@ -13,7 +14,8 @@ use super::settings::Origin;
 use super::types::{NumberChoice, PinConfig, PushConfig, PushWay, WebhookConfig};
 use super::{portal, sections, serving, values};
 
-const KEYS: [&str; 7] = ["channels", "webhook", "number", "pin", "vapid_contact", "webpush_hosts", "allow_private"];
+const KEYS: [&str; 8] =
+    ["channels", "webhook", "number", "pin", "vapid_contact", "webpush_hosts", "webpush_ca", "allow_private"];
 const WAYS: [(&str, PushWay); 3] =
     [("webpush", PushWay::WebPush), ("privacyidea", PushWay::PrivacyIdea), ("webhook", PushWay::Webhook)];
 const NUMBERS: [(&str, NumberChoice); 4] = [
@@ -38,6 +40,7 @@ pub(super) fn push(root: &Table<'_>, portal: Option<&Table<'_>>, mail: Option<&M
     let pin = table.get("pin").and_then(|node| pin(&node));
     let hosts = table.get("webpush_hosts").and_then(|node| hosts(&node));
     let allow_private = table.get("allow_private").and_then(|node| node.flag());
+    let ca = channels.as_ref().and_then(|channels| authorities(&table, channels));
     let contact = channels.as_ref().and_then(|channels| contact(&table, channels, mail, url.as_ref()));
     let (channels, webhook) = (
         channels?,
@@ -54,6 +57,7 @@ pub(super) fn push(root: &Table<'_>, portal: Option<&Table<'_>>, mail: Option<&M
         pin: pin?,
         vapid_contact: contact?,
         webpush_hosts: hosts?,
+        webpush_ca: ca?,
         allow_private: allow_private?,
     })
 }
@@ -146,6 +150,15 @@ fn contact(
     let key = format!("{}.vapid_contact", table.node.shown_path());
     table.node.book.settings().insert(key, values::quoted(&usual), Origin::Default);
     Some(Some(usual.into()))
+}
+
+/// Whose certificates are taken beside those that the system trusts. `Some(None)`: nobody's.
+fn authorities(table: &Table<'_>, channels: &[PushWay]) -> Option<Option<PathBuf>> {
+    let Some(node) = table.get("webpush_ca") else { return Some(None) };
+    if !channels.contains(&PushWay::WebPush) {
+        return node.refuse_key("`webpush_ca` means nothing here", "\"webpush\" is no channel", None);
+    }
+    sections::path(&node).map(Some)
 }
 
 /// Host names, addresses, and `*.` before a name for all below it.

@@ -72,6 +72,8 @@ pub struct PushConfig {
     pub vapid_contact: Option<Arc<str>>,
     /// Hosts of push services that are talked to; one that begins with `*.` stands for all below it (rules F6).
     pub webpush_hosts: Vec<Arc<str>>,
+    /// Certificates (PEM) of authorities that may vouch for them, beside those that the system trusts.
+    pub webpush_ca: Option<PathBuf>,
     /// A push service may have a private address (rules F6).
     pub allow_private: bool,
 }
@@ -206,6 +208,7 @@ impl Default for PushConfig {
             pin: PinConfig::default(),
             vapid_contact: None,
             webpush_hosts: Vec::new(),
+            webpush_ca: None,
             allow_private: false,
         }
     }

@@ -140,6 +140,9 @@ fn credential(
     }
     match request.password(secret) {
         Ok(Some(whole)) => pap(&whole, delimiter.filter(|_| view.state().is_none()), key),
+        // RFC 2865 §4.1: "An Access-Request MUST contain either a User-Password or a CHAP-Password or a State": a client may
+        // leave an empty answer away, as FreeRADIUS's does. It is the same answer (C3).
+        Ok(None) if view.state().is_some() => pap(&Secret::new(""), None, key),
         Ok(None) => unsupported("none", key, &[view.authenticator()]),
         Err(_) => unsupported("an unreadable User-Password", key, &[view.authenticator()]),
     }

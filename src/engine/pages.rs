@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use login::session::{Waiting, WaitsFor};
 use login::{
     Asks, Claim, ClientName, DeviceId, LoginKey, Number, NumberMatch, PromptClaim, PromptClose, PromptId, PromptStatus,
     ResolvedUser, Station, Wall,
@@ -100,16 +101,34 @@ impl Engine {
         match self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await {
             Ok(PromptStatus::Pending) => PagePromptStatus::Pending,
             Ok(PromptStatus::Approved { device, .. }) => PagePromptStatus::Approved { device },
-            Ok(PromptStatus::Ended) => PagePromptStatus::Ended,
+            Ok(PromptStatus::Denied | PromptStatus::Reported | PromptStatus::Ended) => PagePromptStatus::Ended,
             // Whoever can't be asked has not said no, and never yes (A5).
             Err(_) => PagePromptStatus::Pending,
         }
+    }
+
+    /// How many requests have asked for the login that waits for this prompt, as far as this node knows: the phone says when
+    /// it was asked again (B2).
+    #[must_use]
+    pub fn askers_of(&self, prompt: PromptId) -> u32 {
+        let session = self.session_of_prompt(prompt).and_then(|key| self.0.sessions.get(&key));
+        let held = session.as_ref().and_then(|entry| entry.session.as_ref());
+        let at_phone = |waiting: &Waiting| match waiting.waits_for {
+            WaitsFor::Phone | WaitsFor::PhoneOrAnswer => true,
+            WaitsFor::Primary | WaitsFor::PrimaryAnswer | WaitsFor::Store | WaitsFor::Answer => false,
+        };
+        held.into_iter().flat_map(|held| held.waiting()).filter(at_phone).map(|waiting| waiting.askers).sum()
     }
 
     /// The page needs it no more: its yes was used, or its reader went another way. One that rang and got no answer counts
     /// (D2), else whoever has a password could ring again and again.
     pub async fn end_page_prompt(&self, prompt: PromptId) {
         self.close_prompt(prompt, PromptClose::Unanswered).await;
+    }
+
+    /// The page let its reader in by its yes: the phone is told so.
+    pub async fn use_page_prompt(&self, prompt: PromptId) {
+        self.close_prompt(prompt, PromptClose::Used).await;
     }
 
     /// A page may be closed without a word: its prompt ends with its time all the same (B5), and with it what is kept of it

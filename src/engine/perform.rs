@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Asks, Claim, ClientName, CodeOutcome, LoginKey, Means, Method, Moment, NumberMatch, NumberOutcome, PhoneAnswer,
-    PrimaryAnswer, PrimaryName, PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome,
-    ResolvedUser, Station, Tick, Unavailable, UserFacts,
+    Claim, ClientName, CodeOutcome, LoginKey, Means, Method, Moment, NumberOutcome, PrimaryAnswer, PrimaryName,
+    PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station,
+    Tick, Unavailable, UserFacts,
 };
 use tokio::time::timeout;
 
@@ -166,7 +166,7 @@ impl Engine {
                 let outcome = claimed.clone();
                 let ours = matches!(claimed, Ok(Claim::Claimed { .. }));
                 engine.deliver_login(key, login, LoginEvent::Claim(question, claimed));
-                engine.after_claim(key, outcome, claim.asks).await;
+                engine.after_claim(key, outcome).await;
                 // The login may have ended meanwhile: then nobody waits for this prompt, and it never rang.
                 if ours && engine.session_of_prompt(claim.prompt).is_none() {
                     engine.close_prompt(claim.prompt, PromptClose::Withdrawn).await;
@@ -222,20 +222,12 @@ impl Engine {
 
     /// What a claim means beside its own login: a displaced prompt's session learns of it, also where the claimer has
     /// ended meanwhile; and an answer that crossed with the joining is not lost.
-    async fn after_claim(&self, key: LoginKey, outcome: Result<Claim, Unavailable>, asks: Asks) {
+    async fn after_claim(&self, key: LoginKey, outcome: Result<Claim, Unavailable>) {
         match outcome {
             Ok(Claim::Claimed { displaced: Some(displaced) }) => self.tell_displaced(displaced).await,
             Ok(Claim::Joined { prompt, .. }) => {
-                let status = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await;
-                match status {
-                    // Rules F8: which number came with it is not told here, and a yes without one would stand in the way of
-                    // the phone's own, which is on its way.
-                    Ok(PromptStatus::Approved { .. }) if asks.number != NumberMatch::Off => {}
-                    Ok(PromptStatus::Approved { device, .. }) => {
-                        self.deliver(key, Event::Phone { prompt, device, answer: PhoneAnswer::Approve, number: None });
-                    }
-                    Ok(PromptStatus::Ended) => self.deliver(key, Event::Displaced(prompt)),
-                    Ok(PromptStatus::Pending) | Err(_) => {}
+                if let Ok(status) = self.0.store.prompt_status(prompt, self.0.clock.moment().wall).await {
+                    self.deliver(key, Event::Crossed { prompt, status });
                 }
             }
             Ok(Claim::Claimed { displaced: None } | Claim::Busy | Claim::Quiet { .. }) | Err(_) => {}

@@ -178,6 +178,10 @@ mod tests {
             Box::pin(std::future::ready(Ok(Vec::new())))
         }
 
+        fn rename_token(&self, _: &TokenId, _: String) -> StoreFuture<'_, ()> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
         fn remove_token(&self, _: &TokenId, _: Wall) -> StoreFuture<'_, ()> {
             Box::pin(std::future::ready(Ok(())))
         }

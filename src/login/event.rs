@@ -16,7 +16,7 @@ use crate::key::{ProofKey, StateHash};
 use crate::moment::{Moment, Wall};
 use crate::name::{ClientName, PrimaryName, ResolvedUser, Station};
 use crate::policy::Policy;
-use crate::prompt::{Claim, DeviceId, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId};
+use crate::prompt::{Claim, DeviceId, Number, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus};
 use crate::record::{LoginId, Record};
 
 /// The number of a question: an answer counts only for the question that is open.
@@ -41,6 +41,13 @@ pub enum Event {
     },
     /// Another login's prompt took the place of this one (B2).
     Displaced(PromptId),
+    /// Where a prompt that was joined stands by now: what was said to it while the joining was on its way (A8).
+    Crossed {
+        /// Which prompt.
+        prompt: PromptId,
+        /// As the store has it.
+        status: PromptStatus,
+    },
     /// A deadline came.
     Woke,
     /// The server stops: who still waits gets a Reject (G3).

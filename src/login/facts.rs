@@ -9,7 +9,7 @@ use crate::key::LoginKey;
 use crate::limits::Bucket;
 use crate::moment::Wall;
 use crate::name::{GroupName, ResolvedUser};
-use crate::prompt::{DeviceId, PromptId};
+use crate::prompt::{DeviceId, Number, PromptId};
 
 /// A way to prove the second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,6 +214,8 @@ pub enum Means {
         prompt: PromptId,
         /// Which device said yes.
         device: DeviceId,
+        /// The number on this login's screen, where it shows one: the yes must have brought it (F8).
+        number: Option<Number>,
     },
     /// A one-time bypass of this user for this client: spent by one compare-and-set (F4).
     Bypass(BypassId),

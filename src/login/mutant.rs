@@ -38,11 +38,17 @@ pub enum Mutant {
     DeclineReadAsApproval,
     /// A bypass opens a door and stays unspent (F4).
     BypassSpentTwice,
+    /// An Accept is repeated whatever changed since (A6).
+    RepeatUnchecked,
+    /// A push that was asked for less than the law now requires opens a door (G2, F8).
+    WeakerPushReleased,
+    /// A release of which one learns after the deadline is an Accept (C1).
+    LateGrantTaken,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -60,6 +66,9 @@ impl Mutant {
         Self::ApprovalOfAnother,
         Self::DeclineReadAsApproval,
         Self::BypassSpentTwice,
+        Self::RepeatUnchecked,
+        Self::WeakerPushReleased,
+        Self::LateGrantTaken,
     ];
 }
 

@@ -100,10 +100,13 @@ impl NumberMatch {
         }
     }
 
-    /// A challenge of this login shows its number: each asking has its own.
+    /// The number that a challenge of this login shows: each asking has its own.
     #[must_use]
-    pub fn is_shown(self) -> bool {
-        matches!(self, Self::Shown(_))
+    pub fn shown(self) -> Option<Number> {
+        match self {
+            Self::Shown(number) => Some(number),
+            Self::Off | Self::Typed(_) => None,
+        }
     }
 }
 
@@ -181,7 +184,11 @@ pub enum PromptStatus {
         /// When.
         at: Wall,
     },
-    /// Denied, reported, withdrawn, expired, or released: nothing revives it (A8).
+    /// A device said no: that ends the session of whoever waits for it (A8).
+    Denied,
+    /// A device said that it wasn't its owner: the same.
+    Reported,
+    /// Withdrawn, expired, or released: nothing revives it (A8).
     Ended,
 }
 
@@ -203,6 +210,8 @@ pub enum PromptClose {
     Unanswered,
     /// The login was completed another way or ended by itself: it does not count.
     Withdrawn,
+    /// A page used its yes; one without a yes counts as unanswered.
+    Used,
 }
 
 /// Where a prompt's row stands: the whole life of a prompt, for the store.

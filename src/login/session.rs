@@ -17,7 +17,7 @@ use crate::moment::{Moment, Tick};
 use crate::mutant::{self, Mutant};
 use crate::name::{ClientName, RuleName, Station};
 use crate::policy::Join;
-use crate::prompt::{DeviceId, Number, PhoneAnswer, PromptClose, PromptId};
+use crate::prompt::{DeviceId, Number, PhoneAnswer, PromptClose, PromptId, PromptStatus};
 use crate::record::{LoginId, Reason};
 
 /// Different credentials that one L may try at the same time; more are refused without effect (G1).
@@ -102,7 +102,7 @@ impl Session {
             (Some(state), Some(session)) => session.admit_answer(state, attempt, at),
             // Rules C3: an unknown State is rejected; what came with it is never sent to the primary.
             (Some(_), None) => Admission::Refuse(Reason::State),
-            (None, Some(session)) => session.admit_asker(attempt),
+            (None, Some(session)) => session.admit_asker(attempt, at.tick),
             (None, None) => Admission::Begin,
         }
     }
@@ -132,21 +132,24 @@ impl Session {
         attempt.authentic && same_login && answer == attempt.proof
     }
 
-    fn admit_asker(&self, attempt: &Attempt) -> Admission {
+    fn admit_asker(&self, attempt: &Attempt, now: Tick) -> Admission {
         if self.key != attempt.login {
             return Admission::Begin;
         }
         let same = |login: &&Login| login.proof() == attempt.proof || mutant::is(Mutant::JoinOnWrongPassword);
         let live = |login: &&Login| same(login) && login.ended().is_none() && !login.is_gone();
-        if let Some(login) = self.logins.iter().rev().filter(live).find(|login| !login.shows_number()) {
+        // Rules F8: beside a screen that shows a number a re-ask gets its own State and number, so it goes its own way to the
+        // prompt; it joins one that is on that way, and none that is refused already.
+        let screens = self.logins.iter().any(|login| live(&login) && login.shows_number());
+        let joinable = |login: &&Login| !login.shows_number() && !(screens && login.is_rejecting());
+        if let Some(login) = self.logins.iter().rev().filter(live).find(joinable) {
             return Admission::Join(login.id());
         }
-        // Rules F8: a re-ask gets its own State and number, so it goes its own way to the prompt.
-        if self.logins.iter().any(|login| live(&login)) {
-            return self.room_for_another();
+        if screens {
+            return self.room_for_a_screen(attempt.proof);
         }
         let any = |login: &&Login| same(login) || mutant::is(Mutant::AcceptToAnotherCredential);
-        match self.logins.iter().rev().filter(any).find_map(|login| Some((login, login.ended()?))) {
+        match self.logins.iter().rev().filter(any).find_map(|login| Some((login, login.repeats_at(now)?))) {
             Some((login, Answer::Reject(_))) => Admission::Join(login.id()),
             Some((login, answer @ Answer::Accept(_)))
                 if login.join_rule() == Join::Connection || mutant::is(Mutant::AcceptToAnotherCredential) =>
@@ -159,8 +162,22 @@ impl Session {
 
     /// Ended ones, which only repeat their answer, keep nobody out.
     fn room_for_another(&self) -> Admission {
-        let live = self.logins.iter().filter(|login| login.ended().is_none()).count();
-        if live < LOGINS_MAX { Admission::Begin } else { Admission::Refuse(Reason::Overload) }
+        if self.live() < LOGINS_MAX { Admission::Begin } else { Admission::Refuse(Reason::Overload) }
+    }
+
+    /// The newest asker wins: where there are too many screens, the oldest one of the same credential gives way (B2). Another
+    /// credential, of which nobody knows yet whether it is right, ends nobody's.
+    fn room_for_a_screen(&self, proof: Proof) -> Admission {
+        if self.oldest_screen(proof).is_some() { Admission::Begin } else { self.room_for_another() }
+    }
+
+    fn oldest_screen(&self, proof: Proof) -> Option<LoginId> {
+        let screen = |login: &&Login| login.proof() == proof && login.at_prompt() && login.shows_number();
+        self.logins.iter().find(screen).map(Login::id)
+    }
+
+    fn live(&self) -> usize {
+        self.logins.iter().filter(|login| login.ended().is_none()).count()
     }
 
     /// A session of this request's L, with nothing in it yet.
@@ -176,6 +193,7 @@ impl Session {
         match admission {
             Admission::Begin => {
                 self.forget_oldest_answer();
+                self.give_way_to(attempt.proof, cx);
                 let login = Login::begin(attempt, &mut self.step(cx));
                 self.logins.push(login);
             }
@@ -214,6 +232,7 @@ impl Session {
                     self.lose_prompt(Reason::Unanswered, cx);
                 }
             }
+            Event::Crossed { prompt, status } => self.crossed(prompt, status, cx),
             Event::Woke => self.wake(cx),
             Event::Drained => self.drain(cx),
         }
@@ -326,6 +345,23 @@ impl Session {
         }
     }
 
+    /// What crossed with a joining is not lost: a no ends the session whatever codes the joiner has (A8).
+    fn crossed(&mut self, prompt: PromptId, status: PromptStatus, cx: &mut Context<'_>) {
+        if self.prompt.as_ref().is_none_or(|open| open.id != prompt) {
+            return;
+        }
+        match status {
+            PromptStatus::Pending => {}
+            // Rules F8: which number came with it is not told here, and a yes without one would stand in the way of the
+            // phone's own, which is on its way.
+            PromptStatus::Approved { .. } if self.logins.iter().any(Login::expects_number) => {}
+            PromptStatus::Approved { device, .. } => self.said_yes(device, None, cx),
+            PromptStatus::Denied => self.end_prompt(Reason::Denied, cx),
+            PromptStatus::Reported => self.end_prompt(Reason::Fraud, cx),
+            PromptStatus::Ended => self.lose_prompt(Reason::Unanswered, cx),
+        }
+    }
+
     fn said_yes(&mut self, device: DeviceId, number: Option<Number>, cx: &mut Context<'_>) {
         let Some(open) = self.prompt.as_mut() else { return };
         open.approved.get_or_insert(Approval { device, at: cx.at.tick, number });
@@ -432,6 +468,13 @@ impl Session {
             && let Some(oldest) = self.logins.iter().position(|login| login.ended().is_some())
         {
             self.logins.remove(oldest);
+        }
+    }
+
+    /// Room for one more screen.
+    fn give_way_to(&mut self, proof: Proof, cx: &mut Context<'_>) {
+        if let Some(oldest) = self.oldest_screen(proof).filter(|_| self.live() >= LOGINS_MAX) {
+            self.with(oldest, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
         }
     }
 

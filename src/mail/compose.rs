@@ -133,6 +133,7 @@ fn keys(kind: &LetterKind) -> (&'static str, &'static str, &'static [&'static st
             ("mail-silent-alert-subject", "mail-silent-alert", &["mail-silent-alert-steps"])
         }
         LetterKind::PinChanged => ("mail-pin-subject", "mail-pin", &["mail-not-you"]),
+        LetterKind::PasswordChanged => ("mail-password-subject", "mail-password", &["mail-not-you"]),
         LetterKind::RecoveryCodesMade => ("mail-recovery-made-subject", "mail-recovery-made", &["mail-not-you"]),
         LetterKind::RecoveryCodeUsed { .. } => {
             ("mail-recovery-used-subject", "mail-recovery-used", &["mail-recovery-used-steps", "mail-not-you"])
@@ -170,6 +171,7 @@ fn code(kind: &LetterKind) -> Option<&ActivationCode> {
         | LetterKind::SilentPhone { .. }
         | LetterKind::SilentPhoneAlert { .. }
         | LetterKind::PinChanged
+        | LetterKind::PasswordChanged
         | LetterKind::RecoveryCodesMade
         | LetterKind::RecoveryCodeUsed { .. }
         | LetterKind::BypassGranted { .. } => None,
@@ -209,7 +211,7 @@ impl Words<'_> {
             LetterKind::SilentPhone { name } | LetterKind::SilentPhoneAlert { name } => {
                 facts.push(("mail-fact-name", clean(name)));
             }
-            LetterKind::PinChanged | LetterKind::RecoveryCodesMade => {}
+            LetterKind::PinChanged | LetterKind::PasswordChanged | LetterKind::RecoveryCodesMade => {}
             LetterKind::RecoveryCodeUsed { left } => facts.push(("mail-fact-left", left.to_string())),
             LetterKind::BypassGranted { by, reason, client, until } => facts.extend([
                 ("mail-fact-client", clean(client)),

@@ -62,6 +62,8 @@ pub enum LetterKind {
     SilentPhoneAlert { name: String },
     /// The PIN is another one now.
     PinChanged,
+    /// The password that we keep is another one now.
+    PasswordChanged,
     /// There are new recovery codes, and the old ones are dead.
     RecoveryCodesMade,
     /// One recovery code was used; so many are left.

@@ -56,6 +56,7 @@ fn kinds() -> Vec<(LetterKind, Vec<&'static str>)> {
         (LetterKind::SilentPhone { name: name() }, vec!["My Pixel"]),
         (LetterKind::SilentPhoneAlert { name: name() }, vec!["My Pixel"]),
         (LetterKind::PinChanged, vec![]),
+        (LetterKind::PasswordChanged, vec![]),
         (LetterKind::RecoveryCodesMade, vec![]),
         (LetterKind::RecoveryCodeUsed { left: 9 }, vec![": 9"]),
         (

@@ -49,7 +49,7 @@ pub fn routes(site: Site) -> Router {
         .route("/phone/core.js", text(SCRIPT, include_str!("assets/core.js")))
         .route("/phone/app.js", text(SCRIPT, include_str!("assets/app.js")))
         .route("/phone/sw.js", text(SCRIPT, include_str!("assets/sw.js")))
-        .route("/phone/icon.svg", text("image/svg+xml", include_str!("assets/icon.svg")))
+        .route("/phone/icon.svg", text("image/svg+xml; charset=utf-8", include_str!("assets/icon.svg")))
         .route("/phone/icon-192.png", file("image/png", include_bytes!("assets/icon-192.png")))
         .route("/phone/icon-512.png", file("image/png", include_bytes!("assets/icon-512.png")))
         .route("/phone/icon-maskable-512.png", file("image/png", include_bytes!("assets/icon-maskable-512.png")))
@@ -248,6 +248,8 @@ mod tests {
             "no-pin",
             "ended",
             "tested",
+            "let-in",
+            "over",
         ] {
             for part in ["title", "text"] {
                 assert!(known.contains(&format!("phone-state-{state}-{part}").as_str()), "{state} {part}");

@@ -61,13 +61,14 @@ pub(super) async fn add(
     method: Method,
 ) -> Result<Response, Problem> {
     let name = token.label.clone().unwrap_or_default();
-    let id = portal.store().add_token(guest.user(), token, portal.moment().wall).await?;
+    // Written down before it is there, so by its kind; its id is in the list of the user's tokens.
+    let deed = Deed::new(guest.user(), "add_token").on(token.kind.method().as_str());
+    portal.act(guest, deed, portal.store().add_token(guest.user(), token, portal.moment().wall)).await?;
     if let Err(away) = portal.sign_in().use_up(&guest.signed, code, guest.address).await {
         // The token stands; its first code could be used once more for half a minute.
         tracing::warn!(why = %away, "the code that confirmed a token could not be used up");
     }
-    let deed = Deed::new(guest.user(), "add_token").on(&id.0);
-    let (_, after) = portal.changed(guest, deed, LetterKind::MethodAdded { method, name }).await?;
+    let (_, after) = portal.changed(guest, LetterKind::MethodAdded { method, name }).await?;
     Ok(after.to("/?done=method-added"))
 }
 

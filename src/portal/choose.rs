@@ -15,15 +15,15 @@ pub(super) fn routes() -> Router<Portal> {
 }
 
 async fn method(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
-    let guest = portal.sends(&asked, &fields, Far::In).await?;
+    // What is asked for first decides who can get in: a browser that was left open must not change it.
+    let guest = portal.sends(&asked, &fields, Far::Lately("/")).await?;
     portal.may(|may| may.select_method)?;
     let chosen = match fields.get("method") {
         "" => None,
         word => Some(Method::of_word(word).ok_or(Problem::Missing)?),
     };
-    portal.store().prefer_method(guest.user(), chosen).await?;
     let deed = Deed::new(guest.user(), "choose_method").on(chosen.map_or("none", Method::as_str));
-    portal.sign_in().write(deed.from(guest.address)).await;
+    portal.act(&guest, deed, portal.store().prefer_method(guest.user(), chosen)).await?;
     Ok(sent_on("/?done=saved", None))
 }
 

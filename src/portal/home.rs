@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::room::{Far, Guest, Portal};
 use super::words::{self, State as Stands, Told};
-use super::{logins, phones};
+use super::{logins, password, phones};
 use crate::config::{PushWay, UsersMay};
 use crate::language::{self, Language};
 use crate::sign_in::{Asked, Problem, Shown};
@@ -41,7 +41,6 @@ struct Row {
     name: String,
     about: String,
     state: Option<Stands>,
-    phone: bool,
 }
 
 struct Choice {
@@ -62,6 +61,8 @@ struct HomePage {
     languages: Vec<Choice>,
     mail: String,
     recovery: u32,
+    /// The user's password is kept here.
+    own_password: bool,
     pin: bool,
     has_pin: bool,
     pin_must_change: bool,
@@ -107,15 +108,13 @@ async fn home(portal: &Portal, asked: &Asked, guest: &Guest, done: &str) -> Resu
         name: words::name_of_device(&page, device),
         about: words::kind_of(&page, device.channel),
         state: Some(words::state_of(&page, device)),
-        phone: true,
     }));
     rows.extend(tokens.iter().map(|token| Row {
-        path: format!("/tokens/{}/remove", token.id.0),
+        path: format!("/tokens/{}", token.id.0),
         picture: if token.kind.method() == Method::Totp { "/picture/qr.svg" } else { "/picture/key.svg" },
         name: words::name_of_token(&page, token),
         about: page.say("portal-added-on", "day", &words::day(token.added_at)),
         state: None,
-        phone: false,
     }));
     let answers = devices.iter().any(|device| device.state == DeviceState::Active && device.channel.can_answer());
     let has = |method: Method| match method {
@@ -148,6 +147,7 @@ async fn home(portal: &Portal, asked: &Asked, guest: &Guest, done: &str) -> Resu
         pin_missing: portal.config().push.pin.required && answers && pin.is_none(),
         pin_must_change: pin.is_some_and(|pin| pin.must_change),
         logins: logins::recent(portal, guest, &page, RECENT).await?,
+        own_password: password::is_ours(portal, guest).await?,
         rings: rings(portal),
         rows,
         may,

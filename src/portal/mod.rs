@@ -7,19 +7,21 @@
 //! its `#`. It decides nothing about a login and keeps nothing but, for ten minutes, what a phone that is being activated must read.
 //!
 //! Read in this order: `room` (what handlers share, and who may), `home`, then one file a task: `app`, `hardware`, `phones`,
-//! `testing`, `remove`, `pin`, `recovery`, `choose`, `logins` with their `words`.
+//! `testing`, `tokens`, `remove`, `pin`, `password`, `recovery`, `choose`, `logins` with their `words`.
 
 mod app;
 mod choose;
 mod hardware;
 mod home;
 mod logins;
+mod password;
 mod phones;
 mod pin;
 mod recovery;
 mod remove;
 mod room;
 mod testing;
+mod tokens;
 mod waiting;
 mod words;
 
@@ -31,7 +33,6 @@ use crate::engine::{Clock, Engine};
 use crate::hashing::Hasher;
 use crate::sign_in::{ConfigHandle, SignIn, guarded, routes};
 use crate::store::{Store, WebRealm};
-use crate::telemetry::Telemetry;
 use crate::web::quick;
 
 use room::Portal;
@@ -49,8 +50,6 @@ pub struct PortalParts {
     pub sign_in: SignIn,
     /// The house's clock.
     pub clock: Clock,
-    /// Counts and tells.
-    pub telemetry: Telemetry,
     /// Hashes PINs beside the threads that serve.
     pub hasher: Hasher,
 }
@@ -67,7 +66,9 @@ pub fn router(parts: PortalParts) -> Router {
         .merge(phones::routes())
         .merge(testing::routes())
         .merge(remove::routes())
+        .merge(tokens::routes())
         .merge(pin::routes())
+        .merge(password::routes())
         .merge(recovery::routes())
         .merge(choose::routes())
         .merge(logins::routes())

@@ -108,21 +108,38 @@ async fn begin(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Re
         devices_max: usize::try_from(section.devices_per_user).unwrap_or(usize::MAX),
         at,
     });
-    match begun.await {
+    // Written down before it is there, so by its kind.
+    let deed = Deed::new(guest.user(), "begin_device").on(fields.get("kind")).from(guest.address);
+    match portal.sign_in().act(deed, async { begun.await.map_err(NotBegun::from) }).await {
         Ok(phone) => {
             let path = path_of(&phone.device);
-            portal
-                .sign_in()
-                .write(Deed::new(guest.user(), "begin_device").on(&phone.device.0).from(guest.address))
-                .await;
             portal.waiting().keep(guest.user(), phone, at);
             Ok(sent_on(&path, None))
         }
-        Err(EnrolmentError::Store(StoreError::Refused(Refusal::TooMany { .. }))) => {
-            choice(&portal, &asked, &guest, true).await
+        Err(NotBegun::Full) => choice(&portal, &asked, &guest, true).await,
+        Err(NotBegun::Otherwise(problem)) => Err(problem),
+    }
+}
+
+/// Why no phone was begun.
+enum NotBegun {
+    /// The user has as many as one may have.
+    Full,
+    Otherwise(Problem),
+}
+
+impl From<Away> for NotBegun {
+    fn from(away: Away) -> Self {
+        Self::Otherwise(away.into())
+    }
+}
+
+impl From<EnrolmentError> for NotBegun {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Store(StoreError::Refused(Refusal::TooMany { .. })) => Self::Full,
+            error => Self::Otherwise(error.into()),
         }
-        Err(EnrolmentError::Store(error)) => Err(error.into()),
-        Err(error) => Err(Away::of(&error.to_string()).into()),
     }
 }
 
@@ -209,7 +226,7 @@ async fn rename(
     let Some(name) = name_of(fields.get("label")) else {
         return page(&portal, &asked, &guest, &id, "portal-name-empty").await;
     };
-    portal.store().rename_device(&device.id, name).await?;
-    portal.sign_in().write(Deed::new(guest.user(), "rename_device").on(&id).from(guest.address)).await;
+    let deed = Deed::new(guest.user(), "rename_device").on(&id);
+    portal.act(&guest, deed, portal.store().rename_device(&device.id, name)).await?;
     Ok(sent_on(&path, None))
 }

@@ -1,4 +1,7 @@
-//! The PIN that is typed on the phone before Authenticate: set or changed behind a factor proved lately; the old PIN is not asked for.
+//! The PIN that is typed on the phone before Authenticate: set behind a factor proved lately, and changed with the old one, too.
+//!
+//! Whoever forgot it asks the help desk, whose reset takes it away: the old PIN's lock is the same as the phone's, so that nobody
+//! guesses here what can't be guessed there.
 
 use askama::Template;
 use axum::Router;
@@ -10,6 +13,7 @@ use wire::Secret;
 
 use super::room::{Far, Guest, Portal};
 use crate::enrolment::{WeakPin, pin_allowed_for};
+use crate::factor::pin::PinOutcome;
 use crate::mail::LetterKind;
 use crate::sign_in::{Asked, Away, Deed, Fields, Problem, Shown};
 
@@ -44,11 +48,16 @@ async fn set(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Resu
     if pin != again {
         return page(&portal, &asked, &guest, Some(("portal-pin-differs", "again"))).await;
     }
+    match portal.sign_in().old_pin(&guest.signed, &portal.parts().hasher, &Secret::new(fields.get("old"))).await? {
+        PinOutcome::Right { .. } | PinOutcome::NoPin => {}
+        PinOutcome::Wrong { .. } => return page(&portal, &asked, &guest, Some(("portal-pin-old-wrong", "old"))).await,
+        PinOutcome::Locked => return page(&portal, &asked, &guest, Some(("portal-pin-locked", "old"))).await,
+    }
     let hash = portal.parts().hasher.hash(Secret::new(pin)).await;
     let hash = hash.map_err(|error| Away::of(&error.to_string()))?;
-    portal.store().set_pin(guest.user(), hash, false, portal.moment().wall).await?;
-    let deed = Deed::new(guest.user(), "set_pin");
-    let (_, after) = portal.changed(&guest, deed, LetterKind::PinChanged).await?;
+    let set = portal.store().set_pin(guest.user(), hash, false, portal.moment().wall);
+    portal.act(&guest, Deed::new(guest.user(), "set_pin"), set).await?;
+    let (_, after) = portal.changed(&guest, LetterKind::PinChanged).await?;
     Ok(after.to("/?done=pin-set"))
 }
 

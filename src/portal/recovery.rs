@@ -10,9 +10,9 @@ use axum::routing::get;
 use super::app::text_of;
 use super::room::{Far, Portal};
 use super::words;
-use crate::enrolment::{EnrolmentError, recovery_codes};
+use crate::enrolment::recovery_codes;
 use crate::mail::LetterKind;
-use crate::sign_in::{Asked, Away, Deed, Fields, Problem, Shown};
+use crate::sign_in::{Asked, Deed, Fields, Problem, Shown};
 
 pub(super) fn routes() -> Router<Portal> {
     Router::new().route("/recovery", get(show).post(make))
@@ -40,15 +40,11 @@ async fn make(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Res
     let guest = portal.sends(&asked, &fields, Far::Lately("/recovery")).await?;
     portal.may(|may| may.enrol)?;
     let at = portal.moment().wall;
-    let made = match recovery_codes(portal.store(), guest.user(), at).await {
-        Ok(made) => made,
-        Err(EnrolmentError::Store(error)) => return Err(error.into()),
-        Err(error) => return Err(Away::of(&error.to_string()).into()),
-    };
+    let deed = Deed::new(guest.user(), "make_recovery_codes");
+    let made = portal.act(&guest, deed, recovery_codes(portal.store(), guest.user(), at)).await?;
     let codes = made.iter().map(text_of).collect::<Result<Vec<_>, _>>()?;
     let mut page = portal.shown(&asked, &guest).await?;
-    let deed = Deed::new(guest.user(), "make_recovery_codes");
-    let (renewed, after) = portal.changed(&guest, deed, LetterKind::RecoveryCodesMade).await?;
+    let (renewed, after) = portal.changed(&guest, LetterKind::RecoveryCodesMade).await?;
     page.csrf = renewed.csrf;
     let shown = RecoveryPage { page, left: 0, codes, day: words::day(at) };
     let mut response = portal.desk().answer(&guest.visit, StatusCode::OK, &shown)?;

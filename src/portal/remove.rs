@@ -9,10 +9,10 @@ use axum::routing::get;
 use login::{DeviceId, TokenId};
 
 use super::room::{Far, Guest, Portal};
-use super::words;
+use super::{tokens, words};
 use crate::mail::{LetterKind, Method};
 use crate::sign_in::{Asked, Deed, Fields, Problem, Shown};
-use crate::store::{DeviceState, Token};
+use crate::store::DeviceState;
 
 pub(super) fn routes() -> Router<Portal> {
     Router::new()
@@ -100,19 +100,21 @@ async fn remove(
         return show(portal, guest, page, &thing, true);
     }
     let at = portal.moment().wall;
-    let (deed, method) = match &thing.what {
+    let method = match &thing.what {
         What::Phone(id) => {
-            portal.store().remove_device(id, at).await?;
+            let deed = Deed::new(guest.user(), "remove_device").on(&id.0);
+            portal.act(guest, deed, portal.store().remove_device(id, at)).await?;
             portal.waiting().forget(id);
-            (Deed::new(guest.user(), "remove_device").on(&id.0), Method::Phone)
+            Method::Phone
         }
         What::Token(id) => {
-            portal.store().remove_token(id, at).await?;
-            (Deed::new(guest.user(), "remove_token").on(&id.0), Method::App)
+            let deed = Deed::new(guest.user(), "remove_token").on(&id.0);
+            portal.act(guest, deed, portal.store().remove_token(id, at)).await?;
+            Method::App
         }
     };
     let letter = LetterKind::MethodRemoved { method, name: thing.label };
-    let (_, after) = portal.changed(guest, deed, letter).await?;
+    let (_, after) = portal.changed(guest, letter).await?;
     Ok(after.to("/?done=method-removed"))
 }
 
@@ -129,8 +131,7 @@ async fn phone(portal: &Portal, guest: &Guest, page: &Shown, id: &str) -> Result
 }
 
 async fn token(portal: &Portal, guest: &Guest, page: &Shown, id: &str) -> Result<Thing, Problem> {
-    let tokens = portal.store().list_tokens(guest.user()).await?;
-    let token: Token = tokens.into_iter().find(|token| *token.id.0 == *id).ok_or(Problem::Missing)?;
+    let token = tokens::token(portal, guest, id).await?;
     Ok(Thing {
         name: words::name_of_token(page, &token),
         label: token.label.as_deref().unwrap_or_default().to_owned(),

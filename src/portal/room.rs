@@ -118,17 +118,24 @@ impl Portal {
         devices.into_iter().find(|device| *device.id.0 == *id).ok_or(Problem::Missing)
     }
 
-    /// What was done is written down and mailed; the session goes on under another id and the others end.
-    pub(super) async fn changed(
+    /// What is to be done is written down, and then it is done (rules F2).
+    pub(super) async fn act<T, E>(
         &self,
         guest: &Guest,
         deed: Deed,
-        letter: LetterKind,
-    ) -> Result<(Signed, After), Problem> {
-        self.sign_in().write(deed.from(guest.address)).await;
+        change: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Problem>
+    where
+        Problem: From<E>,
+    {
+        self.sign_in().act(deed.from(guest.address), async { change.await.map_err(Problem::from) }).await
+    }
+
+    /// What was done is mailed; the session goes on under another id and the others end.
+    pub(super) async fn changed(&self, guest: &Guest, letter: LetterKind) -> Result<(Signed, After), Problem> {
         self.sign_in().post(guest.user(), letter).await;
-        // Whoever just made a method has proved it: a first enrolment ends here (rules F3).
-        let (renewed, line) = self.sign_in().renew(&guest.signed, WebStep::Full).await?;
+        // Whoever just made a first method has proved it: a first enrolment ends here (rules F3).
+        let (renewed, line) = self.sign_in().renew(&guest.signed).await?;
         Ok((renewed, After(line)))
     }
 }

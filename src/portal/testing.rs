@@ -103,7 +103,7 @@ async fn done(
     match device.state {
         DeviceState::Keyed => activate(&portal, &guest, &device, prompt_id).await,
         DeviceState::Active => {
-            portal.parts().engine.end_page_prompt(prompt_id).await;
+            portal.parts().engine.use_page_prompt(prompt_id).await;
             Ok(sent_on("/?done=tested", None))
         }
         DeviceState::Waiting => Err(Problem::Missing),
@@ -111,12 +111,12 @@ async fn done(
 }
 
 async fn activate(portal: &Portal, guest: &Guest, device: &Device, prompt: PromptId) -> Result<Response, Problem> {
-    portal.store().confirm_device(&device.id, prompt, portal.moment().wall).await?;
+    let deed = Deed::new(guest.user(), "add_device").on(&device.id.0);
+    portal.act(guest, deed, portal.store().confirm_device(&device.id, prompt, portal.moment().wall)).await?;
     portal.waiting().forget(&device.id);
     let name = device.label.as_deref().unwrap_or_default().to_owned();
     let letter = LetterKind::MethodAdded { method: Method::Phone, name };
-    let deed = Deed::new(guest.user(), "add_device").on(&device.id.0);
-    let (_, after) = portal.changed(guest, deed, letter).await?;
+    let (_, after) = portal.changed(guest, letter).await?;
     Ok(after.to("/?done=method-added"))
 }
 

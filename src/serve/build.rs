@@ -2,6 +2,7 @@
 //! primaries' look-ups; nothing is half built when something fails.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use login::PrimaryName;
@@ -65,8 +66,8 @@ impl InForce {
     }
 }
 
-/// `[method.push]`, and what a phone shows for an account.
-type PhoneSettings = (PushConfig, Arc<str>);
+/// `[method.push]`, what a phone shows for an account, and what stands in `webpush_ca`: a reload reads that anew.
+type PhoneSettings = (PushConfig, Arc<str>, Option<Vec<u8>>);
 
 /// Primaries that run, with what they were built from, so that a reload keeps those that did not change.
 #[derive(Default)]
@@ -145,7 +146,8 @@ impl Workshop {
 
     /// The same ways to a phone go on while their settings are the same, with what they remember of outages.
     fn push(&self, config: &Config, before: &mut Phones) -> Result<Arc<Push>, StartError> {
-        let wanted = (config.push.clone(), Arc::clone(&config.account_name));
+        let authorities = authorities(&config.push)?;
+        let wanted = (config.push.clone(), Arc::clone(&config.account_name), authorities.clone());
         if let Some((_, push)) = before.0.as_ref().filter(|(running, _)| *running == wanted) {
             return Ok(Arc::clone(push));
         }
@@ -162,7 +164,9 @@ impl Workshop {
                     channels.push(Arc::new(Bell::of_store_app(self.waiting.clone())));
                 }
                 (PushWay::WebPush, Some(portal)) => {
-                    let web_push = web_push(&config.push, portal, self.store.site_key("vapid"), self)?;
+                    let site_key = self.store.site_key("vapid");
+                    let settings = web_push_settings(&config.push, portal, site_key, authorities.clone());
+                    let web_push = self.web_push(&settings)?;
                     vapid = Some(web_push.application_server_key());
                     channels.push(Arc::new(Bell::of_page(self.waiting.clone(), Some(Arc::new(web_push)))));
                 }
@@ -173,6 +177,12 @@ impl Workshop {
         let push = Arc::new(Push::new(Arc::clone(&config.account_name), channels));
         *before = Phones(Some((wanted, Arc::clone(&push))), vapid);
         Ok(push)
+    }
+
+    /// The channel to pages that are installed as phones.
+    fn web_push(&self, settings: &WebPushSettings) -> Result<WebPush, StartError> {
+        let built = WebPush::new(settings, self.on_gone(), self.telemetry.clone());
+        built.map_err(|mistake| StartError::Push(mistake.to_string()))
     }
 
     /// A subscription that is gone is forgotten beside the ring that found out.
@@ -189,21 +199,24 @@ impl Workshop {
     }
 }
 
-/// The channel to pages that are installed as phones.
-fn web_push(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32], shop: &Workshop) -> Result<WebPush, StartError> {
-    let settings = web_push_settings(push, portal, site_key);
-    let built = WebPush::new(&settings, shop.on_gone(), shop.telemetry.clone());
-    built.map_err(|mistake| StartError::Push(mistake.to_string()))
+/// Who may vouch for push services beside whom the system trusts.
+fn authorities(push: &PushConfig) -> Result<Option<Vec<u8>>, StartError> {
+    push.webpush_ca.as_deref().map(|path| read("[method.push] webpush_ca", path)).transpose()
 }
 
-fn web_push_settings(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32]) -> WebPushSettings {
+fn web_push_settings(
+    push: &PushConfig,
+    portal: &PublicUrl,
+    site_key: [u8; 32],
+    authorities: Option<Vec<u8>>,
+) -> WebPushSettings {
     WebPushSettings {
         site_key,
         contact: push.vapid_contact.as_deref().unwrap_or_default().to_owned(),
         portal_url: portal.to_string(),
         hosts: push.webpush_hosts.iter().map(ToString::to_string).collect(),
         allow_private: push.allow_private,
-        ca: None,
+        ca: authorities,
     }
 }
 
@@ -211,12 +224,18 @@ fn web_push_settings(push: &PushConfig, portal: &PublicUrl, site_key: [u8; 32]) 
 pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
     let webhook = config.push.webhook.as_ref().and_then(|settings| webhook(settings).err());
     let rings = config.push.channels.contains(&PushWay::WebPush);
-    let web_push = config.portal.as_ref().filter(|_| rings).and_then(|portal| {
-        let settings = web_push_settings(&config.push, &portal.pages.url, [0; 32]);
-        let built = WebPush::new(&settings, Arc::new(drop), Telemetry::new());
-        built.err().map(|mistake| StartError::Push(mistake.to_string()))
-    });
+    let web_push = config
+        .portal
+        .as_ref()
+        .filter(|_| rings)
+        .and_then(|portal| rehearse_web_push(&config.push, &portal.pages.url).err());
     [webhook, web_push, super::post::smtp(config).err()].into_iter().flatten().collect()
+}
+
+fn rehearse_web_push(push: &PushConfig, portal: &PublicUrl) -> Result<(), StartError> {
+    let settings = web_push_settings(push, portal, [0; 32], authorities(push)?);
+    let built = WebPush::new(&settings, Arc::new(drop), Telemetry::new());
+    built.map(drop).map_err(|mistake| StartError::Push(mistake.to_string()))
 }
 
 /// The channel to the site's notifier.
@@ -224,16 +243,15 @@ pub(crate) fn rehearse(config: &Config) -> Vec<StartError> {
 /// # Errors
 /// A file that can't be read, or settings that the channel refuses.
 fn webhook(config: &WebhookConfig) -> Result<Webhook, StartError> {
-    let unreadable = |path: &std::path::Path, error: std::io::Error| {
-        StartError::Push(format!("[method.push] webhook ca: {} can't be read: {error}", path.display()))
-    };
-    let ca = match &config.ca {
-        Some(path) => Some(std::fs::read(path).map_err(|error| unreadable(path, error))?),
-        None => None,
-    };
+    let ca = config.ca.as_deref().map(|path| read("[method.push] webhook ca", path)).transpose()?;
     let (url, key) = (config.url.to_string(), config.secret.clone());
     let settings = WebhookSettings { url, ca, allow_private: config.allow_private, key };
     Webhook::new(&settings).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
+}
+
+/// The octets of a file that the policy names at this key.
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, StartError> {
+    std::fs::read(path).map_err(|error| StartError::Push(format!("{key}: {} can't be read: {error}", path.display())))
 }
 
 #[cfg(test)]
@@ -251,5 +269,8 @@ mod tests {
         let told: Vec<String> = rehearse(&config(&format!("{good}{mail}"))).iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 1);
         assert!(told[0].starts_with("[mail] ca: nowhere.pem"), "{told:?}");
+        let lost = rehearse(&config(&format!("{good}webpush_ca = \"nowhere.pem\"\n")));
+        let [lost] = &lost[..] else { panic!("{lost:?}") };
+        assert!(lost.to_string().starts_with("[method.push] webpush_ca: nowhere.pem can't be read"), "{lost}");
     }
 }

@@ -327,7 +327,6 @@ impl Server {
             config: self.config.handle(),
             sign_in: self.sign_in(),
             clock: self.clock,
-            telemetry: self.telemetry.clone(),
             hasher: self.workshop.hasher.clone(),
         });
         phones.merge(portal)

@@ -15,6 +15,7 @@ use super::{Away, SignIn, random};
 use crate::enrolment::{CODE_LASTS, issue_code, typed_code};
 use crate::mail::{ActivationCode, LetterKind, MailedCode};
 use crate::store::{CodePurpose, CodeSpent, WebStep};
+use crate::telemetry::SignInResult;
 
 /// Which ways to a first method are open to somebody whose password was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +75,7 @@ impl SignIn {
                 CodeSpent::Wrong => {}
             }
         }
+        self.tell(signed.realm, SignInResult::WrongActivation, address, Some(&signed.user));
         self.let_pass(began).await;
         Ok(Anchored::Wrong)
     }
@@ -107,8 +109,8 @@ impl SignIn {
     }
 
     async fn begin(&self, signed: &Signed, how: &'static str, address: IpAddr) -> Result<Anchored, Away> {
-        self.write(Deed::new(&signed.user, how).from(address)).await;
-        let (enrolling, line) = self.step_up(signed, WebStep::Enrolling).await?;
+        let deed = Deed::new(&signed.user, how).from(address);
+        let (enrolling, line) = self.act(deed, self.step_up(signed, WebStep::Enrolling)).await?;
         Ok(Anchored::Right(Box::new(enrolling), line))
     }
 }

@@ -15,6 +15,8 @@ use super::{Away, SignIn, random};
 use crate::engine::Clock;
 use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
+use crate::factor::pin::{self, PinOutcome, TypedPin};
+use crate::hashing::Hasher;
 use crate::mail::LetterKind;
 use crate::store::{CommittedGuess, GuessCommit, GuessOutcome, WebStep};
 use crate::telemetry::SignInResult;
@@ -47,10 +49,13 @@ impl SignIn {
     pub async fn code(&self, signed: &Signed, typed: &str, address: IpAddr) -> Result<CodeTried, Away> {
         let began = self.clock().tick();
         let tried = self.try_code(signed, typed, address).await?;
-        if !matches!(tried, CodeTried::Right(..)) {
-            self.tell(signed.realm, SignInResult::WrongCode, address, Some(&signed.user));
-            self.let_pass(began).await;
-        }
+        let result = match &tried {
+            CodeTried::Right(..) => return Ok(tried),
+            CodeTried::Wrong => SignInResult::WrongCode,
+            CodeTried::Locked(_) => SignInResult::CodesOff,
+        };
+        self.tell(signed.realm, result, address, Some(&signed.user));
+        self.let_pass(began).await;
         Ok(tried)
     }
 
@@ -91,6 +96,17 @@ impl SignIn {
         self.spend(signed, code, &Station::new(address.to_string().as_bytes())).await.map(drop)
     }
 
+    /// Tries the PIN that somebody has, before it is changed. It counts as one that is typed on a phone does.
+    ///
+    /// # Errors
+    /// The store, or too many PINs are being checked: nothing is told.
+    pub async fn old_pin(&self, signed: &Signed, hasher: &Hasher, typed: &Secret) -> Result<PinOutcome, Away> {
+        let (guess_id, user, at) = (random()?, &signed.user, self.moment().wall);
+        let typed = TypedPin { guess_id, user, pin: typed, tries: self.config().push.pin.tries, at };
+        let outcome = pin::check(self.store().as_ref(), hasher, &typed, &Settles(self.clock())).await;
+        outcome.map_err(|away| Away { why: away.why })
+    }
+
     async fn recovery(
         &self,
         signed: &Signed,
@@ -108,7 +124,8 @@ impl SignIn {
             return Ok(CodeTried::Wrong);
         }
         let left = self.store().recovery_codes_left(user).await?;
-        self.write(Deed::new(user, "use_recovery_code").from(address)).await;
+        // Before the session is let in: what was spent for nothing, because this fails, opened no door.
+        self.write(Deed::new(user, "use_recovery_code").from(address)).await?;
         self.post(user, LetterKind::RecoveryCodeUsed { left }).await;
         self.prove(signed).await
     }
@@ -135,14 +152,14 @@ impl SignIn {
         if facts.blocked.is_some() {
             return Ok(CodeTried::Wrong);
         }
-        let (full, line) = self.step_up(signed, WebStep::Full).await?;
+        let steps_up = self.step_up(signed, WebStep::Full);
+        let (full, line) = if signed.is_full() {
+            steps_up.await?
+        } else {
+            let deed = Deed::new(&signed.user, "sign_in").on(super::session::word(signed.realm));
+            self.act(deed.from(signed.session.address), steps_up).await?
+        };
         self.tell(full.realm, SignInResult::Proved, full.session.address, Some(&full.user));
-        if !signed.is_full() {
-            self.write(
-                Deed::new(&full.user, "sign_in").on(super::session::word(full.realm)).from(full.session.address),
-            )
-            .await;
-        }
         Ok(CodeTried::Right(Box::new(full), line))
     }
 }

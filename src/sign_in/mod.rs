@@ -32,16 +32,18 @@ use rand::rngs::SysRng;
 use crate::config::{Config, PagesConfig, PortalConfig};
 use crate::engine::{Clock, Engine};
 use crate::store::{Store, StoreError, WebRealm};
-use crate::telemetry::{SignInResult, SignInTried, Telemetry};
+use crate::telemetry::{PageDenial, PageDenied, SignInResult, SignInTried, Telemetry};
 
 pub use anchor::{Anchored, FirstWays};
 pub use factor::CodeTried;
 pub use forms::Forged;
 pub use notes::Deed;
-pub use pages::{Asked, Desk, Fields, Problem, Shown, guarded, local_path, prompt_of, routes, sent_on, word_of};
-pub use password::PasswordTried;
+pub use pages::{
+    Asked, Desk, Fields, Problem, Shown, cleared, guarded, local_path, prompt_of, routes, sent_on, word_of,
+};
+pub use password::{OldPassword, PasswordTried};
 pub use ring::{Rang, RingStands};
-pub use session::{Cookie, Signed, Visit};
+pub use session::{Cookie, Signed, Visit, handle_of};
 
 use throttle::Throttle;
 
@@ -156,8 +158,20 @@ impl SignIn {
     }
 
     fn tell(&self, realm: WebRealm, result: SignInResult, from: IpAddr, user: Option<&ResolvedUser>) {
-        let (pages, user) = (session::word(realm), user.map(ResolvedUser::as_str));
-        self.0.parts.telemetry.emit(SignInTried { pages, result, from, user });
+        self.tell_as(realm, result, from, user.map(ResolvedUser::as_str));
+    }
+
+    fn tell_as(&self, realm: WebRealm, result: SignInResult, from: IpAddr, user: Option<&str>) {
+        self.0.parts.telemetry.emit(SignInTried { pages: session::word(realm), result, from, user });
+    }
+
+    /// Counts and tells a request that was answered 403. Who it was is read from its cookie, which is no proof of a will.
+    pub async fn tell_denied(&self, realm: WebRealm, why: PageDenial, path: &str, asked: &Asked) {
+        let visit = self.visit(realm, &asked.headers).await.ok();
+        let signed = visit.as_ref().and_then(|visit| visit.signed.as_ref());
+        let user = signed.map(|signed| signed.user.as_str());
+        let (pages, from) = (session::word(realm), Some(asked.address).filter(|from| !from.is_unspecified()));
+        self.0.parts.telemetry.emit(PageDenied { pages, why, path, from, user });
     }
 
     fn clock(&self) -> Clock {

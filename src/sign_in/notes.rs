@@ -1,7 +1,8 @@
 //! What is written down and mailed when somebody does something on the pages.
 //!
-//! An act goes into the same chain as the records of logins (rules F2); a letter tells the user what happened to the account.
-//! Neither undoes what was done where it fails: the failure is logged, with nothing secret in it.
+//! An act goes into the same chain as the records of logins (rules F2), and is durable before what it tells is done: no crash
+//! and no full disk leaves a change that nobody can find. Where the change then fails, that is written down, too. A letter tells
+//! the user what happened to the account; where it can't go out nothing is undone, and the failure is logged, without a secret.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,10 +10,13 @@ use std::sync::Arc;
 use login::{ResolvedUser, Wall};
 use wire::Secret;
 
-use super::SignIn;
+use super::{Away, SignIn};
 use crate::language::Language;
 use crate::mail::{Address, Letter, LetterId, LetterKind};
-use crate::store::Act;
+use crate::store::{Act, StoreError};
+
+/// How often a commit is repeated of which nobody knows whether it holds.
+const SETTLE_TRIES: u32 = 3;
 
 /// One act, to be written down.
 #[derive(Clone, Debug)]
@@ -51,6 +55,12 @@ impl Deed {
         Self(Act { address: Some(address), ..self.0 })
     }
 
+    /// It was to be done, and was not.
+    #[must_use]
+    fn failed(self) -> Self {
+        Self(Act { what: format!("{}_failed", self.0.what).into(), ..self.0 })
+    }
+
     /// Staff did it.
     #[must_use]
     pub fn by(self, who: &ResolvedUser, role: &str) -> Self {
@@ -59,12 +69,42 @@ impl Deed {
 }
 
 impl SignIn {
-    /// Writes an act down.
-    pub async fn write(&self, deed: Deed) {
+    /// Writes an act down, before it is done.
+    ///
+    /// # Errors
+    /// The store: then it must not be done.
+    pub async fn write(&self, deed: Deed) -> Result<(), Away> {
+        let at = self.moment().wall;
+        let mut again = 0;
+        loop {
+            // Rules C1: an unknown commit is settled by repeating it; the same act of the same time is one.
+            match self.store().write_act(deed.0.clone(), at).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Unknown(_)) if again < SETTLE_TRIES => again += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes down what happened already and can't be held back: a refusal, or that an act failed.
+    pub async fn note(&self, deed: Deed) {
         let what = Arc::clone(&deed.0.what);
-        if let Err(error) = self.store().write_act(deed.0, self.moment().wall).await {
+        if let Err(error) = self.write(deed).await {
             tracing::error!(%error, act = %what, "an act could not be written down");
         }
+    }
+
+    /// Writes an act down, and does it.
+    ///
+    /// # Errors
+    /// The store; or what the change says, and that is written down.
+    pub async fn act<T, E: From<Away>>(&self, deed: Deed, change: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.write(deed.clone()).await?;
+        let done = change.await;
+        if done.is_err() {
+            self.note(deed.failed()).await;
+        }
+        done
     }
 
     /// Posts a letter to a user, in the user's language, if there is an address and mail is configured.

@@ -3,8 +3,10 @@
 //! Server-rendered and whole without a script. A form changes something only by POST, with the token of its page; a GET never
 //! does. After the sign-in a browser goes to a path of ours, never to what a stranger's link says.
 
+mod agent;
 mod asked;
 mod second;
+mod sessions;
 mod shown;
 
 use askama::Template;
@@ -40,9 +42,13 @@ pub fn routes(sign_in: SignIn, realm: WebRealm) -> Router {
         .route("/sign-in", get(show).post(enter))
         .route("/sign-out", post(leave))
         .merge(second::routes())
+        .merge(sessions::routes())
         .with_state(desk.clone());
     guarded(routes, desk).merge(files())
 }
+
+/// SVG is text: it says in which characters it is written.
+const PICTURE: &str = "image/svg+xml; charset=utf-8";
 
 /// The style sheet, the script and the mark: the same for everybody, so that they may be kept for an hour.
 fn files() -> Router {
@@ -53,12 +59,12 @@ fn files() -> Router {
     Router::new()
         .route("/house.css", file("text/css; charset=utf-8", include_str!("../web/assets/house.css")))
         .route("/house.js", file("text/javascript; charset=utf-8", include_str!("../web/assets/house.js")))
-        .route("/house.svg", file("image/svg+xml", include_str!("../web/assets/house.svg")))
-        .route("/picture/phone.svg", file("image/svg+xml", include_str!("../web/assets/picture/phone.svg")))
-        .route("/picture/qr.svg", file("image/svg+xml", include_str!("../web/assets/picture/qr.svg")))
-        .route("/picture/key.svg", file("image/svg+xml", include_str!("../web/assets/picture/key.svg")))
-        .route("/picture/codes.svg", file("image/svg+xml", include_str!("../web/assets/picture/codes.svg")))
-        .route("/picture/pin.svg", file("image/svg+xml", include_str!("../web/assets/picture/pin.svg")))
+        .route("/house.svg", file(PICTURE, include_str!("../web/assets/house.svg")))
+        .route("/picture/phone.svg", file(PICTURE, include_str!("../web/assets/picture/phone.svg")))
+        .route("/picture/qr.svg", file(PICTURE, include_str!("../web/assets/picture/qr.svg")))
+        .route("/picture/key.svg", file(PICTURE, include_str!("../web/assets/picture/key.svg")))
+        .route("/picture/codes.svg", file(PICTURE, include_str!("../web/assets/picture/codes.svg")))
+        .route("/picture/pin.svg", file(PICTURE, include_str!("../web/assets/picture/pin.svg")))
 }
 
 #[derive(Template)]
@@ -67,6 +73,8 @@ struct PasswordPage {
     page: Shown,
     name: String,
     refused: bool,
+    /// The password was just changed.
+    changed: bool,
 }
 
 async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Response, Problem> {
@@ -75,7 +83,8 @@ async fn show(State(desk): State<Desk>, asked: Asked) -> Result<Response, Proble
         return Ok(Redirect::to(next_of(signed.step)).into_response());
     }
     let page = desk.shown(&asked, &visit).await?;
-    desk.answer(&visit, StatusCode::OK, &PasswordPage { page, name: String::new(), refused: false })
+    let changed = asked.query == "said=password";
+    desk.answer(&visit, StatusCode::OK, &PasswordPage { page, name: String::new(), refused: false, changed })
 }
 
 async fn enter(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
@@ -94,7 +103,8 @@ async fn enter(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result
         PasswordTried::Refused => {
             let page = desk.shown(&asked, &visit).await?;
             let name = name.to_owned();
-            desk.answer(&visit, StatusCode::UNPROCESSABLE_ENTITY, &PasswordPage { page, name, refused: true })
+            let shown = PasswordPage { page, name, refused: true, changed: false };
+            desk.answer(&visit, StatusCode::UNPROCESSABLE_ENTITY, &shown)
         }
     }
 }
@@ -105,7 +115,7 @@ async fn leave(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result
         Some(signed) => Some(desk.sign_in.sign_out(signed).await?),
         None => None,
     };
-    Ok(sent_on("/sign-in", line))
+    Ok(cleared(sent_on("/sign-in", line)))
 }
 
 /// Where a session of this step goes on.
@@ -123,6 +133,15 @@ pub fn sent_on(path: &str, line: Option<HeaderValue>) -> Response {
     if let Some(line) = line {
         response.headers_mut().append(header::SET_COOKIE, line);
     }
+    response
+}
+
+/// The answer that ends a session: the browser forgets what it keeps of these pages (W3C Clear Site Data §3.1). They are `no-store`,
+/// so that there is little; what a browser set aside for its Back button goes with it. Never `"storage"`: on the same origin the
+/// phone's page keeps its key there.
+#[must_use]
+pub fn cleared(mut response: Response) -> Response {
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     response
 }
 

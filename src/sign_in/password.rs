@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use login::limits::reject_delay;
 use login::name::NameKind;
-use login::{PrimaryAnswer, ResolvedUser, Station, Tick, UserName};
+use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
@@ -35,6 +35,15 @@ pub enum PasswordTried {
     Refused,
 }
 
+/// What the old password came to, where somebody changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldPassword {
+    /// It is theirs.
+    Right,
+    /// It is not; or there were too many tries, and it was not looked at.
+    Wrong,
+}
+
 /// What was typed, and by whom.
 #[derive(Debug)]
 pub(super) struct Typed<'a> {
@@ -55,7 +64,7 @@ impl SignIn {
         let began = self.clock().tick();
         let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
         match self.first_door(&typed).await {
-            Ok(Some(user)) => {
+            Ok(Door::Open(user)) => {
                 let from = From {
                     address: typed.address,
                     agent: agent_of(typed.headers),
@@ -65,8 +74,8 @@ impl SignIn {
                 self.tell(typed.realm, SignInResult::Password, typed.address, Some(&user));
                 Ok(PasswordTried::Right(Box::new(signed), line))
             }
-            Ok(None) => {
-                self.tell(typed.realm, SignInResult::Refused, typed.address, None);
+            Ok(Door::Shut { result, who }) => {
+                self.tell_as(typed.realm, result, typed.address, who.as_deref());
                 self.let_pass(began).await;
                 Ok(PasswordTried::Refused)
             }
@@ -78,35 +87,83 @@ impl SignIn {
         }
     }
 
-    /// Who it is, if everything is in order; `None` for whatever is not.
-    async fn first_door(&self, typed: &Typed<'_>) -> Result<Option<ResolvedUser>, Away> {
+    /// Whether this is the password that its user has now, at the portal's primary. Tries count where those of the sign-in do.
+    ///
+    /// # Errors
+    /// The primary or the store can't be asked now.
+    pub async fn old_password(&self, signed: &Signed, old: &Secret, address: IpAddr) -> Result<OldPassword, Away> {
+        let (began, config) = (self.clock().tick(), self.config());
+        let primary = Realm::of(&config, signed.realm)?.primary;
+        let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
+        let taken = self.take(address, &signed.user).await?;
+        let sound = !old.is_empty() && old.len() <= PASSWORD_OCTETS_MAX; // rules A3
+        let answer = if taken.is_free && sound {
+            Some(self.ask(&primary, signed.user.as_str(), &signed.user, old).await?)
+        } else {
+            None
+        };
+        match answer {
+            Some(PrimaryAnswer::Accept { user, .. }) if user == signed.user => {
+                self.give_back(&taken);
+                return Ok(OldPassword::Right);
+            }
+            Some(PrimaryAnswer::Unavailable(away)) => {
+                self.give_back(&taken);
+                return Err(Away { why: away.why });
+            }
+            Some(PrimaryAnswer::Accept { .. } | PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. })
+            | None => {}
+        }
+        let result = if taken.is_free { SignInResult::Refused } else { SignInResult::Throttled };
+        self.tell(signed.realm, result, address, Some(&signed.user));
+        self.let_pass(began).await;
+        Ok(OldPassword::Wrong)
+    }
+
+    async fn ask(
+        &self,
+        primary: &PrimaryName,
+        typed: &str,
+        claimed: &ResolvedUser,
+        password: &Secret,
+    ) -> Result<PrimaryAnswer, Away> {
+        let request = PrimaryRequest {
+            user_octets: typed.as_bytes().into(),
+            claimed: claimed.clone(),
+            password: password.clone(),
+            forwarded: Forwarded::default(),
+            upstream: None,
+            deadline: self.clock().tick().plus(PRIMARY_WITHIN),
+        };
+        let server = self.engine().law().primaries.get(primary).cloned();
+        let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
+        Ok(server.ask(request).await)
+    }
+
+    /// Who it is, if everything is in order.
+    async fn first_door(&self, typed: &Typed<'_>) -> Result<Door, Away> {
         let config = self.config();
         let place = Realm::of(&config, typed.realm)?;
         let named = typed.name.trim();
         let name = UserName::parse(named.as_bytes(), &config.policy.realms).ok();
         let sound = !typed.password.is_empty() && typed.password.len() <= PASSWORD_OCTETS_MAX; // rules A3
         let person = name.filter(|name| name.kind() == NameKind::Person && named.len() <= NAME_OCTETS_MAX && sound);
-        let Some(name) = person else { return Ok(None) };
-        let Some(taken) = self.take(typed.address, &name.claimed()).await? else { return Ok(None) };
-        let deadline = self.clock().tick().plus(PRIMARY_WITHIN);
-        let request = PrimaryRequest {
-            user_octets: named.as_bytes().into(),
-            claimed: name.claimed(),
-            password: typed.password.clone(),
-            forwarded: Forwarded::default(),
-            upstream: None,
-            deadline,
-        };
-        let primary = self.engine().law().primaries.get(&place.primary).cloned();
-        let primary = primary.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        match primary.ask(request).await {
+        let Some(name) = person else { return Ok(Door::Shut { result: SignInResult::Refused, who: None }) };
+        let taken = self.take(typed.address, &name.claimed()).await?;
+        let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()) });
+        if !taken.is_free {
+            return shut(SignInResult::Throttled);
+        }
+        match self.ask(&place.primary, named, &name.claimed(), typed.password).await? {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
-                self.known(typed, user).await
+                match self.known(typed, user).await? {
+                    Some(user) => Ok(Door::Open(user)),
+                    None => shut(SignInResult::Refused),
+                }
             }
-            PrimaryAnswer::Reject { .. } => Ok(None),
             // A browser has no way to carry on a conversation of the primary.
-            PrimaryAnswer::Challenge { .. } => Ok(None),
+            PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
             PrimaryAnswer::Unavailable(away) => {
                 self.give_back(&taken);
                 Err(Away { why: away.why })
@@ -119,7 +176,7 @@ impl SignIn {
         let at = self.moment().wall;
         let facts = self.store().user_facts(&user, None, at, &self.limits()).await?;
         if facts.blocked.is_some() {
-            self.write(Deed::new(&user, "sign_in_refused").because("blocked").from(typed.address)).await;
+            self.note(Deed::new(&user, "sign_in_refused").because("blocked").from(typed.address)).await;
             return Ok(None);
         }
         if !facts.known {
@@ -134,21 +191,18 @@ impl SignIn {
         Ok(Some(user))
     }
 
-    /// A place for one try; `None` if there is none. From where the user got in before, strangers' tries at the name don't count.
-    async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Option<Taken>, Away> {
+    /// A place for one try, if there is one. From where the user got in before, strangers' tries at the name don't count.
+    async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Taken, Away> {
         let (at, network) = (self.moment(), network_of(address));
         let station = Station::new(address.to_string().as_bytes());
         let facts = self.store().user_facts(user, Some(&station), at.wall, &self.limits()).await?;
-        let taken = Taken { network, user: user.clone(), by_name: !facts.station_known };
-        let inner = &self.0;
-        if !inner.addresses.take(network, at.tick) {
-            return Ok(None);
-        }
-        if !inner.pairs.take((network, user), at.tick) {
-            return Ok(None);
-        }
-        let free = !taken.by_name || inner.names.take(user, at.tick);
-        Ok(free.then_some(taken))
+        // Rules F2: people type passwords where names belong.
+        let who = if facts.known { user.as_str().to_owned() } else { self.store().unknown_name(user.as_str()) };
+        let (by_name, inner) = (!facts.station_known, &self.0);
+        let is_free = inner.addresses.take(network, at.tick)
+            && inner.pairs.take((network, user), at.tick)
+            && (!by_name || inner.names.take(user, at.tick));
+        Ok(Taken { network, user: user.clone(), by_name, who, is_free })
     }
 
     fn give_back(&self, taken: &Taken) {
@@ -170,6 +224,16 @@ struct Taken {
     network: IpAddr,
     user: ResolvedUser,
     by_name: bool,
+    /// As logs may show it.
+    who: String,
+    /// There was a place; else nothing may be looked at.
+    is_free: bool,
+}
+
+/// What the first door came to. A reader is told no more than that it is shut.
+enum Door {
+    Open(ResolvedUser),
+    Shut { result: SignInResult, who: Option<String> },
 }
 
 /// Whoever has an IPv6 address has the whole /64.

@@ -142,7 +142,10 @@ impl SignIn {
             return Ok(None);
         }
         let proved = self.prove(signed).await;
-        self.engine().end_page_prompt(prompt).await;
+        match &proved {
+            Ok(CodeTried::Right(..)) => self.engine().use_page_prompt(prompt).await,
+            Ok(CodeTried::Wrong | CodeTried::Locked(_)) | Err(_) => self.engine().end_page_prompt(prompt).await,
+        }
         proved.map(Some)
     }
 

@@ -3,6 +3,7 @@
 //! A browser that is not signed in has an id too, of which the store knows nothing: forms are tied to it. At the sign-in, and
 //! at each step up after it, the id changes, so that one that somebody planted or saw before is worth nothing after.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -12,9 +13,10 @@ use login::{ResolvedUser, Wall};
 use sha2::{Digest, Sha256};
 use wire::Secret;
 
+use super::notes::Deed;
 use super::{Away, FACTORED_FOR, Realm, SignIn, random};
 use crate::config::Config;
-use crate::store::{NewWebSession, WebRealm, WebSession, WebStep};
+use crate::store::{ListedSession, NewWebSession, WebRealm, WebSession, WebStep};
 
 /// Octets of a User-Agent that are kept.
 const AGENT_OCTETS_MAX: usize = 200;
@@ -123,12 +125,54 @@ impl SignIn {
         self.cookie_line(realm, &BASE64URL_NOPAD.encode(cookie.0.expose()), "")
     }
 
+    /// The user's living sessions, of the portal and of the staff's pages, the one used last first.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn sessions(&self, signed: &Signed) -> Result<Vec<ListedSession>, Away> {
+        let (config, at) = (self.config(), self.moment().wall);
+        let idle = |realm| Realm::of(&config, realm).map(|place| place.idle).unwrap_or_default();
+        let mut listed = self.store().list_web_sessions(&signed.user, at).await?;
+        listed.retain(|one| one.seen_at.plus(idle(one.realm)) > at);
+        Ok(listed)
+    }
+
+    /// Ends one session of this user; one that is another's, or over, is none.
+    ///
+    /// # Errors
+    /// The store: it goes on.
+    pub async fn end_session(&self, signed: &Signed, handle: &str, address: IpAddr) -> Result<bool, Away> {
+        let listed = self.store().list_web_sessions(&signed.user, self.moment().wall).await?;
+        let Some(one) = listed.into_iter().find(|one| handle_of(&one.id) == handle) else { return Ok(false) };
+        self.write(Deed::new(&signed.user, "end_session").on(word(one.realm)).from(address)).await?;
+        self.store().close_web_session(&one.id).await?;
+        Ok(true)
+    }
+
+    /// Ends all sessions of this user, this one with them, in the portal and in the staff's pages.
+    ///
+    /// # Errors
+    /// The store: they go on.
+    pub async fn sign_out_everywhere(&self, signed: &Signed, address: IpAddr) -> Result<HeaderValue, Away> {
+        self.write(Deed::new(&signed.user, "end_sessions").from(address)).await?;
+        self.store().close_web_sessions(&signed.user, None).await?;
+        self.forget_cookie(signed)
+    }
+
     /// Ends the session, and tells the browser so.
     ///
     /// # Errors
     /// The store: the session goes on.
     pub async fn sign_out(&self, signed: &Signed) -> Result<HeaderValue, Away> {
         self.store().close_web_session(&signed.id()).await?;
+        self.forget_cookie(signed)
+    }
+
+    /// Tells the browser that its session is over.
+    ///
+    /// # Errors
+    /// The pages are not configured any more.
+    pub fn forget_cookie(&self, signed: &Signed) -> Result<HeaderValue, Away> {
         self.cookie_line(signed.realm, "", "; Max-Age=0")
     }
 
@@ -137,26 +181,31 @@ impl SignIn {
     /// # Errors
     /// The store; or the session ended meanwhile.
     pub async fn step_up(&self, signed: &Signed, step: WebStep) -> Result<(Signed, HeaderValue), Away> {
-        let (cookie, at) = (Cookie::fresh()?, self.moment().wall);
-        if !self.store().rotate_web_session(&signed.id(), cookie.hash(), step, at).await? {
-            return Err(Away::of("the session has ended meanwhile"));
-        }
-        let mut session = WebSession { step, ..signed.session.clone() };
-        if step == WebStep::Full {
-            session.factored_at = Some(at);
-        }
-        let line = self.set_cookie(signed.realm, &cookie)?;
-        Ok((self.signed(session, signed.realm, cookie, at), line))
+        let proved = (step == WebStep::Full).then(|| self.moment().wall);
+        self.turn(signed, step, proved).await
     }
 
-    /// A method changed: this session goes on under another id, all others of its user end.
+    /// A method changed: this session goes on in full under another id, and all others of its user end. It is no fresher for it:
+    /// ten minutes are counted from where the factor was proved. Only whose first method this was has proved it just now.
     ///
     /// # Errors
     /// As [`Self::step_up`].
-    pub async fn renew(&self, signed: &Signed, step: WebStep) -> Result<(Signed, HeaderValue), Away> {
-        let (renewed, line) = self.step_up(signed, step).await?;
+    pub async fn renew(&self, signed: &Signed) -> Result<(Signed, HeaderValue), Away> {
+        let proved = (!signed.is_full()).then(|| self.moment().wall);
+        let (renewed, line) = self.turn(signed, WebStep::Full, proved).await?;
         self.store().close_web_sessions(&renewed.user, Some(renewed.id())).await?;
         Ok((renewed, line))
+    }
+
+    async fn turn(&self, signed: &Signed, step: WebStep, proved: Option<Wall>) -> Result<(Signed, HeaderValue), Away> {
+        let (cookie, at) = (Cookie::fresh()?, self.moment().wall);
+        if !self.store().rotate_web_session(&signed.id(), cookie.hash(), step, proved, at).await? {
+            return Err(Away::of("the session has ended meanwhile"));
+        }
+        let factored_at = proved.or(signed.session.factored_at);
+        let session = WebSession { step, factored_at, ..signed.session.clone() };
+        let line = self.set_cookie(signed.realm, &cookie)?;
+        Ok((self.signed(session, signed.realm, cookie, at), line))
     }
 
     /// A seed for this session alone, the same whenever its page is looked at again, and another one after the session's next
@@ -214,9 +263,15 @@ impl SignIn {
     }
 }
 
+/// What a page calls a session: enough of its hash to tell it from the user's others, and of no use to open it.
+#[must_use]
+pub fn handle_of(id: &[u8; 32]) -> String {
+    data_encoding::HEXLOWER.encode(&id[..12])
+}
+
 /// From where a session begins.
 pub(super) struct From<'a> {
-    pub(super) address: std::net::IpAddr,
+    pub(super) address: IpAddr,
     pub(super) agent: Option<String>,
     /// What the browser was signed in as until now: that session ends.
     pub(super) before: Option<&'a Signed>,

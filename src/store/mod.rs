@@ -31,6 +31,6 @@ pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users};
 pub use web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,
-    NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, Seen, Subscription,
-    TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
+    ListedSession, NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd,
+    Seen, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
 };

@@ -42,6 +42,8 @@ pub trait Users: Send + Sync {
     fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()>;
     /// Ends a block and a fraud report, and forgets all failures: the admin's hand of D1.
     fn unblock_user(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
+    /// Forgets failed codes and unanswered prompts (rules D1, D2), and nothing else: who is blocked or reported fraud stays so.
+    fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
     /// Removes a user with all that was kept of it; open prompts and held logins end.
     fn remove_user(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, ()>;
     /// Users in the order of their names: at most `limit`, those after the name `after`.
@@ -64,6 +66,8 @@ pub trait Tokens: Send + Sync {
     fn add_token(&self, user: &ResolvedUser, token: NewToken, at: Wall) -> StoreFuture<'_, TokenId>;
     /// The user's active tokens, oldest first.
     fn list_tokens(&self, user: &ResolvedUser) -> StoreFuture<'_, Vec<Token>>;
+    /// What the user calls a token; an empty label takes the name away.
+    fn rename_token(&self, token: &TokenId, label: String) -> StoreFuture<'_, ()>;
     /// Removes a token for good: its seed is erased and nothing revives it (C2).
     fn remove_token(&self, token: &TokenId, at: Wall) -> StoreFuture<'_, ()>;
 }

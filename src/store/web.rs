@@ -43,6 +43,8 @@ pub trait Phones: Send + Sync {
     fn take_silent(&self, unanswered: u32) -> StoreFuture<'_, Vec<Device>>;
     /// The user's open prompt as a phone shows it; `None` if nothing is out.
     fn prompt_of(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Option<OpenPrompt>>;
+    /// What became of a prompt, for the phone that answered it: told to people, and nobody is let in by it.
+    fn prompt_end(&self, prompt: PromptId, at: Wall) -> StoreFuture<'_, PromptEnd>;
     /// Typed number matching: the phone's owner has read who asks and confirms; now the phone may show the digits, and a deny
     /// from this same device without a reason is a no-op (F5). `None`: the prompt asks for no typed number, or has ended.
     fn reveal_number(&self, prompt: PromptId, device: &DeviceId, at: Wall) -> StoreFuture<'_, Option<Number>>;
@@ -155,8 +157,18 @@ pub trait WebSessions: Send + Sync {
         idle: Duration,
         at: Wall,
     ) -> StoreFuture<'_, Option<WebSession>>;
-    /// The same session under a new id, factored now: after each step up in trust (rotation).
-    fn rotate_web_session(&self, id: &[u8; 32], new: [u8; 32], step: WebStep, at: Wall) -> StoreFuture<'_, bool>;
+    /// The same session under a new id (rotation). `factored_at`: when its user proved a factor, after a step up in trust; `None`
+    /// leaves what is there, so that a new id alone makes nothing fresh again.
+    fn rotate_web_session(
+        &self,
+        id: &[u8; 32],
+        new: [u8; 32],
+        step: WebStep,
+        factored_at: Option<Wall>,
+        at: Wall,
+    ) -> StoreFuture<'_, bool>;
+    /// The user's sessions of both realms whose absolute end has not come, the one used last first; idle ends are the caller's to see.
+    fn list_web_sessions(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Vec<ListedSession>>;
     /// Ends one.
     fn close_web_session(&self, id: &[u8; 32]) -> StoreFuture<'_, ()>;
     /// Ends all of a user, but for one: after a change of methods, a block, a removal.
@@ -299,6 +311,19 @@ pub enum TypedNumber {
     NotAsked,
 }
 
+/// What became of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptEnd {
+    /// Nothing yet: nobody answered, or a phone said yes and the login was not let in so far.
+    Open,
+    /// A phone said yes, and its login was let in.
+    LetIn,
+    /// A phone said no, or a number was wrong.
+    Refused,
+    /// Nobody waits for it any more.
+    Over,
+}
+
 /// What a PIN guess is made against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
@@ -425,6 +450,21 @@ pub struct WebSession {
     pub address: IpAddr,
     /// Its absolute end.
     pub ends_at: Wall,
+}
+
+/// One session in the list of its user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The hash by which the store knows it; who knows it can't use the session.
+    pub id: [u8; 32],
+    /// Which pages.
+    pub realm: WebRealm,
+    /// All else.
+    pub session: WebSession,
+    /// When it was last used, to the minute.
+    pub seen_at: Wall,
+    /// User-Agent, as the browser said: shown, and never a ground for anything.
+    pub agent: Option<Arc<str>>,
 }
 
 /// A letter that is due.

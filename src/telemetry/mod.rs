@@ -31,10 +31,10 @@ pub use drops::DropReason;
 use gate::{Gate, Gates};
 pub use happenings::{
     AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
-    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageRefusal, PageRefused, PagesOpened, PhoneRefusal,
-    PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, ReloadRefused,
-    Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
-    StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
+    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened,
+    PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,
+    ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
+    StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushResult, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -31,6 +31,8 @@ pub enum MetricName {
     Prompts,
     /// Prompts that one login would have caused and did not.
     PromptsAvoided,
+    /// Messages by which a phone's page is woken, by what came of them.
+    WebPushes,
     /// Requests that wait for a primary's answer now.
     UpstreamInFlight,
     /// Replies of an upstream that could not be believed (rules E1).
@@ -49,6 +51,8 @@ pub enum MetricName {
     PageRefusals,
     /// Passwords and factors that were tried at a sign-in.
     SignIns,
+    /// Requests to pages that were not allowed or not genuine.
+    PagesDenied,
     /// Requests of phones that changed nothing.
     PhoneRefusals,
     /// When the certificate of pages ends.
@@ -74,7 +78,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -86,6 +90,7 @@ impl MetricName {
         Self::Joins,
         Self::Prompts,
         Self::PromptsAvoided,
+        Self::WebPushes,
         Self::UpstreamInFlight,
         Self::UpstreamBadReplies,
         Self::UpstreamDown,
@@ -95,6 +100,7 @@ impl MetricName {
         Self::Troubles,
         Self::PageRefusals,
         Self::SignIns,
+        Self::PagesDenied,
         Self::PhoneRefusals,
         Self::CertificateEnds,
         Self::BuildInfo,
@@ -115,6 +121,7 @@ impl MetricName {
             Self::Joins => "vestibule_joins_total",
             Self::Prompts => "vestibule_prompts_total",
             Self::PromptsAvoided => "vestibule_prompts_avoided_total",
+            Self::WebPushes => "vestibule_web_pushes_total",
             Self::UpstreamInFlight => "vestibule_upstream_in_flight",
             Self::UpstreamBadReplies => "vestibule_upstream_bad_replies_total",
             Self::UpstreamDown => "vestibule_upstream_down",
@@ -124,6 +131,7 @@ impl MetricName {
             Self::Troubles => "vestibule_troubles_total",
             Self::PageRefusals => "vestibule_page_refusals_total",
             Self::SignIns => "vestibule_sign_ins_total",
+            Self::PagesDenied => "vestibule_page_denials_total",
             Self::PhoneRefusals => "vestibule_phone_refusals_total",
             Self::CertificateEnds => "vestibule_certificate_ends_timestamp_seconds",
             Self::BuildInfo => "vestibule_build_info",
@@ -143,6 +151,7 @@ impl MetricName {
             Self::Joins => "Requests that joined a login already held, by client.",
             Self::Prompts => "Prompts sent to phones, by method.",
             Self::PromptsAvoided => "Prompts that a login already held made needless.",
+            Self::WebPushes => "Web Push messages, by result: what the push service said, or why none left.",
             Self::UpstreamInFlight => "Requests that wait for the first-factor server now, by primary.",
             Self::UpstreamBadReplies => "Replies from upstream that failed verification, by primary.",
             Self::UpstreamDown => "Servers of a primary that are considered dead now, by primary.",
@@ -156,6 +165,7 @@ impl MetricName {
             }
             Self::PageRefusals => "Connections to pages that were closed before a request, by pages and reason.",
             Self::SignIns => "Passwords and factors that were tried at a sign-in, by pages and result.",
+            Self::PagesDenied => "Requests to pages that were not allowed or not genuine, by pages and reason.",
             Self::PhoneRefusals => "Requests of phones that changed nothing, by pages (page, store_app) and reason.",
             Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
             Self::BuildInfo => "Always 1, with the version as a label.",
@@ -172,12 +182,14 @@ impl MetricName {
             | Self::Joins
             | Self::Prompts
             | Self::PromptsAvoided
+            | Self::WebPushes
             | Self::UpstreamBadReplies
             | Self::SuspectSecret
             | Self::Reloads
             | Self::Troubles
             | Self::PageRefusals
             | Self::SignIns
+            | Self::PagesDenied
             | Self::PhoneRefusals => Kind::Counter,
             Self::HeldSessions
             | Self::UpstreamInFlight

@@ -110,6 +110,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
     telemetry.emit(WebPushTrouble { known_by: "*.push.example", host: "a.push.example", error: &"403" });
+    telemetry.emit(WebPushResult::Refused);
     telemetry.emit(MailTrouble { error: &"451" });
     telemetry.emit(PagesOpened { pages: "portal", at: PEER, url: "https://mfa.example.com" });
     telemetry.emit(PageRefused { pages: "portal", why: PageRefusal::Crowded });
@@ -125,6 +126,8 @@ fn emit_all(telemetry: &Telemetry) {
     });
     let from = std::net::IpAddr::from([203, 0, 113, 9]);
     telemetry.emit(SignInTried { pages: "portal", result: SignInResult::Refused, from, user: None });
+    let (why, path) = (PageDenial::SwitchedOff, "/pin");
+    telemetry.emit(PageDenied { pages: "portal", why, path, from: Some(from), user: Some("alice") });
     telemetry.emit(Reloaded { changes: &[] });
     telemetry.emit(ReloadRefused { mistakes: &["vestibule.toml:3:1: unknown key".to_owned()] });
     telemetry.emit(Started { radius: &[PEER], metrics: None, clients: 1, rules: 1 });
@@ -163,6 +166,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_held_sessions 7",
         "vestibule_page_refusals_total{pages=\"portal\",reason=\"crowded\"} 1",
         "vestibule_sign_ins_total{pages=\"portal\",result=\"refused\"} 1",
+        "vestibule_page_denials_total{pages=\"portal\",reason=\"switched_off\"} 1",
         "vestibule_certificate_ends_timestamp_seconds{pages=\"portal\"} 1800000000",
         "vestibule_troubles_total{service=\"certificate\"} 1",
         "vestibule_retransmits_total{client=\"asa\"} 1",
@@ -170,6 +174,7 @@ fn what_happened_is_what_is_counted() {
         "vestibule_drops_total{client=\"asa\",reason=\"superseded\"} 1",
         "vestibule_prompts_total{method=\"push\"} 1",
         "vestibule_prompts_avoided_total 1",
+        "vestibule_web_pushes_total{result=\"refused\"} 1",
         "vestibule_upstream_in_flight{primary=\"nps\"} 0",
         "vestibule_upstream_bad_replies_total{primary=\"nps\"} 1",
         "vestibule_upstream_down{primary=\"nps\"} 1",

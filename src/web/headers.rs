@@ -11,12 +11,14 @@ use axum::response::Response;
 use crate::config::PublicUrl;
 
 /// What a page may load: its own files, and for pictures also those that it draws itself.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; object-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'; worker-src 'self'";
-/// The camera reads activation codes; nothing else is used.
-const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), bluetooth=(), \
-     serial=(), hid=(), midi=(), display-capture=(), accelerometer=(), gyroscope=(), magnetometer=()";
-/// RFC 6797 §6.1: a year. Subdomains are the site's own business.
+/// The camera reads activation codes; nothing else is used. Only names that browsers know: of others they complain at each page
+/// (`bluetooth` and `ambient-light-sensor` are such).
+const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), \
+     hid=(), midi=(), display-capture=(), accelerometer=(), gyroscope=(), magnetometer=()";
+/// RFC 6797 §6.1: a year. Without `includeSubDomains`: it would bind every host below this name, in every browser that ever came
+/// here and for a year, to TLS that only the site can know they have; and they can't harm our cookies, which are `__Host-`.
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
 
 const ALWAYS: [(HeaderName, &str); 7] = [

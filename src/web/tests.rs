@@ -408,14 +408,15 @@ async fn every_page_carries_the_strict_headers_even_an_error() {
     for path in ["/", "/nowhere"] {
         let page = site.get(path, "").await.to_lowercase();
         for header in [
-            "content-security-policy: default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+            "content-security-policy: default-src 'none'; object-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
              connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'; \
              worker-src 'self'\r\n",
             "x-content-type-options: nosniff\r\n",
             "referrer-policy: no-referrer\r\n",
             "cross-origin-opener-policy: same-origin\r\n",
             "cross-origin-resource-policy: same-origin\r\n",
-            "permissions-policy: camera=(self), microphone=()",
+            "permissions-policy: camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), \
+             midi=(), display-capture=(), accelerometer=(), gyroscope=(), magnetometer=()\r\n",
             "strict-transport-security: max-age=31536000\r\n",
             "cache-control: no-store\r\n",
         ] {

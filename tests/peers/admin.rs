@@ -462,16 +462,7 @@ async fn users_are_found_by_how_their_name_begins_a_page_at_a_time() {
 
 /// Looked at in every way: axe, 320 pixels, light and dark, and nothing on the console.
 async fn looks_right(browser: &Browser, name: &str) {
-    browser.assert_accessible().await;
-    browser.assert_no_overflow().await;
-    browser.picture(&format!("admin-{name}-light")).await;
-    browser.set_dark(true).await;
-    browser.assert_accessible().await;
-    browser.picture(&format!("admin-{name}-dark")).await;
-    browser.set_dark(false).await;
-    browser.set_size(320, 700).await;
-    browser.picture(&format!("admin-{name}-narrow")).await;
-    browser.set_size(1280, 800).await;
+    browser.is_for_everybody(&format!("admin-{name}")).await;
     browser.assert_no_errors().await;
 }
 
@@ -612,4 +603,60 @@ async fn every_language_fits_on_a_narrow_screen_and_says_who_made_it() {
         browser.go(&format!("{}/user?name=carol", site.url)).await;
         browser.picture(&format!("admin-user-{language}")).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_see_their_own_sessions_and_end_them_and_what_they_may_not_is_counted() {
+    let site = Site::open().await;
+    let mut hank = site.signed_in("hank").await;
+    let mut carol = site.signed_in("carol").await;
+    assert!(hank.get("/users").await.text.contains("href=\"/sessions\""));
+    let page = hank.get("/sessions").await;
+    assert!(page.text.contains("Where you are signed in") && page.text.contains("This browser"), "{}", page.text);
+    assert_eq!(page.text.matches("<li>").count(), 1, "nobody else's");
+    // Refused three ways: no role, above the role, and a form of nobody's.
+    assert_eq!(carol.get("/users").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(hank.does("block", "ada", &[("sure", "yes")]).await.status, StatusCode::FORBIDDEN);
+    let form = [("csrf", "stolen".to_owned()), ("name", "carol".to_owned()), ("reason", "x".to_owned())];
+    assert_eq!(hank.post("/user/issue-code", &form).await.status, StatusCode::FORBIDDEN);
+    let metrics = site.house.server.telemetry().render();
+    for reason in ["no_role", "above_role", "forged"] {
+        let line = format!("vestibule_page_denials_total{{pages=\"admin\",reason=\"{reason}\"}} 1");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    assert!(!metrics.contains("hank") && !metrics.contains("carol"), "no name is a label");
+    let out = hank.post("/sessions", &[("csrf", page.csrf()), ("session", "all".to_owned())]).await;
+    assert_eq!(out.location, "/sign-in");
+    assert_eq!(hank.get("/users").await.location, "/sign-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lifting_limits_ends_no_block_that_came_meanwhile() {
+    let site = Site::open().await;
+    let mut hank = site.signed_in("hank").await;
+    // The page was shown while limits were all that kept the user out; then the account was blocked.
+    site.store().block_user(&user("carol"), "reported".to_owned()).await.unwrap();
+    hank.does("lift-limits", "carol", &[]).await;
+    let carol = site.store().show_user(&user("carol")).await.unwrap().unwrap();
+    assert_eq!(carol.blocked.as_deref(), Some("reported"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_page_of_the_staff_is_for_everybody_too() {
+    let site = Site::open().await;
+    let browser = Browser::desktop().start().await;
+    browser.go(&site.url).await;
+    browser.type_into(&field("User name"), "ada").await;
+    browser.type_into(&css("#password"), PASSWORD).await;
+    browser.click(&button("Next")).await;
+    browser.type_into(&css("#code"), &totp(&seed("ada"))).await;
+    browser.click(&css("form[action='/sign-in/code'] button")).await;
+    browser.click(&link("My sessions")).await;
+    browser.has(&heading("Where you are signed in")).await;
+    browser.assert_accessible().await;
+    browser.picture("admin-sessions-light").await;
+    browser.set_size(320, 800).await;
+    browser.assert_no_overflow().await;
+    browser.click(&button("Sign out everywhere")).await;
+    browser.has(&heading("Sign in")).await;
 }

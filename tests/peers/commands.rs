@@ -23,7 +23,17 @@ async fn a_script_goes_from_an_empty_directory_to_a_login() {
     done(&["init", "--yes"]).await;
     site.settle();
     done(&["check"]).await;
-    site.write_private("password", "hello\n");
+    for (weak, said_of_it) in [
+        ("hello", "8 characters at least"),
+        ("Password1!", "everybody tries first"),
+        ("alice2026", "the user's or the account's name"),
+    ] {
+        site.write_private("weak", &format!("{weak}\n"));
+        let refused = site.run(&["user", "add", "alice", "--password-file", "weak"]).await;
+        assert_ne!(refused.status.code(), Some(0), "{weak}");
+        assert!(said(&refused).contains(said_of_it) && !said(&refused).contains(weak), "{}", said(&refused));
+    }
+    site.write_private("password", "looking-glass-7\n");
     site.write_private("wrong", "goodbye\n");
     done(&["user", "add", "alice", "--password-file", "password"]).await;
     let token: Value = serde_json::from_slice(&done(&["token", "add", "alice", "totp", "--json"]).await).unwrap();

@@ -112,7 +112,9 @@ async fn a_code_opens_one_phone_and_another_key_voids_it() {
     let mut phone = PagePhone::at(house.page(), house.origin());
     let mut elsewhere = phone.of_origin("https://elsewhere.example");
     assert_eq!(elsewhere.enrols(&code).await, (403, json!({ "reason": "unknown" })));
-    assert_eq!(phone.enrols(&format!("{}0", &code[..code.len() - 1])).await.0, 403);
+    // Another letter than the last one, whichever that is.
+    let other = if code.ends_with('7') { '8' } else { '7' };
+    assert_eq!(phone.enrols(&format!("{}{other}", &code[..code.len() - 1])).await.0, 403);
     assert_eq!(phone.enrols("nonsense").await.0, 400);
     assert_eq!(phone.enrols(&code).await.0, 200);
     assert_eq!(phone.enrols(&code).await.0, 200, "the same key and code in time get the same reply");

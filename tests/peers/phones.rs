@@ -41,10 +41,7 @@ async fn opened(nps: &Stub) -> Doors {
 }
 
 async fn done(house: &Program, arguments: &[&str]) -> Value {
-    let output = house.site.run(&[&["--json"], arguments].concat()).await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    house.site.does(arguments).await
 }
 
 async fn refused(house: &Program, arguments: &[&str]) -> String {

@@ -10,15 +10,8 @@ use crate::harness::portal_house::{PortalHouse, USUAL, with_portal};
 use crate::harness::qr;
 use crate::harness::radius::Ask;
 
-/// A page that everybody can use, at any width, in light and dark; and pictures of it to look at.
 async fn inspect(browser: &Browser, name: &str) {
-    browser.assert_accessible().await;
-    browser.assert_no_overflow().await;
-    browser.picture(&format!("portal-{name}")).await;
-    browser.set_dark(true).await;
-    browser.assert_accessible().await;
-    browser.picture(&format!("portal-{name}-dark")).await;
-    browser.set_dark(false).await;
+    browser.is_for_everybody(&format!("portal-{name}")).await;
 }
 
 async fn password(browser: &Browser, house: &PortalHouse, name: &str) {
@@ -165,7 +158,26 @@ async fn all_of_it_works_without_a_script() {
     browser.type_into(&css("#code"), &oath::totp(&octets)).await;
     browser.click(&button("Add this app")).await;
     browser.sees("It was added.").await;
-    browser.click(&button("Sign out")).await;
+    browser.choose(&role("combobox", "At a login, ask me for"), "Authenticator app").await;
+    browser.click(&css("form[action='/method'] button")).await;
+    browser.sees("Saved.").await;
+    browser.click(&css("a[href^='/tokens/']")).await;
+    browser.type_into(&field("What do you call it?"), "My Pixel").await;
+    browser.click(&button("Save")).await;
+    browser.sees("My Pixel").await;
+    browser.click(&link("Add a phone")).await;
+    browser.click(&css("input[value='store']")).await;
+    browser.click(&button("Next")).await;
+    browser.sees("Waiting for your phone").await;
+    browser.click(&button("My phone is connected")).await;
+    browser.sees("Waiting for your phone").await;
+    browser.go(&house.url).await;
+    browser.click(&css("a[href^='/tokens/']")).await;
+    browser.click(&link("Remove it")).await;
+    browser.click(&button("Remove")).await;
+    browser.sees("It was removed.").await;
+    browser.click(&link("Show my sessions")).await;
+    browser.click(&button("Sign out everywhere")).await;
     browser.has(&heading("Sign in")).await;
 }
 
@@ -214,4 +226,98 @@ async fn every_other_page_is_for_everybody_at_any_width() {
     browser.click(&css("button.danger")).await;
     browser.sees("Ihr Konto ist gesperrt.").await;
     inspect(&browser, "reported").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_sees_their_sessions_changes_the_password_and_is_out_everywhere() {
+    let house = PortalHouse::opens().await;
+    let (desktop, phone) = (Browser::desktop().start().await, Browser::phone().start().await);
+    password(&desktop, &house, "alice").await;
+    code(&desktop, &oath::totp(&seed("alice"))).await;
+    desktop.has(&heading("My logins")).await;
+    password(&phone, &house, "alice").await;
+    code(&phone, &house.fresh_code_of_alice().await).await;
+    phone.has(&heading("My logins")).await;
+    desktop.click(&link("Show my sessions")).await;
+    desktop.has(&heading("Where you are signed in")).await;
+    desktop.sees("This browser").await;
+    inspect(&desktop, "sessions").await;
+    phone.click(&link("Show my sessions")).await;
+    inspect(&phone, "phone-sessions").await;
+    phone.go(&house.url).await;
+    desktop.click(&link("To the first page")).await;
+    let token = house.tokens("alice").await[0].token.id.0.to_string();
+    desktop.click(&css(&format!("a[href='/tokens/{token}']"))).await;
+    desktop.type_into(&field("What do you call it?"), "My Pixel").await;
+    inspect(&desktop, "token").await;
+    desktop.click(&button("Save")).await;
+    desktop.sees("My Pixel").await;
+    desktop.click(&link("Change the password")).await;
+    inspect(&desktop, "password").await;
+    desktop.type_into(&css("#old"), "pw of alice").await;
+    desktop.type_into(&css("#new"), "Password1!").await;
+    desktop.type_into(&css("#again"), "Password1!").await;
+    desktop.click(&button("Change the password")).await;
+    desktop.sees("Everybody tries this password first.").await;
+    inspect(&desktop, "password-weak").await;
+    // A tab of the same browser that is open elsewhere goes with its session.
+    let front = desktop.tab().await;
+    let other = desktop.open_tab().await;
+    desktop.go(&house.url).await;
+    desktop.has(&heading("My logins")).await;
+    desktop.turn_to(&front).await;
+    desktop.type_into(&css("#old"), "pw of alice").await;
+    desktop.type_into(&css("#new"), "north by northwest").await;
+    desktop.type_into(&css("#again"), "north by northwest").await;
+    desktop.click(&button("Change the password")).await;
+    desktop.sees("Your password is changed.").await;
+    inspect(&desktop, "password-changed").await;
+    desktop.turn_to(&other).await;
+    desktop.has(&heading("Sign in")).await;
+    phone.reload().await;
+    phone.has(&heading("Sign in")).await;
+    // A 422 is noted where something was wrong on purpose, and nothing else, such as a header's word that no browser knows.
+    let console = desktop.console().await;
+    let odd: Vec<_> = console
+        .iter()
+        .filter(|said| !said.text.contains("status of 422") && !said.text.contains("Cleared data types"))
+        .collect();
+    assert!(odd.is_empty(), "{odd:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_switch_takes_its_way_off_the_page_and_the_page_says_who_helps() {
+    let browser = Browser::phone().start().await;
+    let all = ["enrol", "select_method", "activate_app", "assign_token"];
+    let ways = [
+        ("enrol", "a[href='/app'], a[href='/recovery']"),
+        ("select_method", "form[action='/method']"),
+        ("activate_app", "a[href='/phones/new']"),
+        ("assign_token", "a[href='/hardware']"),
+    ];
+    for off in all.into_iter().map(Some).chain([None]) {
+        let on: Vec<String> = all.iter().filter(|one| Some(**one) != off).map(|one| format!("\"{one}\"")).collect();
+        let (plan, url) = with_portal(&format!("help_desk = \"Desk 42\"\nusers_may = [{}]\n", on.join(", ")));
+        // Two methods, so that there is something to choose.
+        let house = PortalHouse::of((plan.hotp("alice"), url)).await;
+        password(&browser, &house, "alice").await;
+        code(&browser, &oath::totp(&seed("alice"))).await;
+        browser.has(&heading("My logins")).await;
+        for (word, way) in ways {
+            let found =
+                browser.script("return document.querySelectorAll(arguments[0]).length", serde_json::json!([way])).await;
+            assert_eq!(found.as_u64().unwrap() > 0, Some(word) != off, "{off:?} is off; {word}");
+        }
+        let text = browser.shown_text().await;
+        assert_eq!(text.contains("your service desk does for you. Desk 42"), off.is_some(), "{off:?}: {text}");
+        if off == Some("enrol") {
+            inspect(&browser, "home-switched-off").await;
+            browser.go(&format!("{}/app", house.url)).await;
+            browser.sees("Desk 42").await;
+            inspect(&browser, "not-allowed").await;
+        }
+        browser.go(&house.url).await;
+        browser.click(&button("Sign out")).await;
+        browser.has(&heading("Sign in")).await;
+    }
 }

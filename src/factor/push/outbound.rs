@@ -38,7 +38,7 @@ pub(super) fn builder(reach: Reach, within: Duration) -> ClientBuilder {
         .http2_max_header_list_size(16 * 1024)
 }
 
-/// The certificates of a PEM file, for [`ClientBuilder::tls_certs_only`]; or what is wrong with it.
+/// The certificates of a PEM file; or what is wrong with it.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
     let certificates = Certificate::from_pem_bundle(pem).map_err(|error| innermost(&error))?;
     if certificates.is_empty() {

@@ -66,6 +66,9 @@ fn too_late() -> Refusal {
 
 /// Rules F8, G2: a push that was asked for less than the law now requires opens nothing any more.
 fn proves_enough(asks: Asks, law: &Policy, client: &ClientName, rule: Option<&Rule>) -> Result<(), &'static str> {
+    if mutant::is(Mutant::WeakerPushReleased) {
+        return Ok(());
+    }
     let client_asks =
         law.clients.get(client).is_some_and(|client| client.challenge && client.number != NumberWish::Off);
     if asks.number == NumberMatch::Off && (client_asks || rule.is_some_and(|rule| rule.number_required)) {
@@ -111,7 +114,7 @@ impl Case {
     ) -> Stage {
         match outcome {
             // Rules C1: it came too late for whoever waits, though nobody has noticed yet.
-            Ok(ReleaseOutcome::Granted) if self.nobody_waits_any_more(step) => {
+            Ok(ReleaseOutcome::Granted) if self.nobody_waits_any_more(step) && !mutant::is(Mutant::LateGrantTaken) => {
                 return self.reject(too_late(), step);
             }
             Ok(ReleaseOutcome::Granted) => {}
@@ -268,6 +271,7 @@ impl Case {
         let (_, asker) = self.repeating.remove(at);
         let refused = match facts {
             Err(_) => Some(Reason::StoreUnavailable),
+            Ok(_) if mutant::is(Mutant::RepeatUnchecked) => None,
             Ok(facts) if facts.blocked.is_some() => Some(Reason::Blocked),
             Ok(facts) if facts.known != self.known => Some(Reason::Changed),
             // What opened the second door must still be there, under the law by which it did.

@@ -606,6 +606,30 @@ impl Login {
         }
     }
 
+    /// The answer that is repeated at this moment: past its ten seconds there is none, even before anybody woke (B2).
+    pub(crate) fn repeats_at(&self, now: Tick) -> Option<&Answer> {
+        match &self.stage {
+            Stage::Ended { answer, until } => (*until > now).then_some(answer),
+            Stage::AskingPrimary { .. }
+            | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::CheckingCode { .. }
+            | Stage::CheckingNumber { .. }
+            | Stage::Claiming { .. }
+            | Stage::AwaitingPhone { .. }
+            | Stage::AwaitingAnswer { .. }
+            | Stage::Lingering { .. }
+            | Stage::Releasing { .. }
+            | Stage::Rejecting { .. }
+            | Stage::Gone => None,
+        }
+    }
+
+    /// It is refused, and the refusal waits its delay.
+    pub(crate) fn is_rejecting(&self) -> bool {
+        matches!(self.stage, Stage::Rejecting { .. })
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.stage, Stage::Gone)
     }
@@ -619,7 +643,7 @@ impl Login {
 
     /// Its screen shows a number, or was chosen by it just now: who asks again is shown one of its own (F8).
     pub(crate) fn shows_number(&self) -> bool {
-        self.stage.inside_at_prompt().or(self.chosen()).is_some_and(|inside| inside.asks.number.is_shown())
+        self.stage.inside_at_prompt().or(self.chosen()).is_some_and(|inside| inside.asks.number.shown().is_some())
     }
 
     /// It is being let in by a phone.
@@ -636,6 +660,11 @@ impl Login {
     /// A yes with this number is a yes to this login (B2).
     pub(crate) fn is_meant(&self, number: Option<Number>) -> bool {
         self.stage.inside_at_prompt().is_some_and(|inside| inside.is_meant(number))
+    }
+
+    /// A yes to this login brings a number (F8).
+    pub(crate) fn expects_number(&self) -> bool {
+        self.stage.inside_at_prompt().is_some_and(|inside| inside.asks.number.expects().is_some())
     }
 
     /// A challenge beside the prompt is out, so an approval waits for its answer (B5).

@@ -385,7 +385,8 @@ impl Case {
             PromptStatus::Pending => None,
             // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
             PromptStatus::Approved { device, .. } => Some(Approval { device, at: step.now(), number: None }),
-            PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
+            PromptStatus::Reported => return self.reject(Refusal::because(Reason::Fraud), step),
+            PromptStatus::Denied | PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
         };
         let known = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_some());
         if !known {
@@ -459,7 +460,7 @@ impl Case {
     pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
         let Some((prompt, device)) = self.approval(&inside, step) else { return Stage::AwaitingPhone { inside } };
         self.factor = RecordedFactor::Method(Method::Push);
-        let means = Means::Prompt { prompt, device };
+        let means = Means::Prompt { prompt, device, number: inside.asks.number.shown() };
         let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));
         self.release(inside, second, step)
     }

@@ -16,6 +16,8 @@
   // What is on the screen, and what was answered already: an answered prompt may stay open for a while.
   let current;
   let last;
+  // The last one, until it is known what its answer led to.
+  let awaited;
   const done = new Set();
   let busy = false;
   let installing;
@@ -28,7 +30,14 @@
   }
 
   function say(key, values) {
+    at("status").classList.remove("heard");
     at("status").textContent = key ? text(key, values) : "";
+  }
+
+  // What stands on the screen already is said to those who don't see it, and not written twice.
+  function tell(key, values) {
+    say(key, values);
+    at("status").classList.add("heard");
   }
 
   function alarm(key, values) {
@@ -212,11 +221,12 @@
       }
       woken = new AbortController();
       try {
-        const told = await vestibule.poll(mine, !current, woken.signal);
+        const asked = awaited;
+        const told = await vestibule.poll(mine, !current && !asked, asked, woken.signal);
         alarm();
-        if (!busy) draw(told);
+        if (!busy) draw(told, asked);
         // The server holds a poll only while nothing is open, answered or not.
-        if (told.prompts.length > 0) await pause(SHORT_MS);
+        if (told.prompts.length > 0 || awaited) await pause(SHORT_MS);
       } catch (error) {
         if (error.name === "AbortError") continue;
         failed(error);
@@ -227,6 +237,8 @@
 
   function failed(error) {
     if (!(error instanceof vestibule.Refused)) return say("phone-offline");
+    // What was being done has ended in this.
+    say();
     switch (error.told.reason) {
       case "unknown": return mine ? open("unknown") : alarm("phone-code-wrong");
       case "clock": return alarm("phone-clock", { by: error.told.by });
@@ -235,14 +247,15 @@
     }
   }
 
-  function draw(told) {
-    show("compare", told.state === "test");
+  function draw(told, asked) {
+    if (asked && asked === awaited) became(told.about);
+    const tested = told.state === "test";
+    show("compare", tested);
+    at("rest-title").textContent = text(tested ? "phone-keyed-title" : "phone-rest-title");
+    at("rest-text").textContent = text(tested ? "phone-keyed-text" : "phone-rest-text");
     const prompt = told.prompts.find(({ nonce }) => !done.has(nonce));
     if (prompt && prompt.nonce !== current?.nonce) return ask(prompt);
-    if (prompt) {
-      current.again = prompt.again;
-      return show("again", Boolean(prompt.again));
-    }
+    if (prompt) return again(prompt);
     if (current) {
       rest();
       say("phone-ended");
@@ -260,7 +273,7 @@
     at("shown-ip").textContent = shown.ip || text("phone-place-unknown");
     at("shown-time").textContent = whole(shown.time);
     show("request-test", Boolean(prompt.test));
-    show("again", Boolean(prompt.again));
+    again(prompt);
     const choices = prompt.number?.choices;
     show("ask-number", Boolean(prompt.number) && !choices);
     show("ask-choice", Boolean(choices));
@@ -271,8 +284,16 @@
     at("answer-hint").textContent = prompt.typed ? text("phone-typed-hint") : "";
     show("answer-hint", Boolean(prompt.typed));
     wrong();
-    say("phone-asks", { user: shown.user });
+    at("request-title").textContent = text(prompt.test ? "phone-test-title" : "phone-request-title");
+    if (prompt.test) tell("phone-request-test");
+    else tell("phone-asks", { user: shown.user });
     open("request");
+  }
+
+  // Told once, also to whoever can't see it: the VPN has asked a second time for this very login.
+  function again(prompt) {
+    if (prompt.again && at("again").hidden) tell("phone-asked-again");
+    show("again", Boolean(prompt.again));
   }
 
   function choice(number) {
@@ -338,11 +359,30 @@
       at("pin").focus();
       return wrong("phone-state-wrong-pin", { left: String(told.left) });
     }
+    finish(told);
+    // A yes is the phone's word. What the login made of it is known a moment later, and told then.
+    awaited = ["approved", "show_code"].includes(told.state) ? current : undefined;
+    done.add(current.nonce);
+    last = current;
+    current = undefined;
+    open("outcome");
+  }
+
+  // What the answer led to, as far as the server knows; another request may be on the screen by now.
+  function became(end) {
+    if (end === "open" || !end) return;
+    awaited = undefined;
+    if (!at("outcome").hidden) finish({ state: end });
+  }
+
+  function finish(told) {
     const states = {
       approved: "approved", denied: "denied", reported: "reported", show_code: "show-code", wrong_number: "wrong-number",
       pin_locked: "pin-locked", pin_change: "pin-change", no_pin: "no-pin", ended: "ended", tested: "tested",
+      let_in: "let-in", over: "over",
     };
     const state = states[told.state] ?? "ended";
+    at("outcome").className = { approved: "good", "let-in": "good", tested: "good", "show-code": "ask" }[state] ?? "bad";
     at("outcome-title").textContent = text(`phone-state-${state}-title`);
     at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk });
     at("digits").textContent = told.code ?? "";
@@ -350,11 +390,7 @@
     at("digits").setAttribute("aria-label", [...(told.code ?? "")].join(" "));
     show("digits", Boolean(told.code));
     show("outcome-report", Boolean(told.code));
-    say(`phone-state-${state}-title`);
-    done.add(current.nonce);
-    last = current;
-    current = undefined;
-    open("outcome");
+    tell(`phone-state-${state}-title`);
   }
 
   // --- notifications ------------------------------------------------------------------------------------------------------
@@ -439,7 +475,7 @@
   async function forget() {
     await (await subscribed())?.unsubscribe().catch(() => false);
     await vestibule.forgetDevice();
-    mine = current = undefined;
+    mine = current = awaited = undefined;
     alarm();
     say("phone-removed");
     offerActivation();

@@ -121,10 +121,12 @@ const vestibule = (() => {
     return ask("api/enrol", { code, name, key: base64url(pair.spki), subscription, time: at, signature });
   }
 
-  async function poll(mine, wait, signal) {
+  // `about` is a prompt that was answered, where it is not known yet what became of it.
+  async function poll(mine, wait, about, signal) {
     const at = time();
     const signature = await sign(mine.key, ["vestibule-poll-v1", origin, mine.device, at]);
-    return ask("api/poll", { device: mine.device, time: at, wait, signature }, signal);
+    const asked = about && { challenge: about.challenge, nonce: about.nonce };
+    return ask("api/poll", { device: mine.device, time: at, wait, about: asked, signature }, signal);
   }
 
   // Signs exactly what was shown: the hash is made of the very object that was drawn.

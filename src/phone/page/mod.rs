@@ -15,7 +15,7 @@ mod vectors;
 
 pub use answer::{Asked, BadAnswer, Verdict, judge};
 pub use key::{NotAKey, PageKey};
-pub use request::{Answer, Enrol, Leave, Malformed, Poll, Said, Subscribe, Subscription};
+pub use request::{About, Answer, Enrol, Leave, Malformed, Poll, Said, Subscribe, Subscription};
 pub use shown::Shown;
 
 /// A body is this long at most.

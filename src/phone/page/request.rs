@@ -62,7 +62,19 @@ pub struct Poll {
     pub stamp: Stamp,
     /// Wait for a prompt, if there is none.
     pub wait: bool,
+    /// A prompt that the device has answered: what became of it? The nonce was told to nobody else, so it vouches for itself.
+    pub about: Option<About>,
     signature: Vec<u8>,
+}
+
+/// Which prompt a poll asks about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// Which prompt.
+    pub challenge: String,
+    /// Its nonce for this device.
+    pub nonce: String,
 }
 
 /// What the user tapped.
@@ -183,6 +195,7 @@ impl Poll {
             time: String,
             #[serde(default)]
             wait: bool,
+            about: Option<About>,
             signature: String,
         }
         let raw: Raw = read(body)?;
@@ -191,6 +204,7 @@ impl Poll {
             // Two polls within one second must differ, so that the second is no repeat of the first.
             stamp: Stamp::parse(&raw.time, &[3]).map_err(|_| Malformed::Member("time"))?,
             wait: raw.wait,
+            about: raw.about.map(About::checked).transpose()?,
             signature: signature(&raw.signature)?,
         })
     }
@@ -368,6 +382,12 @@ impl RawSubscription {
             ([4, rest @ ..], 16) if rest.len() == 64 => Ok(Subscription { endpoint, p256dh, auth }),
             _ => Err(Malformed::Member("p256dh")),
         }
+    }
+}
+
+impl About {
+    fn checked(self) -> Result<Self, Malformed> {
+        Ok(Self { challenge: word(self.challenge, "about")?, nonce: word(self.nonce, "about")? })
     }
 }
 

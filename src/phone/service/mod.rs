@@ -54,6 +54,9 @@ pub trait TakesAnswers: Send + Sync {
         number: Option<Number>,
     ) -> StoreFuture<'_, Answered>;
 
+    /// How many requests asked for the login that waits for this prompt, as far as is known here (rules B2).
+    fn askers(&self, prompt: PromptId) -> u32;
+
     /// Hears of each change of this user's prompt; `None`: a line looks into the store now and then only.
     fn arrivals(&self, user: &ResolvedUser) -> Option<Arrivals>;
 }
@@ -67,6 +70,10 @@ impl TakesAnswers for Engine {
         number: Option<Number>,
     ) -> StoreFuture<'_, Answered> {
         Box::pin(self.phone_answers(prompt, device, answer, number))
+    }
+
+    fn askers(&self, prompt: PromptId) -> u32 {
+        self.askers_of(prompt)
     }
 
     fn arrivals(&self, user: &ResolvedUser) -> Option<Arrivals> {

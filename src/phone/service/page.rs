@@ -7,8 +7,10 @@ use axum::body::Bytes;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use login::{DeviceId, Number, PhoneAnswer, Wall};
+use data_encoding::HEXLOWER;
+use login::{DeviceId, Number, PhoneAnswer, PromptId, Wall};
 use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
 
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use super::offers::Offer;
@@ -16,12 +18,12 @@ use super::pin::PinCheck;
 use crate::enrolment::activation::ActivationCode;
 use crate::factor::push::{check_endpoint, check_subscription_key};
 use crate::phone::page::{
-    ACT_WINDOW, Answer, Asked, Enrol, Leave, Malformed, POLL_WINDOW, Poll, Shown, Subscribe, Subscription, Verdict,
-    judge,
+    ACT_WINDOW, About, Answer, Asked, Enrol, Leave, Malformed, POLL_WINDOW, Poll, Shown, Subscribe, Subscription,
+    Verdict, judge,
 };
 use crate::phone::stamp::{Skew, Stamp};
 use crate::store::web::{DeviceState, KeyBrought, Phone, PhoneKey as BroughtKey, Seen, Subscription as Kept};
-use crate::store::{Answered, OpenPrompt};
+use crate::store::{Answered, OpenPrompt, PromptEnd};
 use crate::telemetry::PhoneRefusal;
 use crate::web::ClientAddress;
 
@@ -189,7 +191,27 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
     if let Some(open) = &open {
         prompts.push(shown(desk, &phone, open).await?);
     }
-    Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts })))
+    let about = match &poll.about {
+        Some(about) => became(desk, &device, about).await?,
+        None => None,
+    };
+    Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts, "about": about })))
+}
+
+/// What became of a prompt that this device was shown; of any other it is told nothing.
+async fn became(desk: &Desk, device: &DeviceId, about: &About) -> Result<Option<&'static str>, Told> {
+    let octets = HEXLOWER.decode(about.challenge.as_bytes()).ok().and_then(|octets| octets.try_into().ok());
+    let Some(prompt) = octets.map(PromptId) else { return Ok(None) };
+    if !bool::from(desk.page_nonce(prompt, device).as_bytes().ct_eq(about.nonce.as_bytes())) {
+        return Ok(None);
+    }
+    let end = desk.store().prompt_end(prompt, desk.now().wall).await.map_err(Stop::from)?;
+    Ok(Some(match end {
+        PromptEnd::Open => "open",
+        PromptEnd::LetIn => "let_in",
+        PromptEnd::Refused => "denied",
+        PromptEnd::Over => "over",
+    }))
 }
 
 /// A prompt as the page draws it: what is shown, and what it must prove.
@@ -206,6 +228,8 @@ async fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Result<Value, T
         "typed": typed,
         "pin": open.asks.pin.then(|| json!({ "length": desk.rooms.pin.length })),
         "test": open.only.is_some(),
+        // Rules B2. No part of what is signed: it may change while the request is looked at.
+        "again": desk.rooms.answers.askers(open.prompt) > 1,
     }))
 }
 

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::proof::Signature;
 
-/// Sizes that we take; the app makes 4096.
-const BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+/// Sizes that we take: 128 bits of strength and more (NIST SP 800-57 part 1, table 2). The app makes 4096.
+const BITS: std::ops::RangeInclusive<u32> = 3072..=8192;
 
 /// The base64 of an 8192-bit key, with armour and line ends, and then some.
 const FIELD_OCTETS_MAX: usize = 4096;
@@ -26,7 +26,7 @@ pub enum KeyRefused {
     #[error("The phone's public key is no RSA SubjectPublicKeyInfo.")]
     Form,
     /// Too short to be safe, or too long to be checked in time.
-    #[error("The phone's public key must have 2048 to 8192 bits.")]
+    #[error("The phone's public key must have 3072 to 8192 bits.")]
     Size,
 }
 
@@ -122,4 +122,24 @@ fn without_armour(text: &str) -> &str {
     let Some(inside) = text.strip_prefix("-----BEGIN") else { return text };
     let inside = inside.split_once("-----").map_or("", |(_, inside)| inside);
     inside.split_once("-----END").map_or(inside, |(inside, _)| inside).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::KeyPair as _;
+
+    use super::*;
+
+    fn spki_of(size: KeySize) -> Vec<u8> {
+        let key = KeyPair::generate(size).unwrap();
+        let spki: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
+        spki.as_ref().to_vec()
+    }
+
+    #[test]
+    fn a_key_of_fewer_bits_than_the_app_makes_and_than_last_is_refused() {
+        assert_eq!(PhoneKey::of_spki(&spki_of(KeySize::Rsa2048)), Err(KeyRefused::Size));
+        assert!(PhoneKey::of_spki(&spki_of(KeySize::Rsa3072)).is_ok());
+    }
 }

@@ -12,9 +12,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Router};
 
-use super::{Desk, Shown};
+use super::{Desk, Shown, local_path};
+use crate::enrolment::EnrolmentError;
 use crate::sign_in::Away;
 use crate::store::StoreError;
+use crate::telemetry::PageDenial;
 use crate::web::ClientAddress;
 
 /// A request's own facts.
@@ -22,6 +24,8 @@ use crate::web::ClientAddress;
 pub struct Asked {
     /// Its headers.
     pub headers: HeaderMap,
+    /// What stands behind the `?` of its address.
+    pub query: String,
     /// Whose it is: nobody can choose it but a named proxy (rules F3).
     pub address: IpAddr,
 }
@@ -33,7 +37,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         let address = Extension::<ClientAddress>::from_request_parts(parts, state).await;
         let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let address = address.map_or(nobody, |Extension(ClientAddress(address))| address);
-        Ok(Self { headers: parts.headers.clone(), address })
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        Ok(Self { headers: parts.headers.clone(), query, address })
     }
 }
 
@@ -96,12 +101,31 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<EnrolmentError> for Problem {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Store(error) => error.into(),
+            error @ (EnrolmentError::Seed(_)
+            | EnrolmentError::Digits(_)
+            | EnrolmentError::Period(_)
+            | EnrolmentError::NoRandomness
+            | EnrolmentError::BringsNoKey(_)
+            | EnrolmentError::Address(_)
+            | EnrolmentError::ServerKey) => Self::Away(Away::of(&error.to_string())),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::SignIn => return Redirect::to("/sign-in").into_response(),
             Self::Second(then) if then.is_empty() => return Redirect::to("/sign-in/second").into_response(),
-            Self::Second(then) => return Redirect::to(&format!("/sign-in/second?then={then}")).into_response(),
+            // What stands in a path was decoded: only a path of ours goes into a header (no header injection, no open redirect).
+            Self::Second(then) => {
+                let then = local_path(then);
+                return Redirect::to(&format!("/sign-in/second?then={then}")).into_response();
+            }
             Self::Forged | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,
             Self::Away(away) => {
@@ -121,6 +145,8 @@ struct ProblemPage {
     page: Shown,
     title: String,
     text: String,
+    /// Who helps stands beside it.
+    desk_helps: bool,
 }
 
 /// Routes whose problems are told on a page, in the reader's language.
@@ -129,8 +155,17 @@ pub fn guarded(routes: Router, desk: Desk) -> Router {
 }
 
 async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Arc<Problem>>().cloned() else { return response };
+    let denial = match *problem {
+        Problem::Forged => Some(PageDenial::Forged),
+        Problem::NotAllowed => Some(PageDenial::SwitchedOff),
+        Problem::SignIn | Problem::Second(_) | Problem::Missing | Problem::Away(_) => None,
+    };
+    if let Some(why) = denial {
+        desk.sign_in.tell_denied(desk.realm, why, &path, &asked).await;
+    }
     let page = desk.plain(&asked);
     let (title, text) = match *problem {
         Problem::Forged => (page.t("portal-problem-old"), page.t("portal-problem-old-text")),
@@ -141,6 +176,7 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
         }
     };
     let status = response.status();
-    let shown = ProblemPage { title: title.into(), text: text.into(), page };
+    let desk_helps = matches!(*problem, Problem::NotAllowed);
+    let shown = ProblemPage { title: title.into(), text: text.into(), desk_helps, page };
     shown.render().map_or(response, |html| (status, Html(html)).into_response())
 }

@@ -127,3 +127,15 @@ pub(crate) async fn a_denial_of_what_is_out_spends_no_bypass(site: &impl Site) {
         None
     );
 }
+
+pub(crate) async fn an_open_bypass_is_a_fact_until_it_is_spent_or_its_time_is_over(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let has = async |at| store.user_facts(&alice(), None, at, &limits()).await.unwrap().has_bypass;
+    assert!(!has(NOW).await);
+    let bypass = store.grant_bypass(grant(Some("asa")), NOW).await.unwrap();
+    assert!(has(after(1)).await, "whatever the client that asks");
+    assert!(!has(after(3600)).await);
+    assert_eq!(releases(&store, &bypass, 1).await, ReleaseOutcome::Granted);
+    assert!(!has(after(1)).await);
+}

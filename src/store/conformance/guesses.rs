@@ -271,6 +271,16 @@ pub(crate) async fn an_admin_unlocks_codes(site: &impl Site) {
     assert_eq!(bucket(&store, &home(), at).await.0, Bucket::default());
 }
 
+pub(crate) async fn lifted_limits_end_no_block(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    let at = fail(&store, 30, &home(), NOW).await;
+    store.block_user(&alice(), "left".into()).await.unwrap();
+    store.lift_limits(&alice()).await.unwrap();
+    assert_eq!(bucket(&store, &home(), at).await.0, Bucket::default());
+    let facts = store.user_facts(&alice(), None, at, &limits()).await.unwrap();
+    assert_eq!(facts.blocked.as_deref(), Some("left"));
+}
+
 pub(crate) async fn used_codes_outlive_a_restart(site: &impl Site) {
     let (store, token) = alice_with_totp(site).await;
     store.commit_guess(guess(1, version(&store).await, Some(home()), used(&token, 50), NOW), &limits()).await.unwrap();

@@ -53,7 +53,7 @@ macro_rules! every_store_must {
                 a_password_hash_comes_back_and_can_be_taken_away, groups_are_kept_in_order_and_once,
                 a_block_shows_and_ends, names_that_are_none_are_refused, users_are_listed_in_pages,
                 a_removed_user_leaves_nothing_behind, a_removed_user_takes_all_of_it_along, tokens_from_which_no_code_could_come_are_refused,
-                a_removed_token_is_gone_for_good, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
+                a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
             guesses: a_code_works_once, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
                 of_two_guesses_on_one_version_one_commits, five_hundred_guesses_on_one_version_reveal_one,
@@ -63,7 +63,7 @@ macro_rules! every_store_must {
                 parallel_repetitions_of_a_wrong_code_count_once, a_guess_is_stale_once_tokens_changed,
                 failures_lock_and_a_success_forgives, a_stranger_does_not_lock_a_known_station,
                 a_station_is_known_for_thirty_days, a_locked_station_commits_nothing, an_approved_push_unlocks_codes,
-                an_admin_unlocks_codes, used_codes_outlive_a_restart, stations_are_bounded;
+                an_admin_unlocks_codes, lifted_limits_end_no_block, used_codes_outlive_a_restart, stations_are_bounded;
             prompts: one_prompt_is_out_at_a_time, the_same_login_joins_its_prompt, a_claim_that_is_repeated_is_the_same,
                 a_prompt_nobody_waits_for_gives_way_and_counts, a_known_station_displaces_an_unknown_one,
                 an_expired_prompt_is_closed_when_met, three_unanswered_make_quiet, a_denial_makes_quiet_at_once,
@@ -72,7 +72,9 @@ macro_rules! every_store_must {
                 only_the_users_own_device_answers, too_late_is_too_late, an_approval_waits_ten_seconds,
                 a_withdrawn_prompt_does_not_count, a_block_or_removal_withdraws_what_is_out, open_prompts_outlive_a_restart,
                 without_a_device_nothing_is_claimed, a_bare_claim_displaces_nobody,
-                a_prompt_from_before_a_clock_step_is_over;
+                what_an_answer_led_to_is_known_afterwards, a_prompt_from_before_a_clock_step_is_over,
+                a_prompt_stands_where_none_would_ring_in_its_place, an_approval_ends_whoever_is_said_to_wait_for_it,
+                an_approval_from_before_a_clock_step_is_over;
             written: a_release_grants_once_and_is_written_down, a_release_that_is_repeated_grants_again,
                 a_prompt_is_released_once, a_blocked_user_is_not_released, a_reported_user_is_not_released,
                 a_removed_method_is_not_released, a_removed_user_is_not_released,
@@ -83,9 +85,9 @@ macro_rules! every_store_must {
             numbers: a_yes_brings_the_number_that_is_shown, one_wrong_number_denies_and_counts, of_fifty_choices_at_once_one_counts, each_asking_brings_its_own_number, the_numbers_of_one_prompt_are_bounded, nobody_joins_a_prompt_that_asks_for_less, a_pin_is_asked_for_on_our_own_page_only, typed_digits_are_shown_after_a_confirmation_and_typed_back, the_third_wrong_number_denies, of_fifty_typed_at_once_three_are_looked_at, the_apps_done_is_no_denial_and_any_other_is, digits_of_a_removed_phone_approve_nothing, digits_end_with_their_prompt;
             pins: a_pin_comes_back_as_it_was_set, a_guess_commits_on_its_version_alone, a_repeated_guess_has_no_second_effect, of_fifty_guesses_on_one_version_one_commits, a_lock_holds_until_it_is_reset;
             people_codes: an_activation_code_works_once, of_fifty_who_bring_one_code_one_gets_in, five_wrong_ones_void_a_code, a_newer_code_voids_the_older_and_time_voids_both, a_recovery_code_works_once, of_fifty_who_bring_one_recovery_code_one_gets_in, an_invitation_goes_out_once_a_day;
-            bypasses: a_bypass_is_spent_by_one_release, of_fifty_releases_by_one_bypass_one_is_granted, a_bypass_is_bound_to_user_client_and_time, a_newer_bypass_voids_the_older_of_its_client, bypasses_are_bounded, a_block_or_a_report_ends_bypasses, a_denial_of_what_is_out_spends_no_bypass;
+            bypasses: a_bypass_is_spent_by_one_release, of_fifty_releases_by_one_bypass_one_is_granted, a_bypass_is_bound_to_user_client_and_time, a_newer_bypass_voids_the_older_of_its_client, bypasses_are_bounded, a_block_or_a_report_ends_bypasses, a_denial_of_what_is_out_spends_no_bypass, an_open_bypass_is_a_fact_until_it_is_spent_or_its_time_is_over;
             choices: what_a_user_chose_comes_back;
-            web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
+            web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, a_new_id_alone_makes_no_factor_fresh_again, a_users_sessions_are_listed_the_last_used_first, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
             letters: letters_wait_until_they_are_done;
             acts: acts_stand_in_the_chain_and_apart_from_logins, an_act_on_a_removed_user_is_found_again, a_refusal_after_all_amends_its_record;
         }

@@ -65,15 +65,22 @@ pub(crate) async fn a_yes_brings_the_number_that_is_shown(site: &impl Site) {
     assert_eq!(status(&store, NOW).await, PromptStatus::Pending);
     assert_eq!(chooses(&store, &phone, Some(42), after(1)).await, Answered::Taken);
     assert_eq!(chooses(&site.open(), &phone, Some(42), after(2)).await, Answered::Stands(PhoneAnswer::Approve));
-    let means = login::Means::Prompt { prompt: prompt_id(1), device: phone };
-    assert_eq!(store.release(check(means), accepted(1), after(3)).await.unwrap(), ReleaseOutcome::Granted);
+    // It is a yes to the screen that shows it, whatever else a release says.
+    let release = async |login, number: Option<u32>| {
+        let number = number.map(Number);
+        let means = login::Means::Prompt { prompt: prompt_id(1), device: phone.clone(), number };
+        store.release(check(means), accepted(login), after(3)).await.unwrap()
+    };
+    let refused = ReleaseOutcome::Refused("prompt ended".into());
+    assert_eq!((release(1, None).await, release(2, Some(77)).await), (refused.clone(), refused));
+    assert_eq!(release(3, Some(42)).await, ReleaseOutcome::Granted);
 }
 
 pub(crate) async fn one_wrong_number_denies_and_counts(site: &impl Site) {
     let (store, phone, other) = alice_with_pages(site).await;
     claims(&store, shown(1, 1, 42, NOW), NOW).await;
     assert_eq!(chooses(&store, &phone, Some(24), after(1)).await, Answered::WrongNumber);
-    assert_eq!(status(&store, after(1)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, after(1)).await, PromptStatus::Denied);
     for device in [&phone, &other] {
         assert_eq!(chooses(&store, device, Some(42), after(2)).await, Answered::Stands(PhoneAnswer::Deny));
     }
@@ -171,7 +178,7 @@ pub(crate) async fn typed_digits_are_shown_after_a_confirmation_and_typed_back(s
     assert_eq!(types(&store, 654_321, 2, after(5)).await, TypedNumber::Wrong);
     assert_eq!(types(&store, 123_456, 4, after(5)).await, TypedNumber::NotAsked);
     assert_eq!(store.reveal_number(prompt_id(1), &other, after(5)).await.unwrap(), None);
-    let means = login::Means::Prompt { prompt: prompt_id(1), device: phone };
+    let means = login::Means::Prompt { prompt: prompt_id(1), device: phone, number: None };
     assert_eq!(store.release(check(means), accepted(1), after(6)).await.unwrap(), ReleaseOutcome::Granted);
 }
 
@@ -185,7 +192,7 @@ pub(crate) async fn the_third_wrong_number_denies(site: &impl Site) {
     assert_eq!(types(&site.open(), 1, 3, after(1)).await, TypedNumber::Denied);
     assert_eq!(types(&store, 1, 3, after(1)).await, TypedNumber::Denied);
     assert_eq!(types(&store, 123_456, 4, after(1)).await, TypedNumber::NotAsked);
-    assert_eq!(status(&store, after(1)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, after(1)).await, PromptStatus::Denied);
     assert!(matches!(claims(&store, claim(2, 2, after(2)), after(2)).await, Claim::Quiet { .. }), "it counts (D2)");
 }
 
@@ -229,7 +236,7 @@ pub(crate) async fn the_apps_done_is_no_denial_and_any_other_is(site: &impl Site
     let (store, phone, _) = begin(&sites[3]).await;
     types(&store, 123_456, 1, after(1)).await;
     assert_eq!(says(&store, &phone, Fraud, after(2)).await, Answered::Taken);
-    assert_eq!(status(&store, after(2)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, after(2)).await, PromptStatus::Reported);
 }
 
 pub(crate) async fn digits_of_a_removed_phone_approve_nothing(site: &impl Site) {

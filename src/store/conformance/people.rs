@@ -78,6 +78,21 @@ pub(crate) async fn a_block_shows_and_ends(site: &impl Site) {
     assert_eq!(store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().blocked, None);
 }
 
+pub(crate) async fn a_token_is_renamed_and_still_makes_its_codes(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let token = store.add_token(&alice(), totp(), NOW).await.unwrap();
+    store.rename_token(&token, "My Pixel".into()).await.unwrap();
+    let read = site.open().read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap();
+    assert_eq!(read.tokens[0].token.label.as_deref(), Some("My Pixel"));
+    assert_eq!(read.tokens[0].seed, totp().seed);
+    store.rename_token(&token, String::new()).await.unwrap();
+    assert_eq!(store.list_tokens(&alice()).await.unwrap()[0].label, None);
+    store.remove_token(&token, NOW).await.unwrap();
+    let error = store.rename_token(&token, "x".into()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(Refusal::NoToken(_))), "{error}");
+}
+
 pub(crate) async fn names_that_are_none_are_refused(site: &impl Site) {
     let store = site.open();
     for name in ["", "a\nb", &"x".repeat(254)] {

@@ -96,7 +96,7 @@ pub(crate) async fn a_test_push_opens_no_logins_door(site: &impl Site) {
         let at = after(u64::from(n) * 10);
         claims(&store, test_of(tested, n, at), at).await;
         assert_eq!(says(&store, tested, n, PhoneAnswer::Approve, at).await, Answered::Taken);
-        let means = login::Means::Prompt { prompt: prompt_id(n), device: tested.clone() };
+        let means = login::Means::Prompt { prompt: prompt_id(n), device: tested.clone(), number: None };
         let together = login::ReleaseCheck { together: Some(super::login_key(n)), ..check(means) };
         let outcome = store.release(together, super::accepted(u64::from(n)), at).await.unwrap();
         assert!(matches!(outcome, login::ReleaseOutcome::Refused(_)), "{outcome:?}");
@@ -134,7 +134,7 @@ pub(crate) async fn a_phone_without_its_test_answers_no_login(site: &impl Site) 
         assert!(is_none(store.answer_prompt(prompt_id(1), &device, answer, None, NOW, &limits()).await));
     }
     assert_eq!(says(&store, &mine, 1, PhoneAnswer::Approve, NOW).await, Answered::Taken);
-    let means = login::Means::Prompt { prompt: prompt_id(1), device };
+    let means = login::Means::Prompt { prompt: prompt_id(1), device, number: None };
     let outcome = store.release(check(means), super::accepted(1), NOW).await.unwrap();
     assert_eq!(outcome, login::ReleaseOutcome::Refused("method removed".into()));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use login::{Claim, DeviceId, PhoneAnswer, PromptClaim, PromptClose, PromptStatus, ResolvedUser, Wall};
 
-use super::super::{Answered, Channel, Refusal, Store, StoreError};
+use super::super::{Answered, Channel, PromptEnd, Refusal, Store, StoreError};
 use super::{NOW, Site, after, alice, claim, limits, prompt_id, user};
 
 const OURS: Claim = Claim::Claimed { displaced: None };
@@ -155,7 +155,7 @@ pub(crate) async fn a_denial_wins_over_an_approval(site: &impl Site) {
     claims(&store, claim(1, 1, NOW), NOW).await;
     says(&store, &device, 1, PhoneAnswer::Approve, after(1)).await;
     assert_eq!(says(&store, &tablet, 1, PhoneAnswer::Deny, after(2)).await, Answered::Taken);
-    assert_eq!(status(&store, 1, after(2)).await, PromptStatus::Ended);
+    assert_eq!(status(&store, 1, after(2)).await, PromptStatus::Denied);
 }
 
 pub(crate) async fn nothing_revives_a_denial(site: &impl Site) {
@@ -163,7 +163,7 @@ pub(crate) async fn nothing_revives_a_denial(site: &impl Site) {
     claims(&store, claim(1, 1, NOW), NOW).await;
     says(&store, &device, 1, PhoneAnswer::Deny, after(1)).await;
     assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(2)).await, Answered::Stands(PhoneAnswer::Deny));
-    assert_eq!(store.extend_prompt(prompt_id(1), after(90), after(2)).await.unwrap(), PromptStatus::Ended);
+    assert_eq!(store.extend_prompt(prompt_id(1), after(90), after(2)).await.unwrap(), PromptStatus::Denied);
     store.close_prompt(prompt_id(1), PromptClose::Withdrawn, after(2), &limits()).await.unwrap();
     assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(3)).await, Answered::Stands(PhoneAnswer::Deny));
 }
@@ -310,6 +310,28 @@ pub(crate) async fn a_bare_claim_displaces_nobody(site: &impl Site) {
     assert_eq!(claims(&store, signed, after(150)).await, Claim::Claimed { displaced: Some(prompt_id(2)) });
 }
 
+/// What a phone tells its owner of an answer.
+pub(crate) async fn what_an_answer_led_to_is_known_afterwards(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    let end = async |n: u8, at| store.prompt_end(prompt_id(n), at).await.unwrap();
+    assert_eq!(end(1, NOW).await, PromptEnd::Over, "nobody knows it");
+    claims(&store, claim(1, 1, NOW), NOW).await;
+    assert_eq!((end(1, NOW).await, end(1, after(120)).await), (PromptEnd::Open, PromptEnd::Over));
+    assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(1)).await, Answered::Taken);
+    assert_eq!((end(1, after(1)).await, end(1, after(60)).await), (PromptEnd::Open, PromptEnd::Over));
+    store.close_prompt(prompt_id(1), PromptClose::Used, after(2), &limits()).await.unwrap();
+    assert_eq!(end(1, after(2)).await, PromptEnd::LetIn);
+    claims(&store, claim(2, 2, after(3)), after(3)).await;
+    store.close_prompt(prompt_id(2), PromptClose::Withdrawn, after(3), &limits()).await.unwrap();
+    assert_eq!(end(2, after(3)).await, PromptEnd::Over);
+    claims(&store, claim(3, 3, after(4)), after(4)).await;
+    store.close_prompt(prompt_id(3), PromptClose::Used, after(4), &limits()).await.unwrap();
+    assert_eq!(end(3, after(4)).await, PromptEnd::Over, "there was no yes to use");
+    claims(&store, claim(4, 4, after(5)), after(5)).await;
+    assert_eq!(says(&store, &device, 4, PhoneAnswer::Deny, after(5)).await, Answered::Taken);
+    assert_eq!(end(4, after(5)).await, PromptEnd::Refused);
+}
+
 /// Rules B5: its end is absolute, and a clock that is stepped back prolongs nothing.
 pub(crate) async fn a_prompt_from_before_a_clock_step_is_over(site: &impl Site) {
     let (store, device) = alice_with_phone(site).await;
@@ -329,4 +351,43 @@ pub(crate) async fn a_prompt_from_before_a_clock_step_is_over(site: &impl Site) 
     claims(&store, claim(1, 1, later), later).await;
     assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, NOW).await, Answered::TooLate);
     assert_eq!(status(&store, 1, later).await, PromptStatus::Ended);
+}
+
+/// Rules B2, D2: a prompt gives way only to one that rings.
+pub(crate) async fn a_prompt_stands_where_none_would_ring_in_its_place(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    for n in 0..2 {
+        claims(&store, claim(n, n, NOW), NOW).await;
+        store.close_prompt(prompt_id(n), PromptClose::Unanswered, NOW, &limits()).await.unwrap();
+    }
+    assert_eq!(claims(&store, claim(3, 3, NOW), NOW).await, OURS);
+    // Were it displaced, it would be the third unanswered one.
+    let known = PromptClaim { station_known: true, ..claim(4, 4, after(1)) };
+    assert_eq!(claims(&store, known.clone(), after(1)).await, Claim::Quiet { until: after(601) });
+    assert_eq!(status(&store, 3, after(1)).await, PromptStatus::Pending);
+    assert_eq!(quiet(&store, after(1)).await, None, "nothing was counted");
+    assert_eq!(claims(&store, claim(5, 5, after(27)), after(27)).await, Claim::Quiet { until: after(627) });
+    assert_eq!(says(&store, &device, 3, PhoneAnswer::Approve, after(28)).await, Answered::Taken);
+}
+
+/// Rules A8: whatever is promised to it, a yes does not outlive its prompt and the State of one challenge.
+pub(crate) async fn an_approval_ends_whoever_is_said_to_wait_for_it(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    claims(&store, claim(1, 1, NOW), NOW).await;
+    says(&store, &device, 1, PhoneAnswer::Approve, after(1)).await;
+    store.extend_prompt(prompt_id(1), after(100_000), after(2)).await.unwrap();
+    assert!(matches!(claims(&store, claim(2, 1, after(240)), after(240)).await, Claim::Joined { .. }));
+    assert!(store.open_prompts(after(241)).await.unwrap().is_empty());
+    assert_eq!(claims(&store, claim(3, 1, after(241)), after(241)).await, OURS);
+}
+
+/// Rules A8: as with a prompt that nobody answered, a clock that is stepped back prolongs nothing.
+pub(crate) async fn an_approval_from_before_a_clock_step_is_over(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    let later = after(3600);
+    claims(&store, claim(1, 1, later), later).await;
+    says(&store, &device, 1, PhoneAnswer::Approve, later).await;
+    assert!(store.open_prompts(NOW).await.unwrap().is_empty());
+    assert_eq!(claims(&store, claim(2, 1, NOW), NOW).await, OURS);
+    assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, NOW).await, Answered::TooLate);
 }

@@ -60,20 +60,47 @@ pub(crate) async fn a_session_ends_when_idle_and_at_its_end(site: &impl Site) {
     }
     assert_eq!(living(&store, 2, after(600)).await, None, "idle for as long as is allowed");
     assert_eq!(living(&store, 1, after(3600)).await, None, "the absolute end");
-    assert!(!store.rotate_web_session(&id(1), id(9), WebStep::Full, after(3600)).await.unwrap());
+    assert!(!store.rotate_web_session(&id(1), id(9), WebStep::Full, Some(after(3600)), after(3600)).await.unwrap());
 }
 
 pub(crate) async fn a_step_up_is_a_new_id(site: &impl Site) {
     let store = with_alice(site).await;
     store.open_web_session(session(1, WebStep::Password), NOW).await.unwrap();
     for _ in 0..2 {
-        assert!(site.open().rotate_web_session(&id(1), id(2), WebStep::Full, after(5)).await.unwrap());
+        assert!(site.open().rotate_web_session(&id(1), id(2), WebStep::Full, Some(after(5)), after(5)).await.unwrap());
     }
     assert_eq!(living(&store, 1, after(6)).await, None);
     let found = living(&store, 2, after(6)).await.unwrap();
     assert_eq!((found.step, found.factored_at, found.began_at), (WebStep::Full, Some(after(5)), NOW));
     assert_eq!(found.ends_at, after(3600), "the absolute end does not move");
-    assert!(!store.rotate_web_session(&id(1), id(3), WebStep::Full, after(7)).await.unwrap());
+    assert!(!store.rotate_web_session(&id(1), id(3), WebStep::Full, Some(after(7)), after(7)).await.unwrap());
+}
+
+pub(crate) async fn a_new_id_alone_makes_no_factor_fresh_again(site: &impl Site) {
+    let store = with_alice(site).await;
+    store.open_web_session(session(1, WebStep::Full), NOW).await.unwrap();
+    assert!(store.rotate_web_session(&id(1), id(2), WebStep::Full, None, after(500)).await.unwrap());
+    assert_eq!(living(&store, 2, after(501)).await.unwrap().factored_at, Some(NOW));
+}
+
+pub(crate) async fn a_users_sessions_are_listed_the_last_used_first(site: &impl Site) {
+    let store = with_alice(site).await;
+    store.add_user(user("bob"), NOW).await.unwrap();
+    store.open_web_session(session(1, WebStep::Full), NOW).await.unwrap();
+    store.open_web_session(session(2, WebStep::Password), after(5)).await.unwrap();
+    let staff = NewWebSession { realm: WebRealm::Admin, agent: None, ..session(3, WebStep::Full) };
+    store.open_web_session(staff, after(9)).await.unwrap();
+    let bobs = NewWebSession { user: ResolvedUser::new("bob"), ..session(4, WebStep::Full) };
+    store.open_web_session(bobs, after(9)).await.unwrap();
+    assert!(living(&store, 1, after(100)).await.is_some());
+    let listed = site.open().list_web_sessions(&alice(), after(101)).await.unwrap();
+    let ids: Vec<_> = listed.iter().map(|one| (one.id[0], one.realm, one.seen_at)).collect();
+    let expected = [(1, WebRealm::Portal, after(100)), (3, WebRealm::Admin, after(9)), (2, WebRealm::Portal, after(5))];
+    assert_eq!(ids, expected);
+    assert_eq!((listed[0].agent.as_deref(), listed[1].agent.as_deref()), (Some("Mozilla/5.0"), None));
+    assert_eq!((listed[0].session.began_at, listed[2].session.step), (NOW, WebStep::Password));
+    assert_eq!(store.list_web_sessions(&alice(), after(3600)).await.unwrap(), []);
+    assert_eq!(store.list_web_sessions(&ResolvedUser::new("nobody"), NOW).await.unwrap(), []);
 }
 
 pub(crate) async fn sessions_are_closed_one_or_all_but_one(site: &impl Site) {

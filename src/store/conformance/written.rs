@@ -26,7 +26,7 @@ async fn approved(site: &impl Site) -> (Arc<dyn Store>, Means) {
     let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
     store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
-    (store, Means::Prompt { prompt: prompt_id(1), device })
+    (store, Means::Prompt { prompt: prompt_id(1), device, number: None })
 }
 
 pub(crate) async fn a_release_grants_once_and_is_written_down(site: &impl Site) {
@@ -57,7 +57,7 @@ pub(crate) async fn one_approval_lets_in_together_only_its_own_login(site: &impl
     let Means::Prompt { device, .. } = means.clone() else { unreachable!("approved gives a prompt") };
     let other = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
     let release = async |login, together, device: &login::DeviceId| {
-        let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
+        let means = Means::Prompt { prompt: prompt_id(1), device: device.clone(), number: None };
         let check = ReleaseCheck { together, ..check(means) };
         store.release(check, accepted(login), after(1)).await.unwrap()
     };
@@ -71,7 +71,7 @@ pub(crate) async fn one_approval_lets_in_together_only_its_own_login(site: &impl
     // What ended otherwise lets in nobody, together or not.
     store.claim_prompt(claim(9, 1, after(1)), after(1), &limits()).await.unwrap();
     store.answer_prompt(prompt_id(9), &device, PhoneAnswer::Deny, None, after(1), &limits()).await.unwrap();
-    let denied = Means::Prompt { prompt: prompt_id(9), device };
+    let denied = Means::Prompt { prompt: prompt_id(9), device, number: None };
     let check = ReleaseCheck { together: ours, ..check(denied) };
     assert_eq!(store.release(check, accepted(7), after(1)).await.unwrap(), refused("prompt ended"));
 }
@@ -100,7 +100,7 @@ pub(crate) async fn a_removed_method_is_not_released(site: &impl Site) {
     assert_eq!(releases(&store, Means::Token(TokenId("t-none".into())), 7).await, refused("method removed"));
     let device = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
     store.claim_prompt(claim(1, 1, NOW), NOW, &limits()).await.unwrap();
-    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
+    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone(), number: None };
     assert_eq!(releases(&store, means.clone(), 8).await, refused("prompt ended"), "pending is not approved");
     store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     store.remove_device(&device, NOW).await.unwrap();

@@ -168,6 +168,14 @@ impl Asked {
         }
     }
 
+    /// The yes was one to the screen that shows this number; to one that shows none where none is chosen (F8).
+    pub(super) fn chose(&self, number: Option<Number>) -> bool {
+        match self.kind {
+            Kind::Shown => self.chosen.is_some() && self.chosen == number.map(|number| number.0),
+            Kind::Off | Kind::Typed => number.is_none(),
+        }
+    }
+
     /// This device may show the digits from now on.
     pub(super) fn reveal(&mut self, device: &DeviceId) -> Option<Number> {
         let digits = self.numbers.first().copied().filter(|_| self.is_typed())?;

@@ -63,6 +63,11 @@ impl Users for Sqlite {
         self.write(move |tx| users::unblock(tx, &user))
     }
 
+    fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()> {
+        let user = user.clone();
+        self.write(move |tx| users::lift_limits(tx, &user))
+    }
+
     fn remove_user(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, ()> {
         let user = user.clone();
         self.write(move |tx| users::remove(tx, &user, at))
@@ -101,6 +106,11 @@ impl Tokens for Sqlite {
         self.read(move |tx| {
             UserRow::find(tx, &user)?.map_or(Ok(Vec::new()), |owner| tokens::of_user(tx, owner.id, &owner.name))
         })
+    }
+
+    fn rename_token(&self, token: &TokenId, label: String) -> StoreFuture<'_, ()> {
+        let token = token.clone();
+        self.write(move |tx| tokens::rename(tx, &token, &label))
     }
 
     fn remove_token(&self, token: &TokenId, at: Wall) -> StoreFuture<'_, ()> {

@@ -54,12 +54,17 @@ impl PromptRow {
         self.ends_at <= at || self.ends_at > at.plus(PROMPT_LASTS_MAX)
     }
 
+    /// Whatever else the row says, a yes does not outlive its prompt and the State of one challenge (A8); one from so long
+    /// after now tells of a clock that was stepped back since.
+    fn approved_long_ago(&self, at: Wall) -> bool {
+        self.answered_at.plus(APPROVED_LASTS_MAX) <= at || self.answered_at > at.plus(PROMPT_LASTS_MAX)
+    }
+
     /// Its time is over, though nobody has said so yet.
     pub(super) fn over(&self, at: Wall) -> bool {
         match self.state {
             PromptState::Pending => self.out_of_time(at),
-            // Whatever else the row says, a yes does not outlive its prompt and the State of one challenge by more.
-            PromptState::Approved => !self.waited_for(at) || self.answered_at.plus(APPROVED_LASTS_MAX) <= at,
+            PromptState::Approved => !self.waited_for(at) || self.approved_long_ago(at),
             PromptState::Denied
             | PromptState::Fraud
             | PromptState::Unanswered
@@ -75,12 +80,11 @@ impl PromptRow {
             PromptState::Approved => {
                 Ok(PromptStatus::Approved { device: self.approved_by(tx, owner)?, at: self.answered_at })
             }
-            PromptState::Pending
-            | PromptState::Denied
-            | PromptState::Fraud
-            | PromptState::Unanswered
-            | PromptState::Withdrawn
-            | PromptState::Released => Ok(PromptStatus::Ended),
+            PromptState::Denied => Ok(PromptStatus::Denied),
+            PromptState::Fraud => Ok(PromptStatus::Reported),
+            PromptState::Pending | PromptState::Unanswered | PromptState::Withdrawn | PromptState::Released => {
+                Ok(PromptStatus::Ended)
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use rusqlite::params;
 
 use super::super::error::{Refusal, StoreError};
 use super::super::rows::{Answered, Channel, Device, OpenPrompt};
-use super::super::web::DeviceState;
+use super::super::web::{DeviceState, PromptEnd};
 use super::asked::{Asked, Chosen};
 use super::prompt_rows::{PromptRow, SELECT, find, open_of_user, place, read, said, step, with_owner};
 use super::tx::{Tx, db};
@@ -86,6 +86,18 @@ pub(super) fn extend(tx: Tx<'_>, prompt: PromptId, askers_until: Wall, at: Wall)
     let Some((row, owner)) = with_owner(tx, prompt)? else { return Ok(PromptStatus::Ended) };
     extend_row(tx, &row, askers_until)?;
     row.status(tx, &owner, at)
+}
+
+/// What became of it. One that is long gone is over, as one that never was.
+pub(super) fn end_of(tx: Tx<'_>, prompt: PromptId, at: Wall) -> Result<PromptEnd, StoreError> {
+    Ok(find(tx, prompt)?.map_or(PromptEnd::Over, |row| match row.state {
+        PromptState::Pending | PromptState::Approved if !row.over(at) => PromptEnd::Open,
+        PromptState::Pending | PromptState::Approved | PromptState::Unanswered | PromptState::Withdrawn => {
+            PromptEnd::Over
+        }
+        PromptState::Denied | PromptState::Fraud => PromptEnd::Refused,
+        PromptState::Released => PromptEnd::LetIn,
+    }))
 }
 
 /// A phone answers.
@@ -195,8 +207,9 @@ pub(super) fn close(
 ) -> Result<(), StoreError> {
     let Some((row, mut owner)) = with_owner(tx, prompt)? else { return Ok(()) };
     match why {
-        PromptClose::Unanswered | PromptClose::Withdrawn if !row.state.is_open() => Ok(()),
-        PromptClose::Unanswered => expire(tx, &mut owner, &row, at, limits),
+        PromptClose::Unanswered | PromptClose::Withdrawn | PromptClose::Used if !row.state.is_open() => Ok(()),
+        PromptClose::Used if row.state == PromptState::Approved => step(tx, &row, PromptState::Released).map(drop),
+        PromptClose::Unanswered | PromptClose::Used => expire(tx, &mut owner, &row, at, limits),
         PromptClose::Withdrawn => step(tx, &row, PromptState::Withdrawn).map(drop),
     }
 }
@@ -231,19 +244,21 @@ pub(super) fn withdraw_open(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Releases an approval, once: a compare-and-set of its own (rules A8). False: it is no approval of that device any more.
+/// Releases an approval, once: a compare-and-set of its own (rules A8). False: it is no approval of that device any more, or
+/// one that brought the number of another screen (F8).
 /// The other logins of the same L at a prompt go through the door that it opened for one of them, where they are let in
 /// `together` (B2).
 pub(super) fn release(
     tx: Tx<'_>,
     owner: &UserRow,
     prompt: PromptId,
-    device: &DeviceId,
+    (device, number): (&DeviceId, Option<Number>),
     together: Option<LoginKey>,
 ) -> Result<bool, StoreError> {
     let Some(row) = find(tx, prompt)?.filter(|row| row.owner == owner.id) else { return Ok(false) };
-    if row.asked(tx, owner)?.is_test() {
-        // A test opens no login's door.
+    let asked = row.asked(tx, owner)?;
+    // A test opens no login's door.
+    if asked.is_test() || !asked.chose(number) {
         return Ok(false);
     }
     match row.state {

@@ -60,7 +60,9 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, record: &Record, at: Wall) -> Res
         return Ok(Some("denied".into()));
     }
     let ended = match &check.means {
-        Means::Prompt { prompt, device } if !prompts::release(tx, &owner, *prompt, device, check.together)? => {
+        Means::Prompt { prompt, device, number }
+            if !prompts::release(tx, &owner, *prompt, (device, *number), check.together)? =>
+        {
             Some("prompt ended")
         }
         Means::Bypass(bypass) if !bypasses::spend(tx, &owner, bypass, &record.client, at)? => Some("bypass ended"),

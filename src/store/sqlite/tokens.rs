@@ -68,6 +68,14 @@ pub(super) fn active(tx: Tx<'_>, owner: i64, name: &Arc<str>, id: &TokenId) -> R
     tx.one(&sql, params![id.0, owner], read)?.map(|row| row.open(tx, name)).transpose()
 }
 
+/// What its user calls it. The label is no part of what is sealed: it decides nothing.
+pub(super) fn rename(tx: Tx<'_>, token: &TokenId, label: &str) -> Result<(), StoreError> {
+    let label = Some(label).filter(|label| !label.is_empty());
+    let changed =
+        tx.change("UPDATE tokens SET label = ?2 WHERE id = ?1 AND removed_at IS NULL", params![token.0, label])?;
+    if changed == 0 { Err(StoreError::Refused(Refusal::NoToken(Arc::clone(&token.0)))) } else { Ok(()) }
+}
+
 /// Removes a token for good: the seed is erased (rules C2).
 pub(super) fn remove(tx: Tx<'_>, token: &TokenId, at: Wall) -> Result<(), StoreError> {
     let changed = tx.change(

@@ -197,6 +197,15 @@ pub(super) fn unblock(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError>
     let mut row = UserRow::need(tx, user)?;
     (row.blocked, row.fraud_at) = (None, None);
     row.write(tx)?;
+    forgive(tx, &mut row)
+}
+
+/// Forgets what counts against codes and prompts (rules D1, D2), and leaves a block as it is.
+pub(super) fn lift_limits(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError> {
+    forgive(tx, &mut UserRow::need(tx, user)?)
+}
+
+fn forgive(tx: Tx<'_>, row: &mut UserRow) -> Result<(), StoreError> {
     row.write_pushes(tx, PushCounts::default())?;
     row.bump(tx)?;
     codes::forget_failures(tx, row.id)

@@ -10,9 +10,9 @@ use wire::Secret;
 use super::super::rows::{Device, OpenPrompt, StoredRecord};
 use super::super::verbs::StoreFuture;
 use super::super::web::{
-    Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DueLetter, KeyBrought, Letters, NewActivation,
-    NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, Seen, TypedNumber, UserChoices,
-    WebRealm, WebSession, WebSessions, WebStep,
+    Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DueLetter, KeyBrought, Letters, ListedSession,
+    NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd, Seen,
+    TypedNumber, UserChoices, WebRealm, WebSession, WebSessions, WebStep,
 };
 use super::{Sqlite, acts, bypasses, choices, letters, numbers, people_codes, phones, pins, prompts, web_sessions};
 
@@ -58,6 +58,10 @@ impl Phones for Sqlite {
     fn prompt_of(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Option<OpenPrompt>> {
         let user = user.clone();
         self.read(move |tx| prompts::of_user(tx, &user, at))
+    }
+
+    fn prompt_end(&self, prompt: PromptId, at: Wall) -> StoreFuture<'_, PromptEnd> {
+        self.read(move |tx| prompts::end_of(tx, prompt, at))
     }
 
     fn reveal_number(&self, prompt: PromptId, device: &DeviceId, at: Wall) -> StoreFuture<'_, Option<Number>> {
@@ -231,9 +235,21 @@ impl WebSessions for Sqlite {
         })
     }
 
-    fn rotate_web_session(&self, id: &[u8; 32], new: [u8; 32], step: WebStep, at: Wall) -> StoreFuture<'_, bool> {
+    fn rotate_web_session(
+        &self,
+        id: &[u8; 32],
+        new: [u8; 32],
+        step: WebStep,
+        factored_at: Option<Wall>,
+        at: Wall,
+    ) -> StoreFuture<'_, bool> {
         let id = *id;
-        self.write(move |tx| web_sessions::rotate(tx, &id, new, step, at))
+        self.write(move |tx| web_sessions::rotate(tx, &id, new, step, factored_at, at))
+    }
+
+    fn list_web_sessions(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Vec<ListedSession>> {
+        let user = user.clone();
+        self.read(move |tx| web_sessions::list(tx, &user, at))
     }
 
     fn close_web_session(&self, id: &[u8; 32]) -> StoreFuture<'_, ()> {

@@ -11,7 +11,7 @@ use rusqlite::{Row, params};
 
 use super::super::error::StoreError;
 use super::super::seal::Place;
-use super::super::web::{NewWebSession, WebRealm, WebSession, WebStep};
+use super::super::web::{ListedSession, NewWebSession, WebRealm, WebSession, WebStep};
 use super::tx::{Tx, db, wall, word};
 use super::users::UserRow;
 
@@ -80,15 +80,21 @@ pub(super) fn living(
     }
     let Some(owner) = UserRow::of_id(tx, row.owner)? else { return Ok(None) };
     let moves = at.since(row.seen_at) >= MOVES_EVERY.min(idle / 4);
-    let session = WebSession {
-        user: ResolvedUser::new(owner.name),
-        step: row.step,
-        began_at: row.began_at,
-        factored_at: row.factored_at,
-        address: row.address,
-        ends_at: row.ends_at,
-    };
-    Ok(Some(Found { session, moves }))
+    Ok(Some(Found { session: row.told(&owner), moves }))
+}
+
+/// A user's sessions that have not come to their absolute end, the one used last first.
+pub(super) fn list(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<Vec<ListedSession>, StoreError> {
+    let Some(owner) = UserRow::find(tx, user)? else { return Ok(Vec::new()) };
+    let sql = "SELECT id FROM web_sessions WHERE user = ?1 AND ends_at > ?2 ORDER BY seen_at DESC, began_at DESC, id";
+    let ids: Vec<[u8; 32]> = tx.all(sql, params![owner.id, db(at.0)], |row| row.get(0))?;
+    let mut listed = Vec::new();
+    for id in ids {
+        let Some(row) = find(tx, &id)? else { continue };
+        let session = row.told(&owner);
+        listed.push(ListedSession { id, realm: row.realm, session, seen_at: row.seen_at, agent: row.agent });
+    }
+    Ok(listed)
 }
 
 /// It was used: the idle end moves, and never back.
@@ -100,16 +106,21 @@ pub(super) fn touch(tx: Tx<'_>, id: &[u8; 32], at: Wall) -> Result<(), StoreErro
 }
 
 /// The same session under a new id, one step further.
-pub(super) fn rotate(tx: Tx<'_>, id: &[u8; 32], new: [u8; 32], step: WebStep, at: Wall) -> Result<bool, StoreError> {
+pub(super) fn rotate(
+    tx: Tx<'_>,
+    id: &[u8; 32],
+    new: [u8; 32],
+    step: WebStep,
+    factored_at: Option<Wall>,
+    at: Wall,
+) -> Result<bool, StoreError> {
     let Some(mut row) = find(tx, id)?.filter(|row| row.ends_at > at) else {
         // Repeated after an unknown commit: the new id is random, so who has it made it.
         return Ok(find(tx, &new)?.is_some_and(|row| row.step == step && row.ends_at > at));
     };
     let Some(owner) = UserRow::of_id(tx, row.owner)? else { return Ok(false) };
     (row.id, row.step, row.seen_at) = (new, step, at);
-    if step == WebStep::Full {
-        row.factored_at = Some(at);
-    }
+    row.factored_at = factored_at.or(row.factored_at);
     row.replace(tx, &owner, id)?;
     Ok(true)
 }
@@ -145,6 +156,17 @@ struct SessionRow {
 }
 
 impl SessionRow {
+    fn told(&self, owner: &UserRow) -> WebSession {
+        WebSession {
+            user: ResolvedUser::new(Arc::clone(&owner.name)),
+            step: self.step,
+            began_at: self.began_at,
+            factored_at: self.factored_at,
+            address: self.address,
+            ends_at: self.ends_at,
+        }
+    }
+
     /// The row under another id or with other times, in the place of the one that it was.
     fn replace(&self, tx: Tx<'_>, owner: &UserRow, old: &[u8; 32]) -> Result<(), StoreError> {
         close(tx, old)?;

@@ -12,12 +12,14 @@ mod services;
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent};
 pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
 pub use pages::{
-    CertificateRefused, CertificateTaken, PageRefusal, PageRefused, PagesOpened, SignInResult, SignInTried,
+    CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, SignInResult,
+    SignInTried,
 };
 pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
-    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushTrouble, WebhookTrouble,
+    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushResult, WebPushTrouble,
+    WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

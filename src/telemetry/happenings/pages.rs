@@ -10,6 +10,9 @@ use login::Wall;
 use super::{SENTENCE, and_more};
 use crate::telemetry::{Happening, MetricName, Telemetry, sealed};
 
+/// Octets of a path that a line shows.
+const PATH_OCTETS_MAX: usize = 80;
+
 /// Why a connection to pages was closed before a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageRefusal {
@@ -60,17 +63,32 @@ pub enum SignInResult {
     Password,
     /// Name or password are not, or the account may not.
     Refused,
+    /// Too many were wrong before: the password was not looked at.
+    Throttled,
     /// The factor is right: somebody is in.
     Proved,
-    /// The code is not, or codes are off.
+    /// The code is not.
     WrongCode,
+    /// Codes are off for now: it was not looked at (rules D1).
+    CodesOff,
+    /// An activation code of a first enrolment is not right.
+    WrongActivation,
     /// The primary or the store could not be asked.
     Unavailable,
 }
 
 impl SignInResult {
     /// Every result.
-    pub const ALL: [Self; 5] = [Self::Password, Self::Refused, Self::Proved, Self::WrongCode, Self::Unavailable];
+    pub const ALL: [Self; 8] = [
+        Self::Password,
+        Self::Refused,
+        Self::Throttled,
+        Self::Proved,
+        Self::WrongCode,
+        Self::CodesOff,
+        Self::WrongActivation,
+        Self::Unavailable,
+    ];
 
     /// The word in metrics and logs.
     #[must_use]
@@ -78,14 +96,18 @@ impl SignInResult {
         match self {
             Self::Password => "password",
             Self::Refused => "refused",
+            Self::Throttled => "throttled",
             Self::Proved => "proved",
             Self::WrongCode => "wrong_code",
+            Self::CodesOff => "codes_off",
+            Self::WrongActivation => "wrong_activation",
             Self::Unavailable => "unavailable",
         }
     }
 }
 
-/// A password or a factor was tried at a sign-in. A refused one's name is not told: people type passwords there (rules F2).
+/// A password or a factor was tried at a sign-in. A name that the store does not know comes here as its keyed hash, which the
+/// audit writes, too: people type passwords there (rules F2).
 #[derive(Debug)]
 pub struct SignInTried<'a> {
     /// Which pages.
@@ -94,7 +116,7 @@ pub struct SignInTried<'a> {
     pub result: SignInResult,
     /// From where.
     pub from: std::net::IpAddr,
-    /// Who, if the password was right.
+    /// Who: a user's name, or the keyed hash of one that is nobody's; `None` for what can be no name.
     pub user: Option<&'a str>,
 }
 
@@ -109,13 +131,82 @@ impl Happening for SignInTried<'_> {
             SignInResult::Proved => {
                 tracing::info!(target: SENTENCE, pages, from, user, result, "{pages}: {user} signs in from {from}")
             }
-            SignInResult::Refused | SignInResult::WrongCode => {
-                let Some(more) = telemetry.gate("sign-in", &from).admit(telemetry.now()) else { return };
+            SignInResult::Refused
+            | SignInResult::Throttled
+            | SignInResult::WrongCode
+            | SignInResult::CodesOff
+            | SignInResult::WrongActivation => {
+                let Some(more) = telemetry.gate("sign-in", &format!("{from} {result}")).admit(telemetry.now()) else {
+                    return;
+                };
                 let more = and_more(more);
                 tracing::info!(target: SENTENCE, pages, from, user, result, "{pages}: a sign-in of {user} from {from} is refused ({result}){more}");
             }
             SignInResult::Unavailable => tracing::debug!(pages, from, user, result, "a sign-in could not be looked at"),
         }
+    }
+}
+
+/// Why a request to a page was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageDenial {
+    /// The form is none of ours that this browser was shown: another site's, or one of a page that is too old.
+    Forged,
+    /// `users_may` leaves it out.
+    SwitchedOff,
+    /// Whoever asks is no member of the staff, or not any more.
+    NoRole,
+    /// The role does not allow it on this user (rules F4).
+    AboveRole,
+}
+
+impl PageDenial {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Forged, Self::SwitchedOff, Self::NoRole, Self::AboveRole];
+
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::SwitchedOff => "switched_off",
+            Self::NoRole => "no_role",
+            Self::AboveRole => "above_role",
+        }
+    }
+}
+
+/// A page answered 403: somebody tried what is not theirs, or something made a browser try it.
+#[derive(Debug)]
+pub struct PageDenied<'a> {
+    /// Which pages.
+    pub pages: &'static str,
+    /// Why.
+    pub why: PageDenial,
+    /// Which path, without what was asked of it.
+    pub path: &'a str,
+    /// From where; `None`: unknown.
+    pub from: Option<std::net::IpAddr>,
+    /// Who is signed in.
+    pub user: Option<&'a str>,
+}
+
+impl sealed::Sealed for PageDenied<'_> {}
+impl Happening for PageDenied<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        let (pages, reason) = (self.pages, self.why.as_str());
+        telemetry.registrar().counter(MetricName::PagesDenied, &[("pages", pages), ("reason", reason)]).increment(1);
+        let from = self.from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_string());
+        let Some(more) = telemetry.gate("page-denied", &format!("{from} {reason}")).admit(telemetry.now()) else {
+            return;
+        };
+        let path = wire::log_safe(&self.path.as_bytes()[..self.path.floor_char_boundary(PATH_OCTETS_MAX)]);
+        let user = wire::log_safe(self.user.unwrap_or("somebody").as_bytes());
+        let more = and_more(more);
+        tracing::warn!(
+            target: SENTENCE, pages, from, user, path, reason,
+            "{pages}: {user} from {from} is refused {path} ({reason}){more}"
+        );
     }
 }
 

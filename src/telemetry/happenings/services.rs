@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{SENTENCE, and_more, spoken};
-use crate::telemetry::{Happening, PrimaryMeters, Telemetry, sealed};
+use crate::telemetry::{Happening, MetricName, PrimaryMeters, Telemetry, sealed};
 
 /// What a primary answered, in `vestibule_primary_seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +193,50 @@ impl Happening for WebhookTrouble<'_> {
     fn tell(self, telemetry: &Telemetry) {
         telemetry.service().webhook_troubles.increment(1);
         trouble(telemetry, "webhook", "telling the site's notifier of a prompt", self.error);
+    }
+}
+
+/// What came of a message that wakes a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebPushResult {
+    /// The push service has it; whether anybody saw it is not known.
+    Taken,
+    /// The phone's subscription is no more (404, 410).
+    Gone,
+    /// The push service does not take what we send.
+    Refused,
+    /// It wants no more for now (429).
+    Busy,
+    /// It can't be reached, does not answer or fails (5xx).
+    Away,
+    /// None left, or nobody knows what became of it: an endpoint out of bounds, a limit of ours, a prompt that ended.
+    Unsent,
+}
+
+impl WebPushResult {
+    /// Every one, in the order above.
+    pub const ALL: [Self; 6] = [Self::Taken, Self::Gone, Self::Refused, Self::Busy, Self::Away, Self::Unsent];
+
+    /// The value of the label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::Busy => "busy",
+            Self::Away => "away",
+            Self::Unsent => "unsent",
+        }
+    }
+}
+
+impl sealed::Sealed for WebPushResult {}
+impl Happening for WebPushResult {
+    fn tell(self, telemetry: &Telemetry) {
+        let result = [("result", self.as_str())];
+        telemetry.registrar().counter(MetricName::WebPushes, &result).increment(1);
+        tracing::debug!(service = "webpush", result = self.as_str(), "a message to wake a phone");
     }
 }
 

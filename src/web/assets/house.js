@@ -1,6 +1,12 @@
 // What a script makes quicker and nothing needs: the page that waits for a phone asks by itself, codes can be
-// printed, and times are the reader's own.
+// printed, times are the reader's own, and a page that is still open elsewhere goes when its session was ended.
 "use strict";
+const channel = new BroadcastChannel("vestibule");
+if (document.querySelector("form[action='/sign-in']")) channel.postMessage("signed out");
+else if (document.querySelector("form[action='/sign-out']")) {
+  channel.addEventListener("message", () => location.reload());
+  addEventListener("pageshow", (shown) => { if (shown.persisted) location.reload(); });
+}
 const waiting = document.querySelector("form[data-poll]");
 if (waiting) {
   const ask = async () => {

@@ -7,6 +7,7 @@ pub(crate) mod appliance;
 pub(crate) mod browser;
 pub(crate) mod child;
 pub(crate) mod freeradius;
+pub(crate) mod notifications;
 pub(crate) mod notifier;
 pub(crate) mod oath;
 pub(crate) mod page_phone;

@@ -3,11 +3,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::vestibule::store::web::Subscription;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use super::push_service::Browser;
 
 const KEY: &str = include_str!("../../vectors/push/web_p256.pem");
 const VECTORS: &str = include_str!("../../vectors/push/vectors.json");
@@ -75,11 +78,21 @@ impl PagePhone {
         })
     }
 
+    /// Says where its browser's push service is, with the published keys of the RFC.
     pub(crate) async fn subscribes(&self, endpoint: &str) -> (u16, Value) {
         let vectors: Value = serde_json::from_str(VECTORS).unwrap();
-        let subscription = json!({
-            "auth": vectors["rfc8291"]["auth_secret"], "endpoint": endpoint, "p256dh": vectors["rfc8291"]["ua_public"],
-        });
+        let keys = &vectors["rfc8291"];
+        self.tells(&json!({ "auth": keys["auth_secret"], "endpoint": endpoint, "p256dh": keys["ua_public"] })).await
+    }
+
+    /// Says where this browser can be woken.
+    pub(crate) async fn subscribes_with(&self, browser: &Browser) -> (u16, Value) {
+        let Subscription { endpoint, p256dh, auth } = browser.subscription();
+        let (auth, p256dh) = (BASE64URL_NOPAD.encode(&auth), BASE64URL_NOPAD.encode(&p256dh));
+        self.tells(&json!({ "auth": auth, "endpoint": &*endpoint, "p256dh": p256dh })).await
+    }
+
+    async fn tells(&self, subscription: &Value) -> (u16, Value) {
         let (print, time) = (print(subscription.to_string().as_bytes()), now());
         let signature = self.sign(&["vestibule-subscribe-v1", &self.origin, &self.device, &print, &time]);
         let body = json!({

@@ -2,7 +2,7 @@
 //! answered, and what the store made of it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ struct Answers {
     limits: Limits,
     noted: Mutex<Vec<Answer>>,
     broken: AtomicBool,
+    askers: AtomicU32,
 }
 
 impl PhoneHouse {
@@ -73,8 +74,8 @@ impl PhoneHouse {
         store.add_user(alice, clock.moment().wall).await.unwrap();
         // No quiet times: a test asks as often as it likes.
         let limits = Limits { push_quiet: Duration::ZERO, push_quiet_max: Duration::ZERO, ..Limits::default() };
-        let (noted, broken) = (Mutex::default(), AtomicBool::new(false));
-        let answers = Arc::new(Answers { store: store.clone(), clock, limits, noted, broken });
+        let (noted, broken, askers) = (Mutex::default(), AtomicBool::new(false), AtomicU32::new(1));
+        let answers = Arc::new(Answers { store: store.clone(), clock, limits, noted, broken, askers });
         let stop = CancellationToken::new();
         let rooms = PhoneRooms {
             answers: Arc::clone(&answers) as Arc<dyn TakesAnswers>,
@@ -204,6 +205,11 @@ impl PhoneHouse {
         self.store.close_prompt(prompt, PromptClose::Withdrawn, self.now(), &self.answers.limits).await.unwrap();
     }
 
+    /// The login was let in by the phone's yes.
+    pub(crate) async fn lets_in(&self, prompt: PromptId) {
+        self.store.close_prompt(prompt, PromptClose::Used, self.now(), &self.answers.limits).await.unwrap();
+    }
+
     pub(crate) async fn has_pin(&self, pin: &str) {
         let hash = ::vestibule::primary::local::hash_password(&Secret::new(pin)).unwrap();
         self.store.set_pin(&alice(), Secret::new(hash), false, self.now()).await.unwrap();
@@ -221,6 +227,11 @@ impl PhoneHouse {
     /// Commits of the store so far.
     pub(crate) fn commits(&self) -> u64 {
         self.store.commits()
+    }
+
+    /// So many requests have asked for the login that waits.
+    pub(crate) fn asked_by(&self, askers: u32) {
+        self.answers.askers.store(askers, Ordering::Relaxed);
     }
 
     /// From now on no answer can be taken.
@@ -264,6 +275,10 @@ impl TakesAnswers for Answers {
             self.noted.lock().unwrap().push((answer, number, taken.clone()));
             Ok(taken)
         })
+    }
+
+    fn askers(&self, _: PromptId) -> u32 {
+        self.askers.load(Ordering::Relaxed)
     }
 
     fn arrivals(&self, _: &ResolvedUser) -> Option<Arrivals> {

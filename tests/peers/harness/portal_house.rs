@@ -101,7 +101,7 @@ impl PortalHouse {
         let old: [u8; 32] = Sha256::digest(BASE64URL_NOPAD.decode(value.as_bytes()).unwrap()).into();
         let new: [u8; 32] = rand::random();
         let hash = Sha256::digest(new).into();
-        assert!(self.store().rotate_web_session(&old, hash, WebStep::Full, then).await.unwrap());
+        assert!(self.store().rotate_web_session(&old, hash, WebStep::Full, Some(then), then).await.unwrap());
         web.cookie = Some(format!("{name}={}", BASE64URL_NOPAD.encode(&new)));
     }
 

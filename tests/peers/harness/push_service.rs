@@ -98,6 +98,12 @@ impl Browser {
         Subscription { endpoint: self.endpoint.as_str().into(), p256dh: self.public, auth: self.auth }
     }
 
+    /// The same as JSON, as `PushSubscription.toJSON()` writes it.
+    pub(crate) fn as_the_page_tells_it(&self) -> Value {
+        let (p256dh, auth) = (BASE64URL_NOPAD.encode(&self.public), BASE64URL_NOPAD.encode(&self.auth));
+        serde_json::json!({ "endpoint": self.endpoint, "keys": { "p256dh": p256dh, "auth": auth } })
+    }
+
     pub(crate) fn has(&self, message: &Message) -> bool {
         self.endpoint.ends_with(&message.path)
     }

@@ -17,7 +17,7 @@ use ::vestibule::store::{
     Algorithm, Answered, Channel, Devices, NewToken, NewUser, Records, Sqlite, SqliteOptions, StoreKey, TokenKind,
     Tokens, Users,
 };
-use login::{PhoneAnswer, ResolvedUser};
+use login::{GroupName, PhoneAnswer, ResolvedUser};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +36,8 @@ use super::{APPLIANCE_SECRET, PRIMARY_SECRET, at, until};
 /// Where a test's house listens.
 const RADIUS_PORT: u16 = 18120;
 const METRICS_PORT: u16 = 18190;
+/// In place of the system's certificates, where it is there.
+const AUTHORITIES: &str = "authorities.pem";
 
 /// What a primary is to the house.
 pub(crate) trait Guarded {
@@ -82,6 +84,8 @@ pub(crate) struct Plan {
     secrets: Vec<(String, String)>,
     people: Vec<Person>,
     phone: Option<Arc<Phone>>,
+    /// What vouches for the servers of the world outside, as PEM.
+    authorities: Option<String>,
 }
 
 struct Person {
@@ -91,6 +95,7 @@ struct Person {
     hotp: bool,
     device: Option<Channel>,
     mail: Option<String>,
+    groups: Vec<GroupName>,
 }
 
 impl Plan {
@@ -104,6 +109,7 @@ impl Plan {
             secrets: vec![("client.vpn".to_owned(), APPLIANCE_SECRET.to_owned())],
             people: Vec::new(),
             phone: None,
+            authorities: None,
         }
     }
 
@@ -175,12 +181,24 @@ impl Plan {
         self.person(name, |person| person.mail = Some(address.to_owned()))
     }
 
+    /// A person in this group of the house's own.
+    pub(crate) fn grouped(self, name: &str, group: &str) -> Self {
+        self.person(name, |person| person.groups.push(GroupName::folded(group)))
+    }
+
+    /// The program believes in these authorities (PEM) alone, where it asks the system's.
+    pub(crate) fn trusting(mut self, authorities: &str) -> Self {
+        self.authorities = Some(authorities.to_owned());
+        self
+    }
+
     fn person(mut self, name: &str, change: impl FnOnce(&mut Person)) -> Self {
         let known = self.people.iter().position(|person| person.name == name);
         let at = known.unwrap_or(self.people.len());
         if known.is_none() {
             let name = name.to_owned();
-            self.people.push(Person { name, password: None, totp: false, hotp: false, device: None, mail: None });
+            let (password, device, mail, groups) = (None, None, None, Vec::new());
+            self.people.push(Person { name, password, totp: false, hotp: false, device, mail, groups });
         }
         change(&mut self.people[at]);
         self
@@ -195,6 +213,9 @@ impl Plan {
             site.write_private(&format!("secrets/{name}"), &format!("{secret}\n"));
         }
         site.write("vestibule.toml", &self.policy(&site));
+        if let Some(authorities) = &self.authorities {
+            site.write(AUTHORITIES, authorities);
+        }
         StoreKey::generate(&site.path("store.key")).unwrap();
         let store = site.open_store();
         let people = self.people.iter().map(|person| enrol(&store, person));
@@ -235,7 +256,7 @@ async fn enrol(store: &Sqlite, person: &Person) {
     let hash = person.password.as_ref().map(|password| hash_password(&Secret::new(password.as_str())).unwrap());
     let user = NewUser {
         name: name.clone(),
-        groups: Vec::new(),
+        groups: person.groups.clone(),
         mail: person.mail.clone(),
         password_hash: hash.map(Secret::new),
     };
@@ -341,6 +362,24 @@ impl Site {
         tokio::time::timeout(super::GENEROUS, command.output()).await.expect("it never ended").unwrap()
     }
 
+    /// What a command that must succeed says, as JSON.
+    pub(crate) async fn does(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The records of the logins so far, once there are so many, read beside the program.
+    pub(crate) async fn logins(&self, count: usize) -> Vec<Value> {
+        let store = self.open_store();
+        until("records of logins", async || {
+            let all = records(&store).await.into_iter();
+            Some(all.filter(|record| record["login"].is_string()).collect::<Vec<_>>()).filter(|all| all.len() >= count)
+        })
+        .await
+    }
+
     pub(crate) async fn start_program(self) -> Program {
         let mut program = Program { child: self.spawn(), site: self };
         program.ready().await;
@@ -368,6 +407,9 @@ impl Site {
     pub(crate) fn spawn(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
         command.arg("-c").arg(self.policy_file()).arg("serve").env("VESTIBULE_LOG", "debug").current_dir(self.home());
+        if self.path(AUTHORITIES).exists() {
+            command.env("SSL_CERT_FILE", self.path(AUTHORITIES));
+        }
         Child::start(&mut command, "nothing: cargo builds it")
     }
 }

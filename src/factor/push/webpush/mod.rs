@@ -40,7 +40,7 @@ use super::{PushChannel, PushFailure, PushHint, refused};
 use crate::factor::BoxFuture;
 use crate::store::Channel;
 use crate::store::web::Subscription;
-use crate::telemetry::{Telemetry, WebPushTrouble};
+use crate::telemetry::{Telemetry, WebPushResult, WebPushTrouble};
 
 /// One request, from the resolution of the name to the end of the answer.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ pub struct WebPushSettings {
     pub hosts: Vec<String>,
     /// They may live inside, and on a port of their own: push services of the site's own, or of tests.
     pub allow_private: bool,
-    /// The certificates (PEM) that theirs must chain to; `None`: those that the system trusts.
+    /// `webpush_ca`: certificates (PEM) that theirs may chain to, beside those that the system trusts.
     pub ca: Option<Vec<u8>>,
 }
 
@@ -105,7 +105,7 @@ pub enum WebPushMistake {
     #[error("[method.push] webpush_hosts is empty; take it out to use those of today's browsers")]
     NoHosts,
     /// Not certificates.
-    #[error("[method.push] ca: not a file of PEM certificates ({0})")]
+    #[error("[method.push] webpush_ca: not a file of PEM certificates ({0})")]
     Ca(String),
     /// The TLS library refuses.
     #[error("Web Push: TLS can't be set up ({0}); are the system's certificates installed (package ca-certificates)?")]
@@ -168,10 +168,11 @@ impl WebPush {
     async fn ring_once(&self, hint: &PushHint) -> Result<(), PushFailure> {
         // Nothing to send to is nothing that failed: the page shows what waits whenever it is open.
         let Some(subscription) = &hint.subscription else { return Ok(()) };
-        let to = self.hosts.endpoint(&subscription.endpoint).map_err(|refusal| refused(refusal.to_string()))?;
+        let to = self.hosts.endpoint(&subscription.endpoint).map_err(|refusal| self.unsent(refusal.to_string()))?;
         // First, so that what can't be sent is never the one that goes to see whether the push service is back.
-        let message = self.message(hint, subscription, to)?;
+        let message = self.message(hint, subscription, to).map_err(|why| self.unsent(why))?;
         if let Gate::Away { confirmed } = self.origins().admit(&message.to, hint.at.tick) {
+            self.telemetry.emit(WebPushResult::Away);
             let why = format!("the push service {} is away", message.to.host).into();
             return Err(PushFailure::Unavailable(Unavailable { why, confirmed }));
         }
@@ -181,21 +182,27 @@ impl WebPush {
         match tokio::time::timeout(MESSAGE_WITHIN.min(message.life), sending).await {
             Ok(Ok(())) => {
                 self.origins().took(&message.to, hint.at.tick);
+                self.telemetry.emit(WebPushResult::Taken);
                 Ok(())
             }
             Ok(Err(failed)) => Err(self.settle(hint, &message.to, failed).await),
-            Err(_) => Err(refused("the push did not leave in time")),
+            Err(_) => Err(self.unsent("the push did not leave in time")),
         }
     }
 
-    fn message(&self, hint: &PushHint, subscription: &Subscription, to: Endpoint) -> Result<Message, PushFailure> {
+    fn unsent(&self, why: impl Into<Arc<str>>) -> PushFailure {
+        self.telemetry.emit(WebPushResult::Unsent);
+        refused(why)
+    }
+
+    fn message(&self, hint: &PushHint, subscription: &Subscription, to: Endpoint) -> Result<Message, String> {
         let life = Duration::from_secs(hint.ends_at.since(hint.at.wall).as_secs());
         // RFC 8030 §5.2: a TTL of 0 is "deliver now or never", and so late nobody could answer.
         if life.is_zero() {
-            return Err(refused("the prompt ends within a second; nobody is told of it any more"));
+            return Err("the prompt ends within a second; nobody is told of it any more".to_owned());
         }
-        let text = hint::message(hint, &self.page).map_err(|error| refused(error.to_string()))?;
-        let ours = |unsealed: Unsealed| refused(unsealed.to_string());
+        let text = hint::message(hint, &self.page).map_err(|error| error.to_string())?;
+        let ours = |unsealed: Unsealed| unsealed.to_string();
         let body = Sealer::fresh().and_then(|sealer| sealer.seal(subscription, &text, RECORD_OCTETS)).map_err(ours)?;
         let authorization = self.origins().token(&to, &self.vapid, hint.at).map_err(ours)?.value().to_owned();
         Ok(Message { to, body, authorization, topic: self.topic(&hint.device), life, at: hint.at.wall })
@@ -213,6 +220,7 @@ impl WebPush {
     /// What a failure means for the phone, the push service, the admin and the login.
     async fn settle(&self, hint: &PushHint, to: &Endpoint, failed: Failed) -> PushFailure {
         let now = hint.at.tick;
+        self.telemetry.emit(failed.result());
         match failed {
             Failed::Gone => {
                 self.origins().worked(to, now);
@@ -292,7 +300,7 @@ impl fmt::Debug for WebPush {
 fn client(settings: &WebPushSettings, hosts: &Hosts) -> Result<Client, WebPushMistake> {
     let builder = outbound::builder(hosts.reach(), REQUEST_WITHIN).https_only(true);
     let builder = match &settings.ca {
-        Some(pem) => builder.tls_certs_only(outbound::certificates(pem).map_err(WebPushMistake::Ca)?),
+        Some(pem) => builder.tls_certs_merge(outbound::certificates(pem).map_err(WebPushMistake::Ca)?),
         None => builder,
     };
     builder.build().map_err(|error| WebPushMistake::Tls(innermost(&error)))

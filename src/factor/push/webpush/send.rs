@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::endpoint::Endpoint;
 use crate::factor::push::outbound::{Queue, causes, drained, innermost};
 use crate::factor::push::reach::Refusal;
+use crate::telemetry::WebPushResult;
 
 /// How long a `Retry-After` may keep a push, and how long it waits without one.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -46,6 +47,19 @@ pub(super) enum Failed {
     Outage(String),
     /// It says nothing of the push service: a limit or a rule of ours, an answer that is no HTTP, a prompt that ended.
     Neither(String),
+}
+
+impl Failed {
+    /// As it is counted.
+    pub(super) fn result(&self) -> WebPushResult {
+        match self {
+            Self::Gone => WebPushResult::Gone,
+            Self::Refused { .. } => WebPushResult::Refused,
+            Self::Busy => WebPushResult::Busy,
+            Self::Outage(_) => WebPushResult::Away,
+            Self::Neither(_) => WebPushResult::Unsent,
+        }
+    }
 }
 
 /// What an answer leads to.

@@ -6,7 +6,9 @@ use login::words::Say;
 use login::{LoginId, Tick};
 
 use crate::network::{Ask, Datagram, copies};
-use crate::scene::{APPLIANCES, PEOPLE, PRIMARY_ANSWER, Person, STATIONS, STEP_MS, appliance_of, code_of, person_of};
+use crate::scene::{
+    APPLIANCES, Law, PEOPLE, PRIMARY_ANSWER, Person, STATIONS, STEP_MS, appliance_of, code_of, person_of,
+};
 use crate::world::{Happening, World};
 
 /// One login as its appliance sees it.
@@ -243,7 +245,27 @@ impl World {
             _ => return,
         };
         let after = self.dice.between(10, 14_000);
+        if ask == packet.ask {
+            self.trouble_before(after, self.scripts[script].person);
+        }
         self.later(after, Happening::Act(script, Act::Ask(ask)));
+    }
+
+    /// Just before an Accept is asked for once more something changes for its user (A6).
+    fn trouble_before(&mut self, after: u64, person: &Person) {
+        if !self.dice.chance(20) {
+            return;
+        }
+        let before = self.dice.below(after);
+        match self.dice.below(4) {
+            0 => self.later(before, Happening::RemovePhone(person.name, "phone")),
+            1 => self.later(before, Happening::Block(person.name, true)),
+            _ => {
+                let (other, law) = (*self.dice.pick(&Law::ALL), self.law);
+                self.later(before, Happening::Law(other));
+                self.later(after + 20_000, Happening::Law(law));
+            }
+        }
     }
 
     fn after_reject(&mut self, script: usize, packet: &Datagram) {
@@ -316,7 +338,12 @@ impl World {
             ask.typed = format!("{password},push");
         }
         let after = self.dice.between(5, 20_000);
-        self.later(after, Happening::Act(script, Act::Ask(ask)));
+        // Some appliances lose patience again and again.
+        let times = if self.dice.chance(4) { 10 } else { 1 };
+        let apart = self.dice.between(300, 3000);
+        for time in 0..times {
+            self.later(after + time * apart, Happening::Act(script, Act::Ask(ask.clone())));
+        }
     }
 
     // --- what people know --------------------------------------------------------------------------------------

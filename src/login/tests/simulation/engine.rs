@@ -159,7 +159,8 @@ impl World {
         }
         self.engine.wakes.insert(key, due);
         let epoch = self.epoch;
-        self.later(due.0.saturating_sub(self.now.0), Happening::Wake { epoch, key });
+        let late = if self.sluggish > 0 { self.dice.below(self.sluggish) } else { 0 };
+        self.later(due.0.saturating_sub(self.now.0) + late, Happening::Wake { epoch, key });
     }
 
     /// A step may leave something that is due at once; it must come to an end (B5).
@@ -188,9 +189,10 @@ impl World {
             Effect::ClaimPrompt { login, question, claim } => {
                 logins.entry(*login).and_modify(|known| known.claim = (Some(*question), Some(claim.prompt)));
             }
-            Effect::Release { login, .. } => {
+            Effect::Release { login, record, .. } => {
                 logins.entry(*login).and_modify(|known| {
                     known.releases += 1;
+                    known.factor = record.factor;
                     known.law_at_release = Some(law);
                 });
             }

@@ -38,11 +38,11 @@ use world::World;
 /// Logins of one life.
 const LOGINS_OF_A_LIFE: usize = 25;
 
-fn policies() -> [Arc<Policy>; 5] {
+fn policies() -> [Arc<Policy>; 6] {
     scene::Law::ALL.map(scene::policy)
 }
 
-fn live(seed: u64, policies: &[Arc<Policy>; 5], trace: bool) -> World {
+fn live(seed: u64, policies: &[Arc<Policy>; 6], trace: bool) -> World {
     World::new(seed, policies, trace).live(LOGINS_OF_A_LIFE)
 }
 

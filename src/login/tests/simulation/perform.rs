@@ -213,10 +213,22 @@ impl World {
         if unknown {
             return self.settle_unknown(key, effect, tries);
         }
+        let delay = self.across_the_deadline(&effect).unwrap_or(delay);
         if let Some((login, event)) = event {
             let (epoch, event) = (self.epoch, Box::new(Event::Login(login, event)));
             self.later(delay, Happening::Deliver { epoch, key, event, genuine: true });
         }
+    }
+
+    /// Where sessions are woken late, one sometimes learns of a release around the deadline of who waits for it (C1).
+    fn across_the_deadline(&mut self, effect: &Effect) -> Option<u64> {
+        let Effect::Release { login, .. } = effect else { return None };
+        if self.sluggish == 0 || !self.dice.chance(3) {
+            return None;
+        }
+        let newest = *self.reference.logins.get(login)?.askers.last()?;
+        let left = self.reference.asked(newest).until.0.checked_sub(self.now.0)?;
+        Some(left + self.dice.below(self.sluggish / 2))
     }
 
     fn settle_unknown(&mut self, key: LoginKey, effect: Effect, tries: u32) {
@@ -264,12 +276,12 @@ impl World {
             }
             Effect::ClaimPrompt { login, question, claim } => {
                 let repeated = self.store.current.prompts.contains_key(&claim.prompt);
-                let claimed = self.store.claim(claim, now);
-                if !repeated && matches!(claimed, login::Claim::Claimed { .. }) {
+                let claimed = self.store.claim(claim, now).ok_or(Unavailable::seen("nobody is there to be rung"));
+                if !repeated && matches!(claimed, Ok(login::Claim::Claimed { .. })) {
                     let check = crate::invariants::claimed(self, claim);
                     self.expect(check);
                 }
-                Some((*login, LoginEvent::Claim(*question, Ok(claimed))))
+                Some((*login, LoginEvent::Claim(*question, claimed)))
             }
             Effect::Release { login, question, check, record, .. } => {
                 let repeated = self.store.current.records.contains_key(login);

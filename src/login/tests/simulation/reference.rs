@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use login::answer::Answer;
 use login::event::Question;
 use login::policy::Join;
-use login::{AskerId, LoginId, LoginKey, Number, PromptId, Reason, StateHash, Tick};
+use login::{AskerId, LoginId, LoginKey, Number, PromptId, Reason, RecordedFactor, StateHash, Tick};
 
 use crate::network::{Ask, Datagram};
 use crate::scene::{Law, appliance_of};
@@ -35,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) twin_of: Option<AskerId>,
     pub(crate) answer: Option<(Given, Tick)>,
     pub(crate) superseded: bool,
+    /// It asks for an Accept once more, and whether something spoke against that when it came.
+    pub(crate) repeats: Option<bool>,
 }
 
 /// What was answered.
@@ -73,6 +75,8 @@ pub(crate) struct Known {
     pub(crate) law_at_release: Option<Law>,
     pub(crate) records: u32,
     pub(crate) releases: u32,
+    /// What opened the second door, at the last look.
+    pub(crate) factor: RecordedFactor,
     /// The prompts that it claimed or joined, and whether its session heard of an approval.
     pub(crate) prompts: BTreeMap<PromptId, bool>,
     /// The number that its newest challenge with one shows (F8).
@@ -115,7 +119,17 @@ impl Reference {
     pub(crate) fn asks(&mut self, packet: Datagram, epoch: u32, at: Tick, until: Tick) -> AskerId {
         let id = AskerId(self.asked.len() as u64);
         let (doomed, twin_of) = self.fate_of_state(&packet.ask, id, epoch, at);
-        let asked = Asked { packet, epoch, until, login: None, doomed, twin_of, answer: None, superseded: false };
+        let asked = Asked {
+            packet,
+            epoch,
+            until,
+            login: None,
+            doomed,
+            twin_of,
+            answer: None,
+            superseded: false,
+            repeats: None,
+        };
         self.asked.push(asked);
         id
     }
@@ -189,6 +203,7 @@ impl Known {
             law_at_release: None,
             records: 0,
             releases: 0,
+            factor: RecordedFactor::None,
             prompts: BTreeMap::new(),
             shown: None,
             heard_no: false,

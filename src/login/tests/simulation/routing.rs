@@ -1,5 +1,6 @@
 //! A packet's way in: the cache of duplicates, the attempt, `Session::admit`, and the session that takes it, as the engine does it.
 
+use login::answer::Answer;
 use login::event::Effect;
 use login::session::{Admission, Session};
 use login::{
@@ -30,8 +31,9 @@ impl World {
                 let until = self.now.plus(login::limits::patience(patience));
                 let asker = self.reference.asks(packet.clone(), self.epoch, self.now, until);
                 self.tally.requests += 1;
-                self.later(until.0 - self.now.0 + 1, Happening::Overdue(asker));
-                self.later(until.0 - self.now.0 + 1001, Happening::Overdue(asker));
+                let overdue = until.0 - self.now.0 + self.sluggish;
+                self.later(overdue + 1, Happening::Overdue(asker));
+                self.later(overdue + 1001, Happening::Overdue(asker));
                 let attempt = self.attempt(&packet.ask, asker, until);
                 self.route(attempt);
             }
@@ -104,7 +106,8 @@ impl World {
 
     /// Which login the request is part of now, as the effects tell it.
     fn note_entry(&mut self, asker: AskerId, key: LoginKey, admission: &Admission, out: &[Effect]) {
-        let told = out.iter().find_map(|effect| match effect {
+        // The last one: an older screen that gives way to a beginning one is told of first.
+        let told = out.iter().rev().find_map(|effect| match effect {
             Effect::AskPrimary { login, .. } | Effect::Joined { login, .. } => Some(*login),
             Effect::Record(record) => Some(record.login),
             _ => None,
@@ -129,6 +132,10 @@ impl World {
         if let Some(login) = login {
             let law = self.law;
             self.reference.enters(asker, login, key, law);
+        }
+        if let Admission::Repeat(Answer::Accept(_)) = admission {
+            let changed = crate::invariants::speaks_against_a_repeat(self, asker).is_err();
+            self.reference.asked_mut(asker).repeats = Some(changed);
         }
         self.expect(crate::invariants::entered(self, asker, out));
     }

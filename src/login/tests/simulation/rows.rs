@@ -16,6 +16,10 @@ use crate::scene::{Person, STEP_MS, code_of, person_of};
 
 /// How long an approval without a live asker waits (A8).
 const PROMPT_LASTS_MAX: std::time::Duration = std::time::Duration::from_secs(120);
+/// How long an approval may be of use, whatever is promised to it (A8).
+const APPROVED_LASTS_MAX: std::time::Duration = std::time::Duration::from_secs(240);
+/// How many screens' numbers one prompt takes (F8).
+const NUMBERS_MAX: usize = 16;
 const APPROVED_WAITS: std::time::Duration = std::time::Duration::from_secs(10);
 
 #[derive(Clone, Debug, Default)]
@@ -98,8 +102,8 @@ pub(crate) struct PromptRow {
     pub(crate) pin: bool,
     /// The number that came with the yes.
     pub(crate) chosen: Option<Number>,
-    /// The phone that shows the digits.
-    pub(crate) revealed_by: Option<DeviceId>,
+    /// The phones that show the digits, the latest last.
+    pub(crate) revealed: Vec<DeviceId>,
     /// The ledger: the digits that were typed, by whom, and whether they were right.
     pub(crate) typed: Vec<(LoginId, Number, bool)>,
     /// The ledger: what happened to it, in order.
@@ -141,7 +145,10 @@ impl PromptRow {
         match self.state {
             // Rules B5: no prompt lasts longer than 120 s, so a later end tells of a clock that was stepped back.
             PromptState::Pending => self.ends_at <= at || self.ends_at > at.plus(PROMPT_LASTS_MAX),
-            PromptState::Approved => !self.waited_for(at),
+            PromptState::Approved => {
+                let since = self.answered_at;
+                !self.waited_for(at) || since.plus(APPROVED_LASTS_MAX) <= at || since > at.plus(PROMPT_LASTS_MAX)
+            }
             PromptState::Denied
             | PromptState::Fraud
             | PromptState::Unanswered
@@ -156,6 +163,8 @@ impl PromptRow {
             (PromptState::Approved, Some(device)) => {
                 PromptStatus::Approved { device: device.clone(), at: self.answered_at }
             }
+            (PromptState::Denied, _) => PromptStatus::Denied,
+            (PromptState::Fraud, _) => PromptStatus::Reported,
             _ => PromptStatus::Ended,
         }
     }
@@ -243,6 +252,21 @@ impl Rows {
         token.method
     }
 
+    /// Nobody is let in without a phone's word any more, and what is out ends (A6, F4): a block, a report.
+    pub(crate) fn bar(&mut self, name: &str) {
+        if let Some(user) = self.users.get_mut(name) {
+            user.barred = true;
+        }
+        self.bypasses.values_mut().filter(|row| row.owner == name).for_each(|row| row.spent = true);
+        self.withdraw_open(name);
+    }
+
+    /// Whatever is out for this user is withdrawn (F5).
+    pub(crate) fn withdraw_open(&mut self, name: &str) {
+        let open = self.prompts.values_mut().filter(|row| row.user == name && row.state.is_open());
+        open.for_each(|row| row.end(PromptState::Withdrawn));
+    }
+
     pub(crate) fn expire(&mut self, prompt: PromptId, now: Wall, limits: &Limits) {
         let Some(row) = self.prompts.get_mut(&prompt) else { return };
         if row.state == PromptState::Approved {
@@ -279,13 +303,17 @@ impl Rows {
         if !stands || check.open_prompt.as_ref().is_some_and(refused) {
             return Some("changed");
         }
-        if let Means::Prompt { prompt, device } = &check.means {
+        if let Means::Prompt { prompt, device, number } = &check.means {
             let together = |row: &PromptRow| row.state == PromptState::Released && check.together == Some(row.login);
             let open = |row: &PromptRow| row.state == PromptState::Approved || together(row);
             let approved = self.prompts.get_mut(prompt).filter(|row| open(row));
             let Some(row) = approved else { return Some("prompt ended") };
             if row.device.as_ref() != Some(device) {
                 return Some("another device");
+            }
+            // Rules F8: the number is compared once more, whatever led here.
+            if row.chosen != *number {
+                return Some("another number");
             }
             row.state = PromptState::Released;
             row.log.push(Happened::Released(login));
@@ -305,6 +333,18 @@ impl Rows {
 }
 
 impl UserRow {
+    /// No phone rings before then: of nobody who is barred, or whose pushes are quiet (A6, D2).
+    pub(crate) fn quiet(&self, now: Wall) -> Option<Wall> {
+        if self.barred { Some(Wall::NEVER) } else { self.pushes.quiet(now) }
+    }
+
+    /// The quiet time that would follow if this prompt gave way (D2).
+    pub(crate) fn quiet_without(&self, open: &PromptRow, now: Wall, limits: &Limits) -> Option<Wall> {
+        let counts = open.state == PromptState::Pending;
+        let after = if counts { self.pushes.after_unanswered(limits, now.min(open.ends_at)) } else { self.pushes };
+        self.quiet(now).or_else(|| after.quiet(now))
+    }
+
     pub(crate) fn phone_said(&mut self, said: &PhoneAnswer, before: PromptState, now: Wall, limits: &Limits) {
         match said {
             PhoneAnswer::Approve => {
@@ -315,7 +355,6 @@ impl UserRow {
                 }
             }
             PhoneAnswer::Deny | PhoneAnswer::Fraud => {
-                self.barred |= *said == PhoneAnswer::Fraud;
                 if before.is_open() {
                     self.pushes = self.pushes.after_denial(limits, now);
                     self.ends.push((PromptEnd::Denied, now));
@@ -341,7 +380,7 @@ impl PromptRow {
             digits: None,
             pin: claim.asks.pin,
             chosen: None,
-            revealed_by: None,
+            revealed: Vec::new(),
             typed: Vec::new(),
             log: Vec::new(),
         }
@@ -362,12 +401,17 @@ impl PromptRow {
         }
     }
 
-    /// A login may join: it asks for a number of the same kind, and for no PIN that is not asked for.
+    /// A login may join: it asks for a number of the same kind, and for no PIN that is not asked for. An approval is joined
+    /// by the screen alone whose number was chosen; digits were typed into one screen, and it was that one's yes (B2, F8).
     pub(crate) fn asks_like(&self, asks: Asks) -> bool {
+        let approved = self.state == PromptState::Approved;
         let kind = match asks.number {
             NumberMatch::Off => self.shown.is_empty() && self.digits.is_none(),
-            NumberMatch::Shown(_) => !self.shown.is_empty(),
-            NumberMatch::Typed(_) => self.digits.is_some(),
+            NumberMatch::Shown(number) if approved => self.chosen == Some(number),
+            NumberMatch::Shown(number) => {
+                !self.shown.is_empty() && (self.shown.contains(&number) || self.shown.len() < NUMBERS_MAX)
+            }
+            NumberMatch::Typed(_) => self.digits.is_some() && !approved,
         };
         kind && (self.pin || !asks.pin)
     }

@@ -154,10 +154,13 @@ pub(crate) enum Law {
     NoGate,
     /// Each push needs a number and a PIN, the gate shows one too, and contractors are as staff as admins are (F4, F8).
     Strict,
+    /// `vpn` and `gate` show a number; no rule requires one.
+    Numbered,
 }
 
 impl Law {
-    pub(crate) const ALL: [Self; 5] = [Self::Usual, Self::Closed, Self::CodesOnly, Self::NoGate, Self::Strict];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Usual, Self::Closed, Self::CodesOnly, Self::NoGate, Self::Strict, Self::Numbered];
 }
 
 /// What the law says of somebody's second door.
@@ -197,6 +200,16 @@ pub(crate) fn law_says(law: Law, who: &Person, client: &str, station: Option<&st
 /// Whether the law lets a push of this person open a door only with a number (F8).
 pub(crate) fn needs_number(law: Law, who: &Person) -> bool {
     who.groups.contains(&"vault") || law == Law::Strict
+}
+
+/// What a client wishes for under this law (F8).
+pub(crate) fn wishes(law: Law, appliance: &Appliance) -> NumberWish {
+    let shows = match law {
+        Law::Strict => appliance.name == "gate",
+        Law::Numbered => ["vpn", "gate"].contains(&appliance.name),
+        Law::Usual | Law::Closed | Law::CodesOnly | Law::NoGate => false,
+    };
+    if shows { NumberWish::Shown } else { appliance.number }
 }
 
 /// Whether the law asks for a PIN with each push.
@@ -254,7 +267,6 @@ fn clients(law: Law) -> BTreeMap<ClientName, ClientPolicy> {
 }
 
 fn client(law: Law, appliance: &Appliance) -> ClientPolicy {
-    let number = if law == Law::Strict && appliance.name == "gate" { NumberWish::Shown } else { appliance.number };
     ClientPolicy {
         primary: PrimaryName::new("nps"),
         gives_up_after: Duration::from_secs(appliance.gives_up_s),
@@ -262,7 +274,7 @@ fn client(law: Law, appliance: &Appliance) -> ClientPolicy {
         append: appliance.append.then(|| ",".into()),
         join: appliance.join,
         allow_admin: false,
-        number,
+        number: wishes(law, appliance),
     }
 }
 

@@ -70,6 +70,7 @@ impl Store {
             station_known: bucket.is_some(),
             pushes_quiet_until: row.pushes.quiet(now),
             prefers: person.prefers,
+            has_bypass: self.durable.bypasses.values().any(|row| row.owner == user && !row.spent && row.ends_at > now),
             bypass: self
                 .durable
                 .bypasses
@@ -93,12 +94,15 @@ impl Store {
         outcome
     }
 
-    pub(crate) fn claim(&mut self, claim: &PromptClaim, now: Wall) -> Claim {
+    /// As the real store's `claim`, step by step. None: the user has no phone that could ring, which the login is told as an
+    /// outage.
+    pub(crate) fn claim(&mut self, claim: &PromptClaim, now: Wall) -> Option<Claim> {
         let limits = self.limits.clone();
         let rows = &mut self.current;
         if let Some(mine) = rows.prompts.get(&claim.prompt) {
-            return Claim::Claimed { displaced: mine.displaced };
+            return Some(Claim::Claimed { displaced: mine.displaced });
         }
+        let owner = rows.users.get(claim.user.as_str())?.clone();
         let open = rows.prompts.iter().find(|(_, p)| p.user == claim.user.as_str() && p.state.is_open());
         let mut displaced = None;
         if let Some((id, open)) = open.map(|(id, open)| (*id, open.clone())) {
@@ -108,25 +112,30 @@ impl Store {
             if open.over(now) {
                 rows.expire(id, now, &limits);
             } else if open.login == claim.login && !open.asks_like(claim.asks) {
-                // Rules B4, F8: it asks for less than this login must have proved, or for a number of another kind: it is none of its.
-                return Claim::Busy;
+                // Rules B4, F8: it asks for less than this login must have proved, or for a number of another kind, or said yes to
+                // another screen: it is none of its.
+                return Some(Claim::Busy);
             } else if open.login == claim.login {
                 self.extend(id, claim.askers_until);
                 self.current.prompts.entry(id).and_modify(|row| row.ask(claim.asks));
                 let open = self.current.prompts.get(&id).unwrap_or(&open);
-                return Claim::Joined { prompt: id, ends_at: open.ends_at, status: open.status() };
+                return Some(Claim::Joined { prompt: id, ends_at: open.ends_at, status: open.status() });
             } else if !gives_way {
-                return Claim::Busy;
+                return Some(Claim::Busy);
+            } else if let Some(until) = owner.quiet_without(&open, now, &limits) {
+                // No phone would ring in its place, so it stays (B2, D2).
+                return Some(Claim::Quiet { until });
             } else {
                 rows.expire(id, now, &limits);
                 displaced = Some(id);
             }
         }
-        if let Some(until) = rows.users.get(claim.user.as_str()).and_then(|user| user.pushes.quiet(now)) {
-            return Claim::Quiet { until };
+        let owner = rows.users.get(claim.user.as_str()).filter(|user| !user.phones.is_empty())?;
+        if let Some(until) = owner.quiet(now) {
+            return Some(Claim::Quiet { until });
         }
         rows.prompts.insert(claim.prompt, PromptRow::of(claim, displaced));
-        Claim::Claimed { displaced }
+        Some(Claim::Claimed { displaced })
     }
 
     pub(crate) fn extend(&mut self, prompt: PromptId, askers_until: Wall) {
@@ -139,7 +148,8 @@ impl Store {
         let limits = self.limits.clone();
         let Some(row) = self.current.prompts.get_mut(&prompt).filter(|row| row.state.is_open()) else { return };
         match why {
-            PromptClose::Unanswered => self.current.expire(prompt, now, &limits),
+            // Only pages use a yes outright: a login's is released.
+            PromptClose::Unanswered | PromptClose::Used => self.current.expire(prompt, now, &limits),
             PromptClose::Withdrawn => row.end(PromptState::Withdrawn),
         }
     }
@@ -160,12 +170,18 @@ impl Store {
             return Answered::NotLike;
         }
         if row.state == PromptState::Pending && row.over(now) {
+            let owner = row.user.clone();
             self.current.expire(prompt, now, &limits);
+            // Too late to stop this login, but not too late to know that somebody has the password.
+            if *said == PhoneAnswer::Fraud {
+                self.current.bar(&owner);
+            }
             return Answered::TooLate;
         }
         // Rules F5: after a confirm that shows digits, the same phone's decline is its app's "Done".
-        if *said == PhoneAnswer::Deny && row.revealed_by.as_ref() == Some(device) {
-            return Answered::NotLike;
+        if *said == PhoneAnswer::Deny && row.state.after(said) == PromptState::Denied && row.revealed.contains(device) {
+            let stands = self.stands(prompt, device, None);
+            return if stands == Answered::TooLate { Answered::NotLike } else { stands };
         }
         let mut said = said.clone();
         if said == PhoneAnswer::Approve && row.state == PromptState::Pending {
@@ -194,8 +210,9 @@ impl Store {
         let Some(user) = self.current.users.get_mut(name.as_str()) else { return };
         if state != before {
             user.phone_said(said, before, now, &limits);
-        } else if *said == PhoneAnswer::Fraud {
-            user.barred = true;
+        }
+        if *said == PhoneAnswer::Fraud {
+            self.current.bar(&name);
         }
     }
 
@@ -221,8 +238,10 @@ impl Store {
         if row.state != PromptState::Pending || row.over(now) || !owner.phones.contains(device) {
             return None;
         }
-        row.revealed_by = row.digits.and(Some(device.clone()));
-        row.digits
+        let digits = row.digits?;
+        row.revealed.retain(|other| other != device);
+        row.revealed.push(device.clone());
+        Some(digits)
     }
 
     /// The digits come back: committed before anyone learns of it, the third wrong ones deny; repeated under its number a
@@ -236,7 +255,10 @@ impl Store {
         now: Wall,
     ) -> NumberOutcome {
         if let Some(said) = self.current.typed.get(&guess) {
-            return said.clone();
+            let stands = |row: &PromptRow| matches!(row.state, PromptState::Approved | PromptState::Released);
+            let denied_since =
+                matches!(said, NumberOutcome::Right { .. }) && !self.current.prompts.get(&prompt).is_some_and(stands);
+            return if denied_since { NumberOutcome::Wrong } else { said.clone() };
         }
         let outcome = self.look_at_digits(login, prompt, typed, now);
         self.current.typed.insert(guess, outcome.clone());
@@ -246,11 +268,11 @@ impl Store {
     fn look_at_digits(&mut self, login: LoginId, prompt: PromptId, typed: Number, now: Wall) -> NumberOutcome {
         const WRONG_MAX: usize = 3;
         let Some(row) = self.current.prompts.get_mut(&prompt) else { return NumberOutcome::Wrong };
-        let Some(device) = row.revealed_by.clone() else { return NumberOutcome::Wrong };
-        let gone = !self.current.users.get(row.user.as_str()).is_some_and(|user| user.phones.contains(&device));
-        if gone || row.state != PromptState::Pending || row.over(now) {
+        let Some(owner) = self.current.users.get(row.user.as_str()) else { return NumberOutcome::Wrong };
+        let shown_on = row.revealed.iter().rev().find(|device| owner.phones.contains(*device)).cloned();
+        let Some(device) = shown_on.filter(|_| row.state == PromptState::Pending && !row.over(now)) else {
             return NumberOutcome::Wrong;
-        }
+        };
         let right = row.digits == Some(typed);
         row.typed.push((login, typed, right));
         if right {
@@ -283,10 +305,13 @@ impl Store {
     }
 
     pub(crate) fn block(&mut self, user: &str, barred: bool) {
+        if barred {
+            return self.current.bar(user);
+        }
+        // Rules D1: an admin forgets what was counted; so does the ledger.
         let Some(row) = self.current.users.get_mut(user) else { return };
-        row.barred = barred;
-        let open = self.current.prompts.values_mut().filter(|row| barred && row.user == user && row.state.is_open());
-        open.for_each(|row| row.end(PromptState::Withdrawn));
+        let (phones, known) = (std::mem::take(&mut row.phones), std::mem::take(&mut row.known));
+        *row = UserRow { phones, known, ..UserRow::default() };
     }
 
     pub(crate) fn remove_methods(&mut self, user: &str) {
@@ -294,6 +319,7 @@ impl Store {
         if let Some(row) = self.current.users.get_mut(user) {
             row.phones.clear();
         }
+        self.current.withdraw_open(user);
     }
 
     /// A phone is taken away; whatever its owner is asked is asked no more (F5).
@@ -301,8 +327,7 @@ impl Store {
         if let Some(row) = self.current.users.get_mut(user) {
             row.phones.retain(|device| &*device.0 != name);
         }
-        let open = self.current.prompts.values_mut().filter(|row| row.user == user && row.state.is_open());
-        open.for_each(|row| row.end(PromptState::Withdrawn));
+        self.current.withdraw_open(user);
     }
 
     /// The help desk grants a bypass, of which nobody asks whether its owner is staff (F4).

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use login::event::{Effect, Event, LoginEvent};
 use login::{
-    AskerId, Claim, LoginKey, Moment, Number, PhoneAnswer, Policy, PrimaryAnswer, PromptId, ProofKey, Tick, Wall,
+    AskerId, Claim, DeviceId, LoginKey, Moment, Number, PhoneAnswer, Policy, PrimaryAnswer, PromptId, PromptStatus,
+    ProofKey, Tick, Wall,
 };
 
 use crate::appliance::{Act, Script};
@@ -58,6 +59,12 @@ pub(crate) enum Happening {
     Wake {
         epoch: u32,
         key: LoginKey,
+    },
+    /// The engine asks where a prompt stands that was just joined.
+    Cross {
+        epoch: u32,
+        key: LoginKey,
+        prompt: PromptId,
     },
     Phone {
         prompt: PromptId,
@@ -129,7 +136,7 @@ pub(crate) struct World {
     sync_at: Option<Tick>,
     pub(crate) site_key: ProofKey,
     pub(crate) law: Law,
-    pub(crate) policies: [Arc<Policy>; 5],
+    pub(crate) policies: [Arc<Policy>; 6],
     pub(crate) engine: Engine,
     pub(crate) store: Store,
     pub(crate) reference: Reference,
@@ -141,6 +148,8 @@ pub(crate) struct World {
     /// Kind, side, and how many to let pass.
     pub(crate) crash_plan: Option<(usize, bool, u64)>,
     pub(crate) loss: u64,
+    /// A busy server wakes its sessions up to so many milliseconds too late.
+    pub(crate) sluggish: u64,
     pub(crate) violation: Option<Violation>,
     pub(crate) tally: Tally,
     pub(crate) trace: Option<Vec<String>>,
@@ -148,7 +157,7 @@ pub(crate) struct World {
 
 impl World {
     /// The world of a seed, before anything has happened.
-    pub(crate) fn new(seed: u64, policies: &[Arc<Policy>; 5], trace: bool) -> Self {
+    pub(crate) fn new(seed: u64, policies: &[Arc<Policy>; 6], trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let engine = Engine::new(&mut dice);
         let crash_plan = dice.chance(50).then(|| {
@@ -156,6 +165,7 @@ impl World {
             (kind, dice.chance(50), dice.below(if kind < 11 { 8 } else { 2 }))
         });
         let loss = *dice.pick(&[0, 3, 10]);
+        let sluggish = if dice.chance(25) { 300 } else { 0 };
         Self {
             now: Tick(0),
             step_ms: 0,
@@ -177,6 +187,7 @@ impl World {
             hotp: std::collections::BTreeMap::new(),
             crash_plan,
             loss,
+            sluggish,
             violation: None,
             tally: Tally::default(),
             trace: trace.then(Vec::new),
@@ -239,8 +250,14 @@ impl World {
                 if genuine {
                     self.learn(&event);
                 }
+                let joined = joined_by(&event);
                 self.deliver(key, *event);
+                if let Some(prompt) = joined {
+                    let after = self.dice.between(0, 4);
+                    self.later(after, Happening::Cross { epoch, key, prompt });
+                }
             }
+            Happening::Cross { epoch, key, prompt } if epoch == self.epoch => self.cross(key, prompt),
             Happening::Tell { epoch, prompt, event } if epoch == self.epoch => {
                 self.learn_approval(prompt, &event);
                 self.deliver_to_prompt(prompt, *event);
@@ -261,6 +278,7 @@ impl World {
             | Happening::Deliver { .. }
             | Happening::Tell { .. }
             | Happening::Sync { .. }
+            | Happening::Cross { .. }
             | Happening::Stop { .. }
             | Happening::Digits { .. }
             | Happening::Wake { .. } => {}
@@ -326,6 +344,20 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// What was said to a prompt while it was joined is not lost.
+    fn cross(&mut self, key: LoginKey, prompt: PromptId) {
+        let Some(row) = self.store.durable.prompts.get(&prompt) else { return };
+        let (status, numbered) = (row.status(), row.digits.is_some() || !row.shown.is_empty());
+        let (device, number) = (DeviceId("phone".into()), None);
+        let as_told = |answer| Event::Phone { prompt, device: device.clone(), answer, number };
+        match status {
+            PromptStatus::Approved { .. } if !numbered => self.learn_approval(prompt, &as_told(PhoneAnswer::Approve)),
+            PromptStatus::Denied | PromptStatus::Reported => self.learn_approval(prompt, &as_told(PhoneAnswer::Deny)),
+            PromptStatus::Approved { .. } | PromptStatus::Pending | PromptStatus::Ended => {}
+        }
+        self.deliver(key, Event::Crossed { prompt, status });
     }
 
     /// The server stops in order: everybody who waits is answered now, and then a new life begins (G3).
@@ -406,5 +438,13 @@ impl World {
         if self.trace.is_some() && !matches!(happening, Happening::Sync { .. } | Happening::Overdue(_)) {
             self.tell(|| format!("{happening:?}"));
         }
+    }
+}
+
+/// The prompt that a login joined.
+fn joined_by(event: &Event) -> Option<PromptId> {
+    match event {
+        Event::Login(_, LoginEvent::Claim(_, Ok(Claim::Joined { prompt, .. }))) => Some(*prompt),
+        _ => None,
     }
 }

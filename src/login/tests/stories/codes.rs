@@ -84,6 +84,22 @@ fn the_twin_of_a_superseded_answer_is_refused_too() {
 }
 
 #[test]
+fn the_twin_of_an_answer_that_nobody_waits_for_any_more_is_refused_at_once() {
+    let mut house = house(&[Push]);
+    let asks = house.carols_phone_rings(&carol(), &[Push]);
+    house.pass(28);
+    let state = house.state_of(asks);
+    let enter = house.ask(&carol().to(state).typing(""));
+    house.pass(20);
+    house.ask(&carol());
+    house.pass(8);
+    house.ask(&carol());
+    assert_eq!(house.told(enter), Told::Nothing, "it was superseded, and its own deadline has passed");
+    let twin = house.ask(&carol().to(state).typing(""));
+    assert_eq!(house.told(twin), Told::Reject(Reason::State));
+}
+
+#[test]
 fn a_state_of_another_client_or_name_is_refused_and_reaches_nobody() {
     let mut house = house(&[Totp]);
     let (_, state) = house.carol_is_asked_for_a_code(&carol());

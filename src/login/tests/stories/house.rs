@@ -264,6 +264,11 @@ impl House {
         });
     }
 
+    /// The session of the newest claim hears of its prompt.
+    pub(crate) fn hears(&mut self, event: &Event) {
+        self.answer_newest(|effect| matches!(effect, Effect::ClaimPrompt { .. }).then(|| event.clone()));
+    }
+
     /// The server stops.
     pub(crate) fn drain(&mut self) {
         for key in self.sessions.keys().copied().collect::<Vec<_>>() {

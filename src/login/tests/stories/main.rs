@@ -13,5 +13,6 @@ mod bounds;
 mod codes;
 mod doors;
 mod house;
+mod last_look;
 mod numbers;
 mod one_login;

@@ -6,8 +6,8 @@ use login::event::Effect;
 use login::policy::Rule;
 use login::words::Say;
 use login::{
-    BypassId, Claim, CodeOutcome, DeviceId, GroupName, Means, Method, Number, NumberMatch, NumberOutcome, PromptStatus,
-    Reason, ReleaseOutcome, UserFacts, Wall,
+    AskerId, BypassId, Claim, CodeOutcome, DeviceId, GroupName, Means, Method, Number, NumberMatch, NumberOutcome,
+    PromptStatus, Reason, ReleaseOutcome, UserFacts, Wall,
 };
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn facts(methods: &[Method]) -> UserFacts {
 }
 
 /// Carol asked at that client with her right password, and the store tells this of her.
-fn asked(house: &mut House, client: &'static str, facts: &UserFacts) -> login::AskerId {
+fn asked(house: &mut House, client: &'static str, facts: &UserFacts) -> AskerId {
     let asker = house.ask(&carol().at(client));
     house.primary_says(true);
     house.user_is(facts);
@@ -81,10 +81,69 @@ fn a_reask_gets_its_own_state_and_number_and_rings_no_second_time() {
 #[test]
 fn no_two_screens_of_one_login_show_the_same_number() {
     let mut house = house(&[Push]);
-    let mut askers = vec![house.carols_phone_rings(&carol().at("web"), &[Push])];
-    askers.extend((0..7).map(|_| house.carol_joins_her_prompt(&carol().at("web"), PromptStatus::Pending)));
+    let askers = eight_screens(&mut house);
     let numbers: std::collections::BTreeSet<_> = askers.iter().map(|asker| house.number_of(*asker)).collect();
     assert_eq!(numbers.len(), 8);
+}
+
+/// Carol asked so often that no ninth screen is left, within a minute; the askers that were shown one.
+fn eight_screens(house: &mut House) -> Vec<AskerId> {
+    let mut screens = vec![house.carols_phone_rings(&carol().at("web"), &[Push])];
+    screens.extend((0..7).map(|_| house.carol_joins_her_prompt(&carol().at("web"), PromptStatus::Pending)));
+    screens
+}
+
+#[test]
+fn a_ninth_screen_takes_the_place_of_the_oldest_and_the_newest_asker_wins() {
+    let mut house = house(&[Push]);
+    let screens = eight_screens(&mut house);
+    let held = house.ask(&carol().at("web").to(house.state_of(screens[0])).typing(""));
+    let ninth = house.carol_joins_her_prompt(&carol().at("web"), PromptStatus::Pending);
+    house.pass(2);
+    assert_eq!(house.told(held), Told::Reject(Reason::Superseded));
+    let tenth = house.carol_joins_her_prompt(&carol().at("web"), PromptStatus::Pending);
+    house.pass(2);
+    let second = house.ask(&carol().at("web").to(house.state_of(screens[1])).typing(""));
+    house.pass(2);
+    assert_eq!(house.told(second), Told::Reject(Reason::State), "the oldest that was left gave way");
+    let enter = house.ask(&carol().at("web").to(house.state_of(tenth)).typing(""));
+    house.phone_chooses(Approve, Some(house.number_of(tenth)));
+    house.granted();
+    assert_eq!((house.told(enter), house.pushes()), (Told::Accept, 1));
+    assert_ne!(house.number_of(ninth), house.number_of(tenth));
+}
+
+#[test]
+fn who_asks_just_after_an_older_screen_gave_way_is_not_refused_with_it() {
+    let mut house = house(&[Push]);
+    eight_screens(&mut house);
+    house.carol_joins_her_prompt(&carol().at("web"), PromptStatus::Pending);
+    let tenth = house.carol_joins_her_prompt(&carol().at("web"), PromptStatus::Pending);
+    assert!(matches!(house.told(tenth), Told::Challenge(_)), "{:?}", house.told(tenth));
+}
+
+#[test]
+fn a_wrong_password_takes_the_place_of_no_screen() {
+    let mut house = house(&[Push]);
+    let screens = eight_screens(&mut house);
+    let guess = house.ask(&carol().at("web").typing("wrong"));
+    house.pass(2);
+    assert_eq!(house.told(guess), Told::Reject(Reason::Overload));
+    let enter = house.ask(&carol().at("web").to(house.state_of(screens[0])).typing(""));
+    house.phone_chooses(Approve, Some(house.number_of(screens[0])));
+    house.granted();
+    assert_eq!(house.told(enter), Told::Accept);
+}
+
+#[test]
+fn a_screen_that_is_let_in_gives_way_to_nobody() {
+    let mut house = house(&[Push]);
+    let screens = eight_screens(&mut house);
+    let enter = house.ask(&carol().at("web").to(house.state_of(screens[0])).typing(""));
+    house.phone_chooses(Approve, Some(house.number_of(screens[0])));
+    house.ask(&carol().at("web"));
+    house.granted();
+    assert_eq!(house.told(enter), Told::Accept);
 }
 
 #[test]
@@ -184,7 +243,7 @@ fn typed_digits_that_are_the_phones_let_in() {
     house.granted();
     assert_eq!(house.told(types), Told::Accept);
     let (prompt, _) = house.newest_prompt();
-    let means = Means::Prompt { prompt, device: phone() };
+    let means = Means::Prompt { prompt, device: phone(), number: None };
     assert!(house.release_checks().all(|check| check.means == means), "the store looks at the phone that showed them");
 }
 

@@ -2,10 +2,11 @@
 
 use login::Method::{Push, Totp};
 use login::PhoneAnswer::{Approve, Deny};
-use login::event::{Effect, PushFailure};
-use login::{Claim, PromptStatus, Reason, Unavailable, UserFacts, Wall};
+use login::event::{Effect, Event, PushFailure};
+use login::words::Say;
+use login::{AskerId, Claim, DeviceId, PromptStatus, Reason, Unavailable, UserFacts, Wall};
 
-use crate::house::{Ask, Told, carol, house, old_prompt, right_code};
+use crate::house::{Ask, House, Told, carol, house, old_prompt, right_code};
 
 #[test]
 fn a_reask_with_the_same_password_joins_and_the_newest_gets_the_accept() {
@@ -224,11 +225,60 @@ fn after_a_crash_the_same_login_joins_its_prompt_and_no_phone_rings_again() {
     let asks = house.ask(&carol());
     house.primary_says(true);
     house.user_has(&[Push]);
-    let status = PromptStatus::Approved { device: login::DeviceId("phone".into()), at: Wall(1_800_000_000_000) };
+    let status = PromptStatus::Approved { device: DeviceId("phone".into()), at: Wall(1_800_000_000_000) };
     let ends_at = Wall(1_800_000_060_000);
     house.claim_is(&Claim::Joined { prompt: old_prompt(), ends_at, status });
     house.granted();
     assert_eq!((house.told(asks), house.pushes()), (Told::Accept, 0));
+}
+
+/// After a crash carol joins her prompt of before, while her phone says something.
+fn carol_joins_after_a_crash(house: &mut House, ask: &Ask, crosses: PromptStatus) -> AskerId {
+    let asks = house.ask(ask);
+    house.primary_says(true);
+    house.user_has(&[Push, Totp]);
+    let ends_at = Wall(1_800_000_060_000);
+    house.claim_is(&Claim::Joined { prompt: old_prompt(), ends_at, status: PromptStatus::Pending });
+    house.hears(&Event::Crossed { prompt: old_prompt(), status: crosses });
+    asks
+}
+
+#[test]
+fn a_no_that_crosses_a_join_ends_the_joiner_whatever_codes_it_has() {
+    for (status, reason) in [(PromptStatus::Denied, Reason::Denied), (PromptStatus::Reported, Reason::Fraud)] {
+        let mut house = house(&[Push, Totp]);
+        let asks = carol_joins_after_a_crash(&mut house, &carol(), status);
+        house.pass(2);
+        assert_eq!(house.told(asks), Told::Reject(reason));
+    }
+}
+
+#[test]
+fn a_prompt_that_ended_in_silence_while_it_was_joined_leaves_the_code() {
+    let mut house = house(&[Push, Totp]);
+    let asks = carol_joins_after_a_crash(&mut house, &carol(), PromptStatus::Ended);
+    assert_eq!(house.reads(asks), Say::EnterCode);
+}
+
+#[test]
+fn a_yes_that_crosses_a_join_lets_in_where_no_number_is_asked_for() {
+    let approved = || PromptStatus::Approved { device: DeviceId("phone".into()), at: Wall(1_800_000_000_000) };
+    let mut plain = house(&[Push, Totp]);
+    let asks = carol_joins_after_a_crash(&mut plain, &carol(), approved());
+    plain.granted();
+    assert_eq!(plain.told(asks), Told::Accept);
+    let mut numbered = house(&[Push, Totp]);
+    let asks = carol_joins_after_a_crash(&mut numbered, &carol().at("web"), approved());
+    let enter = numbered.ask(&carol().at("web").to(numbered.state_of(asks)).typing(""));
+    assert_eq!(
+        (numbered.told(enter), numbered.releases()),
+        (Told::Nothing, 0),
+        "which number it brought is on its way"
+    );
+    let (prompt, device, number) = (old_prompt(), DeviceId("phone".into()), Some(numbered.number_of(asks)));
+    numbered.hears(&Event::Phone { prompt, device, answer: Approve, number });
+    numbered.granted();
+    assert_eq!(numbered.told(enter), Told::Accept);
 }
 
 #[test]

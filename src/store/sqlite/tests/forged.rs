@@ -135,7 +135,7 @@ async fn an_approval_written_into_the_file_opens_nothing() {
         "UPDATE prompts SET state = 'approved', device = '{}', answered_at = 1, mac = x'00'",
         device.0
     ));
-    let means = Means::Prompt { prompt: prompt_id(1), device };
+    let means = Means::Prompt { prompt: prompt_id(1), device, number: None };
     assert_tampered(store.release(check(means), accepted(1), NOW).await, "prompts");
     assert_tampered(store.prompt_status(prompt_id(1), NOW).await, "prompts");
 }
@@ -149,7 +149,7 @@ async fn an_approval_of_another_prompt_opens_nothing() {
     store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     let other = rusqlite::types::Value::Blob(login_key(2).0.to_vec());
     rusqlite::Connection::open(place.path()).unwrap().execute("UPDATE prompts SET login = ?1", [other]).unwrap();
-    let means = Means::Prompt { prompt: prompt_id(1), device };
+    let means = Means::Prompt { prompt: prompt_id(1), device, number: None };
     assert_tampered(store.release(check(means), accepted(1), NOW).await, "prompts");
 }
 

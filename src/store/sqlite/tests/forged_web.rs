@@ -112,7 +112,7 @@ async fn a_phone_that_waits_for_its_test_is_not_forged_active() {
     store.claim_prompt(phones::test_of(&device, 1, NOW), NOW, &limits()).await.unwrap();
     store.answer_prompt(prompt_id(1), &device, PhoneAnswer::Approve, None, NOW, &limits()).await.unwrap();
     place.forge("UPDATE devices SET state = 'active'");
-    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone() };
+    let means = Means::Prompt { prompt: prompt_id(1), device: device.clone(), number: None };
     assert_tampered(store.release(check(means), accepted(1), NOW).await, "devices");
     assert_tampered(store.confirm_device(&device, prompt_id(1), NOW).await, "devices");
 }
@@ -273,8 +273,11 @@ async fn a_web_session_is_not_made_moved_or_stepped_up_in_the_file() {
         let sought = if forgery.starts_with("id") { [8; 32] } else { id };
         let found = store.web_session(&sought, WebRealm::Portal, LONG, NOW).await;
         assert_tampered(found, "web_sessions");
-        let rotated = store.rotate_web_session(&sought, [9; 32], WebStep::Full, NOW).await;
+        let rotated = store.rotate_web_session(&sought, [9; 32], WebStep::Full, Some(NOW), NOW).await;
         assert_tampered(rotated, "web_sessions");
+        if !forgery.starts_with("user") {
+            assert_tampered(store.list_web_sessions(&alice(), NOW).await, "web_sessions");
+        }
     }
 }
 

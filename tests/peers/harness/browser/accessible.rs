@@ -51,6 +51,23 @@ impl Browser {
         self.set_size(width, height).await;
     }
 
+    /// A page that everybody can use, on a phone and on a desktop, in light and dark; and pictures of it to look at:
+    /// `NAME-phone-light.png` and so on, and `NAME-narrow.png`.
+    pub(crate) async fn is_for_everybody(&self, name: &str) {
+        let before = self.turned();
+        for (screen, look) in [("phone", before.on_a_phone()), ("desktop", before.on_a_desktop())] {
+            for (light, dark) in [("light", false), ("dark", true)] {
+                self.turn(look.seen(dark)).await;
+                self.assert_accessible().await;
+                self.picture(&format!("{name}-{screen}-{light}")).await;
+            }
+        }
+        self.turn(before.on_a_phone().narrowed(NARROW)).await;
+        self.picture(&format!("{name}-narrow")).await;
+        self.turn(before).await;
+        self.assert_no_overflow().await;
+    }
+
     /// The violations, in a world of its own beside the page's scripts: the page's policy does not bind it, and it leaves nothing behind.
     async fn axe(&self) -> Value {
         let source = std::fs::read_to_string(AXE).unwrap_or_else(|error| {

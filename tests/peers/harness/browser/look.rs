@@ -24,6 +24,23 @@ impl Look {
     pub(super) const DESKTOP: Self =
         Self { width: 1280, height: 800, scale: 1, touched: false, dark: false, still: false, scripts: true };
     pub(super) const PHONE: Self = Self { width: 390, height: 844, scale: 2, touched: true, ..Self::DESKTOP };
+
+    pub(super) fn on_a_phone(self) -> Self {
+        Self { scripts: self.scripts, ..Self::PHONE }
+    }
+
+    pub(super) fn on_a_desktop(self) -> Self {
+        Self { scripts: self.scripts, ..Self::DESKTOP }
+    }
+
+    /// In light or dark; and still, so that no picture is of something that moves.
+    pub(super) fn seen(self, dark: bool) -> Self {
+        Self { dark, still: true, ..self }
+    }
+
+    pub(super) fn narrowed(self, width: u32) -> Self {
+        Self { width, still: true, ..self }
+    }
 }
 
 impl Browser {
@@ -69,6 +86,14 @@ impl Browser {
     pub(super) fn look(&self) -> (u32, u32) {
         let look = self.look.lock().unwrap();
         (look.width, look.height)
+    }
+
+    pub(super) fn turned(&self) -> Look {
+        *self.look.lock().unwrap()
+    }
+
+    pub(super) async fn turn(&self, look: Look) {
+        self.relook(|before| *before = look).await;
     }
 
     pub(super) async fn apply_look(&self) {

@@ -30,6 +30,8 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::child::Child;
+use super::notifications::Desktop;
+use super::until;
 use driver::Driver;
 pub(crate) use find::{Locator, button, checkbox, css, field, heading, link, role};
 use look::Look;
@@ -68,6 +70,7 @@ pub(crate) struct Setup {
     names: Vec<String>,
     languages: Option<String>,
     any_certificate: bool,
+    desktop: Option<String>,
 }
 
 impl Browser {
@@ -105,6 +108,17 @@ impl Browser {
         self.apply_look().await;
     }
 
+    /// Waits until so many tabs are open, and gives them.
+    pub(crate) async fn has_tabs(&self, count: usize) -> Vec<Tab> {
+        until("a tab", async || {
+            let tabs = self.driver.get("window/handles").await.ok()?;
+            let tabs: Vec<Tab> =
+                tabs.as_array()?.iter().filter_map(|tab| Some(Tab(tab.as_str()?.to_owned()))).collect();
+            (tabs.len() >= count).then_some(tabs)
+        })
+        .await
+    }
+
     /// Closes the tab in front; another must be left, and is turned to.
     pub(crate) async fn close_tab(&self, then: &Tab) {
         self.driver.delete("window").await.unwrap_or_else(|fault| panic!("close the tab: {fault}"));
@@ -133,7 +147,7 @@ impl Drop for Browser {
 
 impl Setup {
     fn new(look: Look) -> Self {
-        Self { look, flags: Vec::new(), names: Vec::new(), languages: None, any_certificate: false }
+        Self { look, flags: Vec::new(), names: Vec::new(), languages: None, any_certificate: false, desktop: None }
     }
 
     /// Takes certificates that nobody vouches for.
@@ -155,6 +169,12 @@ impl Setup {
         self
     }
 
+    /// Shows its notifications on that desktop, instead of by itself where nobody can click them.
+    pub(crate) fn notifying(mut self, desktop: &Desktop) -> Self {
+        self.desktop = Some(desktop.address());
+        self
+    }
+
     /// One more flag of Chromium's command line.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
@@ -167,6 +187,11 @@ impl Setup {
         let mut command = Command::new("sh");
         command.arg("-c").arg(LEADER).arg(program("chromedriver", "chromium-driver"));
         command.env("HOME", home.path()).env("TMPDIR", home.path()).process_group(0);
+        match &self.desktop {
+            Some(bus) => command.env("DBUS_SESSION_BUS_ADDRESS", bus),
+            // Not that of whoever runs the tests.
+            None => command.env("DBUS_SESSION_BUS_ADDRESS", "disabled:"),
+        };
         let mut driver_process = Child::start_on_a_line(&mut command, "a POSIX shell");
         let port = driver_process.says("started successfully on port").await;
         let port = port.trim_end_matches('.').rsplit(' ').next().and_then(|port| port.parse().ok());

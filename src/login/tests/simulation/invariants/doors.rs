@@ -3,7 +3,9 @@
 use login::answer::Accept;
 use login::policy::Join;
 use login::prompt::PromptState;
-use login::{AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, ReleaseCheck, TokenId};
+use login::{
+    AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, RecordedFactor, ReleaseCheck, TokenId,
+};
 
 use super::codes::appended_code;
 use super::numbers::{f8_the_law_has_its_number, f8_the_number_chose};
@@ -25,6 +27,35 @@ pub(crate) fn a1_both_doors(world: &World, asker: AskerId) -> Check {
     second_door(world, asker, known, who, known.law, "A1")?;
     // Rules G2: at release the stricter of both laws decides.
     known.law_at_release.map_or(Ok(()), |law| second_door(world, asker, known, who, law, "A6"))
+}
+
+/// An Accept leaves once more only where all still stands that let its user in: asked when the request comes, and again when
+/// the Accept leaves, because both may change in between (A6).
+pub(crate) fn a6_a_repeat_still_stands(world: &World, asker: AskerId) -> Check {
+    let Some((_, known, who)) = facts(world, asker) else { return Ok(()) };
+    let rows = &world.store.durable;
+    let Some(user) = rows.users.get(who.name) else { return Ok(()) };
+    let has = |method| match method {
+        Method::Push => !user.phones.is_empty(),
+        Method::Totp | Method::Hotp => {
+            rows.tokens.values().any(|row| row.owner == who.name && row.active && row.method == method)
+        }
+    };
+    if user.barred {
+        return Err(("A6", format!("an Accept is repeated for {}, who is barred", who.name)));
+    }
+    if matches!(known.factor, RecordedFactor::Method(method) if !has(method)) {
+        return Err(("A6", format!("an Accept is repeated for {}, whose {:?} is gone", who.name, known.factor)));
+    }
+    second_door(world, asker, known, who, world.law, "A6")
+}
+
+/// What a repeat was told, where something spoke against it all the while (A6).
+pub(crate) fn a6_an_accept_is_repeated_as_it_stands(world: &World, asker: AskerId) -> Check {
+    match world.reference.asked(asker).repeats {
+        Some(true) => a6_a_repeat_still_stands(world, asker),
+        Some(false) | None => Ok(()),
+    }
 }
 
 fn second_door(world: &World, asker: AskerId, known: &Known, who: &Person, law: Law, rule: &'static str) -> Check {
@@ -80,7 +111,7 @@ fn by_phone(world: &World, asker: AskerId, who: &Person, law: Law) -> Result<boo
     if *ask != rung.ask && !same_login(ask, &rung.ask) {
         return Err(("B2", format!("{} got in by the prompt of another login", who.name)));
     }
-    f8_the_law_has_its_number(*id, row, who, law)?;
+    f8_the_law_has_its_number(*id, row, who, appliance_of(ask.client), law)?;
     f8_the_number_chose(world, asker, *id, row)?;
     Ok(row.user == who.name)
 }

@@ -13,6 +13,7 @@ use login::{AskerId, Attempt, CodeOutcome, LoginId, PromptClaim, PromptId, Relea
 use crate::store::Typed;
 use crate::world::{Check, World};
 
+pub(crate) use doors::a6_a_repeat_still_stands as speaks_against_a_repeat;
 pub(crate) use one_login::{g3_nobody_waits_after_a_drain as drained, overdue, repeated_from, superseded};
 
 /// How the machine routes a request.
@@ -21,6 +22,7 @@ pub(crate) fn admitted(world: &World, attempt: &Attempt, admission: &Admission) 
     one_login::b2_only_the_same_login_joins(world, attempt.asker.id, admission)?;
     one_login::b2_equal_l_and_p_join(world, attempt.asker.id, admission)?;
     numbers::f8_a_reask_is_an_asking_of_its_own(world, admission)?;
+    numbers::f8_no_screen_is_one_too_many(world, attempt.asker.id, admission)?;
     one_login::b2_an_accept_repeats_only_under_connection(world, attempt.asker.id, admission)
 }
 
@@ -39,7 +41,10 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
             codes::c4_split_once_and_never_unsplit(world, *login, &typed, state)
         }
         Effect::Record(record) => doors::f2_one_record(world, record.login),
-        Effect::Release { login, .. } => doors::a8_who_heard_a_no_asks_for_nothing(world, *login),
+        Effect::Release { login, check, .. } => {
+            doors::a8_who_heard_a_no_asks_for_nothing(world, *login)?;
+            numbers::f8_the_chosen_screen_alone_asks_for_its_release(world, *login, check)
+        }
         Effect::ReadUser { .. }
         | Effect::CheckCode { .. }
         | Effect::TypeNumber { .. }
@@ -67,6 +72,8 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
             doors::a6_the_last_look_was_taken(world, asker)?;
             doors::a1_both_doors(world, asker)?;
             doors::f2_the_record_is_durable(world, asker)?;
+            doors::a6_an_accept_is_repeated_as_it_stands(world, asker)?;
+            one_login::c1_no_accept_after_the_deadline(world, asker)?;
             one_login::b2_the_newest_gets_the_accept(world, asker)?;
         }
         Answer::Challenge(_) => {

@@ -3,10 +3,11 @@
 use login::answer::{Answer, Challenge};
 use login::policy::{Join, NumberWish};
 use login::session::Admission;
-use login::{AskerId, LoginId, NumberMatch, PromptClaim, PromptId, StateHash};
+use login::{AskerId, LoginId, Means, NumberMatch, PromptClaim, PromptId, Reason, ReleaseCheck, StateHash};
 
 use crate::engine::number_shown;
-use crate::scene::{Law, Person, appliance_of, needs_number, needs_pin, person_of};
+use crate::reference::{Known, same_login};
+use crate::scene::{Appliance, Law, Person, appliance_of, needs_number, needs_pin, person_of, wishes};
 use crate::store::PromptRow;
 use crate::world::{Check, World};
 
@@ -36,13 +37,36 @@ pub(crate) fn f8_the_number_chose(world: &World, asker: AskerId, id: PromptId, r
     Err(("F8", format!("{asker:?} was shown no number, and got in by that of another screen")))
 }
 
+/// The store compares the number once more at the release; the machine asks for it by the right one alone (F8).
+pub(crate) fn f8_the_chosen_screen_alone_asks_for_its_release(
+    world: &World,
+    login: LoginId,
+    check: &ReleaseCheck,
+) -> Check {
+    let Means::Prompt { prompt, number, .. } = &check.means else { return Ok(()) };
+    match world.store.current.prompts.get(prompt) {
+        Some(row) if row.chosen != *number => Err((
+            "F8",
+            format!("{login} asks to be let in by {:?}, the phone chose {:?}", digits(*number), digits(row.chosen)),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn digits(number: Option<login::Number>) -> Option<u32> {
     number.map(|number| number.0)
 }
 
 /// What the law demands of a push is what the prompt asked for (F8, G2).
-pub(crate) fn f8_the_law_has_its_number(id: PromptId, row: &PromptRow, who: &Person, law: Law) -> Check {
-    if needs_number(law, who) && row.chosen.is_none() && row.digits.is_none() {
+pub(crate) fn f8_the_law_has_its_number(
+    id: PromptId,
+    row: &PromptRow,
+    who: &Person,
+    client: &'static Appliance,
+    law: Law,
+) -> Check {
+    let wished = client.challenge && wishes(law, client) != NumberWish::Off;
+    if (wished || needs_number(law, who)) && row.chosen.is_none() && row.digits.is_none() {
         return Err(("F8", format!("{} got in by {id} without a number, which {law:?} requires", who.name)));
     }
     if needs_pin(law) && !row.pin {
@@ -57,7 +81,7 @@ pub(crate) fn f8_nothing_is_downgraded(world: &World, claim: &PromptClaim, login
     let (Some(who), client) = (person_of(claim.user.as_str()), appliance_of(claim.client.as_str())) else {
         return Ok(());
     };
-    let shows = client.number == NumberWish::Shown || (known.law == Law::Strict && client.name == "gate");
+    let shows = wishes(known.law, client) == NumberWish::Shown;
     let wanted = match (client.number, needs_number(known.law, who)) {
         (_, true) if !client.challenge => {
             return Err(("F8", format!("{} rings where nobody can show a number", who.name)));
@@ -112,6 +136,23 @@ pub(crate) fn f8_a_reask_is_an_asking_of_its_own(world: &World, admission: &Admi
             Err(("F8", format!("a re-ask joins {login}, which shows a number")))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Who asks beside screens of the very same login is shown one more, however many there are (F8, B2).
+pub(crate) fn f8_no_screen_is_one_too_many(world: &World, asker: AskerId, admission: &Admission) -> Check {
+    if !matches!(admission, Admission::Refuse(Reason::Overload)) {
+        return Ok(());
+    }
+    let ask = &world.reference.asked(asker).packet.ask;
+    let screen = |known: &&Known| {
+        let first = world.reference.asked(known.begun_by);
+        let equal = same_login(ask, &first.packet.ask) && ask.typed == first.packet.ask.typed;
+        equal && first.epoch == world.epoch && known.shown.is_some() && known.records == 0 && known.releases == 0
+    };
+    match world.reference.logins.values().find(screen) {
+        Some(known) => Err(("F8", format!("{asker:?} is one too many beside the screen of {:?}", known.begun_by))),
+        None => Ok(()),
     }
 }
 

@@ -166,12 +166,25 @@ pub(crate) fn b5_nobody_is_answered_too_late(world: &World, asker: AskerId) -> C
     Ok(())
 }
 
+/// A commit that is not settled by the newest asker's deadline is no Accept, whenever somebody notices; a repeat waits for
+/// no commit (C1).
+pub(crate) fn c1_no_accept_after_the_deadline(world: &World, asker: AskerId) -> Check {
+    let (root, repeats) = (world.reference.root(asker), world.reference.asked(asker).repeats.is_some());
+    let Some(known) = world.reference.login_of(asker).filter(|_| !repeats) else { return Ok(()) };
+    let waits =
+        |other: &AskerId| world.reference.root(*other) == root && world.reference.asked(*other).until > world.now;
+    if known.askers.iter().any(waits) {
+        return Ok(());
+    }
+    Err(("C1", format!("{asker:?} gets an Accept of which one learns after its deadline")))
+}
+
 /// What the store says of a release is awaited, because its record may be durable already (F2): it takes of the margin
 /// that lies between our deadline and the client's own, which is at least a second (B5).
 fn last_moment(world: &World, asker: AskerId) -> Tick {
     const MARGIN_MS: u64 = 1000;
     let releasing = world.reference.login_of(asker).is_some_and(|known| known.releases > 0);
-    Tick(world.reference.asked(asker).until.0 + if releasing { MARGIN_MS } else { 0 })
+    Tick(world.reference.asked(asker).until.0 + world.sluggish + if releasing { MARGIN_MS } else { 0 })
 }
 
 /// At its deadline each request is answered, unless a newer one took its place (B5).
