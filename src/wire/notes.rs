@@ -196,7 +196,8 @@ impl Notes {
 
     #[cold]
     fn repeated(&self) -> Malformed {
-        let kind = (1..=u8::MAX).find(|kind| Noted::of(*kind).is_some_and(|noted| self.count(noted) > 1));
+        let twice = |noted: Noted| noted.index() < ONCE && self.count(noted) > 1;
+        let kind = (1..=u8::MAX).find(|kind| Noted::of(*kind).is_some_and(twice));
         Malformed::DuplicateAttribute(kind.unwrap_or_default())
     }
 

@@ -64,6 +64,11 @@ fn what_may_stand_once_is_refused_twice() {
         assert_eq!(error(&twice), Malformed::DuplicateAttribute(kind));
         assert_eq!(error(&twice).reason(), "duplicate_attribute");
     }
+    // Beside what may stand more than once, the one that may not is named.
+    for many in [33, 70, 79] {
+        let both = with(&[(many, &[1]), (80, &[1; 16]), (many, &[2]), (80, &[1; 16])]);
+        assert_eq!(error(&both), Malformed::DuplicateAttribute(80));
+    }
 }
 
 #[test]
