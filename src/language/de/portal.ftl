@@ -222,6 +222,7 @@ portal-sign-in-text = Mit dem Namen und dem Passwort, die Sie für das VPN benut
 portal-sign-out = Abmelden
 portal-skip = Zum Inhalt springen
 portal-state-keyed = Braucht einen Test
+portal-state-no-pin = Kann die PIN nicht abfragen: wird nie gefragt
 portal-state-open-app = Aktiv: App öffnen
 portal-state-quiet = Klingelt nicht: Seite öffnen
 portal-state-rings = Klingelt

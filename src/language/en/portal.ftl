@@ -222,6 +222,7 @@ portal-sign-in-text = With the name and the password that you use for the VPN.
 portal-sign-out = Sign out
 portal-skip = Skip to the content
 portal-state-keyed = Needs a test
+portal-state-no-pin = Can’t take this site’s PIN: never asked
 portal-state-open-app = Active: open the app
 portal-state-quiet = Does not ring: open its page
 portal-state-rings = Rings

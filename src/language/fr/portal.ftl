@@ -222,6 +222,7 @@ portal-sign-in-text = Avec le nom et le mot de passe que vous utilisez pour le V
 portal-sign-out = Se déconnecter
 portal-skip = Aller au contenu
 portal-state-keyed = À tester
+portal-state-no-pin = Ne prend pas le code PIN : jamais sollicité
 portal-state-open-app = Actif : ouvrir l’application
 portal-state-quiet = Ne sonne pas : ouvrir sa page
 portal-state-rings = Sonne

@@ -222,6 +222,7 @@ portal-sign-in-text = Met de naam en het wachtwoord die u voor de VPN gebruikt.
 portal-sign-out = Afmelden
 portal-skip = Naar de inhoud
 portal-state-keyed = Test nodig
+portal-state-no-pin = Kan de pincode niet vragen: krijgt nooit een vraag
 portal-state-open-app = Actief: open de app
 portal-state-quiet = Rinkelt niet: open de pagina
 portal-state-rings = Rinkelt

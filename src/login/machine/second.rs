@@ -68,7 +68,12 @@ impl Case {
         let asks = self.push_asks(&inside, step);
         // Rules B4, F8: a phone that can't prove what is asked is not asked at all; nothing is downgraded for it.
         let provable = asks.is_some_and(|asks| {
-            (asks.number == NumberMatch::Off || facts.number_phones) && (!asks.pin || facts.pin_phones)
+            let number = match asks.number {
+                NumberMatch::Off => true,
+                NumberMatch::Shown(_) => facts.chooses_number,
+                NumberMatch::Typed(_) => facts.types_number,
+            };
+            number && (!asks.pin || facts.pin_phones)
         });
         for method in order {
             match method {

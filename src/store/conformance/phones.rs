@@ -71,7 +71,7 @@ pub(crate) async fn a_phone_is_active_only_after_its_test_push(site: &impl Site)
     let KeyBrought::Taken(phone) = brings(&store, &device, 1, after(1)).await else { panic!("the key is not taken") };
     assert_eq!((phone.device.state, &phone.spki), (DeviceState::Keyed, &phone_key(1).spki));
     let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
-    assert_eq!((facts.methods.len(), facts.ever_enrolled, facts.number_phones), (0, false, false));
+    assert_eq!((facts.methods.len(), facts.ever_enrolled, facts.chooses_number), (0, false, false));
     assert!(is_none(store.claim_prompt(claim(9, 9, NOW), NOW, &limits()).await), "a login has nobody to ring");
     assert_eq!(claims(&store, test_of(&device, 1, after(2)), after(2)).await, Claim::Claimed { displaced: None });
     let shown = store.prompt_of(&alice(), after(2)).await.unwrap().unwrap();
@@ -84,7 +84,7 @@ pub(crate) async fn a_phone_is_active_only_after_its_test_push(site: &impl Site)
     store.confirm_device(&device, prompt_id(1), after(4)).await.unwrap();
     assert_eq!(state(&store, &device).await, Some(DeviceState::Active));
     let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
-    assert_eq!((facts.methods, facts.ever_enrolled, facts.number_phones), (vec![Method::Push], true, true));
+    assert_eq!((facts.methods, facts.ever_enrolled, facts.chooses_number), (vec![Method::Push], true, true));
     assert_eq!(claims(&store, claim(2, 2, after(5)), after(5)).await, Claim::Claimed { displaced: None });
     assert_eq!(says(&store, &device, 2, PhoneAnswer::Approve, after(6)).await, Answered::Taken);
 }
@@ -362,13 +362,15 @@ pub(crate) async fn silent_phones_are_told_once(site: &impl Site) {
 }
 
 pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
-    for (agent, proves) in [
-        ("privacyIDEA-App/4.8.0 android/14.1.0", true),
-        ("privacyIDEA-App / android 4.7.0", true),
-        ("privacyIDEA-App/4.10.2 ios/18.0", true),
-        ("privacyIDEA-App/4.6.9 android/14.1.0", false),
-        ("privacyIDEA-App", false),
-        ("Mozilla/5.0 privacyIDEA-App/4.8.0", false),
+    for (agent, chooses, types) in [
+        ("privacyIDEA-App/4.8.0 android/14.1.0", true, true),
+        ("privacyIDEA-App / android 4.7.0", true, true),
+        ("privacyIDEA-App/4.10.2 ios/18.0", true, true),
+        ("privacyIDEA-App/4.6.9 android/14.1.0", true, false),
+        ("privacyIDEA-App / android 4.4.0", true, false),
+        ("privacyIDEA-App/4.3.9 android/14.1.0", false, false),
+        ("privacyIDEA-App", false, false),
+        ("Mozilla/5.0 privacyIDEA-App/4.8.0", false, false),
     ] {
         let site = &site.another();
         let store = site.open();
@@ -378,13 +380,14 @@ pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
         store.bring_key(&device, &code(), PhoneKey { agent: Some(agent.into()), ..phone_key(1) }, NOW).await.unwrap();
         store.set_pin(&alice(), Secret::new("$argon2id$"), false, NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
-        assert_eq!((facts.number_phones, facts.pin_phones), (proves, false), "{agent}");
+        assert_eq!((facts.chooses_number, facts.types_number, facts.pin_phones), (chooses, types, false), "{agent}");
         assert!(facts.must_open_app);
         let new = NewActivation { needs_test: false, ..activation("ours") };
         let ours = store.begin_activation(new, NOW).await.unwrap();
         store.bring_key(&ours, &Secret::new("ours"), phone_key(2), NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
-        assert_eq!((facts.number_phones, facts.pin_phones, facts.must_open_app), (true, true, false));
+        assert_eq!((facts.chooses_number, facts.types_number), (true, true), "our page proves both");
+        assert_eq!((facts.pin_phones, facts.must_open_app), (true, false));
         store.subscription_gone(&ours).await.unwrap();
         assert!(store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().must_open_app);
         store.reset_pin(&alice()).await.unwrap();

@@ -239,7 +239,8 @@ impl House {
             known: true,
             ever_enrolled: !methods.is_empty(),
             methods: methods.to_vec(),
-            number_phones: true,
+            chooses_number: true,
+            types_number: true,
             ..UserFacts::default()
         };
         self.answer_newest(|effect| {
@@ -357,10 +358,8 @@ impl House {
 
     /// The number on this asker's screen.
     pub(crate) fn number_of(&self, asker: AskerId) -> Number {
-        match self.reads(asker) {
-            Say::Choose(number) | Say::ChooseOrCode(number) => number,
-            other => panic!("no number but {other:?}"),
-        }
+        let reads = self.reads(asker);
+        reads.number().unwrap_or_else(|| panic!("no number but {reads:?}"))
     }
 
     /// The newest prompt that rang, and its end.
