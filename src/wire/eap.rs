@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::kind;
-use crate::view::PacketView;
+use crate::view::{Attributes, PacketView};
 
 /// EAP's Failure code (RFC 3748 §4.2).
 const FAILURE: u8 = 4;
@@ -66,7 +66,7 @@ impl fmt::Display for BadEap {
 
 impl std::error::Error for BadEap {}
 
-/// What the packet's one pass noted of its EAP-Messages.
+/// What a packet's EAP-Messages are, without joining them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EapNote {
     octets: usize,
@@ -79,7 +79,16 @@ pub(crate) struct EapNote {
 }
 
 impl EapNote {
-    pub(crate) fn note(&mut self, position: usize, value: &[u8]) {
+    pub(crate) fn of(attributes: Attributes<'_>) -> Self {
+        let mut note = Self::default();
+        for (position, attribute) in attributes.enumerate().filter(|(_, attribute)| attribute.kind == kind::EAP_MESSAGE)
+        {
+            note.piece(position, attribute.value);
+        }
+        note
+    }
+
+    fn piece(&mut self, position: usize, value: &[u8]) {
         if self.pieces == 0 {
             self.first = position;
             self.identifier = value.get(1).copied();

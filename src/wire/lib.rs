@@ -62,6 +62,7 @@ pub mod kind;
 mod log;
 mod malformed;
 mod mschap;
+mod notes;
 mod password;
 mod replacement;
 mod reply;

@@ -1,7 +1,7 @@
 //! A datagram, checked once: [`PacketView`] borrows the octets, and its accessors cannot fail.
 //!
 //! One pass checks every length, counts, refuses what a packet may hold only once, and notes where the attributes are that
-//! everybody asks for. It allocates nothing. It does not look inside attributes: what is wrong there makes that attribute
+//! everybody asks for (`notes`). It allocates nothing. It does not look inside attributes: what is wrong there makes that attribute
 //! opaque, not the packet bad. It proves nothing about who sent the packet; that is `verify`'s work.
 
 use std::fmt;
@@ -9,11 +9,10 @@ use std::fmt;
 use crate::authenticator::{Authenticator, Signed};
 use crate::code::Code;
 use crate::eap::EapNote;
-use crate::field::{
-    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, PACKET_OCTETS_MAX,
-};
+use crate::field::{ATTRIBUTE_HEADER_OCTETS, AUTHENTICATOR_OCTETS, HEADER_OCTETS, PACKET_OCTETS_MAX};
 use crate::kind;
 use crate::malformed::Malformed;
+use crate::notes::{Noted, Notes};
 
 /// One attribute: its type and its value, without the length octet.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +89,7 @@ pub struct PacketView<'a> {
     header: [u8; 4],
     authenticator: &'a Authenticator,
     attributes: &'a [u8],
-    notes: Notes<'a>,
+    notes: Notes,
 }
 
 impl<'a> PacketView<'a> {
@@ -107,7 +106,7 @@ impl<'a> PacketView<'a> {
         let [octet, identifier, high, low, authenticator @ ..] = head;
         let header = [*octet, *identifier, *high, *low];
         let code = Code::from_octet(*octet).ok_or(Malformed::UnknownCode(*octet))?;
-        let notes = Notes::take(attributes)?;
+        let notes = Notes::take(bytes)?;
         Ok(Self { bytes, code, header, authenticator, attributes, notes })
     }
 
@@ -139,7 +138,7 @@ impl<'a> PacketView<'a> {
 
     /// How many attributes there are.
     pub const fn attribute_count(&self) -> usize {
-        self.notes.count
+        self.notes.all()
     }
 
     /// The value of the first attribute of this type.
@@ -148,59 +147,67 @@ impl<'a> PacketView<'a> {
     }
 
     /// State (24): at most one (RFC 2865 §5.24).
-    pub const fn state(&self) -> Option<&'a [u8]> {
-        self.notes.state
+    pub fn state(&self) -> Option<&'a [u8]> {
+        self.once(Noted::State)
     }
 
     /// User-Name (1): octets, that need not be UTF-8. At most one (RFC 2865 §5.44): with two, we and an upstream could mean
     /// different users.
-    pub const fn user_name(&self) -> Option<&'a [u8]> {
-        self.notes.user_name
+    pub fn user_name(&self) -> Option<&'a [u8]> {
+        self.once(Noted::UserName)
     }
 
     /// User-Password (2), still hidden.
-    pub const fn user_password(&self) -> Option<&'a [u8]> {
-        self.notes.user_password
+    pub fn user_password(&self) -> Option<&'a [u8]> {
+        self.once(Noted::UserPassword)
     }
 
     /// CHAP-Password (3).
-    pub const fn chap_password(&self) -> Option<&'a [u8]> {
-        self.notes.chap_password
+    pub fn chap_password(&self) -> Option<&'a [u8]> {
+        self.once(Noted::ChapPassword)
     }
 
     /// The values of the Proxy-States (33) in order.
     pub fn proxy_states(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let count = self.notes.proxy_states;
+        let count = self.proxy_state_count();
         // Most packets have none: then nothing is walked.
         let attributes = if count == 0 { Attributes::default() } else { self.attributes() };
         attributes.filter(|attribute| attribute.kind == kind::PROXY_STATE).take(count).map(|attribute| attribute.value)
     }
 
     /// How many Proxy-States there are.
-    pub const fn proxy_state_count(&self) -> usize {
-        self.notes.proxy_states
+    pub fn proxy_state_count(&self) -> usize {
+        self.notes.count(Noted::ProxyState)
     }
 
     /// Message-Authenticator (80) as received, wherever it stands; not verified by this call.
     pub fn message_authenticator(&self) -> Option<&'a [u8; AUTHENTICATOR_OCTETS]> {
-        self.notes.message_authenticator.map(|noted| noted.value)
+        self.once(Noted::MessageAuthenticator)?.try_into().ok()
     }
 
     /// Octets of all EAP-Messages together, or nothing if there is none. Zero is an EAP-Start (RFC 3579 §2.1).
-    pub const fn eap_len(&self) -> Option<usize> {
-        self.notes.eap.len()
+    pub fn eap_len(&self) -> Option<usize> {
+        self.eap_note().len()
     }
 
-    pub(crate) const fn eap_note(&self) -> EapNote {
-        self.notes.eap
+    /// Few packets have EAP-Messages; these are walked again, the others are not.
+    pub(crate) fn eap_note(&self) -> EapNote {
+        if self.notes.count(Noted::EapMessage) == 0 { EapNote::default() } else { EapNote::of(self.attributes()) }
     }
 
     pub(crate) const fn raw_attributes(&self) -> &'a [u8] {
         self.attributes
     }
 
-    pub(crate) const fn noted_message_authenticator(&self) -> Option<NotedAuthenticator<'a>> {
-        self.notes.message_authenticator
+    pub(crate) fn noted_message_authenticator(&self) -> Option<NotedAuthenticator<'a>> {
+        let (at, value) = self.notes.find(Noted::MessageAuthenticator, self.bytes)?;
+        let value = value.try_into().ok()?;
+        let (before, rest) = self.attributes.split_at_checked(at.saturating_sub(HEADER_OCTETS))?;
+        Some(NotedAuthenticator { before, value, after: rest.get(AUTHENTICATOR_OCTETS..)? })
+    }
+
+    fn once(&self, noted: Noted) -> Option<&'a [u8]> {
+        self.notes.find(noted, self.bytes).map(|(_, value)| value)
     }
 
     pub(crate) const fn signed(&self, authenticator: &'a Authenticator) -> Signed<'a> {
@@ -210,7 +217,7 @@ impl<'a> PacketView<'a> {
 
 impl fmt::Debug for PacketView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PacketView({} {}, {} attributes)", self.code, self.identifier(), self.notes.count)
+        write!(f, "PacketView({} {}, {} attributes)", self.code, self.identifier(), self.notes.all())
     }
 }
 
@@ -220,89 +227,6 @@ pub(crate) struct NotedAuthenticator<'a> {
     pub(crate) before: &'a [u8],
     pub(crate) value: &'a Authenticator,
     pub(crate) after: &'a [u8],
-}
-
-/// What the one pass found.
-#[derive(Clone, Copy, Default)]
-struct Notes<'a> {
-    count: usize,
-    proxy_states: usize,
-    user_name: Option<&'a [u8]>,
-    user_password: Option<&'a [u8]>,
-    chap_password: Option<&'a [u8]>,
-    arap_password: bool,
-    state: Option<&'a [u8]>,
-    message_authenticator: Option<NotedAuthenticator<'a>>,
-    eap: EapNote,
-}
-
-impl<'a> Notes<'a> {
-    fn take(attributes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut notes = Self::default();
-        let mut rest = attributes;
-        while !rest.is_empty() {
-            let (attribute, after) = Attribute::split(rest)?;
-            rest = after;
-            notes.note(attribute, attributes, after)?;
-        }
-        notes.refuse_mixed_credentials()?;
-        Ok(notes)
-    }
-
-    fn note(&mut self, attribute: Attribute<'a>, all: &'a [u8], after: &'a [u8]) -> Result<(), Malformed> {
-        if self.count >= ATTRIBUTE_COUNT_MAX {
-            return Err(Malformed::TooManyAttributes);
-        }
-        match attribute.kind {
-            kind::USER_NAME => once(&mut self.user_name, attribute)?,
-            kind::USER_PASSWORD => once(&mut self.user_password, attribute)?,
-            kind::CHAP_PASSWORD => once(&mut self.chap_password, attribute)?,
-            kind::STATE => once(&mut self.state, attribute)?,
-            kind::ARAP_PASSWORD => self.arap_password = true,
-            kind::PROXY_STATE => self.proxy_states = self.proxy_states.saturating_add(1),
-            kind::EAP_MESSAGE => self.eap.note(self.count, attribute.value),
-            kind::MESSAGE_AUTHENTICATOR => self.note_authenticator(attribute, all, after)?,
-            _ => {}
-        }
-        self.count = self.count.saturating_add(1);
-        Ok(())
-    }
-
-    /// RFC 3579 §3.2: the length is 18, and there is one.
-    fn note_authenticator(
-        &mut self,
-        attribute: Attribute<'a>,
-        all: &'a [u8],
-        after: &'a [u8],
-    ) -> Result<(), Malformed> {
-        if self.message_authenticator.is_some() {
-            return Err(Malformed::DuplicateAttribute(attribute.kind));
-        }
-        let Ok(value) = <&Authenticator>::try_from(attribute.value) else {
-            return Err(Malformed::MessageAuthenticatorLength(attribute.value.len()));
-        };
-        let end = all.len().saturating_sub(after.len());
-        let before = all.get(..end.saturating_sub(AUTHENTICATOR_OCTETS)).unwrap_or_default();
-        self.message_authenticator = Some(NotedAuthenticator { before, value, after });
-        Ok(())
-    }
-
-    /// RFC 3579 §3.3 note 1: a packet must not hold more than one of these four.
-    fn refuse_mixed_credentials(&self) -> Result<(), Malformed> {
-        let kinds =
-            [self.user_password.is_some(), self.chap_password.is_some(), self.arap_password, self.eap.len().is_some()];
-        if kinds.into_iter().filter(|present| *present).count() > 1 {
-            return Err(Malformed::MixedCredentials);
-        }
-        Ok(())
-    }
-}
-
-fn once<'a>(slot: &mut Option<&'a [u8]>, attribute: Attribute<'a>) -> Result<(), Malformed> {
-    match slot.replace(attribute.value) {
-        None => Ok(()),
-        Some(_) => Err(Malformed::DuplicateAttribute(attribute.kind)),
-    }
 }
 
 /// RFC 2865 §3: octets after Length are padding, to be ignored; a datagram shorter than Length is to be discarded.

@@ -42,10 +42,10 @@ async fn a_login_on_the_demos_page_is_held_until_a_tap_on_its_phone() {
     browser.sees("carol at vpn: Connected.").await;
     browser.sees("Nothing rings.").await;
 
-    log_in(&browser, "dave", "open-the-doors-9").await;
-    browser.click(&button("Deny the login of dave")).await;
+    log_in(&browser, "frank", "quiet-harbour-8").await;
+    browser.click(&button("Deny the login of frank")).await;
     browser.until("document.getElementById('screen').classList.contains('rejected')").await;
-    browser.loses(&button("Approve the login of dave")).await;
+    browser.loses(&button("Approve the login of frank")).await;
     browser.assert_no_errors().await;
     end(demo).await;
 }
@@ -112,14 +112,14 @@ async fn the_demos_page_needs_no_mouse() {
     browser.go(&page).await;
     browser.tab_to(&css("summary")).await;
     browser.press("Enter").await;
-    browser.tab_to(&button("dave")).await;
+    browser.tab_to(&button("frank")).await;
     browser.press("Space").await;
-    assert_eq!(browser.property_of(&field("User"), "value").await, "dave");
+    assert_eq!(browser.property_of(&field("User"), "value").await, "frank");
     browser.tab_to(&button("Connect")).await;
     browser.press("Enter").await;
-    browser.tab_to(&button("Approve the login of dave")).await;
+    browser.tab_to(&button("Approve the login of frank")).await;
     browser.press("Enter").await;
-    browser.sees("dave at vpn: Connected.").await;
+    browser.sees("frank at vpn: Connected.").await;
     browser.until("document.activeElement.id === 'phone'").await;
     end(demo).await;
 }

@@ -11,7 +11,7 @@ use wire::{Code, Secret};
 use super::appliance::{Appliance, Heard, Knock};
 use super::board::{Recorded, Tone, Who};
 use super::house::{DemoError, House};
-use super::people::{ALICE, BOB, CAROL, ELSEWHERE, ERIN, FRANK, Person};
+use super::people::{ALICE, BOB, CAROL, DAVE, ELSEWHERE, ERIN, Person};
 use super::phone::tap;
 use super::tell::Outcome;
 
@@ -114,14 +114,14 @@ async fn while_a_login_is_held(house: &House) -> Result<Outcome, DemoError> {
 }
 
 async fn against_a_denial(house: &House) -> Result<Outcome, DemoError> {
-    let must = Must { name: "denied-push", user: "frank", answer: "reject", reason: "denied" };
-    house.board.teller().title(7, "a burglar has frank's password; frank's phone rings, and he denies");
+    let must = Must { name: "denied-push", user: "dave", answer: "reject", reason: "denied" };
+    house.board.teller().title(7, "a burglar has dave's password; dave's phone rings, and he denies");
     let since = house.board.last_seq();
-    let burglar = knock(&FRANK, FRANK.secret(), ELSEWHERE, None);
+    let burglar = knock(&DAVE, DAVE.secret(), ELSEWHERE, None);
     let vpn = house.vpn.clone();
     let held = tokio::spawn(async move { vpn.knock(burglar).await });
-    let rang = rings(house, &FRANK).await;
-    answer(house, &FRANK, PhoneAnswer::Deny).await?;
+    let rang = rings(house, &DAVE).await;
+    answer(house, &DAVE, PhoneAnswer::Deny).await?;
     let heard = held.await.ok().flatten();
     judge(house, must, since, heard.as_ref(), rang).await
 }

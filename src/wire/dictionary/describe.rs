@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Dictionary, Entry, Type};
+use crate::kind;
 use crate::log::log_safe;
 use crate::replacement::TAG_MAX;
 use crate::vendor::VendorAttribute;
@@ -35,11 +36,22 @@ impl Dictionary {
 
     fn describe_vendor(&self, inner: &VendorAttribute<'_>) -> String {
         if let Some(entry) = self.entry(inner.kind, Some(inner.vendor)) {
-            return describe_entry(entry, inner.value);
+            return describe_identified(entry, inner).unwrap_or_else(|| describe_entry(entry, inner.value));
         }
         let number = inner.vendor.to_string();
         let vendor = self.vendor_name(inner.vendor).unwrap_or(&number);
         format!("{vendor}-Attribute-{} = {}", inner.kind, hexadecimal(inner.value))
+    }
+}
+
+/// Microsoft's texts after an octet that names the response they belong to (RFC 2548 §2.1.4, §2.1.5, §2.3.3).
+fn describe_identified(entry: &Entry, inner: &VendorAttribute<'_>) -> Option<String> {
+    let told = matches!(inner.kind, kind::MS_CHAP_ERROR | kind::MS_CHAP_DOMAIN | kind::MS_CHAP2_SUCCESS);
+    match inner.value {
+        [ident, text @ ..] if told && inner.vendor == kind::MICROSOFT => {
+            Some(format!("{} = ident {ident}, {}", entry.name, quoted(text)))
+        }
+        _ => None,
     }
 }
 
@@ -174,6 +186,15 @@ mod tests {
         ] {
             assert_eq!(described(&raw(name, text)), shown);
         }
+    }
+
+    #[test]
+    fn an_ident_octet_before_a_text_of_ms_chap_is_shown_as_a_number() {
+        let error = [&[26, 22, 0, 0, 1, 0x37, 2, 16, 13][..], b"E=691 R=0 V=3"].concat();
+        assert_eq!(described(&error), "MS-CHAP-Error = ident 13, \"E=691 R=0 V=3\"");
+        let success = [&[26, 13, 0, 0, 1, 0x37, 26, 7, 0][..], b"S=0\n"].concat();
+        assert_eq!(described(&success), "MS-CHAP2-Success = ident 0, \"S=0\\n\"");
+        assert_eq!(described(&[26, 8, 0, 0, 1, 0x37, 2, 2]), "MS-CHAP-Error = \"\"", "without even an ident");
     }
 
     #[test]

@@ -36,6 +36,10 @@ fn an_attribute_that_is_wrong_is_refused() {
     assert_eq!(error(&claiming(0x16, &[1, 0])), Malformed::AttributeLength(1));
     assert_eq!(error(&claiming(0x16, &[1, 1])), Malformed::AttributeLength(1));
     assert_eq!(error(&claiming(0x18, &[1, 0xc8, 0, 0])), Malformed::AttributeOverrun(1));
+    // The length that the walk guesses: an octet short, right, an octet over.
+    assert_eq!(error(&claiming(0x19, &[5, 6, 0, 0, 0])), Malformed::AttributeOverrun(5));
+    assert_eq!(PacketView::parse(&claiming(0x1a, &[5, 6, 0, 0, 0, 7])).unwrap().attribute(5), Some(&[0, 0, 0, 7][..]));
+    assert_eq!(error(&claiming(0x1b, &[5, 6, 0, 0, 0, 7, 5])), Malformed::AttributeHeader);
 }
 
 #[test]
@@ -59,6 +63,11 @@ fn what_may_stand_once_is_refused_twice() {
         let twice = with(&[(kind, &[1; 16]), (18, b"between"), (kind, &[2; 16])]);
         assert_eq!(error(&twice), Malformed::DuplicateAttribute(kind));
         assert_eq!(error(&twice).reason(), "duplicate_attribute");
+    }
+    // Beside what may stand more than once, the one that may not is named.
+    for many in [33, 70, 79] {
+        let both = with(&[(many, &[1]), (80, &[1; 16]), (many, &[2]), (80, &[1; 16])]);
+        assert_eq!(error(&both), Malformed::DuplicateAttribute(80));
     }
 }
 

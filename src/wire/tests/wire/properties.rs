@@ -48,8 +48,14 @@ proptest! {
         prop_assert_eq!(usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), view.as_bytes().len());
         prop_assert_eq!(view.attributes().count(), view.attribute_count());
         prop_assert_eq!(view.proxy_states().count(), view.proxy_state_count());
-        prop_assert_eq!(view.state(), view.attribute(24));
+        // What the one pass noted is what a plain walk finds.
         prop_assert_eq!(view.user_name(), view.attribute(1));
+        prop_assert_eq!(view.user_password(), view.attribute(2));
+        prop_assert_eq!(view.chap_password(), view.attribute(3));
+        prop_assert_eq!(view.state(), view.attribute(24));
+        prop_assert_eq!(view.message_authenticator().map(|value| &value[..]), view.attribute(80));
+        let pieces: Vec<_> = view.attributes().filter(|attribute| attribute.kind == 79).map(|piece| piece.value.len()).collect();
+        prop_assert_eq!(view.eap_len(), (!pieces.is_empty()).then(|| pieces.iter().sum()));
     }
 
     #[test]
