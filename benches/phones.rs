@@ -309,10 +309,6 @@ impl TakesAnswers for Answers {
     fn arrivals(&self, _: &ResolvedUser) -> Option<Arrivals> {
         None
     }
-
-    fn askers(&self, _: PromptId) -> u32 {
-        1
-    }
 }
 
 /// What `make` makes of each number, many at once, so that they share commits.
