@@ -44,10 +44,10 @@ pub(super) struct Known {
     pub(super) role: Option<Role>,
     pub(super) pin: Option<Pin>,
     pub(super) bypasses: Vec<Bypass>,
-    /// Phones of this site ask for a PIN, and the user has one that can.
-    pub(super) needs_pin: bool,
     /// Why no page would take a code of this user.
     pub(super) code_barred: Option<CodeBarred>,
+    /// The site asks each phone for a PIN, and the app from the stores takes none (rules B4).
+    asks_pin: bool,
     choices: UserChoices,
     recovery_codes: u32,
 }
@@ -61,8 +61,8 @@ impl Known {
         let role = config.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
         Ok(Some(Self {
             role,
-            needs_pin: config.push.pin.required && user.devices.iter().any(asks_for_a_pin),
             code_barred: takes_admin_code(&config, &user).err(),
+            asks_pin: config.push.pin.required,
             pin: store.pin(name, now).await?,
             bypasses: store.list_bypasses(name, now).await?,
             choices: store.choices(name).await?,
@@ -101,14 +101,14 @@ impl Known {
             Deed::RevokeBypass => !self.bypasses.is_empty(),
             Deed::RemoveDevice => !user.devices.is_empty(),
             Deed::RemoveToken => !user.tokens.is_empty(),
-            Deed::ResetPin => self.pin.is_some() || self.needs_pin,
+            Deed::ResetPin => self.pin.is_some() || self.asks_pin && user.devices.iter().any(takes_a_pin),
             // Unblocking lifts them, too; a block must not end with them.
             Deed::LiftLimits => !is_barred && is_limited(user, now),
         }
     }
 }
 
-fn asks_for_a_pin(device: &Device) -> bool {
+fn takes_a_pin(device: &Device) -> bool {
     device.state == DeviceState::Active && device.channel == Channel::WebPush
 }
 
@@ -282,12 +282,7 @@ impl Offers<'_> {
 
     fn phone(&self, device: &Device) -> Method {
         let language = self.language;
-        let state = match device.state {
-            DeviceState::Waiting => text(language, "admin-phone-waiting"),
-            DeviceState::Keyed => text(language, "admin-phone-keyed"),
-            DeviceState::Active if device.unanswered >= SILENT_AFTER => text(language, "admin-phone-silent"),
-            DeviceState::Active => text(language, "admin-phone-active"),
-        };
+        let state = text(language, phone_state(device, self.known.asks_pin));
         let unanswered = (device.unanswered > 0).then(|| device.unanswered.to_string());
         let seen = device.seen_at.map_or_else(|| text(language, "admin-phone-never-seen").into_owned(), when);
         let all = [
@@ -384,6 +379,17 @@ pub(super) fn label_key(deed: Deed) -> &'static str {
     }
 }
 
+/// How a phone stands; `asks_pin`: the site asks each phone for a PIN, and the app from the stores takes none (rules B4).
+fn phone_state(device: &Device, asks_pin: bool) -> &'static str {
+    match device.state {
+        DeviceState::Waiting => "admin-phone-waiting",
+        DeviceState::Keyed => "admin-phone-keyed",
+        DeviceState::Active if asks_pin && device.channel == Channel::PrivacyIdea => "admin-phone-no-pin",
+        DeviceState::Active if device.unanswered >= SILENT_AFTER => "admin-phone-silent",
+        DeviceState::Active => "admin-phone-active",
+    }
+}
+
 /// What the page says once it is done.
 fn did_key(deed: Deed) -> &'static str {
     match deed {
@@ -400,5 +406,33 @@ fn did_key(deed: Deed) -> &'static str {
         Deed::ResetPin => "admin-did-reset-pin",
         Deed::LiftLimits => "admin-did-lift-limits",
         Deed::EndSessions => "admin-did-end-sessions",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use login::DeviceId;
+
+    use super::*;
+
+    #[test]
+    fn staff_see_which_phone_is_never_asked_because_it_takes_no_pin() {
+        let phone = |channel: Channel| Device {
+            id: DeviceId("phone".into()),
+            user: ResolvedUser::new("alice"),
+            channel,
+            label: None,
+            added_at: Wall(0),
+            state: DeviceState::Active,
+            waits_until: None,
+            fingerprint: None,
+            seen_at: None,
+            agent: None,
+            unanswered: 0,
+            subscription: None,
+        };
+        assert_eq!(phone_state(&phone(Channel::PrivacyIdea), true), "admin-phone-no-pin");
+        assert_eq!(phone_state(&phone(Channel::PrivacyIdea), false), "admin-phone-active");
+        assert_eq!(phone_state(&phone(Channel::WebPush), true), "admin-phone-active");
     }
 }

@@ -97,6 +97,10 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
                     "Note: \"{word}\" is not among [method.push] channels, so nothing is told until it is."
                 ));
             }
+            // Rules B4: a phone that can't prove what is asked is not asked.
+            if channel == Way::Privacyidea && site.config.push.pin.required {
+                out::note("Note: each phone is asked for a PIN here, and that app takes none: it is never asked.");
+            }
             match channel {
                 Way::Webhook => add(&site, global, &user, label),
                 Way::Webpush | Way::Privacyidea => begin(&site, global, &user, channel.channel(), label.as_deref()),

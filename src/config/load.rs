@@ -14,7 +14,7 @@ use super::files::{Disk, Files};
 use super::finding::{Finding, Mistakes, Place, Severity, sort};
 use super::node::{Node, Table, finding};
 use super::settings::Settings;
-use super::types::Config;
+use super::types::{Config, NumberChoice};
 use super::{admin, crossing, mail, numbers, peers, portal, push, rules, sections, serving};
 
 /// A configuration that is in order, and what its author should know nevertheless.
@@ -258,6 +258,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         realms: realms?,
         limits: limits?,
         enrol_at: portal.as_ref().and_then(Option::as_ref).map(|portal| portal.pages.url.as_str().into()),
+        plain_pages: push.as_ref().is_some_and(|push| push.number == NumberChoice::Off),
         push_pin: push.as_ref().is_some_and(|push| push.pin.required),
         staff: admin.as_ref().and_then(Option::as_ref).map_or_else(Vec::new, |admin| admin.roles.everybody()),
     };

@@ -49,8 +49,8 @@ pub use pages::{
 };
 pub use settings::{Change, Origin, Setting, Settings};
 pub use types::{
-    ClientConfig, Config, Host, NumberChoice, PinConfig, PrimaryConfig, PushConfig, PushWay, ServerAddress, Stance,
-    StoreConfig, WebhookConfig,
+    ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, PrimaryConfig, PushConfig, PushWay,
+    ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
 
 /// What `init` writes: a commented configuration that is in order as it stands.

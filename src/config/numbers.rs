@@ -1,13 +1,16 @@
 //! Numbers of pushes (rules F8): what each client's own is, once `[method.push]`, the clients and the rules are read.
 //!
-//! By hand in `[client.NAME]`; else by `[method.push] number`, whose `auto` means a number only where a rule insists on
-//! one. A rule that insists matches no client that can't show one: that is a mistake, never a silent downgrade.
+//! By hand in `[client.NAME]`; else by `[method.push] number`, whose `auto` shows one where a client's own section says that it
+//! can show a challenge, or where a rule insists. An unnamed appliance (profile `generic`) may show it badly: `auto` leaves it
+//! alone. A rule that insists matches no client that can't show one: that is a mistake. Where the site wishes for a number and a
+//! client can't show it, that is said: never a silent downgrade.
 
-use login::policy::NumberWish;
+use login::Method;
+use login::policy::{NumberWish, Verdict};
 
 use super::conditions::may_match;
 use super::finding::{Place, Severity};
-use super::node::{Table, finding};
+use super::node::{Node, Table, finding};
 use super::peers::Sketch;
 use super::rules::Read;
 use super::settings::Origin;
@@ -25,6 +28,9 @@ pub(super) fn settle(
     for sketch in sketches {
         let insists = rules.iter().any(|read| insists(read, sketch));
         by_hand(root, sketch);
+        if !insists && rules.iter().any(|read| pushes(read, sketch)) {
+            without(root, sketch, site);
+        }
         let wish = wish(sketch, site, insists);
         rules.iter().filter(|read| self::insists(read, sketch)).for_each(|read| in_vain(read, sketch, wish));
         if let Some(client) = clients.iter_mut().find(|client| client.name.as_str() == sketch.name) {
@@ -38,6 +44,15 @@ fn insists(read: &Read<'_>, client: &Sketch) -> bool {
     read.rule.number_required && may_match(&read.rule.when, &client.name)
 }
 
+/// A login of that client may be asked for a push.
+fn pushes(read: &Read<'_>, client: &Sketch) -> bool {
+    let lists = match &read.rule.verdict {
+        Verdict::Require(methods) => methods.contains(&Method::Push),
+        Verdict::Exempt | Verdict::Deny(_) => false,
+    };
+    lists && may_match(&read.rule.when, &client.name)
+}
+
 /// What is in force there.
 fn wish(client: &Sketch, site: NumberChoice, insists: bool) -> NumberWish {
     if let Some((wish, _)) = &client.number {
@@ -47,7 +62,7 @@ fn wish(client: &Sketch, site: NumberChoice, insists: bool) -> NumberWish {
         (NumberChoice::Off, _) | (_, false) => NumberWish::Off,
         (NumberChoice::Shown, true) => NumberWish::Shown,
         (NumberChoice::Typed, true) => NumberWish::Typed,
-        (NumberChoice::Auto, true) if insists => NumberWish::Shown,
+        (NumberChoice::Auto, true) if insists || client.shows_by_hand => NumberWish::Shown,
         (NumberChoice::Auto, true) => NumberWish::Off,
     }
 }
@@ -67,6 +82,28 @@ fn by_hand(root: &Table<'_>, client: &Sketch) {
     let mut found = finding(Severity::Error, place.clone(), &message, "this needs a challenge", Some(help.to_owned()));
     found.other = Some((there.clone(), "it shows none".to_owned()));
     root.node.book.note(found);
+}
+
+/// Rules F8: the site wishes for a number, and a client that can't show one does without: not silently.
+fn without(root: &Table<'_>, client: &Sketch, site: NumberChoice) {
+    let (None, Some((false, there))) = (&client.number, &client.challenge) else { return };
+    match site {
+        NumberChoice::Shown | NumberChoice::Typed => {}
+        NumberChoice::Auto | NumberChoice::Off => return,
+    }
+    let message = format!("pushes of `{}` ask for no number", client.name);
+    let help = format!(
+        "a number needs a second question on the appliance's screen: challenge = true if it can show one; or say number = \"off\" in [client.{}] if pushes without a number are meant",
+        client.name
+    );
+    let mut found = finding(Severity::Warning, there.clone(), &message, "it can't show one", Some(help));
+    found.other = said(root).map(|node| (node.place(), "the site asks for one".to_owned()));
+    root.node.book.note(found);
+}
+
+/// Where `[method.push] number` stands.
+fn said<'a>(root: &Table<'a>) -> Option<Node<'a>> {
+    root.get_quietly("method")?.opened()?.get_quietly("push")?.opened()?.get_quietly("number")
 }
 
 /// Rules F8: a rule that requires a number, on a client that can't challenge or asks for none.

@@ -11,7 +11,7 @@ use super::node::{Node, Table};
 use super::pages::MailConfig;
 use super::secrets::secret;
 use super::settings::Origin;
-use super::types::{NumberChoice, PinConfig, PushConfig, PushWay, WebhookConfig};
+use super::types::{NumberChoice, PIN_DIGITS_MAX, PinConfig, PushConfig, PushWay, WebhookConfig};
 use super::{portal, sections, serving, values};
 
 const KEYS: [&str; 8] =
@@ -37,7 +37,7 @@ pub(super) fn push(root: &Table<'_>, portal: Option<&Table<'_>>, mail: Option<&M
         None => Some(usual_channels(&table, url.is_some(), webhook.is_some())),
     };
     let number = table.get("number").and_then(|node| node.one_of(&NUMBERS));
-    let pin = table.get("pin").and_then(|node| pin(&node));
+    let pin = table.get("pin").and_then(|node| pin(&node, channels.as_deref().unwrap_or_default()));
     let hosts = table.get("webpush_hosts").and_then(|node| hosts(&node));
     let allow_private = table.get("allow_private").and_then(|node| node.flag());
     let ca = channels.as_ref().and_then(|channels| authorities(&table, channels));
@@ -115,13 +115,27 @@ fn heard(table: &Table<'_>, channels: &[PushWay], webhook: Option<WebhookConfig>
     }
 }
 
-fn pin(node: &Node<'_>) -> Option<PinConfig> {
+fn pin(node: &Node<'_>, channels: &[PushWay]) -> Option<PinConfig> {
     let table = node.table("pin", &["required", "length", "tries"])?;
     let small = |key: &str, least: u64, most: u64| {
         table.get(key).and_then(|node| node.number(least, most)).and_then(|number| u32::try_from(number).ok())
     };
     let required = table.get("required").and_then(|node| node.flag());
-    let (length, tries) = (small("length", 4, 16), small("tries", 1, 20));
+    let (length, tries) =
+        (small("length", 4, u64::try_from(PIN_DIGITS_MAX).unwrap_or(u64::MAX)), small("tries", 1, 20));
+    if let Some(node) = table.get_quietly("required")
+        && required == Some(true)
+        && channels.contains(&PushWay::PrivacyIdea)
+    {
+        // Rules B4: a phone that can't prove what is asked is not asked.
+        let help =
+            "leave \"privacyidea\" out of `channels`; or say required = false, if phones with that app are to be asked";
+        node.warn(
+            "the app from the stores takes no PIN",
+            "no phone with that app is asked, and none is offered",
+            Some(help.to_owned()),
+        );
+    }
     Some(PinConfig { required: required?, length: length?, tries: tries? })
 }
 

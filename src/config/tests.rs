@@ -243,6 +243,27 @@ fn a_number_is_what_the_client_says_else_the_site_and_auto_follows_the_rules() {
 }
 
 #[test]
+fn auto_shows_a_number_where_the_client_itself_says_that_it_can_show_a_challenge() {
+    use login::policy::NumberWish::{Off, Shown, Typed};
+    let wishes = |push: &str| {
+        let text = format!(
+            "{push}\
+             [client.plain]\naddress = \"192.0.2.1\"\n\
+             [client.shows]\naddress = \"192.0.2.2\"\nchallenge = true\n\
+             [client.said]\naddress = \"192.0.2.3\"\nchallenge = true\nnumber = \"off\"\n\
+             [client.mute]\naddress = \"192.0.2.4\"\nchallenge = false\nappend = \",\"\n\
+             [[rule]]\nname = \"all\"\nsecond_factor = [\"push\"]\n"
+        );
+        let policy = read(&text).config.policy;
+        ["plain", "shows", "said", "mute"].map(|name| policy.clients[&ClientName::new(name)].number)
+    };
+    assert_eq!(wishes(""), [Off, Shown, Off, Off], "it is the default");
+    assert_eq!(wishes("[method.push]\nnumber = \"auto\"\n"), [Off, Shown, Off, Off]);
+    assert_eq!(wishes("[method.push]\nnumber = \"typed\"\n"), [Typed, Typed, Off, Off]);
+    assert_eq!(wishes("[method.push]\nnumber = \"off\"\n"), [Off, Off, Off, Off]);
+}
+
+#[test]
 fn the_only_primary_is_the_one_that_is_meant() {
     let config = read(&format!("[primary.nps]\nradius = \"nps.example.com:1645\"\n{SMALL}")).config;
     assert_eq!(config.clients[0].policy.primary.as_str(), "nps");

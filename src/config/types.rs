@@ -92,16 +92,19 @@ pub enum PushWay {
 /// `number`, as the file says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NumberChoice {
-    /// Where a rule requires one, or the client's own section says so.
+    /// Shown where the client's own section says that it can show a challenge, or a rule requires one.
     #[default]
     Auto,
     /// Chosen on the phone.
     Shown,
     /// Typed from the phone.
     Typed,
-    /// Nowhere.
+    /// Nowhere, our own pages included.
     Off,
 }
+
+/// More digits than anybody remembers: no PIN has more, so none can be asked for.
+pub const PIN_DIGITS_MAX: usize = 12;
 
 /// `pin`: what is typed before a phone's Authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -154,8 +154,8 @@ impl Engine {
         if facts.blocked.is_some() || (ring.only.is_none() && !facts.methods.contains(&login::Method::Push)) {
             return Err(PageRing::NoPhone);
         }
-        // A page shows a number well, and so does every phone that can: the prompt is tied to this screen (F8).
-        let number = ring.only.is_none() && facts.chooses_number;
+        // A page shows a number well: unless the site wants none, the prompt is tied to this screen where a phone can (F8).
+        let number = ring.only.is_none() && facts.chooses_number && !self.law().policy.plain_pages;
         let number = if number { NumberMatch::Shown(Number::to_show(page_roll(&ring.key))) } else { NumberMatch::Off };
         let pin = ring.only.is_none() && !ring.without_pin && self.law().policy.push_pin;
         if pin && !facts.pin_phones {

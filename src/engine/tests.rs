@@ -5,22 +5,24 @@ use std::sync::Mutex;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use login::policy::Policy;
-use login::{ClientName, ResolvedUser, Wall};
+use login::{ClientName, NumberMatch, ResolvedUser, Wall};
 use tempfile::TempDir;
+use wire::Secret;
 
 use super::*;
 use crate::factor::BoxFuture;
 use crate::factor::push::{PushChannel, PushHint};
+use crate::store::web::{NewActivation, PhoneKey};
 use crate::store::{Channel, NewUser, Sqlite, SqliteOptions, StoreKey};
 
 const GENEROUS: Duration = Duration::from_secs(20);
 
-/// A phone that is told and says nothing by itself.
-struct Told;
+/// A phone of this kind that is told and says nothing by itself.
+struct Told(Channel);
 
 impl PushChannel for Told {
     fn channel(&self) -> Channel {
-        Channel::Loopback
+        self.0
     }
 
     fn ring<'a>(&'a self, _: &'a PushHint) -> BoxFuture<'a, Result<(), login::event::PushFailure>> {
@@ -54,6 +56,12 @@ struct House {
 
 impl House {
     async fn with_prompts_of(prompt_lasts: Duration) -> Self {
+        let mut policy = Policy::default();
+        policy.limits.prompt_lasts = prompt_lasts;
+        Self::under(policy).await
+    }
+
+    async fn under(policy: Policy) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let key = StoreKey::generate(&directory.path().join("store.key")).unwrap();
         let url = format!("sqlite:{}", directory.path().join("vestibule.db").display());
@@ -62,9 +70,8 @@ impl House {
         let new = NewUser { name: alice.clone(), groups: Vec::new(), mail: None, password_hash: None };
         store.add_user(new, Wall(0)).await.unwrap();
         let phone = store.add_device(&alice, Channel::Loopback, None, Wall(0)).await.unwrap();
-        let mut policy = Policy::default();
-        policy.limits.prompt_lasts = prompt_lasts;
-        let push = Arc::new(Push::new("Example Corp", vec![Arc::new(Told) as Arc<dyn PushChannel>]));
+        let told = [Channel::Loopback, Channel::WebPush].map(|channel| Arc::new(Told(channel)) as Arc<dyn PushChannel>);
+        let push = Arc::new(Push::new("Example Corp", told.into()));
         let hears = Arc::new(Hears::default());
         let engine = Engine::start(Parts {
             law: Law { policy: Arc::new(policy), primaries: BTreeMap::new(), push },
@@ -79,7 +86,28 @@ impl House {
         Self { engine, store, hears, alice, phone, _directory: directory }
     }
 
+    /// Alice's phone is our own page, too, which takes a number.
+    async fn has_a_page(&self) {
+        let new = NewActivation {
+            user: self.alice.clone(),
+            channel: Channel::WebPush,
+            label: None,
+            code: Secret::new("code"),
+            server_key: None,
+            lasts: Duration::from_secs(600),
+            needs_test: false,
+            devices_max: 5,
+        };
+        let device = self.store.begin_activation(new, Wall(0)).await.unwrap();
+        let key = PhoneKey { spki: vec![1; 91], subscription: None, agent: None, label: None };
+        self.store.bring_key(&device, &Secret::new("code"), key, Wall(0)).await.unwrap();
+    }
+
     async fn rings(&self) -> PromptId {
+        self.rung().await.prompt
+    }
+
+    async fn rung(&self) -> PagePrompt {
         let ring = RingForPage {
             user: self.alice.clone(),
             page: ClientName::new("portal"),
@@ -88,7 +116,7 @@ impl House {
             only: None,
             without_pin: false,
         };
-        self.engine.ring_for_page(ring).await.unwrap().prompt
+        self.engine.ring_for_page(ring).await.unwrap()
     }
 
     async fn says(&self, prompt: PromptId, answer: PhoneAnswer) -> Answered {
@@ -154,4 +182,13 @@ async fn nothing_is_left_of_the_prompt_of_a_page_that_was_closed_without_a_word(
     house.rings().await;
     comes(async || house.engine.0.rung.is_empty()).await;
     assert_eq!(house.unanswered().await, 1, "rules D2: it rang, and nobody answered");
+}
+
+#[tokio::test]
+async fn a_page_shows_a_number_unless_the_site_wants_none() {
+    for (plain_pages, shows) in [(false, true), (true, false)] {
+        let house = House::under(Policy { plain_pages, ..Policy::default() }).await;
+        house.has_a_page().await;
+        assert_eq!(house.rung().await.asks.number != NumberMatch::Off, shows, "number is off: {plain_pages}");
+    }
 }

@@ -11,7 +11,7 @@ use wire::Secret;
 use zeroize::Zeroizing;
 
 use super::token::EnrolmentError;
-use crate::factor::pin::PIN_DIGITS_MAX;
+use crate::config::PIN_DIGITS_MAX;
 
 /// Why a PIN is refused; each says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,12 +8,10 @@ use login::{ResolvedUser, Unavailable, Wall};
 use wire::Secret;
 
 use super::oath::Patience;
+use crate::config::PIN_DIGITS_MAX;
 use crate::hashing::{Hasher, HashingFailed};
 use crate::store::StoreError;
 use crate::store::web::{Pin, Pins};
-
-/// More digits than anybody remembers: a longer text is wrong, and is not hashed.
-pub const PIN_DIGITS_MAX: usize = 12;
 
 /// How often a guess that others overtook begins anew: the lock ends a race of wrong ones long before.
 const STALE_TRIES_MAX: u32 = 32;
@@ -95,6 +93,7 @@ fn outcome(pin: &Pin, right: bool, tries: u32) -> PinOutcome {
 
 async fn is_right(hasher: &Hasher, typed: &Secret, pin: &Pin) -> Result<bool, Unavailable> {
     let octets = typed.expose();
+    // A longer text is wrong, and is not hashed.
     if octets.is_empty() || octets.len() > PIN_DIGITS_MAX || !octets.iter().all(u8::is_ascii_digit) {
         return Ok(false);
     }

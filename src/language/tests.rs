@@ -136,7 +136,10 @@ fn english_says_at_the_prompt_what_login_says() {
         Say::OpenAppOrCode,
         Say::Choose(Number(42)),
         Say::ChooseOrCode(Number(42)),
+        Say::OpenAppChoose(Number(42)),
+        Say::OpenAppChooseOrCode(Number(42)),
         Say::TypeDigits,
+        Say::OpenAppTypeDigits,
         Say::WrongDigits,
     ] {
         assert_eq!(challenge(Language::English, say), say.english());

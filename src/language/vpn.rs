@@ -12,7 +12,8 @@ use super::{Arg, Language, text, text_with};
 
 /// A question of the VPN prompt, with the space after which the user types. Keys: `vpn-enter-code`, `vpn-wrong-code`,
 /// `vpn-approve-or-code`, `vpn-approve`, `vpn-busy-enter-code`, `vpn-choose-number` (`number`), `vpn-choose-number-or-code`
-/// (`number`), `vpn-type-digits` (`digits`), `vpn-open-app`, `vpn-open-app-or-code`.
+/// (`number`), `vpn-type-digits` (`digits`), `vpn-open-app`, `vpn-open-app-or-code`, and with `number` or `digits`
+/// `vpn-open-app-choose`, `vpn-open-app-choose-or-code`, `vpn-open-app-type-digits`.
 #[must_use]
 pub fn prompt(language: Language, key: &str, args: &[(&str, Arg<'_>)]) -> String {
     // Fluent cuts the spaces at the end of a text.
@@ -33,6 +34,9 @@ pub fn challenge(language: Language, say: Say) -> String {
         Say::OpenAppOrCode => prompt(language, "vpn-open-app-or-code", &[]),
         Say::Choose(shown) => prompt(language, "vpn-choose-number", &number(shown)),
         Say::ChooseOrCode(shown) => prompt(language, "vpn-choose-number-or-code", &number(shown)),
+        Say::OpenAppChoose(shown) => prompt(language, "vpn-open-app-choose", &number(shown)),
+        Say::OpenAppChooseOrCode(shown) => prompt(language, "vpn-open-app-choose-or-code", &number(shown)),
+        Say::OpenAppTypeDigits => prompt(language, "vpn-open-app-type-digits", &[("digits", 6_u64.into())]),
         Say::TypeDigits => prompt(language, "vpn-type-digits", &[("digits", 6_u64.into())]),
         Say::WrongDigits => prompt(language, "vpn-wrong-digits", &[("digits", 6_u64.into())]),
     }

@@ -135,9 +135,9 @@ pub struct UserFacts {
     pub has_bypass: bool,
     /// An open one-time bypass for the client that was asked about (F4).
     pub bypass: Option<BypassId>,
-    /// On a phone of the user the number that a login shows can be chosen (B4, F8).
+    /// A phone of the user can prove a number that our screen shows and that is chosen on it (B4, F8).
     pub chooses_number: bool,
-    /// A phone of the user can show digits that are typed where the login waits (B4, F8).
+    /// A phone of the user can show digits that are typed into our challenge (B4, F8).
     pub types_number: bool,
     /// No phone of the user rings by itself: its app must be opened to be asked, which the prompt says.
     pub must_open_app: bool,

@@ -141,7 +141,7 @@ impl Session {
         // Rules F8: beside a screen that shows a number a re-ask gets its own State and number, so it goes its own way to the
         // prompt; it joins one that is on that way, and none that is refused already.
         let screens = self.logins.iter().any(|login| live(&login) && login.shows_number());
-        let joinable = |login: &&Login| !login.shows_number() && !(screens && login.is_rejecting());
+        let joinable = |login: &&Login| !login.shows_number() && (!screens || !login.is_rejecting());
         if let Some(login) = self.logins.iter().rev().filter(live).find(joinable) {
             return Admission::Join(login.id());
         }
@@ -214,7 +214,13 @@ impl Session {
         let asker = attempt.asker.id;
         let Answer::Accept(accept) = &answer else { return cx.emit(Effect::Reply { asker, answer }) };
         let user = accept.user().clone();
-        let let_in = |login: &&Login| login.is_of(attempt) && matches!(login.ended(), Some(Answer::Accept(_)));
+        // The very login whose answer it is: another one of this L may have been let in since, by something else.
+        let its_own = |login: &Login| match attempt.state {
+            Some(state) => login.spent_state(state).is_some(),
+            None => login.proof() == attempt.proof || mutant::is(Mutant::AcceptToAnotherCredential),
+        };
+        let let_in =
+            |login: &&Login| login.is_of(attempt) && its_own(login) && matches!(login.ended(), Some(Answer::Accept(_)));
         match self.logins.iter().rev().find(let_in).map(Login::id) {
             Some(id) => self.with(id, cx, |login, step| login.repeat(asker, user, step)),
             None => cx.emit(Effect::Supersede(asker)),

@@ -30,13 +30,40 @@ pub enum Say {
     Choose(Number),
     /// The same, and a code also helps.
     ChooseOrCode(Number),
+    /// The same, on a phone that does not ring by itself.
+    OpenAppChoose(Number),
+    /// The same, and a code also helps.
+    OpenAppChooseOrCode(Number),
     /// Number matching, typed: the phone shows the digits (F8).
     TypeDigits,
+    /// The same, on a phone that does not ring by itself.
+    OpenAppTypeDigits,
     /// They were not these.
     WrongDigits,
 }
 
 impl Say {
+    /// The number that it shows, if it shows one (F8).
+    #[must_use]
+    pub fn number(self) -> Option<Number> {
+        match self {
+            Self::Choose(number)
+            | Self::ChooseOrCode(number)
+            | Self::OpenAppChoose(number)
+            | Self::OpenAppChooseOrCode(number) => Some(number),
+            Self::EnterCode
+            | Self::WrongCode
+            | Self::Approve
+            | Self::ApproveOrCode
+            | Self::BusyEnterCode
+            | Self::OpenApp
+            | Self::OpenAppOrCode
+            | Self::TypeDigits
+            | Self::OpenAppTypeDigits
+            | Self::WrongDigits => None,
+        }
+    }
+
     /// The words in English.
     #[must_use]
     pub fn english(self) -> Cow<'static, str> {
@@ -53,14 +80,27 @@ impl Say {
                 return format!("Choose {} on your phone, then press Enter here. Or enter a code: ", number.shown())
                     .into();
             }
-            Self::OpenApp => "Open the app on your phone and confirm there, then press Enter here: ",
+            Self::OpenApp => {
+                "Open the app on your phone, pull down to refresh and confirm there, then press Enter here: "
+            }
             Self::OpenAppOrCode => {
-                "Open the app on your phone and confirm there, then press Enter here. Or enter a code: "
+                "Open the app on your phone, pull down to refresh and confirm there, then press Enter here. Or enter a code: "
+            }
+            Self::OpenAppChoose(number) => return format!("{}: ", open_and_choose(number)).into(),
+            Self::OpenAppChooseOrCode(number) => {
+                return format!("{}. Or enter a code: ", open_and_choose(number)).into();
+            }
+            Self::OpenAppTypeDigits => {
+                "Open the app on your phone, pull down to refresh, confirm there, and type the 6 digits it shows: "
             }
             Self::TypeDigits => "Open the app, confirm there, and type the 6 digits it shows: ",
             Self::WrongDigits => "Those were not the digits on your phone. Type the 6 digits it shows: ",
         })
     }
+}
+
+fn open_and_choose(number: Number) -> String {
+    format!("Open the app on your phone, pull down to refresh and choose {}, then press Enter here", number.shown())
 }
 
 /// What a refusal says.

@@ -110,7 +110,7 @@ async fn home(portal: &Portal, asked: &Asked, guest: &Guest, done: &str) -> Resu
         picture: "/picture/phone.svg",
         name: words::name_of_device(&page, device),
         about: words::kind_of(&page, device.channel),
-        state: Some(words::state_of(&page, device)),
+        state: Some(words::state_of(&page, device, portal.config().push.pin.required)),
     }));
     rows.extend(tokens.iter().map(|token| Row {
         path: format!("/tokens/{}", token.id.0),

@@ -77,9 +77,14 @@ async fn choice(portal: &Portal, asked: &Asked, guest: &Guest, full: bool) -> Re
     portal.desk().answer(&guest.visit, status, &shown)
 }
 
-/// Whether the site has this way to a phone.
+/// Whether the site has this way to a phone, and such a phone can prove what the site asks of each (rules B4).
 pub(super) fn offers(portal: &Portal, way: PushWay) -> bool {
-    portal.config().push.channels.contains(&way)
+    let push = &portal.config().push;
+    let proves = match way {
+        PushWay::PrivacyIdea => !push.pin.required,
+        PushWay::WebPush | PushWay::Webhook => true,
+    };
+    proves && push.channels.contains(&way)
 }
 
 async fn begin(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
@@ -175,7 +180,7 @@ pub(super) async fn page(
         keyed: device.state == DeviceState::Keyed,
         answers: device.channel.can_answer(),
         may: section.users_may.activate_app,
-        state: words::state_of(&page, &device),
+        state: words::state_of(&page, &device, portal.config().push.pin.required),
         facts: facts(&page, &device),
         fingerprint: device.fingerprint.as_deref().unwrap_or_default().to_owned(),
         qr,

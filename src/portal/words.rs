@@ -17,10 +17,12 @@ pub(super) struct State {
     pub(super) look: &'static str,
 }
 
-pub(super) fn state_of(page: &Shown, device: &Device) -> State {
+/// `pin`: the site asks each phone for one, and the app from the stores takes none (rules B4).
+pub(super) fn state_of(page: &Shown, device: &Device, pin: bool) -> State {
     let (key, look) = match device.state {
         DeviceState::Waiting => ("portal-state-waiting", "wait"),
         DeviceState::Keyed => ("portal-state-keyed", "wait"),
+        DeviceState::Active if pin && device.channel == Channel::PrivacyIdea => ("portal-state-no-pin", "bad"),
         DeviceState::Active if device.unanswered >= SILENT => ("portal-state-silent", "bad"),
         DeviceState::Active => match device.channel {
             Channel::WebPush if device.subscription.is_none() => ("portal-state-quiet", "wait"),

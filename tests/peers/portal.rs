@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use ::vestibule::engine::Clock;
+use ::vestibule::store::Channel;
+use ::vestibule::store::web::{NewActivation, PhoneKey};
 use login::{PhoneAnswer, ResolvedUser};
+use wire::Secret;
 
 use crate::harness::oath::{self, seed};
 use crate::harness::phone::Phone;
@@ -303,6 +307,30 @@ async fn a_weak_pin_is_refused_and_a_good_one_is_kept() {
     assert_eq!(alice.post("/pin", &[("pin", "837264"), ("again", "837264")]).await.location, "/?done=pin-set");
     let at = ::vestibule::engine::Clock::begin().moment().wall;
     assert!(house.store().pin(&ResolvedUser::new("alice"), at).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_each_phone_is_asked_for_a_pin_no_app_that_takes_none_is_offered_and_who_has_it_is_told() {
+    let house = PortalHouse::of(with_portal_and_pins(USUAL)).await;
+    let (store, at) = (house.store(), Clock::begin().moment().wall);
+    let new = NewActivation {
+        user: ResolvedUser::new("alice"),
+        channel: Channel::PrivacyIdea,
+        label: None,
+        code: Secret::new("code"),
+        server_key: None,
+        lasts: Duration::from_secs(600),
+        needs_test: false,
+        devices_max: 5,
+    };
+    let device = store.begin_activation(new, at).await.unwrap();
+    let key = PhoneKey { spki: vec![1; 91], subscription: None, agent: None, label: None };
+    store.bring_key(&device, &Secret::new("code"), key, at).await.unwrap();
+    let mut alice = house.alice().await;
+    assert!(alice.get("/").await.body.contains("take this site’s PIN"));
+    let offers = alice.get("/phones/new").await.body;
+    assert!(offers.contains("value=\"page\"") && !offers.contains("value=\"store\""), "{offers}");
+    assert_eq!(alice.post("/phones/new", &[("kind", "store")]).await.status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

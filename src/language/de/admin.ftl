@@ -178,6 +178,7 @@ admin-not-now = So wie es jetzt steht, hat das keinen Sinn: Sehen Sie auf der Se
 admin-phone-active = In Gebrauch
 admin-phone-keyed = Wartet auf seine Testanfrage
 admin-phone-never-seen = Nie
+admin-phone-no-pin = Kann die PIN nicht abfragen: wird nie gefragt
 admin-phone-silent = Stumm: hat zuletzt nicht geantwortet
 admin-phone-waiting = Wartet auf die Aktivierung
 admin-pin-must-change = Eine erste, die zu ändern ist

@@ -231,6 +231,7 @@ portal-sign-out = Abmelden
 portal-skip = Zum Inhalt springen
 portal-staff-code = Sie haben einen Aktivierungscode? Er wird im Portal eingegeben. Richten Sie dort Ihren zweiten Faktor ein und melden Sie sich dann hier wieder an:
 portal-state-keyed = Braucht einen Test
+portal-state-no-pin = Kann die PIN nicht abfragen: wird nie gefragt
 portal-state-open-app = Aktiv: App öffnen
 portal-state-quiet = Klingelt nicht: Seite öffnen
 portal-state-rings = Klingelt

@@ -178,6 +178,7 @@ admin-not-now = This makes no sense as things stand now: look at the user's page
 admin-phone-active = In use
 admin-phone-keyed = Waits for its test prompt
 admin-phone-never-seen = Never
+admin-phone-no-pin = Can't take the site's PIN: never asked
 admin-phone-silent = Silent: it did not answer lately
 admin-phone-waiting = Waits to be activated
 admin-pin-must-change = An initial one, to be changed

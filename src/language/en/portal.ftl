@@ -231,6 +231,7 @@ portal-sign-out = Sign out
 portal-skip = Skip to the content
 portal-staff-code = You have an activation code? It is typed in the portal. Set up your second factor there, then sign in here again:
 portal-state-keyed = Needs a test
+portal-state-no-pin = Can’t take this site’s PIN: never asked
 portal-state-open-app = Active: open the app
 portal-state-quiet = Does not ring: open its page
 portal-state-rings = Rings

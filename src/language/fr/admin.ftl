@@ -178,6 +178,7 @@ admin-not-now = En l’état, cela n’a pas de sens : voyez la page de l’util
 admin-phone-active = En service
 admin-phone-keyed = Attend sa demande d’essai
 admin-phone-never-seen = Jamais
+admin-phone-no-pin = Ne prend pas le code PIN : jamais sollicité
 admin-phone-silent = Muet : n’a pas répondu dernièrement
 admin-phone-waiting = Attend d’être activé
 admin-pin-must-change = Initial, à changer

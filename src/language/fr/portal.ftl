@@ -231,6 +231,7 @@ portal-sign-out = Se déconnecter
 portal-skip = Aller au contenu
 portal-staff-code = Vous avez un code d’activation ? Il se saisit dans le portail. Configurez-y votre second facteur, puis connectez-vous à nouveau ici :
 portal-state-keyed = À tester
+portal-state-no-pin = Ne prend pas le code PIN : jamais sollicité
 portal-state-open-app = Actif : ouvrir l’application
 portal-state-quiet = Ne sonne pas : ouvrir sa page
 portal-state-rings = Sonne

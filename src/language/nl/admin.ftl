@@ -178,6 +178,7 @@ admin-not-now = Zoals het er nu voorstaat heeft dit geen zin: kijk op de pagina 
 admin-phone-active = In gebruik
 admin-phone-keyed = Wacht op de testvraag
 admin-phone-never-seen = Nooit
+admin-phone-no-pin = Kan de pincode niet vragen: krijgt nooit een vraag
 admin-phone-silent = Stil: gaf de laatste tijd geen antwoord
 admin-phone-waiting = Wacht op activering
 admin-pin-must-change = Een eerste, die gewijzigd moet worden

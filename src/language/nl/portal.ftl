@@ -231,6 +231,7 @@ portal-sign-out = Afmelden
 portal-skip = Naar de inhoud
 portal-staff-code = Hebt u een activeringscode? Die typt u in het portaal. Stel daar uw tweede factor in en meld u daarna hier opnieuw aan:
 portal-state-keyed = Test nodig
+portal-state-no-pin = Kan de pincode niet vragen: krijgt nooit een vraag
 portal-state-open-app = Actief: open de app
 portal-state-quiet = Rinkelt niet: open de pagina
 portal-state-rings = Rinkelt

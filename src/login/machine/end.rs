@@ -1,22 +1,16 @@
-//! The ways out: release and Accept, refusal and its delay, time running out, and being asked again.
+//! The ways out that let nobody in: the refusal and its delay, time running out, a prompt that is lost, a server that stops.
 
 use std::sync::Arc;
 
 use wire::HeldAttributes;
 
-use super::askers::Waiting;
+use super::release::too_late;
 use super::{Case, Inside, REPEATS_FOR, Stage, Step};
-use crate::answer::{Accept, Answer, Reject, SecondDoor, Text};
-use crate::attempt::{AskerId, Attempt};
-use crate::event::{Effect, Question};
-use crate::facts::{Means, Method, ReleaseCheck, ReleaseOutcome, Unavailable, UserFacts};
+use crate::answer::{Answer, Reject, Text};
+use crate::event::Effect;
 use crate::limits;
 use crate::moment::Tick;
-use crate::mutant::{self, Mutant};
-use crate::name::{ClientName, ResolvedUser};
-use crate::policy::{NumberWish, Outcome, Policy, Rule, Verdict};
-use crate::prompt::{Asks, NumberMatch, PromptClose};
-use crate::record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};
+use crate::record::{Reason, RecordedAnswer};
 use crate::words::Say;
 
 /// Why somebody is refused, and what is said to whom.
@@ -59,159 +53,7 @@ impl Refusal {
     }
 }
 
-/// What became of a release is known when it helps nobody any more (C1).
-fn too_late() -> Refusal {
-    Refusal::because(Reason::StoreUnavailable).detail("its release was not known to be durable in time")
-}
-
-/// Rules F8, G2: a push that was asked for less than the law now requires opens nothing any more.
-fn proves_enough(asks: Asks, law: &Policy, client: &ClientName, rule: Option<&Rule>) -> Result<(), &'static str> {
-    if mutant::is(Mutant::WeakerPushReleased) {
-        return Ok(());
-    }
-    let client_asks =
-        law.clients.get(client).is_some_and(|client| client.challenge && client.number != NumberWish::Off);
-    if asks.number == NumberMatch::Off && (client_asks || rule.is_some_and(|rule| rule.number_required)) {
-        return Err("the policy now requires a number with a push");
-    }
-    if law.push_pin && !asks.pin { Err("the policy now requires a PIN with a push") } else { Ok(()) }
-}
-
 impl Case {
-    // --- release -----------------------------------------------------------------------------------------------
-
-    /// The last look, together with the record, before an Accept may leave (A6, F2).
-    pub(super) fn release(&mut self, inside: Inside, second: SecondDoor, step: &mut Step<'_, '_>) -> Stage {
-        if let Err(why) = self.law_still_allows(&inside, &second, step) {
-            return self.reject(Refusal::because(Reason::Changed).detail(why), step);
-        }
-        let record = Arc::new(self.record(RecordedAnswer::Accept, Reason::Accepted, None, step));
-        if mutant::is(Mutant::ReleaseUnchecked) {
-            step.cx.emit(Effect::Record(Arc::clone(&record)));
-            return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
-        }
-        let question = self.ask();
-        let means = second.means();
-        let open_prompt = step.prompt.as_ref().map(|open| open.id);
-        // Rules B2: under `join = "connection"` each live asker of the one L is answered by the one approval.
-        let together = self.joins_by_connection().then_some(self.key);
-        let check = ReleaseCheck { user: inside.first.user().clone(), means, open_prompt, together };
-        step.cx.emit(Effect::Release { login: self.id, question, check, record: Arc::clone(&record) });
-        if mutant::is(Mutant::AnswerBeforeCommit) {
-            return self.released(inside, second, &record, Ok(ReleaseOutcome::Granted), step);
-        }
-        Stage::Releasing { question, inside, second, record }
-    }
-
-    /// What the store said to the last look.
-    pub(super) fn released(
-        &mut self,
-        inside: Inside,
-        second: SecondDoor,
-        record: &Arc<Record>,
-        outcome: Result<ReleaseOutcome, Unavailable>,
-        step: &mut Step<'_, '_>,
-    ) -> Stage {
-        match outcome {
-            // Rules C1: it came too late for whoever waits, though nobody has noticed yet.
-            Ok(ReleaseOutcome::Granted) if self.nobody_waits_any_more(step) && !mutant::is(Mutant::LateGrantTaken) => {
-                return self.reject(too_late(), step);
-            }
-            Ok(ReleaseOutcome::Granted) => {}
-            Ok(ReleaseOutcome::Refused(why)) => {
-                return self.reject(Refusal::because(Reason::Changed).detail(why), step);
-            }
-            Err(Unavailable { why, .. }) => {
-                return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
-            }
-        }
-        debug_assert_eq!(record.login, self.id, "a record belongs to its login");
-        self.end_prompt_after(&second, step);
-        let Some(accept) = Accept::through(inside.first, &second, inside.rule) else {
-            return self
-                .reject(Refusal::because(Reason::Changed).detail("the two doors belong to different logins"), step);
-        };
-        step.cx.emit(Effect::Accepted(Arc::clone(record)));
-        self.accept(accept, step)
-    }
-
-    /// The newest asker's deadline has passed (B5).
-    fn nobody_waits_any_more(&self, step: &Step<'_, '_>) -> bool {
-        self.askers.newest().is_some_and(|asker| asker.until <= step.now())
-    }
-
-    /// The policy in force may be stricter than the one this login began with: the stricter decides (G2).
-    fn law_still_allows(&self, inside: &Inside, second: &SecondDoor, step: &Step<'_, '_>) -> Result<(), &'static str> {
-        let law = step.cx.policy;
-        if Arc::ptr_eq(law, &self.policy) {
-            return Ok(());
-        }
-        if !law.clients.contains_key(&self.client) {
-            return Err("the client is no longer configured");
-        }
-        let decision = law.second_look(&self.facts(inside.first.user(), &inside.groups, step));
-        match decision.outcome {
-            Outcome::Verdict(Verdict::Exempt) => Ok(()),
-            Outcome::Verdict(Verdict::Require(methods)) => match second.method() {
-                Some(method) if !methods.contains(&method) => Err("the policy now asks for another second factor"),
-                Some(Method::Push) => proves_enough(inside.asks, law, &self.client, decision.rule.as_deref()),
-                Some(Method::Totp | Method::Hotp) => Ok(()),
-                // Rules F4: staff by either law always need a factor.
-                None if matches!(second, SecondDoor::Bypass(_)) && !law.is_staff(&inside.groups) => Ok(()),
-                None => Err("the policy now asks for another second factor"),
-            },
-            Outcome::Verdict(Verdict::Deny(_)) | Outcome::NoMatch => Err("the policy no longer lets this user in"),
-            Outcome::Undecided | Outcome::FailOpen => Err("the policy can no longer decide for this user"),
-        }
-    }
-
-    /// A prompt that was not needed is withdrawn; one that was is spent by the release.
-    fn end_prompt_after(&self, second: &SecondDoor, step: &mut Step<'_, '_>) {
-        match second.means() {
-            // Another login of this L may have claimed the next one since: that is still out, and its phone's no counts (A8).
-            Means::Prompt { prompt, .. } => drop(step.prompt.take_if(|open| open.id == prompt)),
-            Means::Token(_) | Means::Bypass(_) | Means::Excuse => {
-                let Some(open) = step.prompt.take() else { return };
-                step.cx.emit(Effect::ClosePrompt { prompt: open.id, why: PromptClose::Withdrawn });
-            }
-        }
-    }
-
-    /// The Accept goes to the newest asking, or under `join = "connection"` to each live asker (B2).
-    fn accept(&mut self, accept: Accept, step: &mut Step<'_, '_>) -> Stage {
-        let answer = Answer::Accept(accept);
-        let everyone = self.joins_by_connection();
-        let newest = self.askers.newest_group();
-        for waiting in self.askers.take_all() {
-            let live = waiting.asker.until > step.now();
-            if Some(waiting.group) == newest || (everyone && live) {
-                self.settle(waiting.group, &answer);
-                step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
-            } else {
-                self.supersede(waiting, live, step);
-            }
-        }
-        if everyone || !self.spent.is_empty() {
-            Stage::Ended { answer, until: step.now().plus(REPEATS_FOR) }
-        } else {
-            Stage::Gone
-        }
-    }
-
-    /// A superseded asker gets a Reject until its own deadline, then nothing (B2); so does its twin (C3).
-    fn supersede(&mut self, waiting: Waiting, live: bool, step: &mut Step<'_, '_>) {
-        let asker = waiting.asker.id;
-        let answer = Answer::Reject(self.plain(Reason::Superseded));
-        self.settle(waiting.group, &answer);
-        step.cx.emit(if live { Effect::Reply { asker, answer } } else { Effect::Supersede(asker) });
-    }
-
-    pub(super) fn plain(&self, reason: Reason) -> Reject {
-        Reject { reason, text: Some(Text::Ours(reason)), language: self.language.clone(), attributes: None }
-    }
-
-    // --- refusal -----------------------------------------------------------------------------------------------
-
     /// Writes the refusal down now and lets it leave after its delay (D6).
     pub(super) fn reject(&mut self, refusal: Refusal, step: &mut Step<'_, '_>) -> Stage {
         let Refusal { reason, text, attributes, detail } = refusal;
@@ -221,7 +63,7 @@ impl Case {
     }
 
     /// `repeats_until`: a repetition doesn't lengthen the ten seconds in which there are any (B2).
-    fn delay(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
+    pub(super) fn delay(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
         let now = step.now();
         let dice = (step.cx.dice)().to_be_bytes()[0];
         let delayed = now.plus(limits::reject_delay(&self.policy.limits, dice));
@@ -244,61 +86,6 @@ impl Case {
         let until = repeats_until.unwrap_or_else(|| now.plus(REPEATS_FOR));
         if self.repeats && until > now { Stage::Ended { answer, until } } else { Stage::Gone }
     }
-
-    // --- an Accept once more -----------------------------------------------------------------------------------
-
-    /// Reads the user again before the Accept leaves a second time (A6).
-    pub(super) fn look_again(&mut self, asker: AskerId, user: ResolvedUser, step: &mut Step<'_, '_>) {
-        const REPEATING_MAX: usize = 16;
-        if self.repeating.len() >= REPEATING_MAX {
-            return step.cx.emit(Effect::Supersede(asker));
-        }
-        let question = self.ask();
-        self.repeating.push((question, asker));
-        let (station, client) = (self.station.clone(), self.client.clone());
-        step.cx.emit(Effect::ReadUser { login: self.id, question, user, station, client });
-    }
-
-    /// The same Accept, if nothing has changed for its user and client meanwhile; else a Reject.
-    pub(super) fn looked_again(
-        &mut self,
-        question: Question,
-        answer: &Answer,
-        facts: Result<UserFacts, Unavailable>,
-        step: &mut Step<'_, '_>,
-    ) {
-        let Some(at) = self.repeating.iter().position(|(open, _)| *open == question) else { return };
-        let (_, asker) = self.repeating.remove(at);
-        let refused = match facts {
-            Err(_) => Some(Reason::StoreUnavailable),
-            Ok(_) if mutant::is(Mutant::RepeatUnchecked) => None,
-            Ok(facts) if facts.blocked.is_some() => Some(Reason::Blocked),
-            Ok(facts) if facts.known != self.known => Some(Reason::Changed),
-            // What opened the second door must still be there, under the law by which it did.
-            Ok(facts) if !self.method_stands(&facts) => Some(Reason::Changed),
-            Ok(_) => (!Arc::ptr_eq(step.cx.policy, &self.policy)).then_some(Reason::Changed),
-        };
-        let answer = refused.map_or_else(|| answer.clone(), |reason| Answer::Reject(self.plain(reason)));
-        step.cx.emit(Effect::Reply { asker, answer });
-    }
-
-    fn method_stands(&self, facts: &UserFacts) -> bool {
-        match self.factor {
-            RecordedFactor::Method(method) => facts.methods.contains(&method),
-            RecordedFactor::None | RecordedFactor::Exempt | RecordedFactor::FailOpen | RecordedFactor::Bypass => true,
-        }
-    }
-
-    /// The time of repeating is over; whoever was still being looked at is refused.
-    fn forget_repeating(&mut self, step: &mut Step<'_, '_>) -> Stage {
-        for (_, asker) in std::mem::take(&mut self.repeating) {
-            let answer = Answer::Reject(self.plain(Reason::StoreUnavailable));
-            step.cx.emit(Effect::Reply { asker, answer });
-        }
-        Stage::Gone
-    }
-
-    // --- time --------------------------------------------------------------------------------------------------
 
     /// Whatever deadline this stage has, it may have come.
     pub(super) fn woken(&mut self, stage: Stage, step: &mut Step<'_, '_>) -> Stage {
@@ -433,143 +220,6 @@ impl Case {
                 self.send_reject(self.plain(Reason::Draining), None, step)
             }
             Stage::AnsweringPrimary { .. } | Stage::AwaitingAnswer { .. } => self.expire(Reason::Draining, step),
-        }
-    }
-
-    // --- asked again -------------------------------------------------------------------------------------------
-
-    /// L and P equal: the asker joins; no primary, no prompt (B2).
-    pub(super) fn rejoined(&mut self, stage: Stage, attempt: Attempt, step: &mut Step<'_, '_>) -> Stage {
-        match stage {
-            Stage::AwaitingAnswer { inside, open } => match self.approval(&inside, step) {
-                Some(_) => {
-                    self.add(&attempt, step);
-                    self.release_by_phone(inside, step)
-                }
-                None => {
-                    self.ask_same(&open, &attempt, step);
-                    Stage::AwaitingAnswer { inside, open }
-                }
-            },
-            Stage::AnsweringPrimary { open, state, server } => {
-                self.ask_same(&open, &attempt, step);
-                Stage::AnsweringPrimary { open, state, server }
-            }
-            Stage::Lingering { mut inside } => {
-                self.begin_again(step);
-                inside.first = inside.first.carried_on(self.id);
-                self.add(&attempt, step);
-                self.wait_for_phone(inside, step)
-            }
-            Stage::AwaitingPhone { inside } => {
-                self.add(&attempt, step);
-                if mutant::is(Mutant::PromptPerRetransmit) {
-                    self.ring_again(&inside, step);
-                }
-                self.wait_for_phone(inside, step)
-            }
-            Stage::Ended { answer: Answer::Reject(reject), until } => {
-                // The same question within ten seconds gets the same Reject, after the same delay (B2, D6).
-                self.add(&attempt, step);
-                self.delay(reject, Some(until), step)
-            }
-            other @ (Stage::AskingPrimary { .. }
-            | Stage::ReadingUser { .. }
-            | Stage::CheckingCode { .. }
-            | Stage::CheckingNumber { .. }
-            | Stage::Claiming { .. }
-            | Stage::Releasing { .. }
-            | Stage::Rejecting { .. }
-            | Stage::Ended { .. }
-            | Stage::Gone) => {
-                self.add(&attempt, step);
-                other
-            }
-        }
-    }
-
-    fn wait_for_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
-        if self.approval(&inside, step).is_some() {
-            return self.release_by_phone(inside, step);
-        }
-        self.extend_prompt(step);
-        Stage::AwaitingPhone { inside }
-    }
-
-    fn add(&mut self, attempt: &Attempt, step: &mut Step<'_, '_>) {
-        self.askers.join(attempt.asker, step.now(), step.cx);
-        step.cx.emit(Effect::Joined {
-            client: self.client.clone(),
-            login: self.id,
-            prompt_avoided: step.prompt.is_some(),
-        });
-    }
-
-    /// The same challenge under the same State; nothing is delivered twice (B2).
-    fn ask_same(&mut self, open: &super::Open, attempt: &Attempt, step: &mut Step<'_, '_>) {
-        self.askers.count();
-        let answer = self.question_of(open, step);
-        step.cx.emit(Effect::Joined {
-            client: self.client.clone(),
-            login: self.id,
-            prompt_avoided: step.prompt.is_some(),
-        });
-        step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
-    }
-
-    /// The answer before is written down; what comes now is a record of its own (F2).
-    fn begin_again(&mut self, step: &mut Step<'_, '_>) {
-        self.id = LoginId((step.cx.dice)());
-        self.began = step.cx.at;
-        self.factor_since = Some(step.now());
-        self.waited_primary = std::time::Duration::ZERO;
-        self.askers.restart_count();
-    }
-
-    fn ring_again(&self, inside: &Inside, step: &mut Step<'_, '_>) {
-        if let Some(open) = step.prompt.as_ref() {
-            let claim = crate::prompt::PromptClaim {
-                prompt: open.id,
-                user: inside.first.user().clone(),
-                login: self.key,
-                ends_at: step.cx.at.wall,
-                askers_until: step.cx.at.wall,
-                station_known: inside.station_known && self.authentic,
-                authentic: self.authentic,
-                client: self.client.clone(),
-                station: self.station.clone(),
-                asks: inside.asks,
-                only: None,
-            };
-            step.cx.emit(Effect::Push { login: self.id, claim });
-        }
-    }
-
-    // --- the record --------------------------------------------------------------------------------------------
-
-    /// The one record of this login (F2).
-    fn record(&self, answer: RecordedAnswer, reason: Reason, detail: Option<Arc<str>>, step: &Step<'_, '_>) -> Record {
-        let claimed =
-            || self.user.as_ref().map_or_else(|_| wire::log_safe(&self.user_octets), |user| user.folded().to_owned());
-        let now = step.now();
-        Record {
-            login: self.id,
-            time: self.began.wall,
-            client: self.client.clone(),
-            user: self.vouched.clone().unwrap_or_else(|| claimed().into()),
-            vouched: self.vouched.is_some(),
-            station: self.station.clone(),
-            rule: self.rule.as_ref().map(|rule| rule.name.clone()),
-            tried: Arc::clone(&self.tried),
-            primary: self.primary.clone(),
-            factor: self.factor,
-            answer,
-            reason,
-            detail,
-            askers: self.askers.asked(),
-            waited: now.since(self.began.tick),
-            waited_primary: self.waited_primary,
-            waited_factor: self.factor_since.map_or(std::time::Duration::ZERO, |since| now.since(since)),
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct Policy {
     pub limits: Limits,
     /// `[method.push] pin`: each push asks for the user's PIN.
     pub push_pin: bool,
+    /// `[method.push] number = "off"`: a prompt of our own pages asks for no number either. Without it one is shown there to
+    /// each phone that can take it.
+    pub plain_pages: bool,
     /// Where people enrol themselves: `[portal] url`, for rules whose `unenrolled` is `enrol`.
     pub enrol_at: Option<Arc<str>>,
     /// Groups whose members are staff: they always need a factor, so neither bypass nor fail-open lets them in (F4).

@@ -367,7 +367,7 @@ pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
         ("privacyIDEA-App / android 4.7.0", true, true),
         ("privacyIDEA-App/4.10.2 ios/18.0", true, true),
         ("privacyIDEA-App/4.6.9 android/14.1.0", true, false),
-        ("privacyIDEA-App / ios 4.4.0", true, false),
+        ("privacyIDEA-App / android 4.4.0", true, false),
         ("privacyIDEA-App/4.3.9 android/14.1.0", false, false),
         ("privacyIDEA-App", false, false),
         ("Mozilla/5.0 privacyIDEA-App/4.8.0", false, false),
@@ -386,7 +386,8 @@ pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
         let ours = store.begin_activation(new, NOW).await.unwrap();
         store.bring_key(&ours, &Secret::new("ours"), phone_key(2), NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
-        assert!(facts.chooses_number && facts.types_number && facts.pin_phones && !facts.must_open_app);
+        assert_eq!((facts.chooses_number, facts.types_number), (true, true), "our page proves both");
+        assert_eq!((facts.pin_phones, facts.must_open_app), (true, false));
         store.subscription_gone(&ours).await.unwrap();
         assert!(store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().must_open_app);
         store.reset_pin(&alice()).await.unwrap();

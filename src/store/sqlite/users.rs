@@ -285,15 +285,17 @@ pub(super) fn facts(
         // The engine asks for it where the client and the rule may take one.
         bypass: None,
         has_bypass: bypasses::any(tx, &row, at)?,
-        chooses_number: phones.iter().any(|phone| can_number(phone, STORE_APP_CHOOSES)),
-        types_number: phones.iter().any(|phone| can_number(phone, STORE_APP_TYPES)),
+        chooses_number: phones.iter().any(|phone| proves_number(phone, STORE_APP_CHOOSES)),
+        types_number: phones.iter().any(|phone| proves_number(phone, STORE_APP_SHOWS)),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
 }
 
-/// The first version of the store app on which a number is chosen, and the first that shows digits to be typed elsewhere.
+/// The first version of the store app on which a number is chosen.
 const STORE_APP_CHOOSES: [u32; 3] = [4, 4, 0];
-const STORE_APP_TYPES: [u32; 3] = [4, 7, 0];
+
+/// The first one that shows a code which is typed elsewhere.
+const STORE_APP_SHOWS: [u32; 3] = [4, 7, 0];
 
 /// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose
 /// subscription is gone.
@@ -305,8 +307,8 @@ fn rings(phone: &Device) -> bool {
     }
 }
 
-/// Whether a phone can prove a number in the way that the store app knows from that version on; our page knows both (rules B4, F8).
-fn can_number(phone: &Device, since: [u32; 3]) -> bool {
+/// Whether a phone can prove a number of that form, which the store app has learned in this version (rules B4, F8).
+fn proves_number(phone: &Device, since: [u32; 3]) -> bool {
     match phone.channel {
         Channel::WebPush => true,
         Channel::PrivacyIdea => phone.agent.as_deref().and_then(app_version) >= Some(since),

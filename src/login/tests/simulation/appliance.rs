@@ -285,7 +285,7 @@ impl World {
         let typing = match say {
             None => Typing::ToPrimary,
             Some(_) if roll > 92 => return,
-            Some(Say::Choose(_) | Say::ChooseOrCode(_)) => {
+            Some(say) if say.number().is_some() => {
                 self.reask_beside(script);
                 match roll {
                     0..=64 => Typing::Empty,
@@ -294,22 +294,14 @@ impl World {
                     _ => Typing::Replayed,
                 }
             }
-            Some(Say::TypeDigits | Say::WrongDigits) => match roll {
+            Some(Say::TypeDigits | Say::OpenAppTypeDigits | Say::WrongDigits) => match roll {
                 0..=54 => Typing::Digits,
                 55..=74 => Typing::WrongDigits,
                 75..=84 => Typing::Right,
                 85..=88 => Typing::Empty,
                 _ => Typing::Replayed,
             },
-            Some(
-                Say::EnterCode
-                | Say::WrongCode
-                | Say::Approve
-                | Say::ApproveOrCode
-                | Say::BusyEnterCode
-                | Say::OpenApp
-                | Say::OpenAppOrCode,
-            ) => match roll {
+            Some(_) => match roll {
                 0..=49 => Typing::Right,
                 50..=64 => Typing::Empty,
                 65..=79 => Typing::Wrong,

@@ -296,9 +296,7 @@ impl World {
 /// The number that this challenge shows, if it does (F8).
 pub(crate) fn number_shown(answer: &Answer) -> Option<Number> {
     match answer {
-        Answer::Challenge(Challenge::Ours { say: Say::Choose(number) | Say::ChooseOrCode(number), .. }) => {
-            Some(*number)
-        }
+        Answer::Challenge(Challenge::Ours { say, .. }) => say.number(),
         _ => None,
     }
 }

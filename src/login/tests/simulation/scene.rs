@@ -29,8 +29,10 @@ pub(crate) struct Person {
     pub(crate) hotp: Option<&'static str>,
     /// The phones that ring, all of one kind.
     pub(crate) phones: &'static [&'static str],
-    /// A number can be chosen or shown on them (B4).
-    pub(crate) number_phones: bool,
+    /// A number can be chosen on them (B4).
+    pub(crate) chooses_number: bool,
+    /// They can show digits to be typed (B4).
+    pub(crate) types_number: bool,
     /// They can ask for a PIN, and one is set (B4).
     pub(crate) pin_phones: bool,
     /// None of them rings by itself.
@@ -49,7 +51,8 @@ const fn person(name: &'static str, password: &'static str, groups: &'static [&'
         totp: None,
         hotp: None,
         phones: &[],
-        number_phones: true,
+        chooses_number: true,
+        types_number: true,
         pin_phones: true,
         prefers: None,
         must_open_app: false,
@@ -68,7 +71,13 @@ pub(crate) static PEOPLE: [Person; 13] = [
     Person { totp: Some("t-dave"), hotp: Some("h-dave"), ..person("dave", "pw-dave", &["ops"]) },
     // Whose logins always need a number; the second one's phone can't show any.
     Person { totp: Some("t-nora"), phones: PHONES, ..person("nora", "pw-nora", &["vault"]) },
-    Person { phones: PHONE, number_phones: false, totp: Some("t-otto"), ..person("otto", "pw-otto", &["vault"]) },
+    Person {
+        phones: PHONE,
+        chooses_number: false,
+        types_number: false,
+        totp: Some("t-otto"),
+        ..person("otto", "pw-otto", &["vault"])
+    },
     // Who always needs a factor, and likes codes better.
     Person {
         prefers: Some(Method::Totp),
@@ -80,7 +89,8 @@ pub(crate) static PEOPLE: [Person; 13] = [
     Person { phones: PHONES, pin_phones: false, ..person("frank", "frank,654321", &["staff"]) },
     Person { totp: Some("t-gina"), asked_by_primary: true, ..person("gina", "pw-gina", &["staff"]) },
     Person { phones: PHONE, ..person("pia", "pw-pia", &["pilots"]) },
-    Person { phones: PHONES, must_open_app: true, ..person("vera", "pw-vera", &["staff"]) },
+    // An app of a store, of a version that lets choose and can't show digits.
+    Person { phones: PHONES, must_open_app: true, types_number: false, ..person("vera", "pw-vera", &["staff"]) },
     person("erin", "pw-erin", &[]),
     person("svc-backup", "pw-svc", &[]),
 ];

@@ -77,8 +77,8 @@ impl Store {
                 .iter()
                 .find(|(_, row)| row.opens(user, client, now))
                 .map(|(id, _)| id.clone()),
-            chooses_number: person.number_phones && !row.phones.is_empty(),
-            types_number: person.number_phones && !row.phones.is_empty(),
+            chooses_number: person.chooses_number && !row.phones.is_empty(),
+            types_number: person.types_number && !row.phones.is_empty(),
             pin_phones: person.pin_phones && !row.phones.is_empty(),
             must_open_app: person.must_open_app,
             ..UserFacts::default()

@@ -358,10 +358,8 @@ impl House {
 
     /// The number on this asker's screen.
     pub(crate) fn number_of(&self, asker: AskerId) -> Number {
-        match self.reads(asker) {
-            Say::Choose(number) | Say::ChooseOrCode(number) => number,
-            other => panic!("no number but {other:?}"),
-        }
+        let reads = self.reads(asker);
+        reads.number().unwrap_or_else(|| panic!("no number but {reads:?}"))
     }
 
     /// The newest prompt that rang, and its end.

@@ -3,9 +3,9 @@
 use login::Method::{Push, Totp};
 use login::PhoneAnswer::Approve;
 use login::policy::{NumberWish, Policy};
-use login::{AskerId, ClientName, Means, Reason, ReleaseCheck, ReleaseOutcome};
+use login::{AskerId, Claim, ClientName, Means, Reason, ReleaseCheck, ReleaseOutcome};
 
-use crate::house::{House, Told, carol, house};
+use crate::house::{House, Told, carol, house, right_code};
 
 /// Carol got in through `wifi`, and the same connection asks once more.
 fn carol_is_in_and_asks_again() -> (House, AskerId) {
@@ -98,4 +98,24 @@ fn an_accept_is_not_repeated_past_its_ten_seconds_though_nobody_woke() {
     house.now += 10_000;
     house.ask(&carol().at("wifi"));
     assert_eq!(house.asked_primary(), 2, "it is another login");
+}
+
+#[test]
+fn an_accept_is_repeated_as_it_stands_for_its_own_login_not_for_one_that_was_let_in_since() {
+    let mut house = house(&[Push, Totp]);
+    let first = house.carols_phone_rings(&carol().at("web"), &[Push, Totp]);
+    house.phone_chooses(Approve, Some(house.number_of(first)));
+    let enter = carol().at("web").to(house.state_of(first)).typing("done");
+    house.ask(&enter);
+    house.granted();
+    let second = house.ask(&carol().at("web"));
+    house.primary_says(true);
+    house.user_has(&[Push, Totp]);
+    house.claim_is(&Claim::Busy);
+    house.ask(&carol().at("web").to(house.state_of(second)).typing("123456"));
+    house.code_is(&right_code());
+    house.granted();
+    let twin = house.ask(&enter);
+    house.user_has(&[Totp]);
+    assert_eq!(house.told(twin), Told::Reject(Reason::Changed), "it was let in by a phone that is gone");
 }

@@ -217,7 +217,8 @@ fn a_yes_to_a_screen_that_is_gone_is_waited_for_ten_seconds_whoever_goes_on_aski
 #[test]
 fn where_the_phone_is_taken_the_screen_shows_no_number_and_a_reask_gets_the_same_challenge() {
     let mut house = house(&[Push, Totp]);
-    let asks = asked(&mut house, "web", &UserFacts { chooses_number: true, ..facts(&[Push, Totp]) });
+    let asks =
+        asked(&mut house, "web", &UserFacts { chooses_number: true, types_number: true, ..facts(&[Push, Totp]) });
     house.claim_is(&Claim::Busy);
     let again = house.ask(&carol().at("web"));
     assert_eq!((house.reads(asks), house.told(again)), (Say::BusyEnterCode, house.told(asks)));
@@ -313,21 +314,42 @@ fn a_required_number_that_no_phone_can_show_goes_to_the_next_method_and_never_to
 }
 
 #[test]
-fn a_phone_on_which_a_number_is_chosen_rings_for_that_and_for_no_digits_that_it_cant_show() {
-    let mut house = house(&[Push, Totp]);
-    let old_app = UserFacts { chooses_number: true, ..facts(&[Push, Totp]) };
-    asked(&mut house, "web", &old_app);
-    house.claim_is(&Claim::Claimed { displaced: None });
-    assert!(matches!(house.rang_for().number, NumberMatch::Shown(_)));
-    let typed = asked(&mut house, "term", &old_app);
-    assert_eq!((house.reads(typed), house.pushes()), (Say::EnterCode, 1));
+fn a_phone_that_lets_choose_and_shows_no_digits_is_asked_where_the_number_is_shown_only() {
+    let chooses = UserFacts { chooses_number: true, ..facts(&[Push, Totp]) };
+    let mut shown = house(&[Push, Totp]);
+    asked(&mut shown, "web", &chooses);
+    shown.claim_is(&Claim::Claimed { displaced: None });
+    assert!(matches!(shown.rang_for().number, NumberMatch::Shown(_)));
+    let mut typed = house(&[Push, Totp]);
+    let asks = asked(&mut typed, "term", &chooses);
+    assert_eq!((typed.reads(asks), typed.pushes()), (Say::EnterCode, 0));
+}
+
+#[test]
+fn who_must_open_the_app_is_told_so_beside_a_number_too() {
+    let silent = |methods: &[Method]| UserFacts {
+        must_open_app: true,
+        chooses_number: true,
+        types_number: true,
+        ..facts(methods)
+    };
+    let reads = |client: &'static str, methods: &[Method]| {
+        let mut house = house(methods);
+        let asks = asked(&mut house, client, &silent(methods));
+        house.claim_is(&Claim::Claimed { displaced: None });
+        house.reads(asks)
+    };
+    assert!(matches!(reads("web", &[Push]), Say::OpenAppChoose(_)));
+    assert!(matches!(reads("web", &[Push, Totp]), Say::OpenAppChooseOrCode(_)));
+    assert_eq!(reads("term", &[Push]), Say::OpenAppTypeDigits);
 }
 
 #[test]
 fn a_required_number_where_no_challenge_can_be_shown_rings_nowhere() {
     let mut house = house(&[Push, Totp]);
     require_a_number(&mut house);
-    let asks = asked(&mut house, "desk", &UserFacts { chooses_number: true, ..facts(&[Push, Totp]) });
+    let asks =
+        asked(&mut house, "desk", &UserFacts { chooses_number: true, types_number: true, ..facts(&[Push, Totp]) });
     house.pass(2);
     assert_eq!((house.told(asks), house.pushes()), (Told::Reject(Reason::NoMethod), 0));
 }

@@ -98,7 +98,12 @@ pub(crate) fn f8_nothing_is_downgraded(world: &World, claim: &PromptClaim, login
     if asked != wanted || claim.asks.pin != needs_pin(known.law) {
         return Err(("F8", format!("{} rings for {:?}, {wanted:?} is wished for", who.name, claim.asks)));
     }
-    if (asked != NumberWish::Off && !who.number_phones) || (claim.asks.pin && !who.pin_phones) {
+    let proves_number = match asked {
+        NumberWish::Off => true,
+        NumberWish::Shown => who.chooses_number,
+        NumberWish::Typed => who.types_number,
+    };
+    if !proves_number || (claim.asks.pin && !who.pin_phones) {
         return Err(("B4", format!("a phone of {} rings that can't prove what is asked", who.name)));
     }
     Ok(())
