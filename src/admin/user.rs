@@ -44,12 +44,10 @@ pub(super) struct Known {
     pub(super) role: Option<Role>,
     pub(super) pin: Option<Pin>,
     pub(super) bypasses: Vec<Bypass>,
-    /// The site asks each phone for a PIN, and the app from the stores takes none (rules B4).
-    asks_pin: bool,
-    /// Phones of this site ask for a PIN, and the user has one that can.
-    pub(super) needs_pin: bool,
     /// Why no page would take a code of this user.
     pub(super) code_barred: Option<CodeBarred>,
+    /// The site asks each phone for a PIN, and the app from the stores takes none (rules B4).
+    asks_pin: bool,
     choices: UserChoices,
     recovery_codes: u32,
 }
@@ -63,9 +61,8 @@ impl Known {
         let role = config.admin.as_ref().and_then(|admin| Role::of(&user.groups, &admin.roles));
         Ok(Some(Self {
             role,
-            asks_pin: config.push.pin.required,
-            needs_pin: config.push.pin.required && user.devices.iter().any(asks_for_a_pin),
             code_barred: takes_admin_code(&config, &user).err(),
+            asks_pin: config.push.pin.required,
             pin: store.pin(name, now).await?,
             bypasses: store.list_bypasses(name, now).await?,
             choices: store.choices(name).await?,
@@ -104,14 +101,14 @@ impl Known {
             Deed::RevokeBypass => !self.bypasses.is_empty(),
             Deed::RemoveDevice => !user.devices.is_empty(),
             Deed::RemoveToken => !user.tokens.is_empty(),
-            Deed::ResetPin => self.pin.is_some() || self.needs_pin,
+            Deed::ResetPin => self.pin.is_some() || self.asks_pin && user.devices.iter().any(takes_a_pin),
             // Unblocking lifts them, too; a block must not end with them.
             Deed::LiftLimits => !is_barred && is_limited(user, now),
         }
     }
 }
 
-fn asks_for_a_pin(device: &Device) -> bool {
+fn takes_a_pin(device: &Device) -> bool {
     device.state == DeviceState::Active && device.channel == Channel::WebPush
 }
 

@@ -289,7 +289,7 @@ async fn what_is_switched_off_can_not_be_done_by_a_form_of_ones_own_and_says_who
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_users_do_not_enrol_no_code_and_no_network_begins_it() {
+async fn where_users_do_not_enrol_by_themselves_no_network_begins_it_and_the_help_desks_code_does() {
     let lines = "users_may = [\"activate_app\", \"select_method\"]\nfirst_enrolment = [\"admin_code\", { network = [\"10.0.0.0/8\"] }]\n";
     let house = PortalHouse::of(with_portal_behind_a_proxy(lines)).await;
     let code = house.code_for("carol").await;
@@ -297,11 +297,12 @@ async fn where_users_do_not_enrol_no_code_and_no_network_begins_it() {
     carol.headers = vec![("x-forwarded-for", "10.1.2.3".to_owned())];
     carol.password("carol", "pw of carol").await;
     let page = carol.get("/sign-in/second").await;
-    assert!(!page.body.contains("/sign-in/activation") && !page.body.contains("/sign-in/network"), "{}", page.body);
-    assert_eq!(carol.post("/sign-in/activation", &[("activation", &code)]).await.status, 422);
-    carol.get("/sign-in/second").await;
+    assert!(page.body.contains("/sign-in/activation") && !page.body.contains("/sign-in/network"), "{}", page.body);
     assert_eq!(carol.post("/sign-in/network", &[]).await.status, 403);
     assert_eq!(carol.get("/").await.location, "/sign-in/second");
+    carol.get("/sign-in/second").await;
+    assert_eq!(carol.post("/sign-in/activation", &[("activation", &code)]).await.location, "/");
+    assert_eq!(carol.get("/hardware").await.status, 403, "what is off stays off but for one way to a method");
 }
 
 #[tokio::test(flavor = "multi_thread")]
