@@ -159,11 +159,18 @@ fn contact(
     // RFC 8292 §2.1: "a contact URI for the application server as either a "mailto:" (email) or an "https:" URI".
     let usual = match mail {
         Some(mail) => format!("mailto:{}", mail.from.email),
-        None => url?.value.as_str()?.to_owned(),
+        None => contact_at(url?.value.as_str()?),
     };
     let key = format!("{}.vapid_contact", table.node.shown_path());
     table.node.book.settings().insert(key, values::quoted(&usual), Origin::Default);
     Some(Some(usual.into()))
+}
+
+/// A portal on loopback has no https address (RFC 8292 §2.1), and a name at its host is one that is well formed.
+fn contact_at(url: &str) -> String {
+    let plain = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "http");
+    let host = plain.as_ref().and_then(reqwest::Url::host_str);
+    host.map_or_else(|| url.to_owned(), |host| format!("mailto:vestibule@{host}"))
 }
 
 /// Whose certificates are taken beside those that the system trusts. `Some(None)`: nobody's.

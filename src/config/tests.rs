@@ -203,6 +203,14 @@ fn a_name_for_the_account_alone_serves_no_portal_and_a_url_does() {
 }
 
 #[test]
+fn a_portal_on_loopback_has_a_contact_that_push_services_take() {
+    for (host, contact) in [("127.0.0.1", "mailto:vestibule@127.0.0.1"), ("[::1]", "mailto:vestibule@[::1]")] {
+        let config = read(&format!("[portal]\nurl = \"http://{host}:8080\"\nlisten = \"{host}:8080\"\n{SMALL}")).config;
+        assert_eq!(config.push.vapid_contact.as_deref(), Some(contact));
+    }
+}
+
+#[test]
 fn the_portal_as_the_design_writes_it_in_full_is_in_order() {
     let text = fs::read_to_string(repository("config/portal.toml")).unwrap();
     let config = read(&text).config;

@@ -223,6 +223,7 @@ mod tests {
         let manifest: Value = serde_json::from_str(&manifest).unwrap();
         assert_eq!(manifest["name"], &*site.account);
         assert_eq!((manifest["display"].as_str(), manifest["lang"].as_str()), (Some("standalone"), Some("fr")));
+        assert_eq!(manifest.get("orientation"), None, "WCAG 2.2 §1.3.4: a phone in a holder may be turned");
     }
 
     #[test]

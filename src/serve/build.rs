@@ -275,6 +275,11 @@ mod tests {
         let good = "[portal]\nurl = \"https://mfa.example.com\"\ntls = \"acme\"\n[method.push]\n\
                     vapid_contact = \"mailto:it@example.com\"\n";
         assert!(rehearse(&config(good)).is_empty());
+        for host in ["127.0.0.1", "[::1]", "localhost"] {
+            let portal = format!("[portal]\nurl = \"http://{host}:8080\"\nlisten = \"127.0.0.1:8080\"\n");
+            let told = rehearse(&config(&portal));
+            assert!(told.is_empty(), "{host}: {told:?}");
+        }
         let mail = "[mail]\nsmtp = \"smtps://mail.example.com\"\nfrom = \"mfa@example.com\"\nca = \"nowhere.pem\"\n";
         let told: Vec<String> =
             rehearse(&config(&format!("{good}{mail}"))).iter().map(|(key, why)| format!("{key}: {why}")).collect();

@@ -114,6 +114,43 @@ async fn a_login_that_is_asked_again_is_marked_so_while_it_is_on_the_screen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_of_the_login_that_was_on_the_screen_at_the_tap() {
+    let house = PhoneHouse::opens_without_waiting().await;
+    let (browser, _) = activated(&house).await;
+    let first = house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("It wasn't me")).await;
+    browser.sees("Somebody knows your password").await;
+    house.takes_back(first).await;
+    browser.until("!document.getElementById('rest').hidden").await;
+    let second = house.asks_alice(NumberMatch::Off).await;
+    browser.until("!document.getElementById('request').hidden").await;
+    browser.click(&css("#sure-yes")).await;
+    browser.sees("Reported").await;
+    assert_eq!(house.said_of(), [(first, PhoneAnswer::Fraud)], "rules A8: a late report counts");
+    browser.has(&heading("Is this you, logging in?")).await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    assert_eq!(house.said_of()[1], (second, PhoneAnswer::Approve));
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_that_is_set_meanwhile_answers_the_login_that_asked_for_it() {
+    let house = PhoneHouse::opens_without_waiting().await;
+    let (browser, _) = activated(&house).await;
+    house.asks_alice_for_her_pin().await;
+    browser.type_into(&field("Your PIN"), "135790").await;
+    browser.click(&button("Authenticate")).await;
+    browser.has(&heading("You have no PIN yet")).await;
+    house.has_pin("246810").await;
+    browser.click(&button("Close")).await;
+    browser.type_into(&field("Your PIN"), "246810").await;
+    browser.click(&button("Authenticate")).await;
+    browser.has(&heading("Verified")).await;
+    browser.assert_no_errors().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_that_ends_leaves_the_screen_and_a_removed_phone_says_so() {
     let house = PhoneHouse::opens_without_waiting().await;
     let (browser, device) = activated(&house).await;

@@ -19,6 +19,8 @@
   // The last one, until it is known what its answer led to.
   let awaited;
   const done = new Set();
+  // One that no answer could be taken for yet: it is asked again once what was said of it has been read.
+  let aside;
   let busy = false;
   let installing;
 
@@ -77,9 +79,9 @@
     at("scan-stop").addEventListener("click", stopScanning);
     at("answer").addEventListener("submit", (event) => { event.preventDefault(); answer("approve"); });
     at("deny").addEventListener("click", () => answer("deny"));
-    at("report").addEventListener("click", report);
+    at("report").addEventListener("click", () => report(current));
     at("outcome-close").addEventListener("click", rest);
-    at("outcome-report").addEventListener("click", reportLast);
+    at("outcome-report").addEventListener("click", () => report(last));
     at("ring-on").addEventListener("click", ringOn);
     at("install-now").addEventListener("click", installNow);
     at("remove").addEventListener("click", remove);
@@ -199,7 +201,7 @@
   }
 
   function rest() {
-    current = undefined;
+    current = aside = undefined;
     say();
     open("rest");
   }
@@ -253,7 +255,7 @@
     show("compare", tested);
     at("rest-title").textContent = text(tested ? "phone-keyed-title" : "phone-rest-title");
     at("rest-text").textContent = text(tested ? "phone-keyed-text" : "phone-rest-text");
-    const prompt = told.prompts.find(({ nonce }) => !done.has(nonce));
+    const prompt = told.prompts.find(({ nonce }) => nonce !== aside && !done.has(nonce));
     if (prompt && prompt.nonce !== current?.nonce) return ask(prompt);
     if (prompt) return again(prompt);
     if (current) {
@@ -316,31 +318,26 @@
     show("answer-wrong", Boolean(key));
   }
 
-  function numberGiven() {
-    if (!current.number) return "";
-    if (current.number.choices) return document.querySelector("#choices input:checked")?.value ?? "";
+  function numberGiven(prompt) {
+    if (!prompt.number) return "";
+    if (prompt.number.choices) return document.querySelector("#choices input:checked")?.value ?? "";
     return at("number").value.replaceAll(/\D/g, "");
   }
 
-  async function answer(said) {
-    if (!current || busy) return;
+  // What is answered is the prompt that was on the screen at the tap, whatever has come or gone since.
+  async function answer(said, prompt = current) {
+    if (!prompt || busy) return;
     const approves = said === "approve";
-    const number = approves ? numberGiven() : "";
-    const pin = approves && current.pin ? at("pin").value : "";
-    if (approves && current.number && !number) return missing("phone-number-missing", current.number.choices ? "choices" : "number");
-    if (approves && current.pin && pin.length < current.pin.length) return missing("phone-pin-missing", "pin");
+    const number = approves ? numberGiven(prompt) : "";
+    const pin = approves && prompt.pin ? at("pin").value : "";
+    if (approves && prompt.number && !number) return missing("phone-number-missing", prompt.number.choices ? "choices" : "number");
+    if (approves && prompt.pin && pin.length < prompt.pin.length) return missing("phone-pin-missing", "pin");
     await whileBusy("verify", async () => {
       wrong();
-      const told = await vestibule.answer(mine, current, said, number, pin);
+      const told = await vestibule.answer(mine, prompt, said, number, pin);
       at("pin").value = "";
-      ended(told);
+      ended(told, prompt);
     });
-  }
-
-  // A code is shown and somebody else asks for it: the report still counts (an ordinary denial after it would not).
-  function reportLast() {
-    current = last;
-    report();
   }
 
   function missing(key, id) {
@@ -349,21 +346,30 @@
     (field.querySelector?.("input") ?? field).focus();
   }
 
-  function report() {
-    sure("phone-report-title", "phone-report-text", "phone-report", () => answer("report"));
+  // The question may stand for a while, and meanwhile another login asks, or this one ends: it is this one that is reported,
+  // and a late report counts too. After a code was shown it still counts as well, where an ordinary denial would not.
+  function report(prompt) {
+    if (prompt) sure("phone-report-title", "phone-report-text", "phone-report", () => answer("report", prompt));
   }
 
   // The server's word on it, and nothing else, says how it ended.
-  function ended(told) {
+  function ended(told, prompt) {
     if (told.state === "wrong_pin") {
       at("pin").focus();
       return wrong("phone-state-wrong-pin", { left: String(told.left) });
     }
+    // Another login asks by now, and stays on the screen.
+    if (current && current.nonce !== prompt.nonce) {
+      done.add(prompt.nonce);
+      return say(`phone-state-${stateOf(told)}-title`);
+    }
     finish(told);
     // A yes is the phone's word. What the login made of it is known a moment later, and told then.
-    awaited = ["approved", "show_code"].includes(told.state) ? current : undefined;
-    done.add(current.nonce);
-    last = current;
+    awaited = ["approved", "show_code"].includes(told.state) ? prompt : undefined;
+    // Nothing was answered where the PIN must be set first: once it is, this login is asked again.
+    if (["pin_change", "no_pin"].includes(told.state)) aside = prompt.nonce;
+    else done.add(prompt.nonce);
+    last = prompt;
     current = undefined;
     open("outcome");
   }
@@ -375,13 +381,17 @@
     if (!at("outcome").hidden) finish({ state: end });
   }
 
-  function finish(told) {
+  function stateOf(told) {
     const states = {
       approved: "approved", denied: "denied", reported: "reported", show_code: "show-code", wrong_number: "wrong-number",
       pin_locked: "pin-locked", pin_change: "pin-change", no_pin: "no-pin", ended: "ended", tested: "tested",
       let_in: "let-in", over: "over",
     };
-    const state = states[told.state] ?? "ended";
+    return states[told.state] ?? "ended";
+  }
+
+  function finish(told) {
+    const state = stateOf(told);
     at("outcome").className = { approved: "good", "let-in": "good", tested: "good", "show-code": "ask" }[state] ?? "bad";
     at("outcome-title").textContent = text(`phone-state-${state}-title`);
     at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk });
@@ -488,7 +498,7 @@
     at("sure-text").textContent = text(words);
     at("sure-yes").textContent = text(yes);
     const dialog = at("sure");
-    dialog.onclose = () => (dialog.returnValue === "yes" ? act() : (current = at("request").hidden ? undefined : current));
+    dialog.onclose = () => dialog.returnValue === "yes" && act();
     dialog.returnValue = "no";
     dialog.showModal();
   }

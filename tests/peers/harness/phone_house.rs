@@ -47,7 +47,7 @@ struct Answers {
     store: Sqlite,
     clock: Clock,
     limits: Limits,
-    noted: Mutex<Vec<Answer>>,
+    noted: Mutex<Vec<(PromptId, Answer)>>,
     broken: AtomicBool,
     askers: AtomicU32,
 }
@@ -217,7 +217,12 @@ impl PhoneHouse {
 
     /// What was answered so far.
     pub(crate) fn said(&self) -> Vec<Answer> {
-        self.answers.noted.lock().unwrap().clone()
+        self.answers.noted.lock().unwrap().iter().map(|(_, said)| said.clone()).collect()
+    }
+
+    /// The same, of which prompt.
+    pub(crate) fn said_of(&self) -> Vec<(PromptId, PhoneAnswer)> {
+        self.answers.noted.lock().unwrap().iter().map(|(prompt, (said, ..))| (*prompt, said.clone())).collect()
     }
 
     pub(crate) async fn phone(&self, device: &DeviceId) -> Option<Phone> {
@@ -272,7 +277,7 @@ impl TakesAnswers for Answers {
             }
             let at = self.clock.moment().wall;
             let taken = self.store.answer_prompt(prompt, &device, answer.clone(), number, at, &self.limits).await?;
-            self.noted.lock().unwrap().push((answer, number, taken.clone()));
+            self.noted.lock().unwrap().push((prompt, (answer, number, taken.clone())));
             Ok(taken)
         })
     }
