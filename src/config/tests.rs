@@ -252,7 +252,7 @@ fn auto_shows_a_number_where_a_rule_requires_one_and_changes_no_other_login() {
              [client.vault]\naddress = \"192.0.2.2\"\nchallenge = true\n\
              [client.said]\naddress = \"192.0.2.3\"\nchallenge = true\nnumber = \"off\"\n\
              [client.mute]\naddress = \"192.0.2.4\"\nchallenge = false\nappend = \",\"\n\
-             [[rule]]\nname = \"vault\"\nwhen = { client = \"vault\" }\nsecond_factor = [\"push\"]\nnumber = \"required\"\n\
+             [[rule]]\nname = \"vault\"\nwhen = {{ client = \"vault\" }}\nsecond_factor = [\"push\"]\nnumber = \"required\"\n\
              [[rule]]\nname = \"all\"\nsecond_factor = [\"push\"]\n"
         );
         let policy = read(&text).config.policy;
