@@ -62,7 +62,8 @@ fn wish(client: &Sketch, site: NumberChoice, insists: bool) -> NumberWish {
         (NumberChoice::Off, _) | (_, false) => NumberWish::Off,
         (NumberChoice::Shown, true) => NumberWish::Shown,
         (NumberChoice::Typed, true) => NumberWish::Typed,
-        (NumberChoice::Auto, true) if insists || client.shows_by_hand => NumberWish::Shown,
+        (NumberChoice::Auto, true) if insists => NumberWish::Shown,
+        // How well an appliance shows one, its profile says; of one that is nobody's, nobody knows.
         (NumberChoice::Auto, true) => NumberWish::Off,
     }
 }

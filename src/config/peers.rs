@@ -53,8 +53,6 @@ pub(super) struct Sketch {
     pub(super) cannot_ask: Option<Place>,
     /// It can show an Access-Challenge, and where that is said.
     pub(super) challenge: Option<(bool, Place)>,
-    /// Somebody wrote that it can: by default nobody knows how well it shows.
-    pub(super) shows_by_hand: bool,
     /// How a push asks for a number here, said by hand, and where.
     pub(super) number: Option<(NumberWish, Place)>,
 }
@@ -85,14 +83,12 @@ fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<Clie
     let cannot_ask =
         table.get("challenge").filter(|_| challenge == Some(false) && append.is_none()).map(|node| node.place());
     let shows = table.get("challenge").and_then(|node| Some((challenge?, node.place())));
-    let shows_by_hand =
-        challenge == Some(true) && table.get("challenge").is_some_and(|it| it.origin() != Origin::Default);
     let number = table.get("number").map(|node| (node.one_of(&NUMBERS), node.place()));
     let number_is_wrong = matches!(number, Some((None, _)));
     let number = number.and_then(|(wish, place)| Some((wish?, place)));
     let policy = client_policy(&table, primaries, challenge, append).filter(|_| !number_is_wrong);
     let rest = client_rest(&table);
-    let sketch = Sketch { name: entry.key.clone(), networks, cannot_ask, challenge: shows, shows_by_hand, number };
+    let sketch = Sketch { name: entry.key.clone(), networks, cannot_ask, challenge: shows, number };
     let config = (|| {
         let (stance, session_attribute, secret) = rest?;
         let networks = sketch.networks.iter().map(|(net, _)| *net).collect();

@@ -251,24 +251,24 @@ fn a_number_is_what_the_client_says_else_the_site_and_auto_follows_the_rules() {
 }
 
 #[test]
-fn auto_shows_a_number_where_the_client_itself_says_that_it_can_show_a_challenge() {
+fn auto_shows_a_number_where_a_rule_requires_one_and_changes_no_other_login() {
     use login::policy::NumberWish::{Off, Shown, Typed};
     let wishes = |push: &str| {
         let text = format!(
             "{push}\
              [client.plain]\naddress = \"192.0.2.1\"\n\
-             [client.shows]\naddress = \"192.0.2.2\"\nchallenge = true\n\
+             [client.vault]\naddress = \"192.0.2.2\"\nchallenge = true\n\
              [client.said]\naddress = \"192.0.2.3\"\nchallenge = true\nnumber = \"off\"\n\
              [client.mute]\naddress = \"192.0.2.4\"\nchallenge = false\nappend = \",\"\n\
+             [[rule]]\nname = \"vault\"\nwhen = {{ client = \"vault\" }}\nsecond_factor = [\"push\"]\nnumber = \"required\"\n\
              [[rule]]\nname = \"all\"\nsecond_factor = [\"push\"]\n"
         );
         let policy = read(&text).config.policy;
-        ["plain", "shows", "said", "mute"].map(|name| policy.clients[&ClientName::new(name)].number)
+        ["plain", "vault", "said", "mute"].map(|name| policy.clients[&ClientName::new(name)].number)
     };
     assert_eq!(wishes(""), [Off, Shown, Off, Off], "it is the default");
     assert_eq!(wishes("[method.push]\nnumber = \"auto\"\n"), [Off, Shown, Off, Off]);
     assert_eq!(wishes("[method.push]\nnumber = \"typed\"\n"), [Typed, Typed, Off, Off]);
-    assert_eq!(wishes("[method.push]\nnumber = \"off\"\n"), [Off, Off, Off, Off]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
         overhead: context.overhead(),
         attributes: context.own_attributes(),
     };
-    let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof);
+    let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof, ask.authentic);
     let named = |facts: &[Option<&[u8]>]| {
         LoginKey::of(&keys.login, &LoginKeyParts { client: ask.client.as_str(), user: octets, facts })
     };
@@ -125,6 +125,7 @@ fn credential(
     secret: &SharedSecret,
     delimiter: Option<Arc<str>>,
     key: &ProofKey,
+    authentic: bool,
 ) -> (Credential, Proof) {
     let view = request.view();
     let raw = |kind| view.attribute(kind).unwrap_or_default();
@@ -141,8 +142,9 @@ fn credential(
     match request.password(secret) {
         Ok(Some(whole)) => pap(&whole, delimiter.filter(|_| view.state().is_none()), key),
         // RFC 2865 §4.1: "An Access-Request MUST contain either a User-Password or a CHAP-Password or a State": a client may
-        // leave an empty answer away, as FreeRADIUS's does. It is the same answer (C3).
-        Ok(None) if view.state().is_some() => pap(&Secret::new(""), None, key),
+        // leave an empty answer away, as FreeRADIUS's does. It is the same answer (C3). Of a bare packet it is none: nothing in it
+        // would need the secret, and whoever saw the State could answer (D5).
+        Ok(None) if view.state().is_some() && authentic => pap(&Secret::new(""), None, key),
         Ok(None) => unsupported("none", key, &[view.authenticator()]),
         Err(_) => unsupported("an unreadable User-Password", key, &[view.authenticator()]),
     }

@@ -108,6 +108,8 @@ async fn old_one(portal: &Portal, guest: &Guest) -> Result<Old, Problem> {
         Some(_) => Old::Own,
     };
     match guest.signed.step {
+        // The yes was a phone's alone: without the initial PIN beside it, it sets none.
+        WebStep::Pin if old == Old::None => Err(Problem::SignIn),
         WebStep::Pin => Ok(old),
         WebStep::Enrolling if owes(portal, guest).await? => Ok(Old::None),
         WebStep::Full if old != Old::Initial => portal.may(|may| may.activate_app).map(|()| old),

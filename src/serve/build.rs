@@ -232,14 +232,16 @@ pub(crate) fn rehearse(config: &Config) -> Vec<(&'static str, StartError)> {
         .and_then(|portal| rehearse_web_push(&config.push, &portal.pages.url).err());
     let mail = super::post::smtp(config).err();
     let all = [("method.push.webhook", webhook), ("method.push", web_push), ("mail", mail)];
-    all.into_iter().filter_map(|(key, error)| Some((said_of(key, error.as_ref()?.to_string()), error?))).collect()
+    all.into_iter().filter_map(|(key, error)| Some((said_of(key, &error.as_ref()?.to_string()), error?))).collect()
 }
 
 /// The key of the section that a mistake names, or the section.
-fn said_of(section: &'static str, said: String) -> &'static str {
+fn said_of(section: &'static str, said: &str) -> &'static str {
     let keys = ["method.push.webhook.ca", "method.push.webpush_ca", "method.push.vapid_contact", "mail.ca"];
-    let named = |key: &&&str| key.rsplit('.').next().is_some_and(|last| said.contains(&format!(" {last}")));
-    keys.iter().filter(|key| key.starts_with(section)).find(named).copied().unwrap_or(section)
+    let names = |word: &str| said.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|said| said == word);
+    let of_section = keys.into_iter().filter(|key| key.starts_with(section));
+    let mut named = of_section.filter(|key| key.rsplit('.').next().is_some_and(names));
+    named.next().unwrap_or(section)
 }
 
 fn rehearse_web_push(push: &PushConfig, portal: &PublicUrl) -> Result<(), StartError> {

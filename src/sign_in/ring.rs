@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use login::{ClientName, DeviceId, Method, NumberMatch, PromptId, Wall};
+use login::{ClientName, DeviceId, NumberMatch, PromptId, Wall};
 
 use super::notes::Deed;
 use super::session::{Signed, word};
@@ -46,7 +46,7 @@ pub enum Rang {
 enum PinStands {
     /// The user's own; or no PIN is asked for.
     Own,
-    /// None yet, or the initial one, and a phone's yes leads to where the own one is set.
+    /// The initial one, and a phone's yes leads to where it is asked for and the own one is set.
     Owed,
     /// None of the user's own, and nothing leads there from here.
     Missing,
@@ -75,6 +75,8 @@ struct Rung {
     ends_at: Wall,
     /// No PIN was asked for that was due: the yes opens only the page where it is set.
     owes_pin: bool,
+    /// The phone asked for a PIN.
+    asks_pin: bool,
 }
 
 impl Rings {
@@ -131,8 +133,8 @@ impl SignIn {
             NumberMatch::Shown(number) => Some(number.shown()),
             NumberMatch::Typed(_) | NumberMatch::Off => None,
         };
-        let (prompt, ends_at) = (rings.prompt, rings.ends_at);
-        let rung = Rung { session: signed.id(), only, number, ends_at, owes_pin };
+        let (prompt, ends_at, asks_pin) = (rings.prompt, rings.ends_at, rings.asks.pin);
+        let rung = Rung { session: signed.id(), only, number, ends_at, owes_pin, asks_pin };
         if !self.0.rings.keep(prompt, rung, self.moment().wall) {
             self.engine().end_page_prompt(prompt).await;
             return Err(Away::of("too many pages wait for phones"));
@@ -170,7 +172,9 @@ impl SignIn {
     /// The store.
     pub async fn ring_opens(&self, signed: &Signed, prompt: PromptId) -> Result<Option<CodeTried>, Away> {
         let RingStands::Approved(_) = self.ring_stands(signed, prompt).await? else { return Ok(None) };
-        let owed = self.0.rings.lock().get(&prompt).is_some_and(|rung| rung.owes_pin);
+        // The stricter of two laws decides (G2): a PIN may be asked for since it rang.
+        let due = self.config().push.pin.required;
+        let owed = self.0.rings.lock().get(&prompt).is_some_and(|rung| rung.owes_pin || due && !rung.asks_pin);
         if !self.use_ring(signed, prompt, None) {
             return Ok(None);
         }
@@ -184,8 +188,8 @@ impl SignIn {
         proved.map(Some)
     }
 
-    /// What the phone would ask for. Where a PIN is due and there is none yet, nobody else's word is needed only for whom the phone
-    /// is all there is: others prove what they have, and set the PIN then. An initial PIN is asked for where it is changed.
+    /// What the phone would ask for. An initial PIN is asked for where it is changed. Without any, a phone alone leads nowhere: whoever
+    /// has the phone for a moment would set a PIN of their own (rules B4, F3).
     async fn pin_stands(&self, signed: &Signed) -> Result<PinStands, Away> {
         let (config, now) = (self.config(), self.moment().wall);
         if !config.push.pin.required {
@@ -197,12 +201,7 @@ impl SignIn {
             Some(pin) if pin.must_change && here => PinStands::Owed,
             Some(pin) if pin.must_change => PinStands::Missing,
             Some(_) => PinStands::Own,
-            None => {
-                let facts = self.store().user_facts(&signed.user, None, now, &self.limits()).await?;
-                let may = config.portal.as_ref().is_some_and(|portal| portal.users_may.activate_app);
-                let alone = facts.methods == [Method::Push];
-                if here && may && alone { PinStands::Owed } else { PinStands::Missing }
-            }
+            None => PinStands::Missing,
         })
     }
 

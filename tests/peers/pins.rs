@@ -126,19 +126,24 @@ fn sets(old: &'static str, pin: &'static str) -> [(&'static str, &'static str); 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_a_phone_and_no_pin_yet_sets_it_by_the_phones_yes_which_opens_nothing_else() {
+async fn who_has_a_phone_and_no_pin_needs_an_initial_one_and_sets_their_own_which_opens_nothing_else() {
     let site = Site::opens(USUAL).await;
     let vpn = site.house.house.appliance().await;
     assert_eq!(vpn.ask(&Ask::login("dave", "pw of dave")).await.code, REJECT, "no PIN, no push");
     let mut dave = site.dave().await;
+    let alone = dave.post("/sign-in/ring", &[("then", "/")]).await;
+    assert!(alone.status == 422 && alone.body.contains("none of your own yet"), "{}", alone.body);
+    site.has_pin("904618", true).await;
+    dave.get("/sign-in/second").await;
     let (prompt, number, path) = site.rings(&mut dave).await;
     assert_eq!(prompt["pin"], Value::Null);
     assert_eq!(site.approves(&prompt, &number, "").await["state"], "approved");
     assert_eq!(dave.post(&path, &[("then", "/")]).await.location, "/pin");
     reaches_nothing_else(&mut dave).await;
     let page = dave.get("/pin").await;
-    assert!(!page.body.contains("name=\"old\""), "{}", page.body);
-    assert_eq!(dave.post("/pin", &sets("", OWN)).await.location, "/?done=pin-set");
+    assert!(page.body.contains("name=\"old\""), "{}", page.body);
+    assert_eq!(dave.post("/pin", &sets("", OWN)).await.status, 422);
+    assert_eq!(dave.post("/pin", &sets("904618", OWN)).await.location, "/?done=pin-set");
     assert_eq!(dave.get("/").await.status, 200);
     // From now on his phone asks for it, here and at the appliance.
     let mut again = site.dave().await;
@@ -226,7 +231,7 @@ async fn an_admins_code_leads_to_a_new_pin_and_from_there_to_the_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phones_yes_without_a_pin_is_asked_only_of_who_has_nothing_else_and_in_the_portal_alone() {
+async fn a_phones_yes_without_a_pin_is_asked_only_beside_an_initial_one_and_in_the_portal_alone() {
     let site = Site::opens(USUAL).await;
     // Alice and boss have codes beside their phones.
     activated(&site.house, "alice").await;
@@ -264,6 +269,7 @@ async fn a_phones_yes_without_a_pin_is_asked_only_of_who_has_nothing_else_and_in
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_that_asked_for_no_pin_opens_nothing_once_there_is_one() {
     let site = Site::opens(USUAL).await;
+    site.has_pin("271828", true).await;
     let mut dave = site.dave().await;
     let (prompt, number, path) = site.rings(&mut dave).await;
     site.has_pin(OWN, false).await;

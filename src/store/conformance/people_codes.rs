@@ -42,6 +42,19 @@ pub(crate) async fn an_activation_code_works_once(site: &impl Site) {
     assert_eq!(spends(&site.open(), "right", 5).await, CodeSpent::Wrong);
 }
 
+pub(crate) async fn another_mailbox_voids_what_was_mailed_to_the_old_one(site: &impl Site) {
+    let store = alice_with_code(site).await;
+    let mailed = code("mailed");
+    for (id, address, spent) in [(1, "a@example.com", CodeSpent::Right), (2, "b@example.com", CodeSpent::Wrong)] {
+        store.set_mail(&alice(), Some("a@example.com".into())).await.unwrap();
+        store.issue_code(&alice(), CodePurpose::MailedEnrol, &mailed, DAY, NOW).await.unwrap();
+        store.set_mail(&alice(), Some(address.into())).await.unwrap();
+        let spends = store.spend_code(&alice(), CodePurpose::MailedEnrol, &mailed, [id; 16], after(1));
+        assert_eq!(spends.await.unwrap(), spent, "{address}");
+    }
+    assert_eq!(spends(&store, "right", 9).await, CodeSpent::Right, "an admin's code lies in no mailbox");
+}
+
 pub(crate) async fn of_fifty_who_bring_one_code_one_gets_in(site: &impl Site) {
     let stores = [alice_with_code(site).await, site.open()];
     let mut all = tokio::task::JoinSet::new();

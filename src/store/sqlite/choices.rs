@@ -7,7 +7,8 @@ use login::{Method, ResolvedUser};
 use rusqlite::params;
 
 use super::super::error::StoreError;
-use super::super::web::UserChoices;
+use super::super::web::{CodePurpose, UserChoices};
+use super::people_codes;
 use super::tx::Tx;
 use super::users::UserRow;
 
@@ -42,6 +43,10 @@ pub(super) fn speak(tx: Tx<'_>, user: &ResolvedUser, language: Option<&str>) -> 
 /// Where mail goes.
 pub(super) fn set_mail(tx: Tx<'_>, user: &ResolvedUser, mail: Option<String>) -> Result<(), StoreError> {
     let mut owner = UserRow::need(tx, user)?;
+    if owner.mail != mail {
+        // What was mailed lies in the old mailbox.
+        people_codes::void(tx, &owner, CodePurpose::MailedEnrol)?;
+    }
     owner.mail = mail;
     owner.write(tx)
 }

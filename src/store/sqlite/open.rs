@@ -94,8 +94,15 @@ pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreE
 
 /// Why this key can't open the file, if that can be told without writing; `None` too where there is no file yet.
 pub(super) fn mismatch(path: &Path, seals: &Seals) -> Option<KeyError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).ok()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    // Without a WAL nobody has the file open, and it is read as it stands: SQLite would make a WAL even to read.
+    let mut file = reqwest::Url::from_file_path(std::path::absolute(path).ok()?).ok()?;
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if !Path::new(&wal).exists() {
+        file.set_query(Some("immutable=1"));
+    }
+    let db = Connection::open_with_flags(file.as_str(), flags).ok()?;
     let (id, check) = key_names(&db).ok()?;
     if bool::from(seals.key_check().ct_eq(&check?)) {
         return None;

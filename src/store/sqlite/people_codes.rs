@@ -44,6 +44,11 @@ pub(super) fn issue(
     row.write(tx, &owner)
 }
 
+/// Takes an activation code back, if there is one.
+pub(super) fn void(tx: Tx<'_>, owner: &UserRow, purpose: CodePurpose) -> Result<(), StoreError> {
+    CodeRow::read(tx, owner, purpose)?.map_or(Ok(()), |row| row.delete(tx, owner))
+}
+
 /// Spends it, or counts a wrong one.
 pub(super) fn spend(
     tx: Tx<'_>,
