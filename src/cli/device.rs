@@ -11,7 +11,8 @@ use super::site::{Global, Site, wait};
 use super::user::nobody;
 use crate::config::{PortalConfig, PushWay};
 use crate::enrolment::{BeginPhone, NewPhone, QrLook, add_device, begin_phone};
-use crate::store::web::Acts;
+use crate::mail::{LetterKind, Method, StaffAction};
+use crate::store::web::Phones;
 use crate::store::{Channel, Device, DeviceState, Devices, Users};
 
 /// What can be asked.
@@ -112,9 +113,11 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
 }
 
 fn add(site: &Site, global: &Global, user: &ResolvedUser, label: Option<String>) -> Outcome {
+    let name = label.clone().unwrap_or_default();
     let new = wait(add_device(&site.store, user, Channel::Webhook, label, site.now))?;
     let new = new.map_err(Failure::of)?;
-    write_down(site, user, &new.device)?;
+    site.write_down(user, "add_device", Some(&new.device.0), None)?;
+    site.tell(user, LetterKind::MethodAdded { method: Method::Phone, name })?;
     if global.json {
         return out::json(&json!({ "device": &*new.device.0, "url": new.url }));
     }
@@ -137,7 +140,9 @@ fn begin(site: &Site, global: &Global, user: &ResolvedUser, channel: Channel, la
         at: site.now,
     };
     let new = wait(begin_phone(begin))?.map_err(Failure::of)?;
-    write_down(site, user, &new.device)?;
+    site.write_down(user, "add_device", Some(&new.device.0), None)?;
+    // It is a method only once its phone has come; until then it is a code.
+    site.tell_of(user, StaffAction::CodeIssued)?;
     if global.json {
         return out::json_with_secret("url", &new.url, &json!({ "device": &*new.device.0 }));
     }
@@ -175,12 +180,6 @@ fn portal(site: &Site) -> Result<&PortalConfig, Failure> {
     })
 }
 
-/// Rules F2: it stands beside the records of logins.
-fn write_down(site: &Site, user: &ResolvedUser, device: &DeviceId) -> Outcome {
-    let act = site.act(user, "add_device", Some(&device.0));
-    wait(site.store.write_act(act, site.now))?.map(drop).map_err(Failure::of)
-}
-
 fn list(site: &Site, global: &Global, user: &str) -> Outcome {
     let user = site.user(user)?;
     let found = wait(site.store.show_user(&user))?.map_err(Failure::of)?;
@@ -197,7 +196,15 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
 
 fn remove(site: &Site, global: &Global, device: &str) -> Outcome {
     let id = DeviceId(device.into());
+    let found = wait(site.store.phone(&id))?.map_err(Failure::of)?.map(|phone| phone.device);
+    if let Some(known) = &found {
+        site.write_down(&known.user, "remove_device", Some(device), None)?;
+    }
     wait(site.store.remove_device(&id, site.now))?.map_err(Failure::of)?;
+    if let Some(known) = found {
+        let name = known.label.map(|label| label.to_string()).unwrap_or_default();
+        site.tell(&known.user, LetterKind::MethodRemoved { method: Method::Phone, name })?;
+    }
     if global.json {
         return out::json(&json!({ "device": device, "done": "removed" }));
     }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use login::name::{NameRefused, Realms};
 use login::{ResolvedUser, UserName, Wall};
 
-use super::out::{Failure, is_error_coloured};
+use super::out::{Failure, is_error_coloured, note};
 use crate::config::Config;
 use crate::engine::Clock;
+use crate::mail::{self, LetterKind, Reader, StaffAction};
+use crate::store::web::{Acts, Choices};
 use crate::store::{Act, Sqlite, SqliteOptions, StoreKey};
 
 /// What every command is given.
@@ -46,7 +48,7 @@ impl Site {
     /// An act on this host, to be written down (rules F2): who may run the command is an admin.
     pub(super) fn act(&self, user: &ResolvedUser, what: &str, object: Option<&str>) -> Act {
         Act {
-            by: "host".into(),
+            by: who().into(),
             role: "host".into(),
             what: what.into(),
             user: user.clone(),
@@ -56,9 +58,58 @@ impl Site {
         }
     }
 
+    /// Rules F2, F4: it stands in the chain of the records before it is done, or before what it made is shown.
+    pub(super) fn write_down(
+        &self,
+        user: &ResolvedUser,
+        what: &str,
+        object: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<(), Failure> {
+        let act = Act { reason: reason.map(Into::into), ..self.act(user, what, object) };
+        wait(self.store.write_act(act, self.now))?.map(drop).map_err(Failure::of)
+    }
+
+    /// Rules F4: the user hears of it, where the site sends mail and an address is known. What was done stands in any case.
+    pub(super) fn tell(&self, user: &ResolvedUser, kind: LetterKind) -> Result<(), Failure> {
+        if self.config.mail.is_none() {
+            return Ok(());
+        }
+        let posted = wait(async {
+            match Reader::of(&self.store.choices(user).await?) {
+                Some(reader) => mail::post(&self.store, reader, user, kind, self.now).await,
+                None => Ok(()),
+            }
+        })?;
+        if let Err(why) = posted {
+            note(format!("Note: it is done, but no letter tells {user} of it: {why}."));
+        }
+        Ok(())
+    }
+
+    /// The same, of what has no letter of its own.
+    pub(super) fn tell_of(&self, user: &ResolvedUser, what: StaffAction) -> Result<(), Failure> {
+        self.tell(user, LetterKind::StaffAct { what, by: who(), reason: String::new() })
+    }
+
     /// The user of a name as it was typed, folded as a login's name is (rules A2).
     pub(super) fn user(&self, typed: &str) -> Result<ResolvedUser, Failure> {
         user_name(typed, &self.config.policy.realms)
+    }
+}
+
+/// Who runs the command, for the record of what is done: `host`, and the account on it where that is known.
+pub(super) fn who() -> String {
+    let account = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    // Root by sudo is somebody: only root can be told so, and root could write anything anyway.
+    let behind = nix::unistd::getuid().is_root().then(|| std::env::var("SUDO_USER").ok()).flatten();
+    let is_plain = |name: &String| {
+        (1..=64).contains(&name.len())
+            && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-@".contains(&octet))
+    };
+    match behind.filter(is_plain).or(account.filter(is_plain)) {
+        Some(account) => format!("host ({account})"),
+        None => "host".to_owned(),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use login::TokenId;
+use login::{ResolvedUser, TokenId};
 use serde_json::{Value, json};
 
 use super::input;
 use super::out::{self, Failure, Outcome, is_coloured, rfc3339, time};
 use super::site::{Global, Site, wait};
 use crate::enrolment::{Account, EnrolmentError, NewToken, QrLook, Seed, TokenWish, add_token};
-use crate::store::{Algorithm, Token, TokenKind, Tokens, Users};
+use crate::mail::{LetterKind, Method};
+use crate::store::{Algorithm, Sqlite, StoreError, Token, TokenKind, Tokens, Users};
 
 /// A totp code lasts as long as every app believes (RFC 6238 §5.2), unless somebody says otherwise.
 const PERIOD_S: u32 = 30;
@@ -110,8 +111,10 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
 fn add(site: &Site, global: &Global, user: &str, wish: TokenWish) -> Outcome {
     let user = site.user(user)?;
     let account = Account { issuer: &site.config.account_name, user: &user };
-    let kind = wish.kind;
+    let (kind, label) = (wish.kind, wish.label.clone());
     let new = wait(add_token(&site.store, account, wish, site.now))?.map_err(failure)?;
+    site.write_down(&user, "add_token", Some(&new.token.0), None)?;
+    site.tell(&user, LetterKind::MethodAdded { method: method(kind), name: label.unwrap_or_default() })?;
     for warning in &new.warnings {
         out::note(format!("Note: {warning}."));
     }
@@ -177,12 +180,46 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
 
 fn remove(site: &Site, global: &Global, token: &str) -> Outcome {
     let id = TokenId(token.into());
+    let found = wait(owned(&site.store, &id))?.map_err(Failure::of)?;
+    if let Some((owner, _)) = &found {
+        site.write_down(owner, "remove_token", Some(token), None)?;
+    }
     wait(site.store.remove_token(&id, site.now))?.map_err(Failure::of)?;
+    if let Some((owner, token)) = found {
+        let name = token.label.map(|label| label.to_string()).unwrap_or_default();
+        site.tell(&owner, LetterKind::MethodRemoved { method: method(token.kind), name })?;
+    }
     if global.json {
         return out::json(&json!({ "token": token, "done": "removed" }));
     }
     out::say(format!("Token {token} is removed and its seed erased."));
     Ok(())
+}
+
+/// Whose token it is, and what it is like. Looked for among all: the store finds tokens by their user.
+async fn owned(store: &Sqlite, id: &TokenId) -> Result<Option<(ResolvedUser, Token)>, StoreError> {
+    const PAGE: usize = 500;
+    let mut after: Option<ResolvedUser> = None;
+    loop {
+        let page = store.list_users(after.as_ref(), PAGE).await?;
+        let (is_last, last) = (page.len() < PAGE, page.last().map(|user| user.name.clone()));
+        let found = page.into_iter().find_map(|user| {
+            let token = user.tokens.into_iter().find(|token| token.id == *id)?;
+            Some((user.name, token))
+        });
+        if found.is_some() || is_last {
+            return Ok(found);
+        }
+        after = last;
+    }
+}
+
+/// As a letter names it: what counts is in a box of its own, mostly.
+fn method(kind: TokenKind) -> Method {
+    match kind {
+        TokenKind::Totp { .. } => Method::App,
+        TokenKind::Hotp => Method::HardwareToken,
+    }
 }
 
 /// A token on one line.

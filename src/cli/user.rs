@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use wire::Secret;
 
 use super::out::{self, Failure, Outcome, count, rfc3339, time};
-use super::site::{Global, Site, wait};
+use super::site::{Global, Site, wait, who};
 use super::{device, input, token};
 use crate::enrolment::{CODE_LASTS, initial_pin, issue_code, password_allowed_for, takes_admin_code};
 use crate::hashing::hash_password;
-use crate::mail::Address;
-use crate::store::web::Acts;
+use crate::mail::{Address, LetterKind, StaffAction};
 use crate::store::{
     Bypass, Bypasses, Choices, CodePurpose, Device, DeviceState, NewBypass, NewUser, PeopleCodes, Pin, Pins, Records,
     StoreError, User, UserChoices, Users,
@@ -163,28 +162,40 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
         Command::Show { name } => show(&site, global, &name),
         Command::Code { name } => code(&site, global, &name),
         Command::Pin { name } => give_pin(&site, global, &name),
-        Command::Block { name, reason } => {
-            let user = site.user(&name)?;
-            let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
-            wait(site.store.block_user(&user, reason))?.map_err(Failure::of)?;
-            done(
-                global,
-                &user,
-                "blocked",
-                "Blocked: no login of theirs is accepted from now on, also none that is held.",
-            )
-        }
-        Command::Unblock { name } => {
-            let user = site.user(&name)?;
-            wait(site.store.unblock_user(&user))?.map_err(Failure::of)?;
-            done(global, &user, "unblocked", "Unblocked; pauses after wrong codes and unanswered pushes are over too.")
-        }
-        Command::Remove { name } => {
-            let user = site.user(&name)?;
-            wait(site.store.remove_user(&user, site.now))?.map_err(Failure::of)?;
-            done(global, &user, "removed", "Removed, with all tokens and devices.")
-        }
+        Command::Block { name, reason } => block(&site, global, &name, reason),
+        Command::Unblock { name } => unblock(&site, global, &name),
+        Command::Remove { name } => remove(&site, global, &name),
     }
+}
+
+/// A user whom the store knows: of no other is an act written down (rules F2).
+fn known(site: &Site, name: &str) -> Result<User, Failure> {
+    let user = site.user(name)?;
+    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))
+}
+
+fn block(site: &Site, global: &Global, name: &str, reason: Option<String>) -> Outcome {
+    let user = known(site, name)?.name;
+    let reason = reason.unwrap_or_else(|| "blocked on the command line".to_owned());
+    site.write_down(&user, "block", None, Some(&reason))?;
+    wait(site.store.block_user(&user, reason.clone()))?.map_err(Failure::of)?;
+    site.tell(&user, LetterKind::Blocked { by: who(), reason })?;
+    done(global, &user, "blocked", "Blocked: no login of theirs is accepted from now on, also none that is held.")
+}
+
+fn unblock(site: &Site, global: &Global, name: &str) -> Outcome {
+    let user = known(site, name)?.name;
+    site.write_down(&user, "unblock", None, None)?;
+    wait(site.store.unblock_user(&user))?.map_err(Failure::of)?;
+    site.tell(&user, LetterKind::Unblocked { by: who(), reason: String::new() })?;
+    done(global, &user, "unblocked", "Unblocked; pauses after wrong codes and unanswered pushes are over too.")
+}
+
+fn remove(site: &Site, global: &Global, name: &str) -> Outcome {
+    let user = known(site, name)?.name;
+    site.write_down(&user, "remove_user", None, None)?;
+    wait(site.store.remove_user(&user, site.now))?.map_err(Failure::of)?;
+    done(global, &user, "removed", "Removed, with all tokens and devices.")
 }
 
 fn done(global: &Global, user: &ResolvedUser, word: &str, sentence: &str) -> Outcome {
@@ -227,13 +238,13 @@ fn named(groups: &[String], option: &str) -> Result<Vec<GroupName>, Failure> {
 
 /// An admin's act on the host, as all that follow.
 fn set_mail(site: &Site, global: &Global, name: &str, mail: Option<String>) -> Outcome {
-    let user = site.user(name)?;
     if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
         return Err(Failure::Usage("an address looks like alice@example.com".to_owned()));
     }
-    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
-    let act = site.act(&user, "change_mail", Some(mail.as_deref().unwrap_or("none")));
-    wait(site.store.write_act(act, site.now))?.map_err(Failure::of)?;
+    let user = known(site, name)?.name;
+    site.write_down(&user, "change_mail", Some(mail.as_deref().unwrap_or("none")), None)?;
+    // The old address hears of it: whoever moved it may not be its owner.
+    site.tell_of(&user, StaffAction::DetailsChanged)?;
     wait(site.store.set_mail(&user, mail.clone()))?.map_err(Failure::of)?;
     let sentence =
         mail.map_or("No mail goes to them any more.".to_owned(), |mail| format!("Mail goes to {mail} from now on."));
@@ -241,15 +252,15 @@ fn set_mail(site: &Site, global: &Global, name: &str, mail: Option<String>) -> O
 }
 
 fn regroup(site: &Site, global: &Global, name: &str, add: &[String], remove: &[String]) -> Outcome {
-    let user = site.user(name)?;
     let (add, remove) = (named(add, "--add")?, named(remove, "--remove")?);
-    let known = wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let known = known(site, name)?;
+    let user = known.name.clone();
     let change: Vec<String> =
         add.iter().map(|group| format!("+{group}")).chain(remove.iter().map(|group| format!("-{group}"))).collect();
-    let act = site.act(&user, "change_groups", Some(&change.join(", ")));
-    wait(site.store.write_act(act, site.now))?.map_err(Failure::of)?;
+    site.write_down(&user, "change_groups", Some(&change.join(", ")), None)?;
     wait(site.store.remove_groups(&user, remove))?.map_err(Failure::of)?;
     wait(site.store.add_groups(&user, add))?.map_err(Failure::of)?;
+    site.tell_of(&user, StaffAction::DetailsChanged)?;
     let after = wait(site.store.show_user(&user))?.map_err(Failure::of)?.map_or(Vec::new(), |user| user.groups);
     let groups: Vec<&str> = after.iter().map(GroupName::as_str).collect();
     let in_groups =
@@ -268,9 +279,11 @@ fn is_mail(text: &str) -> bool {
 }
 
 fn set_password(site: &Site, global: &Global, name: &str, file: &std::path::Path) -> Outcome {
-    let user = site.user(name)?;
+    let user = known(site, name)?.name;
     let hash = hash_of(site, &user, file)?;
+    site.write_down(&user, "set_password", None, None)?;
     wait(site.store.set_password(&user, Some(hash)))?.map_err(Failure::of)?;
+    site.tell(&user, LetterKind::PasswordChanged)?;
     done(global, &user, "password set", "The new password counts from now on.")
 }
 
@@ -283,12 +296,13 @@ fn hash_of(site: &Site, user: &ResolvedUser, file: &std::path::Path) -> Result<S
 
 /// An admin's act on the host (rules F3, F4): written down before the code is shown.
 fn code(site: &Site, global: &Global, name: &str) -> Outcome {
-    let user = site.user(name)?;
-    let known = wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
+    let known = known(site, name)?;
+    let user = known.name.clone();
     takes_admin_code(&site.config, &known)
         .map_err(|why| Failure::Refused(format!("{user} could not use a code: {why}. Nothing was done")))?;
     let code = wait(issue_code(&site.store, &user, CodePurpose::Enrol, site.now))?.map_err(Failure::of)?;
-    wait(site.store.write_act(site.act(&user, "issue_code", None), site.now))?.map_err(Failure::of)?;
+    site.write_down(&user, "issue_code", None, None)?;
+    site.tell_of(&user, StaffAction::CodeIssued)?;
     let ends = site.now.plus(CODE_LASTS);
     if global.json {
         let rest = json!({ "user": user.as_str(), "ends": rfc3339(ends) });
@@ -317,8 +331,9 @@ fn give_pin(site: &Site, global: &Global, name: &str) -> Outcome {
     wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))?;
     let pin = initial_pin(site.config.push.pin.length, &user).map_err(Failure::of)?;
     let hash = hash_password(&pin).map(Secret::new).map_err(Failure::of)?;
-    wait(site.store.write_act(site.act(&user, "reset_pin", None), site.now))?.map_err(Failure::of)?;
+    site.write_down(&user, "reset_pin", None, None)?;
     wait(site.store.set_pin(&user, hash, true, site.now))?.map_err(Failure::of)?;
+    site.tell_of(&user, StaffAction::PinReset)?;
     if global.json {
         return out::json_with_secret("pin", &pin, &json!({ "user": user.as_str() }));
     }

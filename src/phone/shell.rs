@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -77,8 +77,8 @@ async fn manifest(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response
 }
 
 /// What the script reads: the texts, and how this site rings.
-async fn site_json(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    let language = language_of(&headers);
+async fn site_json(State(site): State<Arc<Site>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    let language = asked.lang.as_deref().and_then(Language::of_tag).unwrap_or_else(|| language_of(&headers));
     let texts: Map<String, Value> = keys().map(|key| (key.to_owned(), said(language, key).into())).collect();
     let told = json!({
         "account": &*site.account,
@@ -88,6 +88,12 @@ async fn site_json(State(site): State<Arc<Site>>, headers: HeaderMap) -> Respons
         "texts": texts,
     });
     ([(header::VARY, "accept-language")], axum::Json(told)).into_response()
+}
+
+/// `?lang=de`: what the phone's user chose in the portal, over what the browser asks for.
+#[derive(serde::Deserialize)]
+struct Asked {
+    lang: Option<String>,
 }
 
 /// The keys of the page's texts, as English has them.
@@ -188,6 +194,19 @@ mod tests {
             assert!(!page.contains(">phone-"), "a key that nobody wrote");
         }
         assert!(page(Language::German).contains("<html lang=\"de\">"));
+    }
+
+    #[test]
+    fn whatever_the_page_says_can_be_said_in_another_language_later() {
+        for (at, _) in INDEX.match_indices("{{phone-") {
+            let (before, rest) = INDEX.split_at(at);
+            let key = rest[2..].split_once("}}").unwrap().0;
+            let tag = &before[before.rfind('<').unwrap()..];
+            let tag = if tag.ends_with('>') { tag } else { INDEX[at - tag.len()..].split_once('>').unwrap().0 };
+            let told = ["text", "label"].iter().any(|what| tag.contains(&format!("data-{what}=\"{key}\"")));
+            // The one is said anew at each step, the other where there is no script.
+            assert!(told || ["phone-loading", "phone-needs-script"].contains(&key), "{key} in {tag}");
+        }
     }
 
     #[test]

@@ -489,7 +489,7 @@ pub struct DueLetter {
 /// One act of a person on the pages or on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
-    /// Who did it: a user's name, or `host` for a command.
+    /// Who did it: a user's name; for a command `host`, and the account on it as in `host (root)`.
     pub by: Arc<str>,
     /// In which role: `user`, `help_desk`, `admin`, `host`.
     pub role: Arc<str>,

@@ -3,7 +3,9 @@
 use std::process::Output;
 
 use ::vestibule::store::StoreKey;
+use ::vestibule::store::web::{Acts, Letters};
 use data_encoding::BASE32_NOPAD;
+use login::ResolvedUser;
 use serde_json::Value;
 
 use crate::harness::oath::totp;
@@ -63,6 +65,62 @@ async fn a_script_goes_from_an_empty_directory_to_a_login() {
     assert!(shown.contains("Access-Challenge") && shown.contains("Access-Accept"), "{shown}");
     let again = radtest("password").await;
     assert_eq!(again.status.code(), Some(1), "a code works once: {}", said(&again));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_on_the_host_stands_in_the_chain_and_its_user_hears_of_it() {
+    let site = vestibule::empty();
+    let done = async |arguments: &[&str]| {
+        let output = site.run(arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+        output.stdout
+    };
+    done(&["init", "--yes"]).await;
+    site.settle();
+    let policy = std::fs::read_to_string(site.path("vestibule.toml")).unwrap();
+    let mail = "[mail]\nsmtp = \"smtp://127.0.0.1:9\"\nallow_plain = true\nfrom = \"mfa@example.com\"\n";
+    site.write_private("vestibule.toml", &format!("{policy}\n{mail}"));
+    site.write_private("password", "looking-glass-7\n");
+    let id = |output: Vec<u8>, what: &str| {
+        let told: Value = serde_json::from_slice(&output).unwrap();
+        told[what].as_str().unwrap().to_owned()
+    };
+    done(&["user", "add", "alice", "--mail", "alice@example.com"]).await;
+    done(&["user", "password", "alice", "--password-file", "password"]).await;
+    let token = id(done(&["token", "add", "alice", "totp", "--label", "My app", "--json"]).await, "token");
+    let device = id(done(&["device", "add", "alice", "--channel", "webhook", "--json"]).await, "device");
+    done(&["user", "block", "alice", "--reason", "stolen, ticket 4711"]).await;
+    done(&["user", "unblock", "alice"]).await;
+    done(&["token", "remove", &token]).await;
+    done(&["device", "remove", &device]).await;
+    for unknown in [
+        &["user", "block", "nobody"][..],
+        &["user", "unblock", "nobody"],
+        &["user", "remove", "nobody"],
+        &["token", "remove", &token],
+        &["device", "remove", &device],
+    ] {
+        assert_eq!(site.run(unknown).await.status.code(), Some(1), "{unknown:?}");
+    }
+    let store = site.open_store();
+    let letters = store.due_letters(login::Wall::NEVER, 20).await.unwrap();
+    let letters: Vec<Value> =
+        letters.iter().map(|letter| serde_json::from_slice(letter.text.expose()).unwrap()).collect();
+    let kinds: Vec<&str> = letters.iter().map(|letter| letter["kind"]["is"].as_str().unwrap()).collect();
+    let changed = ["password_changed", "method_added", "method_added"];
+    assert_eq!(kinds[..], [&changed[..], &["blocked", "unblocked", "method_removed", "method_removed"]].concat());
+    assert_eq!(letters[3]["kind"]["reason"], "stolen, ticket 4711");
+    assert_eq!((&letters[5]["kind"]["name"], &letters[5]["to"]), (&"My app".into(), &"alice@example.com".into()));
+    drop(store);
+    done(&["user", "remove", "alice"]).await;
+    let acts = site.open_store().acts_on(&ResolvedUser::new("alice"), 20).await.unwrap();
+    let mut acts: Vec<Value> = acts.iter().map(|act| serde_json::from_str(&act.json).unwrap()).collect();
+    acts.reverse();
+    let whats: Vec<&str> = acts.iter().map(|act| act["act"].as_str().unwrap_or_default()).collect();
+    let done = ["set_password", "add_token", "add_device", "block", "unblock", "remove_token", "remove_device"];
+    assert_eq!(whats, [&done[..], &["remove_user"]].concat(), "{acts:?}");
+    assert!(acts.iter().all(|act| act["by"].as_str().unwrap().starts_with("host")), "{acts:?}");
+    assert_eq!((&acts[3]["reason"], &acts[5]["object"]), (&"stolen, ticket 4711".into(), &token.as_str().into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,18 +55,49 @@
     document.title = section === "request" ? `(1) ${site.account}` : site.account;
   }
 
+  // What the page was sent in is what the browser asks for. The user may have chosen another language in the portal: then all
+  // that stands here is said in that one, and the service worker, which speaks while the page is closed, is given it too.
+  async function speak(lang) {
+    const path = lang ? `site.json?lang=${encodeURIComponent(lang)}` : "site.json";
+    site = await vestibule.ask(path);
+    await vestibule.keepTexts(site);
+    relabel();
+  }
+
+  function relabel() {
+    if (document.documentElement.lang === site.lang) return;
+    document.documentElement.lang = site.lang;
+    for (const place of document.querySelectorAll("[data-text]")) place.textContent = text(place.dataset.text);
+    for (const place of document.querySelectorAll("[data-label]")) place.setAttribute("aria-label", text(place.dataset.label));
+  }
+
+  // What its user chose, or null where nothing was: told with each poll, and kept for the next start.
+  async function follow(lang) {
+    if (lang === undefined || (mine.lang ?? null) === lang) return;
+    await speak(lang);
+    if (!mine || busy) return;
+    mine = { ...mine, lang };
+    await vestibule.keepDevice(mine);
+    // What is put together here is put together anew, where nothing would be lost by it.
+    if (!at("rest").hidden) await showRing();
+    if (current && !at("sure").open) labels(current);
+  }
+
   // --- start --------------------------------------------------------------------------------------------------------
 
   async function start() {
-    const kept = () => vestibule.keptTexts().catch(() => undefined);
-    site = (await vestibule.ask("site.json").catch(kept)) ?? site;
+    const able = window.isSecureContext && window.crypto?.subtle && window.indexedDB;
+    if (able) mine = await vestibule.device();
+    try {
+      await (able ? speak(mine?.lang) : vestibule.ask("site.json").then((told) => { site = told; }));
+    } catch {
+      site = (able && (await vestibule.keptTexts().catch(() => undefined))) || site;
+      relabel();
+    }
     say();
-    if (!window.isSecureContext || !window.crypto?.subtle || !window.indexedDB) return alarm("phone-needs-browser");
-    // The service worker speaks the same language while the page is closed.
-    await vestibule.keepTexts(site);
+    if (!able) return alarm("phone-needs-browser");
     await navigator.serviceWorker?.register("sw.js").catch(() => undefined);
     navigator.serviceWorker?.addEventListener("message", () => look());
-    mine = await vestibule.device();
     wire();
     if (mine) await enter();
     else offerActivation();
@@ -207,6 +238,8 @@
   }
 
   let woken;
+  // The first answer comes at once: it tells the language.
+  let met = false;
 
   // A look at once: the page came back, or a notification was tapped.
   function look() {
@@ -224,8 +257,11 @@
       woken = new AbortController();
       try {
         const asked = awaited;
-        const told = await vestibule.poll(mine, !current && !asked, asked, woken.signal);
+        const told = await vestibule.poll(mine, met && !current && !asked, asked, woken.signal);
+        met = true;
         alarm();
+        // A text that can't be had is no reason to show nobody who asks.
+        if (!busy) await follow(told.lang).catch(() => undefined);
         if (!busy) draw(told, asked);
         // The server holds a poll only while nothing is open, answered or not.
         if (told.prompts.length > 0 || awaited) await pause(SHORT_MS);
@@ -272,24 +308,29 @@
     current = prompt;
     const { shown } = prompt;
     for (const name of ["app", "user", "appliance"]) at(`shown-${name}`).textContent = shown[name];
-    at("shown-ip").textContent = shown.ip || text("phone-place-unknown");
-    at("shown-time").textContent = whole(shown.time);
     show("request-test", Boolean(prompt.test));
-    again(prompt);
     const choices = prompt.number?.choices;
     show("ask-number", Boolean(prompt.number) && !choices);
     show("ask-choice", Boolean(choices));
     at("choices").replaceChildren(...(choices ?? []).map(choice));
     show("ask-pin", Boolean(prompt.pin));
     at("number").value = at("pin").value = "";
-    at("verify").textContent = text(prompt.pin ? "phone-authenticate" : "phone-verify");
-    at("answer-hint").textContent = prompt.typed ? text("phone-typed-hint") : "";
     show("answer-hint", Boolean(prompt.typed));
     wrong();
-    at("request-title").textContent = text(prompt.test ? "phone-test-title" : "phone-request-title");
+    labels(prompt);
+    again(prompt);
     if (prompt.test) tell("phone-request-test");
     else tell("phone-asks", { user: shown.user });
     open("request");
+  }
+
+  // What of a request is in words, and not what is asked: it may change while the request is looked at.
+  function labels(prompt) {
+    at("shown-ip").textContent = prompt.shown.ip || text("phone-place-unknown");
+    at("shown-time").textContent = whole(prompt.shown.time);
+    at("verify").textContent = text(prompt.pin ? "phone-authenticate" : "phone-verify");
+    at("answer-hint").textContent = prompt.typed ? text("phone-typed-hint") : "";
+    at("request-title").textContent = text(prompt.test ? "phone-test-title" : "phone-request-title");
   }
 
   // Told once, also to whoever can't see it: the VPN has asked a second time for this very login.
@@ -485,7 +526,9 @@
   async function forget() {
     await (await subscribed())?.unsubscribe().catch(() => false);
     await vestibule.forgetDevice();
+    if (mine.lang) await speak().catch(() => undefined);
     mine = current = awaited = undefined;
+    met = false;
     alarm();
     say("phone-removed");
     offerActivation();

@@ -133,8 +133,13 @@ impl Desk {
 
     /// What its user reads; English where nothing was chosen.
     pub(super) async fn language(&self, user: &ResolvedUser) -> Result<Language, Stop> {
+        Ok(self.chosen_language(user).await?.unwrap_or_default())
+    }
+
+    /// What its user chose; `None`: nothing, or nothing that we speak.
+    pub(super) async fn chosen_language(&self, user: &ResolvedUser) -> Result<Option<Language>, Stop> {
         let choices = self.store().choices(user).await?;
-        Ok(choices.language.as_deref().and_then(Language::of_tag).unwrap_or_default())
+        Ok(choices.language.as_deref().and_then(Language::of_tag))
     }
 
     // --- who asks --------------------------------------------------------------------------------------------------

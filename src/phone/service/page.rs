@@ -17,6 +17,7 @@ use super::offers::Offer;
 use super::pin::PinCheck;
 use crate::enrolment::activation::ActivationCode;
 use crate::factor::push::{check_endpoint, check_subscription_key};
+use crate::language::Language;
 use crate::phone::page::{
     ACT_WINDOW, About, Answer, Asked, Enrol, Leave, Malformed, POLL_WINDOW, Poll, Shown, Subscribe, Subscription,
     Verdict, judge,
@@ -195,7 +196,8 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
         Some(about) => became(desk, &device, about).await?,
         None => None,
     };
-    Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts, "about": about })))
+    let lang = desk.chosen_language(&phone.device.user).await?.map(Language::as_tag);
+    Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts, "about": about, "lang": lang })))
 }
 
 /// What became of a prompt that this device was shown; of any other it is told nothing.

@@ -12,7 +12,7 @@ use ::vestibule::enrolment::activation::{Activation, ActivationCode, App, PushUr
 use ::vestibule::phone::shell::Site;
 use ::vestibule::phone::waiting::Waiting;
 use ::vestibule::phone::{Holds, PUSH_PATH, PhoneRooms, PinRule, PushServices, TakesAnswers, router};
-use ::vestibule::store::web::{NewActivation, Phone, Phones, Pins};
+use ::vestibule::store::web::{Choices, NewActivation, Phone, Phones, Pins};
 use ::vestibule::store::{
     Answered, Channel, Devices, NewUser, Prompts, Sqlite, SqliteOptions, StoreError, StoreFuture, StoreKey, Users,
 };
@@ -213,6 +213,11 @@ impl PhoneHouse {
     pub(crate) async fn has_pin(&self, pin: &str) {
         let hash = ::vestibule::primary::local::hash_password(&Secret::new(pin)).unwrap();
         self.store.set_pin(&alice(), Secret::new(hash), false, self.now()).await.unwrap();
+    }
+
+    /// What alice chose in the portal.
+    pub(crate) async fn speaks(&self, language: Option<&str>) {
+        self.store.speak(&alice(), language.map(Into::into)).await.unwrap();
     }
 
     /// What was answered so far.
