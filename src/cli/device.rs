@@ -54,6 +54,9 @@ Example:
     Remove {
         /// The device's id.
         device: String,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -108,7 +111,7 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
             }
         }
         Command::List { user } => list(&site, global, &user),
-        Command::Remove { device } => remove(&site, global, &device),
+        Command::Remove { device, reason } => remove(&site, global, &device, reason.as_deref()),
     }
 }
 
@@ -194,11 +197,11 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
     Ok(())
 }
 
-fn remove(site: &Site, global: &Global, device: &str) -> Outcome {
+fn remove(site: &Site, global: &Global, device: &str, reason: Option<&str>) -> Outcome {
     let id = DeviceId(device.into());
     let found = wait(site.store.phone(&id))?.map_err(Failure::of)?.map(|phone| phone.device);
     if let Some(known) = &found {
-        site.write_down(&known.user, "remove_device", Some(device), None)?;
+        site.write_down(&known.user, "remove_device", Some(device), reason)?;
     }
     wait(site.store.remove_device(&id, site.now))?.map_err(Failure::of)?;
     if let Some(known) = found {

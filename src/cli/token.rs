@@ -64,6 +64,9 @@ Example:
     Remove {
         /// The token's id.
         token: String,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -104,7 +107,7 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
             add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label })
         }
         Command::List { user } => list(&site, global, &user),
-        Command::Remove { token } => remove(&site, global, &token),
+        Command::Remove { token, reason } => remove(&site, global, &token, reason.as_deref()),
     }
 }
 
@@ -178,11 +181,11 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
     Ok(())
 }
 
-fn remove(site: &Site, global: &Global, token: &str) -> Outcome {
+fn remove(site: &Site, global: &Global, token: &str, reason: Option<&str>) -> Outcome {
     let id = TokenId(token.into());
     let found = wait(owned(&site.store, &id))?.map_err(Failure::of)?;
     if let Some((owner, _)) = &found {
-        site.write_down(owner, "remove_token", Some(token), None)?;
+        site.write_down(owner, "remove_token", Some(token), reason)?;
     }
     wait(site.store.remove_token(&id, site.now))?.map_err(Failure::of)?;
     if let Some((owner, token)) = found {

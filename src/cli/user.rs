@@ -139,6 +139,9 @@ Example:
     Unblock {
         /// The user.
         name: String,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Remove a user with all tokens and devices, for good.
     #[command(after_help = "\
@@ -147,6 +150,9 @@ Example:
     Remove {
         /// The user.
         name: String,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -163,8 +169,8 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
         Command::Code { name } => code(&site, global, &name),
         Command::Pin { name } => give_pin(&site, global, &name),
         Command::Block { name, reason } => block(&site, global, &name, reason),
-        Command::Unblock { name } => unblock(&site, global, &name),
-        Command::Remove { name } => remove(&site, global, &name),
+        Command::Unblock { name, reason } => unblock(&site, global, &name, reason),
+        Command::Remove { name, reason } => remove(&site, global, &name, reason.as_deref()),
     }
 }
 
@@ -183,17 +189,17 @@ fn block(site: &Site, global: &Global, name: &str, reason: Option<String>) -> Ou
     done(global, &user, "blocked", "Blocked: no login of theirs is accepted from now on, also none that is held.")
 }
 
-fn unblock(site: &Site, global: &Global, name: &str) -> Outcome {
+fn unblock(site: &Site, global: &Global, name: &str, reason: Option<String>) -> Outcome {
     let user = known(site, name)?.name;
-    site.write_down(&user, "unblock", None, None)?;
+    site.write_down(&user, "unblock", None, reason.as_deref())?;
     wait(site.store.unblock_user(&user))?.map_err(Failure::of)?;
-    site.tell(&user, LetterKind::Unblocked { by: who(), reason: String::new() })?;
+    site.tell(&user, LetterKind::Unblocked { by: who(), reason: reason.unwrap_or_default() })?;
     done(global, &user, "unblocked", "Unblocked; pauses after wrong codes and unanswered pushes are over too.")
 }
 
-fn remove(site: &Site, global: &Global, name: &str) -> Outcome {
+fn remove(site: &Site, global: &Global, name: &str, reason: Option<&str>) -> Outcome {
     let user = known(site, name)?.name;
-    site.write_down(&user, "remove_user", None, None)?;
+    site.write_down(&user, "remove_user", None, reason)?;
     wait(site.store.remove_user(&user, site.now))?.map_err(Failure::of)?;
     done(global, &user, "removed", "Removed, with all tokens and devices.")
 }

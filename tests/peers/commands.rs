@@ -91,7 +91,7 @@ async fn what_is_done_on_the_host_stands_in_the_chain_and_its_user_hears_of_it()
     let device = id(done(&["device", "add", "alice", "--channel", "webhook", "--json"]).await, "device");
     done(&["user", "block", "alice", "--reason", "stolen, ticket 4711"]).await;
     done(&["user", "unblock", "alice"]).await;
-    done(&["token", "remove", &token]).await;
+    done(&["token", "remove", &token, "--reason", "new phone"]).await;
     done(&["device", "remove", &device]).await;
     for unknown in [
         &["user", "block", "nobody"][..],
@@ -120,6 +120,7 @@ async fn what_is_done_on_the_host_stands_in_the_chain_and_its_user_hears_of_it()
     let done = ["set_password", "add_token", "add_device", "block", "unblock", "remove_token", "remove_device"];
     assert_eq!(whats, [&done[..], &["remove_user"]].concat(), "{acts:?}");
     assert!(acts.iter().all(|act| act["by"].as_str().unwrap().starts_with("host")), "{acts:?}");
+    assert_eq!(acts[5]["reason"], "new phone");
     assert_eq!((&acts[3]["reason"], &acts[5]["object"]), (&"stolen, ticket 4711".into(), &token.as_str().into()));
 }
 
