@@ -112,7 +112,7 @@ Examples:
     /// Give a user an initial PIN, where phones ask for one: for who has none, forgot it or locked it; shown once.
     ///
     /// It approves nothing. Its owner signs in to the portal with password and phone, which then asks for no PIN, types the initial
-    /// one there and chooses another.
+    /// one there and chooses another, within 24 hours.
     #[command(after_help = "\
 Examples:
   vestibule user pin alice                                       hand it over in person, or by phone
@@ -346,7 +346,7 @@ fn give_pin(site: &Site, global: &Global, name: &str) -> Outcome {
     out::show_secret("", &pin);
     let portal = site.config.portal.as_ref().map(|portal| format!(" at {}", portal.pages.url)).unwrap_or_default();
     out::say(format!(
-        "It approves nothing: {user} signs in{portal} with password and phone, and changes it there first."
+        "It approves nothing: {user} signs in{portal} with password and phone within 24 hours, and changes it there first."
     ));
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::notes::Deed;
 use super::session::{Signed, word};
 use super::{Away, CodeTried, SignIn};
 use crate::engine::{PagePromptStatus, PageRing, RingForPage};
+use crate::enrolment::CODE_LASTS;
 use crate::store::{WebRealm, WebStep};
 
 /// Prompts of pages at once; past that nobody rings (rules G1). Each lasts two minutes at most.
@@ -198,7 +199,8 @@ impl SignIn {
         let here = signed.realm == WebRealm::Portal;
         Ok(match self.store().pin(&signed.user, now).await? {
             Some(pin) if pin.locked => PinStands::Locked,
-            Some(pin) if pin.must_change && here => PinStands::Owed,
+            // It lies in a letter or a chat: good for a day, like a code (rules F3).
+            Some(pin) if pin.must_change && here && now < pin.set_at.plus(CODE_LASTS) => PinStands::Owed,
             Some(pin) if pin.must_change => PinStands::Missing,
             Some(_) => PinStands::Own,
             None => PinStands::Missing,

@@ -43,8 +43,12 @@ impl Site {
     }
 
     async fn has_pin(&self, pin: &str, must_change: bool) {
+        self.has_pin_since(pin, must_change, now()).await;
+    }
+
+    async fn has_pin_since(&self, pin: &str, must_change: bool, at: login::Wall) {
         let hash = Secret::new(::vestibule::hashing::hash_password(&Secret::new(pin)).unwrap());
-        self.house.store().set_pin(&user("dave"), hash, must_change, now()).await.unwrap();
+        self.house.store().set_pin(&user("dave"), hash, must_change, at).await.unwrap();
     }
 
     /// Three wrong ones, which lock it here.
@@ -133,6 +137,10 @@ async fn who_has_a_phone_and_no_pin_needs_an_initial_one_and_sets_their_own_whic
     let mut dave = site.dave().await;
     let alone = dave.post("/sign-in/ring", &[("then", "/")]).await;
     assert!(alone.status == 422 && alone.body.contains("none of your own yet"), "{}", alone.body);
+    site.has_pin_since("904618", true, login::Wall(now().0 - 24 * 3_600_000)).await;
+    dave.get("/sign-in/second").await;
+    let old = dave.post("/sign-in/ring", &[("then", "/")]).await;
+    assert!(old.status == 422 && old.body.contains("none of your own yet"), "a day is over: {}", old.body);
     site.has_pin("904618", true).await;
     dave.get("/sign-in/second").await;
     let (prompt, number, path) = site.rings(&mut dave).await;

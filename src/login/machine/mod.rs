@@ -280,7 +280,8 @@ impl Login {
     /// The store took the prompt back: its user is blocked, or one of their devices is gone (F5).
     pub(crate) fn withdrawn(mut self, blocked: Option<Arc<str>>, step: &mut Step<'_, '_>) -> Self {
         let reason = if blocked.is_some() { Reason::Blocked } else { Reason::Changed };
-        let removed = || "its prompt was taken back, because a device of this user was removed".into();
+        let removed =
+            || "its prompt was taken back: a device of this user was removed, or another login took the phone".into();
         self.case.note = Some(blocked.unwrap_or_else(removed));
         self.lose_prompt(reason, step)
     }
