@@ -178,13 +178,15 @@ async fn a_phone_that_lets_three_prompts_go_by_is_told_of_to_its_user_and_the_de
     })
     .await;
     let phone = house.store_phone("alice", (4, 8, 0)).await;
+    // The host tells alice of the phone that it added.
+    house.mail.has(1).await;
     for place in 1..=3 {
         let refused = house.login("alice", place).await;
         assert!(refused.received("Access-Reject"), "{}", refused.0);
         went_by(&house, place).await;
     }
-    let letters = house.mail.has(2).await;
-    let mut to: Vec<&str> = letters.iter().map(|letter| letter.to[0].as_str()).collect();
+    let letters = house.mail.has(3).await;
+    let mut to: Vec<&str> = letters[1..].iter().map(|letter| letter.to[0].as_str()).collect();
     to.sort_unstable();
     assert_eq!(to, ["alice@example.com", "desk@example.com"]);
     // The fourth is no news.
@@ -192,5 +194,5 @@ async fn a_phone_that_lets_three_prompts_go_by_is_told_of_to_its_user_and_the_de
     went_by(&house, 4).await;
     assert_eq!(phone.polls().await.status, 200);
     assert_eq!(house.does(&["device", "list", "alice"]).await[0]["unanswered"], 0, "it was seen");
-    assert_eq!(house.mail.messages().len(), 2);
+    assert_eq!(house.mail.messages().len(), 3);
 }

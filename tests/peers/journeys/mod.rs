@@ -198,13 +198,15 @@ async fn it_wasnt_me_ends_the_login_blocks_the_prompts_and_alarms_people_by_mail
     phone.screen.has(&heading("Reported")).await;
     let answer = login.await.unwrap();
     assert!(answer.received(REJECT), "{answer:?}");
-    let mail = doors.mail.has(2).await;
+    // The first is of the code that the host gave.
+    let mail = doors.mail.has(3).await;
     let mut letters: Vec<(String, String)> =
         mail.iter().map(|letter| (letter.to.join(" "), letter.header("Subject").join(" "))).collect();
     letters.sort();
     assert_eq!(
         letters,
         [
+            ("alice@example.com".to_owned(), "The service desk changed something at Example Corp".to_owned()),
             ("alice@example.com".to_owned(), "You reported a login at Example Corp".to_owned()),
             ("soc@example.com".to_owned(), "Fraud reported at Example Corp".to_owned()),
         ]
