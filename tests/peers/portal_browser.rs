@@ -9,6 +9,7 @@ use crate::harness::phone::Phone;
 use crate::harness::portal_house::{PortalHouse, USUAL, with_portal};
 use crate::harness::qr;
 use crate::harness::radius::Ask;
+use crate::harness::until;
 
 async fn inspect(browser: &Browser, name: &str) {
     browser.is_for_everybody(&format!("portal-{name}")).await;
@@ -171,6 +172,8 @@ async fn all_of_it_works_without_a_script() {
     browser.click(&button("Next")).await;
     browser.sees("Waiting for your phone").await;
     browser.click(&button("My phone is connected")).await;
+    // The same page again, by a form: it has come once its address is the form's.
+    until("the form's answer", async || browser.url().await.ends_with('?').then_some(())).await;
     browser.sees("Waiting for your phone").await;
     browser.go(&house.url).await;
     browser.click(&css("a[href^='/tokens/']")).await;

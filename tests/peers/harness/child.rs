@@ -42,13 +42,18 @@ impl Child {
 
     /// The first line with this text, once it is there.
     pub(crate) async fn says(&mut self, text: &str) -> String {
+        self.says_or_ends(text).await.unwrap_or_else(|| panic!("it ended before it said {text:?}:\n{}", self.output()))
+    }
+
+    /// The same; none if it ended before.
+    pub(crate) async fn says_or_ends(&mut self, text: &str) -> Option<String> {
         let lines = Arc::clone(&self.lines);
         let found = until(text, async || {
             let line = lines.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
             let over = line.is_none() && self.child.try_wait().unwrap().is_some();
             over.then_some(None).or(line.map(Some))
         });
-        found.await.unwrap_or_else(|| panic!("it ended before it said {text:?}:\n{}", self.output()))
+        found.await
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -39,6 +39,24 @@ use look::Look;
 /// Leads the group of ChromeDriver, Chromium and its helpers, and ends it with ChromeDriver, or with the tests however they
 /// end: then nobody holds the other end of its input. The kernel picks the port.
 const LEADER: &str = r#"{ "$0" --port=0; kill -KILL 0; } & read -r _; kill -KILL 0"#;
+/// How often ChromeDriver is started: the port that it was given for one family of addresses may be taken in the other.
+const STARTS_MAX: u32 = 5;
+
+async fn started(command: &mut Command) -> (Child, String) {
+    for _ in 1..STARTS_MAX {
+        let mut driver = Child::start_on_a_line(command, "a POSIX shell");
+        if let Some(port) = driver.says_or_ends(STARTED).await {
+            return (driver, port);
+        }
+    }
+    let mut driver = Child::start_on_a_line(command, "a POSIX shell");
+    let port = driver.says(STARTED).await;
+    (driver, port)
+}
+
+/// What ChromeDriver says then.
+const STARTED: &str = "started successfully on port";
+
 /// How often a profile is removed while the processes that write to it end.
 const REMOVALS_MAX: u32 = 1000;
 
@@ -192,8 +210,7 @@ impl Setup {
             // Not that of whoever runs the tests.
             None => command.env("DBUS_SESSION_BUS_ADDRESS", "disabled:"),
         };
-        let mut driver_process = Child::start_on_a_line(&mut command, "a POSIX shell");
-        let port = driver_process.says("started successfully on port").await;
+        let (driver_process, port) = started(&mut command).await;
         let port = port.trim_end_matches('.').rsplit(' ').next().and_then(|port| port.parse().ok());
         let capabilities = self.capabilities(&chromium, &home);
         let driver = Driver::begin(port.expect("ChromeDriver's port"), &capabilities).await;
