@@ -262,7 +262,9 @@ impl World {
             Answer::Accept(_) | Answer::Reject(_) => None,
         };
         let Some(state) = state else { return };
-        if let Some(known) = login.and_then(|login| self.reference.logins.get_mut(&login)) {
+        // An old challenge that is repeated to a twin (C3) says nothing of where the login stands now.
+        let again = self.reference.states.contains_key(&StateHash::of(&state));
+        if let Some(known) = login.filter(|_| !again).and_then(|login| self.reference.logins.get_mut(&login)) {
             known.shown = number_shown(answer).or(known.shown.filter(|_| !asks_for_code_alone(answer)));
         }
         let to = self.reference.asked(asker).packet.ask.clone();

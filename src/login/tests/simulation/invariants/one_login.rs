@@ -114,10 +114,12 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
 /// Under `connection` every live asker of the login is let in (B2).
 pub(crate) fn b2_under_connection_nobody_live_is_superseded(world: &World, asker: AskerId, reject: &Reject) -> Check {
     let strict = appliance_of(ask_of(world, asker).client).join == Join::Connection;
-    // Where screens show numbers, the number chooses (B2).
-    let same = |known: &Known| {
-        known.askers.len() > 1 && known.shown.is_none() && world.reference.asked(asker).twin_of.is_none()
-    };
+    // Where screens show numbers, the number chooses (B2): also where its client asks for none any more, and one that began before
+    // still shows its own beside it (G2).
+    let numbered =
+        |known: &Known| world.reference.logins.values().any(|beside| beside.key == known.key && beside.shown.is_some());
+    let same =
+        |known: &Known| known.askers.len() > 1 && !numbered(known) && world.reference.asked(asker).twin_of.is_none();
     let elsewhere = world.reference.login_of(asker).is_some_and(same);
     if strict && reject.reason == Reason::Superseded && elsewhere {
         return Err(("B2", format!("{asker:?} is superseded under join = \"connection\"")));
