@@ -44,11 +44,15 @@ pub enum Mutant {
     WeakerPushReleased,
     /// A release of which one learns after the deadline is an Accept (C1).
     LateGrantTaken,
+    /// A packet without Message-Authenticator is told that the phone is taken, while its equal is held (D5).
+    BareRefusedBeside,
+    /// Everybody who waits without Message-Authenticator is answered (D5).
+    BareAllAnswered,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -69,6 +73,8 @@ impl Mutant {
         Self::RepeatUnchecked,
         Self::WeakerPushReleased,
         Self::LateGrantTaken,
+        Self::BareRefusedBeside,
+        Self::BareAllAnswered,
     ];
 }
 
