@@ -54,6 +54,7 @@ impl Engine {
                 }
             }
             Action::Supersede(request) => request.path.supersede(self.0.clock.tick()),
+            Action::Unchecked(request) => request.path.unchecked(),
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }
@@ -103,6 +104,9 @@ impl Engine {
         let Some(server) = self.law().primaries.get(primary).cloned() else {
             return away(format!("the primary {primary} is no longer configured"));
         };
+        if let Some(why) = self.0.store_away.load_full() {
+            return PrimaryAnswer::StoreUnavailable(Unavailable::seen(why.as_str()));
+        }
         let (claimed, client) = (request.claimed.clone(), client.unwrap_or_default());
         let per_minute = self.0.law.load().policy.limits.unknown_names_per_minute;
         if self.0.strangers.exhausted(client, per_minute, self.0.clock.tick()) && !self.knows(&claimed).await {
@@ -202,6 +206,7 @@ impl Engine {
             | Effect::Record(_)
             | Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. } => {}
         }
@@ -352,6 +357,7 @@ impl Engine {
             | Effect::ClosePrompt { .. }
             | Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Invite(_)
             | Effect::TellDisplaced(_) => {}

@@ -42,6 +42,12 @@ pub trait Primary: Send + Sync {
     /// `[primary.NAME]`, or the built-in `local`.
     fn name(&self) -> &PrimaryName;
 
+    /// Whether somebody answers there, as far as is known. Status-Server of the clients that need it is answered only then
+    /// (rules A10).
+    fn is_answering(&self) -> bool {
+        true
+    }
+
     /// Asks whether this password is right. Never later than the request's deadline; dropping the future takes the
     /// question back.
     fn ask(&self, request: PrimaryRequest) -> BoxFuture<'_, PrimaryAnswer>;
@@ -84,6 +90,6 @@ fn result_of(answer: &PrimaryAnswer) -> PrimaryResult {
         PrimaryAnswer::Accept { .. } => PrimaryResult::Accept,
         PrimaryAnswer::Reject { .. } => PrimaryResult::Reject,
         PrimaryAnswer::Challenge { .. } => PrimaryResult::Challenge,
-        PrimaryAnswer::Unavailable(_) => PrimaryResult::Unavailable,
+        PrimaryAnswer::Unavailable(_) | PrimaryAnswer::StoreUnavailable(_) => PrimaryResult::Unavailable,
     }
 }

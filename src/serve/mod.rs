@@ -12,15 +12,14 @@ mod post;
 mod reload;
 mod rooms;
 mod silence;
+mod store_upkeep;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use login::ClientName;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -51,6 +50,7 @@ use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
 use post::{Outbox, PostOffice};
 use rooms::{InForceConfig, PhoneDesk, PhoneSurroundings};
+use store_upkeep::StoreUpkeep;
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -188,7 +188,8 @@ impl Server {
             on_record: Box::new(move || on_record.notify_one()),
             notices: Arc::new(Mailing::of(in_force_config.clone(), Arc::clone(&store), tasks.clone())),
         });
-        let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
+        let gate =
+            Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &engine, &telemetry, clock, &tasks)));
         let around = PhoneSurroundings {
             store: sqlite,
             engine: engine.clone(),
@@ -413,9 +414,8 @@ impl Server {
 
     /// What must be done every second and every five.
     fn keep_up(&self, recorded: Arc<Notify>) {
-        let (gate, clock, telemetry, store) =
-            (Arc::clone(&self.gate), self.clock, self.telemetry.clone(), Arc::clone(&self.store));
-        let (readiness, names) = (self.readiness.clone(), Arc::clone(&self.gate));
+        let (gate, clock, telemetry) = (Arc::clone(&self.gate), self.clock, self.telemetry.clone());
+        let upkeep = self.store_upkeep();
         self.every(SWEEP_EVERY, move || {
             gate.sweep(clock.moment());
             std::future::ready(())
@@ -423,9 +423,8 @@ impl Server {
         self.every(UPKEEP_EVERY, move || {
             telemetry.upkeep(clock.tick());
             recorded.notify_one();
-            let (store, names, readiness, telemetry) =
-                (Arc::clone(&store), Arc::clone(&names), readiness.clone(), telemetry.clone());
-            async move { look_after_store(&store, &names, &readiness, &telemetry).await }
+            let upkeep = upkeep.clone();
+            async move { upkeep.look().await }
         });
     }
 
@@ -464,27 +463,19 @@ impl Server {
     }
 
     async fn take_learned(&self) {
-        look_after_store(&self.store, &self.gate, &self.readiness, &self.telemetry).await;
+        self.store_upkeep().look().await;
     }
-}
 
-/// Reads what `auto` has learned (E2), and with that whether the store can be read at all.
-async fn look_after_store(store: &Arc<dyn Store>, gate: &Gate, readiness: &Readiness, telemetry: &Telemetry) {
-    let mut learned = BTreeSet::<ClientName>::new();
-    for name in gate.names() {
-        match store.stance(&name).await {
-            Ok(Some(_)) => {
-                learned.insert(name);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                telemetry.emit(StoreTrouble { doing: "reading what was learned of clients", error: &error });
-                return readiness.falls(Part::Store, "the store can't be read");
-            }
+    fn store_upkeep(&self) -> StoreUpkeep {
+        StoreUpkeep {
+            store: Arc::clone(&self.store),
+            gate: Arc::clone(&self.gate),
+            engine: self.engine.clone(),
+            readiness: self.readiness.clone(),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock,
         }
     }
-    readiness.stands(Part::Store);
-    gate.take_learned(&learned);
 }
 
 fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Arc<Sqlite>, StartError> {
@@ -515,10 +506,12 @@ fn low_port(address: SocketAddr) -> &'static str {
 fn gate_options(
     config: &Config,
     store: &Arc<dyn Store>,
+    engine: &Engine,
     telemetry: &Telemetry,
     clock: Clock,
     tasks: &TaskTracker,
 ) -> GateOptions {
+    let engine = engine.clone();
     let (store, tasks, doing) = (Arc::clone(store), tasks.clone(), telemetry.clone());
     GateOptions {
         bounds: Bounds::default(),
@@ -531,6 +524,7 @@ fn gate_options(
                 }
             });
         }),
+        can_check: Box::new(move |client| engine.can_check(client)),
         telemetry: telemetry.clone(),
     }
 }

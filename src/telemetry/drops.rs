@@ -34,11 +34,13 @@ pub enum DropReason {
     Expired,
     /// The answer could not be built or sent.
     Unanswerable,
+    /// Nobody could check the login, or no primary of the client answers, so it asks its next server (rules A10).
+    Unavailable,
 }
 
 impl DropReason {
     /// Every reason, in the order of the type: `ALL[reason.index()] == reason`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::UnknownClient,
         Self::MissingMessageAuthenticator,
@@ -53,6 +55,7 @@ impl DropReason {
         Self::Superseded,
         Self::Expired,
         Self::Unanswerable,
+        Self::Unavailable,
     ];
 
     /// The word in metrics and logs.
@@ -73,6 +76,7 @@ impl DropReason {
             Self::Superseded => "superseded",
             Self::Expired => "expired",
             Self::Unanswerable => "unanswerable",
+            Self::Unavailable => "unavailable",
         }
     }
 
@@ -98,6 +102,9 @@ impl DropReason {
             Self::Superseded => "a newer request of the same login took its place",
             Self::Expired => "the appliance's patience ended before there was an answer",
             Self::Unanswerable => "the answer could not be sent",
+            Self::Unavailable => {
+                "nobody could check the login: its primary, or our own store, is away, so the appliance is left to ask its next server"
+            }
         }
     }
 
@@ -129,6 +136,10 @@ impl DropReason {
             Self::Superseded => "nothing: the newer request has the answer",
             Self::Expired => "compare gives_up_after with the appliance's own timeout",
             Self::Unanswerable => "see the line before this one",
+            Self::Unavailable => {
+                "see the lines about the primary or the store; if this client has no other server to ask, when_unavailable = \"reject\" \
+                 in its section answers instead"
+            }
         }
     }
 
@@ -147,7 +158,8 @@ impl DropReason {
             | Self::Overload
             | Self::BareBudget
             | Self::SuspectSecret
-            | Self::Unanswerable => true,
+            | Self::Unanswerable
+            | Self::Unavailable => true,
         }
     }
 }

@@ -313,6 +313,11 @@ impl Primary for Radius {
         &self.shared.name
     }
 
+    /// A server that is dead is tried again after its time, because many never answer a probe: until then it answers nobody.
+    fn is_answering(&self) -> bool {
+        self.servers.iter().any(|server| server.is_alive())
+    }
+
     fn ask(&self, request: PrimaryRequest) -> BoxFuture<'_, PrimaryAnswer> {
         Box::pin(self.answer(request))
     }
