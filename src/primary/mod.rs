@@ -32,7 +32,7 @@ pub use clock::Clock;
 pub use forwarded::Forwarded;
 pub use local::{HashingFailed, Local, Passwords, StorePasswords, hash_password};
 pub use observer::{NoObserver, PrimaryObserver, Told};
-pub use radius::{Host, Radius, RadiusSettings, ServerAddress, Surroundings};
+pub use radius::{Host, LookUp, Radius, RadiusSettings, ServerAddress, Surroundings, by_the_system};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -47,6 +47,9 @@ pub trait Primary: Send + Sync {
     fn is_answering(&self) -> bool {
         true
     }
+
+    /// The configuration was read again: whatever was looked up for it is looked up anew.
+    fn look_again(&self) {}
 
     /// Asks whether this password is right. Never later than the request's deadline; dropping the future takes the
     /// question back.

@@ -4,6 +4,7 @@
 //! refused, held ones have their time, sockets are read no more and close once all are answered, then the store. It decides nothing about a login.
 
 mod build;
+pub(crate) mod descriptors;
 mod desk;
 mod notices;
 pub mod ops;
@@ -12,6 +13,7 @@ mod post;
 mod reload;
 mod rooms;
 mod silence;
+mod sockets;
 mod store_upkeep;
 
 use std::future::Future;
@@ -37,6 +39,7 @@ use crate::mail;
 use crate::phone::WAITING_MAX;
 use crate::phone::waiting::Waiting;
 use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
+use crate::telemetry::pulse::BEAT_EVERY;
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
 use crate::web::{CertificateTrouble, DoorLimits};
 
@@ -44,6 +47,7 @@ use crate::portal::PortalParts;
 use crate::sign_in::{SignIn, SignInParts};
 pub(crate) use build::rehearse;
 use build::{InForce, Workshop};
+use descriptors::{Descriptors, Shares};
 use desk::Desk;
 use notices::Mailing;
 use ops::{Part, Readiness};
@@ -143,6 +147,7 @@ pub struct Server {
     metrics: SocketAddr,
     portal: Option<OpenDoor>,
     admin: Option<OpenDoor>,
+    shares: Shares,
 }
 
 impl Server {
@@ -153,14 +158,18 @@ impl Server {
     pub async fn start(config: Config, extras: Extras) -> Result<Self, StartError> {
         let in_force_config = InForceConfig::new(config);
         let config = in_force_config.get();
+        let descriptors = Descriptors::now();
+        if let Some(shortage) = descriptors.shortage().filter(|_| config.portal.is_some()) {
+            tracing::warn!("{shortage}");
+        }
         let clock = Clock::begin();
         let telemetry = Telemetry::new();
         let sqlite = open_store(&config, clock, &telemetry)?;
         let store: Arc<dyn Store> = Arc::<Sqlite>::clone(&sqlite);
         let post_office = Arc::new(PostOffice::default());
         post_office.take(post::smtp(&config)?);
-        let listeners =
-            config.radius_listen.iter().map(|address| Listener::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let nobody_wrote = config.settings.nobody_wrote("radius.listen");
+        let listeners = sockets::bind(&config.radius_listen, nobody_wrote, &telemetry)?;
         let metrics_listener = bind_metrics(config.metrics_listen).await?;
         let (tasks, listening, stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let workshop = Workshop {
@@ -222,6 +231,7 @@ impl Server {
             stop,
             portal: None,
             admin: None,
+            shares: descriptors.shares(),
         };
         server.take_learned().await;
         if let Err(error) = server.open_pages().await {
@@ -305,14 +315,14 @@ impl Server {
     async fn open_pages(&mut self) -> Result<(), StartError> {
         let config = self.config.get();
         if let Some(portal) = &config.portal {
-            let door = self.threshold("portal", &portal.pages, DoorLimits::OUTSIDE);
+            let door = self.threshold("portal", &portal.pages, self.shares.outside());
             self.portal = Some(door.open(self.portal_rooms()).await?);
         }
         if let Some(admin) = &config.admin {
             let door = self.threshold(
                 "admin",
                 &admin.pages,
-                DoorLimits { connection_within: Some(Duration::from_secs(600)), ..DoorLimits::INSIDE },
+                DoorLimits { connection_within: Some(Duration::from_secs(600)), ..self.shares.inside() },
             );
             self.admin = Some(door.open(self.admin_rooms()).await?);
         }
@@ -390,8 +400,8 @@ impl Server {
             let run = crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone());
             self.doors.push(self.tasks.spawn(run));
         }
-        let pages = ops::serve(metrics_listener, self.telemetry.clone(), self.readiness.clone(), self.stop.clone());
-        self.tasks.spawn(pages);
+        let (telemetry, readiness) = (self.telemetry.clone(), self.readiness.clone());
+        self.tasks.spawn(ops::serve(metrics_listener, self.shares.inside(), telemetry, readiness, self.stop.clone()));
         let config = self.config.get();
         if let Some(file) = &config.audit_file {
             let sink = FileSink::new(file.clone());
@@ -416,6 +426,11 @@ impl Server {
     fn keep_up(&self, recorded: Arc<Notify>) {
         let (gate, clock, telemetry) = (Arc::clone(&self.gate), self.clock, self.telemetry.clone());
         let upkeep = self.store_upkeep();
+        let pulse = self.telemetry.pulse().clone();
+        self.every(BEAT_EVERY, move || {
+            pulse.beat(clock.tick());
+            std::future::ready(())
+        });
         self.every(SWEEP_EVERY, move || {
             gate.sweep(clock.moment());
             std::future::ready(())

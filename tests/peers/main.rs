@@ -18,6 +18,7 @@ mod journeys;
 mod mail;
 mod notifier;
 mod operations;
+mod outages;
 mod page_forgeries;
 mod people;
 mod phone_page;
