@@ -48,11 +48,13 @@ pub enum Mutant {
     BareRefusedBeside,
     /// Everybody who waits without Message-Authenticator is answered (D5).
     BareAllAnswered,
+    /// A login that nobody could check is answered all the same (A10).
+    UncheckedIsRefused,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -75,6 +77,7 @@ impl Mutant {
         Self::LateGrantTaken,
         Self::BareRefusedBeside,
         Self::BareAllAnswered,
+        Self::UncheckedIsRefused,
     ];
 }
 

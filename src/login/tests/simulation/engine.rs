@@ -67,7 +67,7 @@ impl Engine {
 }
 
 /// The kinds of effects, in the order of their declaration.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 18] = [
     "AskPrimary",
     "ReadUser",
     "CheckCode",
@@ -85,6 +85,7 @@ pub(crate) const KINDS: [&str; 17] = [
     "TypeNumber",
     "Invite",
     "Accepted",
+    "Unchecked",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -106,6 +107,7 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
         Effect::TypeNumber { .. } => 14,
         Effect::Invite(_) => 15,
         Effect::Accepted(_) => 16,
+        Effect::Unchecked(_) => 17,
     }
 }
 
@@ -217,6 +219,7 @@ impl World {
         match effect {
             Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. }
             | Effect::TellDisplaced(_) => {
@@ -253,6 +256,14 @@ impl World {
                 let check = crate::invariants::superseded(self, asker);
                 self.expect(check);
                 self.reference.asked_mut(asker).superseded = true;
+            }
+            Effect::Unchecked(asker) => {
+                self.tally.unchecked += 1;
+                let check = crate::invariants::unchecked(self, asker);
+                self.expect(check);
+                self.reference.asked_mut(asker).unchecked = true;
+                let packet = self.reference.asked(asker).packet.clone();
+                self.engine.duplicates.forget(&packet, asker);
             }
             Effect::TellDisplaced(prompt) => self.deliver_to_prompt(prompt, Event::Displaced(prompt)),
             _ => {}
