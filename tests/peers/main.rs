@@ -16,6 +16,7 @@ mod helpdesk;
 mod holding;
 mod journeys;
 mod mail;
+mod next_steps;
 mod notifier;
 mod operations;
 mod page_forgeries;
