@@ -44,11 +44,13 @@ pub enum Mutant {
     WeakerPushReleased,
     /// A release of which one learns after the deadline is an Accept (C1).
     LateGrantTaken,
+    /// A login that nobody could check is answered all the same (A10).
+    UncheckedIsRefused,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -69,6 +71,7 @@ impl Mutant {
         Self::RepeatUnchecked,
         Self::WeakerPushReleased,
         Self::LateGrantTaken,
+        Self::UncheckedIsRefused,
     ];
 }
 

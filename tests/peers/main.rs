@@ -20,6 +20,7 @@ mod mail;
 mod next_steps;
 mod notifier;
 mod operations;
+mod outages;
 mod page_forgeries;
 mod people;
 mod phone_page;

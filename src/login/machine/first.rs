@@ -99,7 +99,10 @@ impl Case {
                 self.primary_challenged(attributes, state, server, step)
             }
             PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
-                self.reject(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
+                self.unchecked(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
+            }
+            PrimaryAnswer::StoreUnavailable(Unavailable { why, .. }) => {
+                self.unchecked(Refusal::because(Reason::StoreUnavailable).detail(why), step)
             }
         }
     }

@@ -18,3 +18,4 @@ mod last_look;
 mod numbers;
 mod one_login;
 mod told;
+mod unchecked;
