@@ -30,10 +30,8 @@ async fn freeradius_as_the_appliance_asks_its_second_server_where_the_primary_of
     let reason = ["client=\"vpn\"", "reason=\"unavailable\""];
     assert!(cut_off.site.metric(DROPS, &reason).await >= 1.0, "rules E6: and it is counted");
     let records = cut_off.records(1).await;
-    assert_eq!(
-        (records[0]["answer"].as_str(), records[0]["reason"].as_str()),
-        (Some("none"), Some("primary_unavailable"))
-    );
+    assert!(records[0]["answer"].is_null(), "{records:?}");
+    assert_eq!(records[0]["reason"].as_str(), Some("primary_unavailable"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
