@@ -44,11 +44,17 @@ pub enum Mutant {
     WeakerPushReleased,
     /// A release of which one learns after the deadline is an Accept (C1).
     LateGrantTaken,
+    /// A name that nobody knows counts as outside of each group (A2).
+    StrangerOutsideOfGroups,
+    /// A primary is asked about letters that it may not tell apart (A2).
+    LettersUnasked,
+    /// A look-alike of another user goes on (A2).
+    LookAlikeTaken,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -69,6 +75,9 @@ impl Mutant {
         Self::RepeatUnchecked,
         Self::WeakerPushReleased,
         Self::LateGrantTaken,
+        Self::StrangerOutsideOfGroups,
+        Self::LettersUnasked,
+        Self::LookAlikeTaken,
     ];
 }
 

@@ -9,13 +9,13 @@ use wire::Secret;
 
 use super::super::error::StoreError;
 use super::super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
+    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
     OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::super::verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users};
 use super::tx::Tx;
 use super::users::UserRow;
-use super::{Sqlite, codes, devices, prompts, records, releases, stances, tokens, users};
+use super::{Sqlite, alikes, codes, devices, prompts, records, releases, stances, tokens, users};
 
 impl Sqlite {
     pub(super) fn write<'a, T: Send + 'static>(
@@ -71,6 +71,10 @@ impl Users for Sqlite {
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()> {
         let user = user.clone();
         self.write(move |tx| users::lift_limits(tx, &user))
+    }
+
+    fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>> {
+        self.read(alikes::told_apart)
     }
 
     fn remove_user(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, ()> {
