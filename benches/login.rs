@@ -83,7 +83,7 @@ fn our_machine_with_the_wire_around_it(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 100)]
 fn radius_codec_of_the_same_packets(bencher: Bencher<'_, '_>) {
-    let (secret, state) = (request::secret(), [7; 16]);
+    let (secret, state) = (request::secret(), [b'v'; login::STATE_OCTETS]);
     let (first, second) = (request::request(&secret), answering(&secret, &state));
     bencher.bench(|| {
         let reply = |octets: &[u8], code, attributes: &[(u8, &[u8])]| {
@@ -103,7 +103,7 @@ fn radius_codec_of_the_same_packets(bencher: Bencher<'_, '_>) {
 }
 
 /// The second request: the code and the State.
-fn answering(secret: &SharedSecret, state: &[u8; 16]) -> Vec<u8> {
+fn answering(secret: &SharedSecret, state: &login::State) -> Vec<u8> {
     let mut buffer = Datagram::new();
     let mut writer = RequestWriter::new(Code::AccessRequest, 8, [0x33; 16], &mut buffer);
     request::BEFORE.into_iter().try_for_each(|attribute| writer.push(attribute)).expect("it fits");
@@ -163,6 +163,7 @@ impl House {
             client: self.client.clone(),
             user: UserName::parse(b"alice", &self.policy.realms),
             user_octets: b"alice"[..].into(),
+            names_a_mac: false,
             credential: Credential::Pap { password: Secret::new(password), appended: None },
             station: Some(Station::new(STATION)),
             login,
@@ -195,7 +196,7 @@ impl<'a> Running<'a> {
         self.step(|session, cx| session.take(admission, attempt, cx));
     }
 
-    fn challenged(&mut self) -> [u8; 16] {
+    fn challenged(&mut self) -> login::State {
         match self.run() {
             Answer::Challenge(Challenge::Ours { state, .. }) => state,
             other => panic!("no challenge but {other:?}"),

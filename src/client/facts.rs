@@ -3,6 +3,7 @@
 //!
 //! Unclear counts as lacking: a fact that stands twice, or is empty, names nothing that two requests could share.
 
+use login::Station;
 use login::policy::Join;
 use wire::{Dictionary, VerifiedRequest, kind};
 
@@ -28,6 +29,9 @@ pub fn login_facts<'a>(request: &VerifiedRequest<'a>, client: &Client) -> Option
         return None;
     }
     let mut facts = all_of(request, &ALWAYS)?;
+    if let Some(Some(station)) = facts.first_mut() {
+        *station = Station::without_port(station);
+    }
     match client.config().policy.join {
         Join::Station => present(*facts.first()?)?,
         Join::Connection => {

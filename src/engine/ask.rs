@@ -86,7 +86,7 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
         overhead: context.overhead(),
         attributes: context.own_attributes(),
     };
-    let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof, ask.authentic);
+    let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof);
     let call_check = view.attribute(kind::SERVICE_TYPE).is_some_and(|value| *value == CALL_CHECK.to_be_bytes());
     let names_a_mac = login::name::names_a_mac(octets, typed(&credential), call_check);
     let named = |facts: &[Option<&[u8]>]| {
@@ -101,7 +101,7 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
         station: view.attribute(kind::CALLING_STATION_ID).map(Station::new),
         login: ask.facts.map_or(LoginKey::alone(alone), named),
         twin: named(&[
-            view.attribute(kind::CALLING_STATION_ID),
+            view.attribute(kind::CALLING_STATION_ID).map(Station::without_port),
             view.attribute(kind::TUNNEL_CLIENT_ENDPOINT),
             view.attribute(kind::SERVICE_TYPE),
         ]),
@@ -138,7 +138,6 @@ fn credential(
     secret: &SharedSecret,
     delimiter: Option<Arc<str>>,
     key: &ProofKey,
-    authentic: bool,
 ) -> (Credential, Proof) {
     let view = request.view();
     let raw = |kind| view.attribute(kind).unwrap_or_default();
@@ -152,12 +151,14 @@ fn credential(
     if view.attribute(kind::CHAP_PASSWORD).is_some() {
         return unsupported("chap", key, &[raw(kind::CHAP_PASSWORD), raw(kind::CHAP_CHALLENGE), view.authenticator()]);
     }
+    // Enter, where there is nothing to type: radcli (so ocserv) sends a User-Password of no octets, FreeRADIUS's client
+    // none at all (RFC 2865 §4.1: "a User-Password or a CHAP-Password or a State"). Beside a State both are the empty
+    // answer (E1, C3).
+    if view.state().is_some() && raw(kind::USER_PASSWORD).is_empty() {
+        return pap(&Secret::new(""), None, key);
+    }
     match request.password(secret) {
         Ok(Some(whole)) => pap(&whole, delimiter.filter(|_| view.state().is_none()), key),
-        // RFC 2865 §4.1: "An Access-Request MUST contain either a User-Password or a CHAP-Password or a State": a client may
-        // leave an empty answer away, as FreeRADIUS's does. It is the same answer (C3). Of a bare packet it is none: nothing in it
-        // would need the secret, and whoever saw the State could answer (D5).
-        Ok(None) if view.state().is_some() && authentic => pap(&Secret::new(""), None, key),
         Ok(None) => unsupported("none", key, &[view.authenticator()]),
         Err(_) => unsupported("an unreadable User-Password", key, &[view.authenticator()]),
     }

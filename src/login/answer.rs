@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wire::{HeldAttributes, ReplyAttributes};
 
 use crate::facts::{BypassId, Means, Method};
+use crate::key::State;
 use crate::mutant::{self, Mutant};
 use crate::name::{ResolvedUser, RuleName};
 use crate::policy::Rule;
@@ -201,7 +202,7 @@ pub enum Challenge {
         /// The language that its reader chose, as a tag.
         language: Option<Arc<str>>,
         /// State (C3).
-        state: [u8; 16],
+        state: State,
     },
     /// The primary's, passed through (E4).
     Primary(Arc<HeldAttributes>),

@@ -99,14 +99,14 @@ impl ProofKey {
         Self(Secret::new(octets.to_vec()))
     }
 
-    /// The State of a login's nth challenge: sixteen octets that nobody without this process's key can tell from
-    /// random ones. It is made again instead of kept, so that only its hash rests in memory (C3).
+    /// The State of a login's nth challenge: letters that nobody without this process's key can tell from random
+    /// ones. It is made again instead of kept, so that only its hash rests in memory (C3).
     #[must_use]
-    pub fn state(&self, login: u64, round: u32) -> [u8; 16] {
+    pub fn state(&self, login: u64, round: u32) -> State {
         let mut mac = self.mac(b"vestibule state");
         mac.update(&login.to_be_bytes());
         mac.update(&round.to_be_bytes());
-        first_half(mac)
+        letters(&mac.finalize().into_bytes().into())
     }
 
     fn mac(&self, purpose: &[u8]) -> HmacSha256 {
@@ -121,6 +121,28 @@ impl fmt::Debug for ProofKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ProofKey(..)")
     }
+}
+
+/// Octets of a State.
+pub const STATE_OCTETS: usize = 28;
+
+/// A State of ours as it stands on the wire: letters A–Z and a–z only, because real clients cut a State at its first
+/// zero octet (radcli, so ocserv) or change each octet below A (`mod_auth_radius`). 28 letters hold 159 bits (C3).
+pub type State = [u8; STATE_OCTETS];
+
+/// Random octets, written as letters. Each half is a number of 128 bits that gives fourteen letters of 5.7 bits; the 48
+/// bits that are left over make no letter likelier than another by more than one part in 2^48.
+fn letters(octets: &[u8; 32]) -> State {
+    const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut state = [0; STATE_OCTETS];
+    for (half, place) in octets.chunks_exact(16).zip(state.chunks_exact_mut(STATE_OCTETS / 2)) {
+        let mut number = half.iter().fold(0_u128, |number, octet| number << 8 | u128::from(*octet));
+        for letter in place {
+            *letter = usize::try_from(number % 52).ok().and_then(|at| LETTERS.get(at)).copied().unwrap_or(b'A');
+            number /= 52;
+        }
+    }
+    state
 }
 
 /// A State as we keep it: hashed, so that memory or a core never yields one that still works (C3).
@@ -196,5 +218,29 @@ mod tests {
         let states: std::collections::BTreeSet<_> = (0..9_u32).map(|n| key().state(u64::from(n / 3), n % 3)).collect();
         assert_eq!(states.len(), 9);
         assert_ne!(key().state(1, 1), ProofKey::new([8; 32]).state(1, 1));
+    }
+
+    #[test]
+    fn a_state_is_letters_only_and_every_letter_stands_at_every_place_about_equally_often() {
+        const STATES: u64 = 20_000;
+        let states: Vec<State> = (0..STATES).map(|login| key().state(login, 1)).collect();
+        assert!(states.iter().flatten().all(u8::is_ascii_alphabetic));
+        for place in 0..STATE_OCTETS {
+            let mut seen = std::collections::BTreeMap::<u8, u32>::new();
+            states.iter().for_each(|state| *seen.entry(state[place]).or_default() += 1);
+            // 385 expected, with a deviation of 19: none is six deviations away, so each place holds its 5.7 bits.
+            assert_eq!(seen.len(), 52, "place {place}");
+            assert!(seen.values().all(|count| (268..=502).contains(count)), "place {place}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_survives_a_client_that_cuts_at_zero_and_one_that_changes_what_is_no_letter() {
+        for login in 0..500 {
+            let state = key().state(login, 1);
+            let cut: Vec<u8> = state.iter().copied().take_while(|octet| *octet != 0).collect();
+            let changed = state.map(|octet| if (b'A'..=0x7f).contains(&octet) { octet } else { octet | 0x40 });
+            assert_eq!((StateHash::of(&cut), StateHash::of(&changed)), (StateHash::of(&state), StateHash::of(&state)));
+        }
     }
 }

@@ -32,7 +32,7 @@ pub use facts::{
     BypassId, CodeOutcome, Means, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId,
     Unavailable, UserFacts,
 };
-pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, StateHash};
+pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, STATE_OCTETS, State, StateHash};
 pub use moment::{Moment, Tick, Wall};
 pub use name::{ClientName, GroupName, PrimaryName, ResolvedUser, RuleName, Station, UserName};
 pub use policy::Policy;

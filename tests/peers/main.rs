@@ -11,6 +11,7 @@ mod demo;
 mod demo_page;
 mod freeradius_before;
 mod freeradius_behind;
+mod habits;
 mod harness;
 mod helpdesk;
 mod holding;

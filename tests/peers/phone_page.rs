@@ -5,7 +5,11 @@ use login::{DeviceId, Number, NumberMatch, PhoneAnswer};
 use serde_json::json;
 
 use crate::harness::browser::{Browser, button, css, field, heading};
+use crate::harness::page_phone::published_subscription_keys;
 use crate::harness::phone_house::PhoneHouse;
+
+/// Nobody but this host is found: no push service, whatever network the tests run in.
+const OUT_OF_REACH: &str = "--host-resolver-rules=MAP * 0.0.0.0,EXCLUDE localhost";
 
 /// A browser whose page is alice's phone, and its device.
 async fn activated(house: &PhoneHouse) -> (Browser, DeviceId) {
@@ -254,6 +258,92 @@ async fn the_page_and_its_notifications_speak_what_their_user_chose_and_follow_a
     browser.click(&button("Deny")).await;
     browser.has(&heading("Denied")).await;
     browser.assert_no_errors().await;
+}
+
+/// Chromium 156 answers `PushManager.subscribe()` never where the push service is out of reach: the page froze for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_whose_push_service_is_out_of_reach_shows_logins_meanwhile_and_says_why_it_won_t_ring() {
+    let house = PhoneHouse::opens().await;
+    let (code, device) = house.code_of_alice().await;
+    let browser = Browser::phone().flag(OUT_OF_REACH).start().await;
+    browser.go(&house.page()).await;
+    browser.grant("notifications").await;
+    browser.type_into(&field("Code"), &code).await;
+    browser.click(&button("Activate")).await;
+    // For sure, whatever this version of Chromium does by itself.
+    let never = "PushManager.prototype.subscribe = () => new Promise(() => { window.asked = true; });";
+    browser.script(never, json!([])).await;
+    browser.click(&button("Let this phone ring")).await;
+    browser.until("window.asked").await;
+    let prompt = house.asks_alice(NumberMatch::Off).await;
+    browser.has(&heading("Is this you, logging in?")).await;
+    browser.click(&button("Verify")).await;
+    browser.has(&heading("Verified")).await;
+    house.lets_in(prompt).await;
+    browser.click(&button("Close")).await;
+    browser.sees("This phone won't ring: the push service of its browser can't be reached.").await;
+    browser.has(&button("Try again")).await;
+    browser.is_for_everybody("phone-ring-unreachable").await;
+    assert!(house.phone(&device).await.unwrap().device.subscription.is_none());
+    // It comes after all, and then it counts.
+    let later = "PushManager.prototype.subscribe = async () => ({ toJSON: () => ({ endpoint: \
+                 'https://push.example.net/x', keys: arguments[0] }) }); \
+                 PushManager.prototype.getSubscription = async function () { return this.subscribe(); };";
+    browser.script(later, json!([published_subscription_keys()])).await;
+    browser.click(&button("Try again")).await;
+    browser.sees("This phone rings when somebody logs in.").await;
+    assert!(house.phone(&device).await.unwrap().device.subscription.is_some());
+    browser.assert_no_errors().await;
+}
+
+/// As Chromium itself behaves: whichever way it fails, the page goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_s_own_push_service_out_of_reach_keeps_no_login_from_the_phone() {
+    let house = PhoneHouse::opens().await;
+    let (code, _) = house.code_of_alice().await;
+    let browser = Browser::phone().flag(OUT_OF_REACH).start().await;
+    browser.go(&house.page()).await;
+    browser.grant("notifications").await;
+    browser.type_into(&field("Code"), &code).await;
+    browser.click(&button("Activate")).await;
+    browser.click(&button("Let this phone ring")).await;
+    house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("Deny")).await;
+    browser.has(&heading("Denied")).await;
+    browser.click(&button("Close")).await;
+    browser.sees("This phone won't ring: the push service of its browser can't be reached.").await;
+}
+
+/// What else a browser may promise and never keep: each of it leaves the page alive, and it says what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_promise_that_a_browser_never_keeps_holds_a_login_back() {
+    let house = PhoneHouse::opens().await;
+    let (browser, _) = activated(&house).await;
+    let never = "const never = () => new Promise(() => undefined); \
+                 PushManager.prototype.getSubscription = never; CacheStorage.prototype.open = never; \
+                 ServiceWorkerContainer.prototype.getRegistration = never; \
+                 ServiceWorkerContainer.prototype.register = never; StorageManager.prototype.persist = never; \
+                 Notification.requestPermission = never; \
+                 Object.defineProperty(ServiceWorkerContainer.prototype, 'ready', { get: never });";
+    let early = browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": never })).await;
+    assert!(early["identifier"].is_string());
+    browser.reload().await;
+    browser.has(&heading("Nothing to confirm")).await;
+    house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("Deny")).await;
+    browser.has(&heading("Denied")).await;
+    browser.click(&button("Close")).await;
+    // Its owner has not answered the browser's question.
+    browser.click(&button("Let this phone ring")).await;
+    house.asks_alice(NumberMatch::Off).await;
+    browser.click(&button("Deny")).await;
+    browser.has(&heading("Denied")).await;
+    browser.click(&button("Close")).await;
+    // Storage that never opens: the phone's key is there and can't be read, which is told.
+    let closed = "IDBFactory.prototype.open = () => ({});";
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": closed })).await;
+    browser.reload().await;
+    browser.sees("This browser can't read what it keeps for this page.").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,16 +7,17 @@
 //! sign-in, the staff's pages, the command line), it enters by [`UserName`].
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 pub mod fold;
 mod kind;
 pub mod realm;
+mod station;
 
 pub(crate) use kind::Shape;
 pub use kind::{NameKind, names_a_mac};
 pub use realm::Realms;
+pub use station::Station;
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -237,42 +238,6 @@ fn text_of(octets: &[u8]) -> Result<String, NameRefused> {
 /// The last 256 code points of plane 16.
 const PRIVATE_OCTETS: u32 = 0x0010_FF00;
 
-/// Calling-Station-Id: where the person sits, as the appliance says (RFC 2865 §5.31).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Station(Box<[u8]>);
-
-impl Station {
-    /// Keeps the octets as they came.
-    #[must_use]
-    pub fn new(octets: &[u8]) -> Self {
-        Self(octets.into())
-    }
-
-    /// The octets as they came.
-    #[must_use]
-    pub fn octets(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The address, if the station is one; `None` is an unknown fact, never the appliance's own (rules A4).
-    #[must_use]
-    pub fn address(&self) -> Option<IpAddr> {
-        std::str::from_utf8(&self.0).ok()?.trim().parse().ok()
-    }
-}
-
-impl fmt::Display for Station {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&wire::log_safe(&self.0))
-    }
-}
-
-impl fmt::Debug for Station {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,11 +349,5 @@ mod tests {
         assert!(!names_a_mac(b"202400001234", Some(b"long enough pw"), false));
         assert!(!names_a_mac(b"202400001234", Some(b"202400001235"), false));
         assert!(!names_a_mac(b"alice", Some(b"alice"), true));
-    }
-
-    #[test]
-    fn a_station_is_an_address_only_when_it_is_one() {
-        assert_eq!(Station::new(b"203.0.113.9").address(), "203.0.113.9".parse().ok());
-        assert_eq!(Station::new(b"00-11-22-33-44-55").address(), None);
     }
 }

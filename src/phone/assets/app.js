@@ -5,6 +5,7 @@
 (() => {
   const SHORT_MS = 2000;
   const RETRY_MS = 3000;
+  const FOLLOW_MS = 3000;
   const SECTIONS = ["activate", "request", "outcome", "rest", "unknown"];
 
   const at = (id) => document.getElementById(id);
@@ -60,8 +61,9 @@
   async function speak(lang) {
     const path = lang ? `site.json?lang=${encodeURIComponent(lang)}` : "site.json";
     site = await vestibule.ask(path);
-    await vestibule.keepTexts(site);
     relabel();
+    // The texts are for the worker and for a start without a network: a page without storage speaks all the same.
+    vestibule.keepTexts(site).catch(() => undefined);
   }
 
   function relabel() {
@@ -77,17 +79,18 @@
     await speak(lang);
     if (!mine || busy) return;
     mine = { ...mine, lang };
-    await vestibule.keepDevice(mine);
     // What is put together here is put together anew, where nothing would be lost by it.
-    if (!at("rest").hidden) await showRing();
+    if (!at("rest").hidden) showRing();
     if (current && !at("sure").open) labels(current);
+    await vestibule.keepDevice(mine);
   }
 
   // --- start --------------------------------------------------------------------------------------------------------
 
   async function start() {
     const able = window.isSecureContext && window.crypto?.subtle && window.indexedDB;
-    if (able) mine = await vestibule.device();
+    let kept = true;
+    if (able) mine = await vestibule.device().catch(() => { kept = false; });
     try {
       await (able ? speak(mine?.lang) : vestibule.ask("site.json").then((told) => { site = told; }));
     } catch {
@@ -96,10 +99,12 @@
     }
     say();
     if (!able) return alarm("phone-needs-browser");
-    await navigator.serviceWorker?.register("sw.js").catch(() => undefined);
+    // Another phone would be made beside the one that can't be read.
+    if (!kept) return alarm("phone-storage");
+    navigator.serviceWorker?.register("sw.js").catch(() => undefined);
     navigator.serviceWorker?.addEventListener("message", () => look());
     wire();
-    if (mine) await enter();
+    if (mine) enter();
     else offerActivation();
     watch();
   }
@@ -156,13 +161,16 @@
     await whileBusy("activate-now", async () => {
       alarm();
       say("phone-activating");
+      // A browser that keeps nothing would lose the key with the page, and the code would be spent.
+      if (!(await vestibule.keepTexts(site).then(() => true, () => false))) return say(), alarm("phone-storage");
       const pair = await vestibule.makeKey();
       const told = await vestibule.enrol(code, at("name").value.trim(), pair, null);
       mine = { device: told.device, account: told.account, user: told.user, key: pair.key, spki: pair.spki };
       await vestibule.keepDevice(mine);
-      await navigator.storage?.persist?.().catch(() => false);
+      // Some browsers ask their owner, who may never answer: nothing waits for it.
+      navigator.storage?.persist?.().catch(() => false);
       at("code").value = "";
-      await enter();
+      enter();
       say("phone-activated");
     });
   }
@@ -179,12 +187,13 @@
     }
     const detector = new BarcodeDetector({ formats: ["qr_code"] });
     at("camera").srcObject = stream;
-    await at("camera").play();
+    // It plays when it can; until then nothing is found in it.
+    at("camera").play().catch(() => undefined);
     show("scanning");
     show("scan", false);
     say("phone-scanning");
     while (stream) {
-      const found = await detector.detect(at("camera")).catch(() => []);
+      const found = await vestibule.soon(detector.detect(at("camera"))).catch(() => []);
       const read = found.map((mark) => mark.rawValue).find(Boolean);
       if (read && take(read)) return stopScanning();
       await pause(200);
@@ -219,16 +228,23 @@
 
   // --- an activated phone ---------------------------------------------------------------------------------------------
 
-  async function enter() {
+  // What is shown stands at once. What has to be asked for comes beside it: a login is never waited for behind it.
+  function enter() {
     at("about-account").textContent = mine.account;
     at("about-user").textContent = mine.user;
-    at("about-key").textContent = at("fingerprint").textContent = await vestibule.fingerprint(mine.spki);
+    vestibule.fingerprint(mine.spki).then((letters) => {
+      at("about-key").textContent = at("fingerprint").textContent = letters;
+    }, failed);
     codeOfAddress();
     rest();
-    await showRing();
-    // A browser may have changed the address, or lost it, while the page was closed.
+    showRing().then(tellRing);
+  }
+
+  // A browser may have changed the address, or lost it, while the page was closed.
+  async function tellRing() {
     const subscription = await subscribed();
-    if (site.vapid && subscription) await vestibule.subscribe(mine, vestibule.told(subscription)).catch(() => undefined);
+    if (!mine || !site.vapid || !subscription) return;
+    await vestibule.subscribe(mine, vestibule.told(subscription)).catch(failedToRing);
   }
 
   function rest() {
@@ -254,19 +270,19 @@
         await pause(500);
         continue;
       }
-      woken = new AbortController();
+      const waking = (woken = new AbortController());
       try {
         const asked = awaited;
-        const told = await vestibule.poll(mine, met && !current && !asked, asked, woken.signal);
+        const told = await vestibule.poll(mine, met && !current && !asked, asked, waking.signal);
         met = true;
         alarm();
         // A text that can't be had is no reason to show nobody who asks.
-        if (!busy) await follow(told.lang).catch(() => undefined);
+        if (!busy) await vestibule.within(FOLLOW_MS, follow(told.lang)).catch(() => undefined);
         if (!busy) draw(told, asked);
         // The server holds a poll only while nothing is open, answered or not.
         if (told.prompts.length > 0 || awaited) await pause(SHORT_MS);
       } catch (error) {
-        if (error.name === "AbortError") continue;
+        if (waking.signal.aborted) continue;
         failed(error);
         await pause(RETRY_MS);
       }
@@ -274,6 +290,7 @@
   }
 
   function failed(error) {
+    if (error instanceof vestibule.TooSlow && error.what === "browser") return say("phone-stuck");
     if (!(error instanceof vestibule.Refused)) return say("phone-offline");
     // What was being done has ended in this.
     say();
@@ -448,37 +465,84 @@
 
   const canRing = () => Boolean(site.vapid) && "PushManager" in window && "Notification" in window && "serviceWorker" in navigator;
 
+  // Why this phone won't ring although its owner wants it to: the key of the text that says so.
+  let ringFault;
+  let ringing = false;
+
   async function subscribed() {
-    const registration = await navigator.serviceWorker?.getRegistration();
-    return registration?.pushManager?.getSubscription() ?? null;
+    try {
+      const registration = await vestibule.soon(navigator.serviceWorker?.getRegistration());
+      return (await vestibule.soon(registration?.pushManager?.getSubscription())) ?? null;
+    } catch {
+      return null;
+    }
   }
 
   async function showRing() {
     const subscription = await subscribed();
     const granted = "Notification" in window && Notification.permission === "granted";
     const denied = "Notification" in window && Notification.permission === "denied";
-    const key = !site.vapid ? "phone-ring-off-here"
+    const key = ringing ? "phone-ring-trying"
+      : !site.vapid ? "phone-ring-off-here"
       : isIos() && !isInstalled() ? "phone-install-ios"
       : !canRing() ? "phone-ring-cannot"
       : denied ? "phone-ring-denied"
+      : ringFault ? ringFault
       : subscription && granted ? "phone-ring-is-on"
       : "phone-ring-ask";
     at("ring-text").textContent = text(key);
+    at("ring-on").textContent = text(ringFault ? "phone-ring-again" : "phone-ring-on");
     show("ring");
-    show("ring-on", key === "phone-ring-ask");
+    show("ring-on", ["phone-ring-ask", "phone-ring-trying"].includes(key) || key === ringFault);
     showInstall();
   }
 
-  // Inside the tap: browsers grant nothing else.
+  // Inside the tap: browsers grant nothing else. Its owner may take their time, and the push service may never answer: logins
+  // are asked for meanwhile, so this is not one of the things that stop the page.
   async function ringOn() {
-    await whileBusy("ring-on", async () => {
-      if ((await Notification.requestPermission()) !== "granted") return showRing();
-      const registration = await navigator.serviceWorker.ready;
-      const applicationServerKey = vestibule.fromBase64url(site.vapid);
-      const subscription = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+    if (ringing) return;
+    ringing = true;
+    ringFault = undefined;
+    at("ring-on").setAttribute("aria-disabled", "true");
+    try {
+      const asked = Notification.requestPermission();
+      showRing();
+      if ((await asked) === "granted") await ringBy();
+    } catch (error) {
+      failedToRing(error);
+    } finally {
+      ringing = false;
+      at("ring-on").removeAttribute("aria-disabled");
+      showRing();
+    }
+  }
+
+  async function ringBy() {
+    // Whoever was never registered would never be ready.
+    await vestibule.soon(navigator.serviceWorker.register("sw.js"));
+    const registration = await vestibule.soon(navigator.serviceWorker.ready);
+    await rings(await vestibule.listen(registration, vestibule.fromBase64url(site.vapid), rings));
+  }
+
+  // The address is known; it counts once the server has it, also where it came late.
+  async function rings(subscription) {
+    if (!mine) return;
+    try {
       await vestibule.subscribe(mine, vestibule.told(subscription));
-      await showRing();
-    });
+      ringFault = undefined;
+    } catch (error) {
+      failedToRing(error);
+    }
+    showRing();
+  }
+
+  // Three that can be at fault, and each has its own remedy: the way to the push service, this site's rules, and our server.
+  function failedToRing(error) {
+    const { Refused, TooSlow } = vestibule;
+    ringFault = error instanceof Refused && error.told.reason === "malformed" ? "phone-ring-not-taken"
+      : error instanceof Refused || (error instanceof TooSlow && error.what === "server") || error instanceof TypeError ? "phone-ring-not-told"
+      : "phone-ring-unreachable";
+    showRing();
   }
 
   // --- installing -----------------------------------------------------------------------------------------------------------
@@ -524,8 +588,10 @@
   }
 
   async function forget() {
-    await (await subscribed())?.unsubscribe().catch(() => false);
     await vestibule.forgetDevice();
+    // The push service may be out of reach: the key is gone already, and what it would ring is nobody's phone.
+    subscribed().then((subscription) => subscription?.unsubscribe()).catch(() => false);
+    ringFault = undefined;
     if (mine.lang) await speak().catch(() => undefined);
     mine = current = awaited = undefined;
     met = false;
@@ -541,7 +607,7 @@
     at("sure-text").textContent = text(words);
     at("sure-yes").textContent = text(yes);
     const dialog = at("sure");
-    dialog.onclose = () => dialog.returnValue === "yes" && act();
+    dialog.onclose = () => dialog.returnValue === "yes" && act().catch(failed);
     dialog.returnValue = "no";
     dialog.showModal();
   }

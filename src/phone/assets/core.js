@@ -3,6 +3,31 @@
 "use strict";
 
 const vestibule = (() => {
+  // --- what may never come ------------------------------------------------------------------------------------------
+
+  // A browser's promise may stay open for good: a push service that is out of reach, storage that another tab holds, a worker
+  // that was never registered. Nothing here is waited for without a limit, so that a login is never left unseen for it.
+  const BROWSER_MS = 10_000;
+  const PUSH_MS = 20_000;
+  const ANSWER_MS = 15_000;
+  const HELD_MS = 40_000;
+
+  class TooSlow extends Error {
+    constructor(what) {
+      super(`${what} did not answer`);
+      this.name = "TooSlow";
+      this.what = what;
+    }
+  }
+
+  function within(ms, promise, what = "browser") {
+    let timer;
+    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new TooSlow(what)), ms); });
+    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  }
+
+  const soon = (promise) => within(BROWSER_MS, promise);
+
   // --- octets and text ---------------------------------------------------------------------------------------------
 
   const utf8 = (text) => new TextEncoder().encode(text);
@@ -13,7 +38,7 @@ const vestibule = (() => {
   const fromBase64url = (text) =>
     Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (mark) => mark.charCodeAt(0));
 
-  const sha256 = async (octets) => new Uint8Array(await crypto.subtle.digest("SHA-256", octets));
+  const sha256 = async (octets) => new Uint8Array(await soon(crypto.subtle.digest("SHA-256", octets)));
 
   // JSON in its one form (RFC 8785). What is signed is an object of texts: members in the order of their UTF-16 units, which is
   // how sort() compares, and texts as JSON.stringify writes them (RFC 8785 §3.2.2.2 is ECMAScript's own).
@@ -38,7 +63,7 @@ const vestibule = (() => {
   // --- what lasts in this browser ------------------------------------------------------------------------------------
 
   const opened = (mode, act) =>
-    new Promise((resolve, reject) => {
+    soon(new Promise((resolve, reject) => {
       const opening = indexedDB.open("vestibule", 1);
       opening.onupgradeneeded = () => opening.result.createObjectStore("kept");
       opening.onerror = () => reject(opening.error);
@@ -55,7 +80,7 @@ const vestibule = (() => {
           reject(work.error);
         };
       };
-    });
+    }));
 
   // One device per origin: { device, account, user, key, spki }. The CryptoKey itself is kept, which no script can read.
   const device = () => opened("readonly", (kept) => kept.get("device"));
@@ -68,15 +93,15 @@ const vestibule = (() => {
 
   // Not extractable: scripts may use the private key, and never see it.
   async function makeKey() {
-    const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
-    const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
+    const pair = await soon(crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]));
+    const spki = new Uint8Array(await soon(crypto.subtle.exportKey("spki", pair.publicKey)));
     return { key: pair.privateKey, spki };
   }
 
   // Lines, the first of which says what they are; the signature is r and s, 64 octets.
   async function sign(key, lines) {
     const text = utf8(lines.join("\n"));
-    return base64url(await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key, text));
+    return base64url(await soon(crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key, text)));
   }
 
   // UTC with milliseconds, never twice the same: a repeated poll is refused.
@@ -99,7 +124,21 @@ const vestibule = (() => {
     }
   }
 
-  async function ask(path, body, signal) {
+  // `signal` ends it from outside, and `limit` in any case: a connection may stand open with nobody at its other end.
+  async function ask(path, body, signal, limit = ANSWER_MS) {
+    const ending = new AbortController();
+    const end = () => ending.abort();
+    if (signal?.aborted) end();
+    signal?.addEventListener("abort", end);
+    try {
+      return await within(limit, fetched(path, body, ending.signal), "server");
+    } finally {
+      signal?.removeEventListener("abort", end);
+      end();
+    }
+  }
+
+  async function fetched(path, body, signal) {
     const answer = await fetch(new URL(path, here), {
       method: body === undefined ? "GET" : "POST",
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
@@ -126,7 +165,7 @@ const vestibule = (() => {
     const at = time();
     const signature = await sign(mine.key, ["vestibule-poll-v1", origin, mine.device, at]);
     const asked = about && { challenge: about.challenge, nonce: about.nonce };
-    return ask("api/poll", { device: mine.device, time: at, wait, about: asked, signature }, signal);
+    return ask("api/poll", { device: mine.device, time: at, wait, about: asked, signature }, signal, HELD_MS);
   }
 
   // Signs exactly what was shown: the hash is made of the very object that was drawn.
@@ -159,8 +198,20 @@ const vestibule = (() => {
     return { endpoint, p256dh: keys.p256dh, auth: keys.auth };
   }
 
+  // Asks the browser's push service for an address. Where it is out of reach some browsers never answer: what comes after the
+  // limit is still told to `late`.
+  async function listen(registration, vapid, late) {
+    const asked = registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: vapid });
+    try {
+      return await within(PUSH_MS, asked, "push");
+    } catch (error) {
+      if (error instanceof TooSlow) asked.then(late, () => undefined);
+      throw error;
+    }
+  }
+
   return {
     answer, ask, base64url, device, enrol, fingerprint, forgetDevice, fromBase64url, here, keepDevice, keepTexts, keptTexts,
-    leave, makeKey, origin, poll, Refused, subscribe, told,
+    leave, listen, makeKey, origin, poll, Refused, soon, subscribe, told, TooSlow, within,
   };
 })();

@@ -68,10 +68,11 @@ async function openPage() {
 async function resubscribe(event) {
   const mine = await vestibule.device();
   if (!mine) return;
-  let subscription = event.newSubscription ?? (await self.registration.pushManager.getSubscription());
+  let subscription = event.newSubscription ?? (await vestibule.soon(self.registration.pushManager.getSubscription()));
   if (!subscription && event.oldSubscription) {
     const { applicationServerKey } = event.oldSubscription.options;
-    subscription = await self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+    // What comes too late is told by the page, the next time that it is opened.
+    subscription = await vestibule.listen(self.registration, applicationServerKey, () => undefined).catch(() => undefined);
   }
   await vestibule.subscribe(mine, vestibule.told(subscription));
 }

@@ -22,8 +22,10 @@ if (idle && !waiting) {
 }
 if (waiting) {
   const ask = async () => {
-    const answer = await fetch(waiting.dataset.poll, { headers: { accept: "text/plain" } }).catch(() => null);
-    const word = answer && answer.ok ? (await answer.text()).trim() : "";
+    // A connection may stand open with nobody at its other end: then it is asked again.
+    const signal = AbortSignal.timeout?.(10_000);
+    const answer = await fetch(waiting.dataset.poll, { headers: { accept: "text/plain" }, signal }).catch(() => null);
+    const word = answer && answer.ok ? (await answer.text().catch(() => "")).trim() : "";
     if (word === "approved") waiting.requestSubmit();
     else if (word === "ended" || word === "changed") location.reload();
     else setTimeout(ask, 1500);

@@ -1,19 +1,19 @@
 //! A program that a test starts: its output is kept line by line, and it always ends with the test, by its own id.
 
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
+use tokio::sync::watch;
 
-use super::{GENEROUS, until};
+use super::GENEROUS;
 
 pub(crate) struct Child {
     child: tokio::process::Child,
     group: Pid,
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: watch::Receiver<Vec<String>>,
 }
 
 impl Child {
@@ -29,15 +29,15 @@ impl Child {
     fn spawn(command: &mut Command, package: &str) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; install {package}"));
-        let lines = Arc::default();
-        tokio::spawn(keep(child.stdout.take().unwrap(), Arc::clone(&lines)));
-        tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&lines)));
+        let (said, lines) = watch::channel(Vec::new());
+        tokio::spawn(keep(child.stdout.take().unwrap(), said.clone()));
+        tokio::spawn(keep(child.stderr.take().unwrap(), said));
         let group = Pid::from_raw(i32::try_from(child.id().expect("it was just started")).unwrap());
         Self { child, group, lines }
     }
 
     pub(crate) fn output(&self) -> String {
-        self.lines.lock().unwrap().join("\n")
+        self.lines.borrow().join("\n")
     }
 
     /// The first line with this text, once it is there.
@@ -47,13 +47,11 @@ impl Child {
 
     /// The same; none if it ended before.
     pub(crate) async fn says_or_ends(&mut self, text: &str) -> Option<String> {
-        let lines = Arc::clone(&self.lines);
-        let found = until(text, async || {
-            let line = lines.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
-            let over = line.is_none() && self.child.try_wait().unwrap().is_some();
-            over.then_some(None).or(line.map(Some))
-        });
-        found.await
+        let mut lines = self.lines.clone();
+        // Both pipes end with the program and whatever it left running, and then nobody is left to say anything.
+        let said = lines.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
+        let said = tokio::time::timeout(GENEROUS, said).await.unwrap_or_else(|_| panic!("this never came: {text}"));
+        said.ok()?.iter().find(|line| line.contains(text)).cloned()
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -78,9 +76,9 @@ impl Child {
     }
 }
 
-async fn keep(pipe: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>) {
+async fn keep(pipe: impl AsyncRead + Unpin, said: watch::Sender<Vec<String>>) {
     let mut reader = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = reader.next_line().await {
-        lines.lock().unwrap().push(line);
+        said.send_modify(|lines| lines.push(line));
     }
 }

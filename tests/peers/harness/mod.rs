@@ -5,6 +5,7 @@
 
 pub(crate) mod appliance;
 pub(crate) mod browser;
+pub(crate) mod changes;
 pub(crate) mod child;
 pub(crate) mod freeradius;
 pub(crate) mod notifications;

@@ -87,9 +87,8 @@ impl PagePhone {
 
     /// Says where its browser's push service is, with the published keys of the RFC.
     pub(crate) async fn subscribes(&self, endpoint: &str) -> (u16, Value) {
-        let vectors: Value = serde_json::from_str(VECTORS).unwrap();
-        let keys = &vectors["rfc8291"];
-        self.tells(&json!({ "auth": keys["auth_secret"], "endpoint": endpoint, "p256dh": keys["ua_public"] })).await
+        let keys = published_subscription_keys();
+        self.tells(&json!({ "auth": keys["auth"], "endpoint": endpoint, "p256dh": keys["p256dh"] })).await
     }
 
     /// Says where this browser can be woken.
@@ -123,6 +122,13 @@ impl PagePhone {
         let signature = self.key.sign(&SystemRandom::new(), lines.join("\n").as_bytes()).unwrap();
         BASE64URL_NOPAD.encode(signature.as_ref())
     }
+}
+
+/// A browser's keys of a subscription, as the RFC publishes them: `p256dh` and `auth`.
+pub(crate) fn published_subscription_keys() -> Value {
+    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+    let keys = &vectors["rfc8291"];
+    json!({ "p256dh": keys["ua_public"], "auth": keys["auth_secret"] })
 }
 
 fn print(octets: &[u8]) -> String {

@@ -1,7 +1,6 @@
 //! The house under test: a policy file, secrets, the store's key and people in a directory of its own; run in this process, or as
 //! the real program where a test needs its signals, its log or its death.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +25,7 @@ use tokio::process::Command;
 use wire::Secret;
 
 use super::appliance::Appliance;
+use super::changes::Changes;
 use super::child::Child;
 use super::freeradius::FreeRadius;
 use super::oath::seed;
@@ -371,14 +371,23 @@ impl Site {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// The records of the logins so far, once there are so many, read beside the program.
+    /// The records of the logins so far, once there are so many, read beside the program. A refusal's record may be written
+    /// after the refusal left.
     pub(crate) async fn logins(&self, count: usize) -> Vec<Value> {
-        let store = self.open_store();
-        until("records of logins", async || {
-            let all = records(&store).await.into_iter();
-            Some(all.filter(|record| record["login"].is_string()).collect::<Vec<_>>()).filter(|all| all.len() >= count)
-        })
-        .await
+        let (changes, store) = (Changes::of(self.home()), self.open_store());
+        changes
+            .until(&format!("records of {count} logins"), async || {
+                let logins = records(&store).await.into_iter().filter(|record| record["login"].is_string());
+                Some(logins.collect::<Vec<_>>()).filter(|logins| logins.len() >= count)
+            })
+            .await
+    }
+
+    /// How a metric stands once it has come to this number, which it may be past: what is counted beside an answer may be counted
+    /// after the answer left.
+    pub(crate) async fn counted(&self, name: &str, labels: &[&str], least: f64) -> f64 {
+        self.counts(name, labels, least).await;
+        self.metric(name, labels).await
     }
 
     pub(crate) async fn start_program(self) -> Program {
@@ -436,14 +445,10 @@ impl House {
 
     /// Waits for so many records and returns them in their order.
     pub(crate) async fn records(&self, count: usize) -> Vec<Value> {
-        let mut shown = String::new();
-        until("records", async || {
-            let found = records(self.server.store().as_ref()).await;
-            shown.clear();
-            let _ = write!(shown, "{found:?}");
-            (found.len() >= count).then_some(found)
-        })
-        .await
+        let changes = Changes::of(self.site.home());
+        let store = self.server.store();
+        let all = async || Some(records(store.as_ref()).await).filter(|found| found.len() >= count);
+        changes.until(&format!("{count} records"), all).await
     }
 }
 

@@ -141,15 +141,15 @@ impl Doors {
         self.house.site.open_store().set_pin(&ResolvedUser::new(user), Secret::new(hash), false, at).await.unwrap();
     }
 
-    /// How many prompts were sent to phones.
-    pub(super) async fn prompts(&self) -> f64 {
-        self.house.site.metric("vestibule_prompts_total", &["method=\"push\""]).await
+    /// How many prompts were sent to phones, once there were so many.
+    pub(super) async fn prompts(&self, least: f64) -> f64 {
+        self.house.site.counted("vestibule_prompts_total", &["method=\"push\""], least).await
     }
 
-    /// Why each login ended as it did, in their order.
-    pub(super) async fn reasons(&self) -> Vec<String> {
-        let records = crate::harness::vestibule::records(&self.house.site.open_store()).await;
-        records.iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect()
+    /// Why each login ended as it did, in their order, once so many have.
+    pub(super) async fn reasons(&self, count: usize) -> Vec<String> {
+        let logins = self.house.site.logins(count).await;
+        logins.iter().filter_map(|login| login["reason"].as_str().map(str::to_owned)).collect()
     }
 }
 

@@ -52,7 +52,7 @@ async fn from_an_admins_code_to_a_vpn_that_a_tap_on_the_phone_opens() {
     phone.screen.click(&button("Close")).await;
     phone.lets_itself_be_rung().await;
     // The VPN.
-    let before = doors.prompts().await;
+    let before = doors.prompts(0.0).await;
     let login = doors.logs_in("carol");
     phone.is_asked().await;
     for shown in ["Example Corp", "carol", "vpn", STATION] {
@@ -64,7 +64,11 @@ async fn from_an_admins_code_to_a_vpn_that_a_tap_on_the_phone_opens() {
     assert!(answer.received(ACCEPT), "{answer:?}");
     phone.screen.has(&heading("You're in")).await;
     let rung = doors.pushes.messages();
-    assert_eq!((rung.len(), doors.prompts().await - before), (1, 1.0), "one prompt, and one message that calls for it");
+    assert_eq!(
+        (rung.len(), doors.prompts(before + 1.0).await - before),
+        (1, 1.0),
+        "one prompt, and one message that calls for it"
+    );
     phone.screen.assert_no_errors().await;
     desktop.assert_no_errors().await;
 }
@@ -82,8 +86,8 @@ async fn a_denial_ends_the_login_and_the_next_one_rings_nobody_for_a_while() {
     // From elsewhere it is no repetition of the first (rules B2), and would be rung, but for D2.
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0), "rules D2: one denied makes quiet");
-    assert_eq!(doors.reasons().await, ["denied", "no_method"], "nothing is left to ask for but a phone");
+    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0), "rules D2: one denied makes quiet");
+    assert_eq!(doors.reasons(2).await, ["denied", "no_method"], "nothing is left to ask for but a phone");
     phone.screen.assert_no_errors().await;
 }
 
@@ -102,7 +106,7 @@ async fn where_a_pin_is_asked_a_wrong_one_lets_nobody_in_and_the_right_one_does(
     phone.screen.click(&button("Authenticate")).await;
     let answer = login.await.unwrap();
     assert!(answer.received(ACCEPT), "{answer:?}");
-    assert_eq!(doors.prompts().await, 1.0);
+    assert_eq!(doors.prompts(1.0).await, 1.0);
     phone.screen.assert_no_errors().await;
 }
 
@@ -136,7 +140,7 @@ async fn another_number_than_the_vpn_shows_is_a_denial() {
     phone.screen.sees("That was not the number that your login shows").await;
     let answer = login.await.unwrap();
     assert!(answer.received(REJECT), "{answer:?}");
-    assert_eq!(doors.reasons().await, ["denied"]);
+    assert_eq!(doors.reasons(1).await, ["denied"]);
     phone.screen.assert_no_errors().await;
 }
 
@@ -167,7 +171,7 @@ async fn a_login_that_is_asked_again_says_so_on_the_phone_and_the_newest_asker_g
     phone.screen.click(&button("Verify")).await;
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
     assert!(first.received(REJECT) && second.received(ACCEPT), "rules B2: {first:?} {second:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0));
+    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0));
     phone.screen.has(&heading("You're in")).await;
     phone.screen.assert_no_errors().await;
 }
@@ -214,7 +218,7 @@ async fn it_wasnt_me_ends_the_login_blocks_the_prompts_and_alarms_people_by_mail
     doors.house.child.says("fraud").await;
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0));
+    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0));
     let shown = doors.does(&["user", "show", "alice"]).await;
     assert!(shown.to_string().contains("fraud"), "{shown}");
     phone.screen.assert_no_errors().await;
@@ -252,7 +256,7 @@ async fn a_phone_whose_page_is_closed_is_rung_and_a_click_on_its_notification_op
     phone.screen.click(&button("Verify")).await;
     let answer = login.await.unwrap();
     assert!(answer.received(ACCEPT), "{answer:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts().await), (1, 1.0));
+    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0));
     phone.screen.assert_no_errors().await;
 }
 

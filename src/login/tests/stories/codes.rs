@@ -176,7 +176,7 @@ fn nothing_is_left_of_a_login_ten_seconds_after_its_end() {
 #[test]
 fn an_unknown_state_is_refused_and_what_came_with_it_is_never_a_password() {
     let mut house = house(&[Totp]);
-    let asks = house.ask(&carol().to([1; 16]));
+    let asks = house.ask(&carol().to([b'x'; login::STATE_OCTETS]));
     house.pass(2);
     assert_eq!((house.told(asks), house.asked_primary()), (Told::Reject(Reason::State), 0));
 }

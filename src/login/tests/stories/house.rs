@@ -16,8 +16,8 @@ use login::words::Say;
 use login::{
     Asker, AskerId, Asks, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts,
     Method, Moment, Number, NumberOutcome, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, PromptStatus, Proof,
-    ProofKey, Reason, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, RuleName, StateHash, Station, Tick, TokenId,
-    UserFacts, Wall,
+    ProofKey, Reason, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, RuleName, State, StateHash, Station, Tick,
+    TokenId, UserFacts, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 
@@ -26,7 +26,7 @@ use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 pub(crate) enum Told {
     Accept,
     Reject(Reason),
-    Challenge([u8; 16]),
+    Challenge(State),
     Nothing,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Ask {
     pub(crate) typed: String,
     pub(crate) station: &'static str,
     pub(crate) client: &'static str,
-    pub(crate) state: Option<[u8; 16]>,
+    pub(crate) state: Option<State>,
     pub(crate) authentic: bool,
     /// Octets of the answer that are the asker's own: header, Message-Authenticator, Proxy-States.
     pub(crate) overhead: usize,
@@ -68,7 +68,7 @@ impl Ask {
         Self { typed: typed.to_owned(), ..self }
     }
 
-    pub(crate) fn to(self, state: [u8; 16]) -> Self {
+    pub(crate) fn to(self, state: State) -> Self {
         Self { state: Some(state), ..self }
     }
 
@@ -455,7 +455,7 @@ impl House {
     }
 
     /// The State of the challenge that this asker was shown.
-    pub(crate) fn state_of(&self, asker: AskerId) -> [u8; 16] {
+    pub(crate) fn state_of(&self, asker: AskerId) -> State {
         match self.told(asker) {
             Told::Challenge(state) => state,
             other => panic!("no challenge but {other:?}"),
@@ -571,7 +571,7 @@ impl House {
     }
 
     /// Carol asked, her password is right, and she is asked for a code.
-    pub(crate) fn carol_is_asked_for_a_code(&mut self, ask: &Ask) -> (AskerId, [u8; 16]) {
+    pub(crate) fn carol_is_asked_for_a_code(&mut self, ask: &Ask) -> (AskerId, State) {
         let asker = self.ask(ask);
         self.primary_says(true);
         self.user_has(&[Method::Totp]);
