@@ -131,6 +131,7 @@ impl House {
             join: Join::Station,
             allow_admin: false,
             number: NumberWish::Off,
+            when_unavailable: login::policy::WhenUnavailable::Silent,
         };
         let rule = Rule {
             name: RuleName::new("everybody"),

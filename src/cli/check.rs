@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::out::{self, Failure, Outcome, count, is_error_coloured};
 use super::site::Global;
 use crate::config::{Config, FlatFinding, Loaded, Origin, PagesConfig, Severity, TlsSource, render};
+use crate::serve::descriptors::Descriptors;
 use crate::store::{KeyError, StoreKey};
 use crate::web::CertificateFiles;
 
@@ -167,7 +168,9 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     let audit =
         config.audit_file.as_ref().and_then(|file| missing_directory(config, "audit.file", "[audit] file", file));
     let store = missing_directory(config, "store.url", "[store] url", &config.store.file);
-    [key(config), store, audit].into_iter().flatten().chain(of_errors).collect()
+    let shortage = config.portal.as_ref().and_then(|_| Descriptors::raised().shortage());
+    let descriptors = shortage.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
+    [key(config), store, audit, descriptors].into_iter().flatten().chain(of_errors).collect()
 }
 
 /// The key's file as it should be, and the one that sealed the store, if there is a store already.

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::out::{Failure, Outcome, is_error_coloured};
 use super::site::Global;
 use crate::config::{Config, Finding};
+use crate::serve::descriptors::Descriptors;
 use crate::serve::{Extras, Server};
 use crate::telemetry::{self, LogStyle};
 
@@ -23,6 +24,7 @@ Examples:
 /// Runs the server.
 pub(super) fn run(global: &Global) -> Outcome {
     forbid_cores();
+    Descriptors::raise();
     telemetry::init(if global.json { LogStyle::Json } else { LogStyle::of_stderr() });
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;

@@ -23,6 +23,8 @@ pub(super) enum Refused {
     BareBudget,
     /// More Status-Server than anybody needs (checklist D12).
     StatusRate,
+    /// A Status-Server while nobody could check a login of this client (rules A10).
+    Unavailable,
 }
 
 impl Refused {
@@ -34,6 +36,7 @@ impl Refused {
             Self::Unverified(why) => reason_of(why),
             Self::Overload | Self::StatusRate => DropReason::Overload,
             Self::BareBudget => DropReason::BareBudget,
+            Self::Unavailable => DropReason::Unavailable,
         }
     }
 }
@@ -87,7 +90,7 @@ impl Advice {
         match refused {
             Refused::TooLong => Some("no RADIUS packet is that long: look for another service that sends to this port"),
             Refused::StatusRate => Some("set the appliance's server probe (Status-Server) to once in several seconds"),
-            Refused::Malformed(_) | Refused::Overload => None,
+            Refused::Malformed(_) | Refused::Overload | Refused::Unavailable => None,
             Refused::BareBudget => Some(&self.bare_budget),
             Refused::Unverified(why) => self.on_unverified(why, learned),
         }

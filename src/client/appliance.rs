@@ -138,7 +138,8 @@ impl Client {
             | Refused::Unverified(_)
             | Refused::Overload
             | Refused::BareBudget
-            | Refused::StatusRate => None,
+            | Refused::StatusRate
+            | Refused::Unavailable => None,
         };
         let help = self.advice.on(refused, self.learning().is_learned());
         telemetry.emit(Dropped { client: &self.meters, peer, reason: refused.reason(), detail, help });

@@ -29,6 +29,8 @@ pub struct GateOptions {
     pub bare_failures_per_minute: u32,
     /// Told each time that `auto` has learned a client, for the store to keep (rules E2). It must not wait.
     pub on_learned: Box<dyn Fn(&ClientName) + Send + Sync>,
+    /// Whether a login through this client could be checked now (rules A10).
+    pub can_check: Box<dyn Fn(&ClientName) -> bool + Send + Sync>,
     /// Counts and tells.
     pub telemetry: Telemetry,
 }
@@ -254,6 +256,10 @@ impl Gate {
     ) -> Result<Settled, Refused> {
         if !client.may_have_status(at) {
             return Err(Refused::StatusRate);
+        }
+        // Rules A10: an answer would keep the appliance with us, while its next server could check its logins.
+        if !(self.options.can_check)(client.name()) {
+            return Err(Refused::Unavailable);
         }
         // It fits: header, Message-Authenticator and Proxy-States stood in the request already.
         status::alive(request, client, |octets| outlet.send(octets, way)).map_err(|_| Refused::TooLong)?;

@@ -72,6 +72,14 @@ impl Ticket {
         self.tell_silence(DropReason::Overload);
     }
 
+    /// Nobody could check it (rules A10). The key is free, so that a retransmit tries again, and the appliance's silence-timer
+    /// sends it to its next server meanwhile.
+    pub fn unchecked(mut self) {
+        self.settled = true;
+        self.table.free(&self.key, self.id);
+        self.tell_silence(DropReason::Unavailable);
+    }
+
     /// Whether its sender may still wait; false once the same Identifier came with another request.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
@@ -122,6 +130,10 @@ impl ReturnPath for Ticket {
 
     fn overload(self: Box<Self>) {
         Self::overload(*self);
+    }
+
+    fn unchecked(self: Box<Self>) {
+        Self::unchecked(*self);
     }
 }
 

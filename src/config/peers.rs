@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use login::policy::{ClientPolicy, Join, NumberWish, PrimaryPolicy};
+use login::policy::{ClientPolicy, Join, NumberWish, PrimaryPolicy, WhenUnavailable};
 use login::{ClientName, PrimaryName};
 use wire::{Secret, SharedSecret};
 
@@ -30,12 +30,15 @@ const JOINS: [(&str, Join); 3] = [("station", Join::Station), ("connection", Joi
 const NUMBERS: [(&str, NumberWish); 3] =
     [("shown", NumberWish::Shown), ("typed", NumberWish::Typed), ("off", NumberWish::Off)];
 const PRIMARY: [&str; 5] = ["radius", "require_message_authenticator", "secret_file", "letters", "resolved"];
-const CLIENT: [&str; 13] = [
+const UNAVAILABLE: [(&str, WhenUnavailable); 2] =
+    [("silent", WhenUnavailable::Silent), ("reject", WhenUnavailable::Reject)];
+const CLIENT: [&str; 14] = [
     "address",
     "primary",
     "directory",
     "profile",
     "gives_up_after",
+    "when_unavailable",
     "require_message_authenticator",
     "append",
     "challenge",
@@ -115,6 +118,7 @@ fn client_policy(
     let gives_up_after =
         table.get("gives_up_after").and_then(|node| node.duration(Duration::from_secs(3), Duration::from_secs(600)));
     let join = table.get("join").and_then(|node| join(&node));
+    let when_unavailable = table.get("when_unavailable").and_then(|node| node.one_of(&UNAVAILABLE));
     let allow_admin = table.get("allow_admin").and_then(|node| node.flag());
     let append = match append {
         Some(None) => return None,
@@ -130,6 +134,7 @@ fn client_policy(
         allow_admin: allow_admin?,
         // `numbers` says what it is, once the rules are read.
         number: NumberWish::Off,
+        when_unavailable: when_unavailable?,
     })
 }
 

@@ -75,6 +75,14 @@ impl Settings {
         self.0.get(key)
     }
 
+    /// Nobody wrote this key, nor one beneath it: what stands there is ours.
+    #[must_use]
+    pub fn nobody_wrote(&self, key: &str) -> bool {
+        let beneath =
+            |other: &str| other.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.0.iter().filter(|(other, _)| beneath(other)).all(|(_, setting)| setting.origin == Origin::Default)
+    }
+
     pub(super) fn insert(&mut self, key: String, shown: impl Into<Arc<str>>, origin: Origin) {
         self.0.insert(key, Setting { shown: shown.into(), origin, secret: None });
     }

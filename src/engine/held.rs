@@ -36,6 +36,8 @@ pub(super) enum Action {
     Reply(Box<Request>, Answer),
     /// Never answer this one.
     Supersede(Box<Request>),
+    /// Nobody could check it: forget it, so that its next packet tries again.
+    Unchecked(Box<Request>),
     /// Ask the primary, with what goes on of the request, and until when the answer is of use.
     AskPrimary {
         effect: Box<Effect>,
@@ -111,6 +113,7 @@ impl Held {
         match effect {
             Effect::Reply { asker, answer } => self.take(asker).map(|request| Action::Reply(request, answer)),
             Effect::Supersede(asker) => self.take(asker).map(Action::Supersede),
+            Effect::Unchecked(asker) => self.take(asker).map(Action::Unchecked),
             effect @ Effect::AskPrimary { .. } => {
                 let (forwarded, deadline) = asked.take().unwrap_or_default();
                 let on_reject = self.requests.last_mut().and_then(|(_, request)| request.on_primary_reject.take());
@@ -162,6 +165,8 @@ mod tests {
         }
 
         fn overload(self: Box<Self>) {}
+
+        fn unchecked(self: Box<Self>) {}
     }
 
     /// A request with so many Proxy-States of 200 octets.

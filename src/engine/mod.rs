@@ -29,13 +29,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use login::event::{Context, Event, LoginEvent};
 use login::session::{Admission, Session};
 use login::{
-    AskerId, Attempt, DeviceId, LoginId, LoginKey, LoginKeyParts, Moment, Number, PhoneAnswer, Policy, PrimaryName,
-    PromptClaim, PromptId, ProofKey, Reason, StateHash,
+    AskerId, Attempt, ClientName, DeviceId, LoginId, LoginKey, LoginKeyParts, Moment, Number, PhoneAnswer, Policy,
+    PrimaryName, PromptClaim, PromptId, ProofKey, Reason, StateHash,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -124,6 +124,8 @@ struct Inner {
     held: AtomicUsize,
     bytes: AtomicUsize,
     draining: AtomicBool,
+    /// Why the store can't be written, while it can't.
+    store_away: ArcSwapOption<String>,
 }
 
 /// A prompt that rang: what was claimed, and who was told. A device that was removed since learns of the end, too.
@@ -163,6 +165,7 @@ impl Engine {
             held: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            store_away: ArcSwapOption::empty(),
         }));
         let watcher = engine.clone();
         engine.0.tasks.spawn(async move { watcher.watch_deadlines().await });
@@ -189,6 +192,22 @@ impl Engine {
     #[must_use]
     pub fn law(&self) -> Arc<Law> {
         self.0.law.load_full()
+    }
+
+    /// Whether the store can be written, as whoever tries it now and then found; `away`: why not. While it can't, nobody's
+    /// password is asked for: no login could end well (rules A10). Says whether that is news.
+    pub fn store_stands(&self, away: Option<String>) -> bool {
+        let now = away.is_some();
+        self.0.store_away.swap(away.map(Arc::new)).is_some() != now
+    }
+
+    /// Whether a login through this client could be checked now: its primary answers, as far as is known, and the store can be
+    /// written (rules A10).
+    #[must_use]
+    pub fn can_check(&self, client: &ClientName) -> bool {
+        let law = self.0.law.load();
+        let primary = law.policy.clients.get(client).and_then(|client| law.primaries.get(&client.primary));
+        self.0.store_away.load().is_none() && primary.is_some_and(|primary| primary.is_answering())
     }
 
     /// How many sessions wait for a person.

@@ -54,6 +54,7 @@ impl Engine {
                 }
             }
             Action::Supersede(request) => request.path.supersede(self.0.clock.tick()),
+            Action::Unchecked(request) => request.path.unchecked(),
             Action::AskPrimary { effect, forwarded, deadline, meters, on_reject } => {
                 self.ask_primary(key, *effect, forwarded, deadline, meters, on_reject)
             }
@@ -103,12 +104,18 @@ impl Engine {
         let Some(server) = self.law().primaries.get(primary).cloned() else {
             return away(format!("the primary {primary} is no longer configured"));
         };
+        if let Err(error) = self.store_is_back().await {
+            return PrimaryAnswer::StoreUnavailable(
+                self.away("looking whether the store can be written again", &error),
+            );
+        }
         let (claimed, client) = (request.claimed.clone(), client.unwrap_or_default());
         let per_minute = self.0.law.load().policy.limits.unknown_names_per_minute;
         if self.0.strangers.exhausted(client, per_minute, self.0.clock.tick()) && !self.knows(&claimed).await {
-            return away(
-                "too many unknown names were rejected through this client; known users still get in".to_owned(),
-            );
+            // A refusal of ours, which must not show by a silence either (D6).
+            let why = "too many unknown names were rejected through this client; known users still get in";
+            let attributes = Arc::new(wire::HeldAttributes::none(wire::Code::AccessReject));
+            return PrimaryAnswer::Reject { attributes, why: why.into() };
         }
         let limit = request.deadline.since(self.0.clock.tick()) + PRIMARY_GRACE;
         let answer = timeout(limit, server.ask(request)).await;
@@ -117,6 +124,15 @@ impl Engine {
             self.0.strangers.rejected(client, per_minute, self.0.clock.tick());
         }
         answer
+    }
+
+    /// While the store is known to be away each login looks whether it is back, so that nobody waits for the next look (A10).
+    async fn store_is_back(&self) -> Result<(), StoreError> {
+        if self.0.store_away.load().is_some() {
+            self.0.store.try_write().await?;
+            self.0.store_away.store(None);
+        }
+        Ok(())
     }
 
     /// Whether the store has such a user; one that can't be read counts as known, so that an outage throttles nobody.
@@ -202,6 +218,7 @@ impl Engine {
             | Effect::Record(_)
             | Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. } => {}
         }
@@ -352,6 +369,7 @@ impl Engine {
             | Effect::ClosePrompt { .. }
             | Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Invite(_)
             | Effect::TellDisplaced(_) => {}

@@ -151,6 +151,8 @@ mod tests {
         fn supersede(self: Box<Self>, _: Tick) {}
 
         fn overload(self: Box<Self>) {}
+
+        fn unchecked(self: Box<Self>) {}
     }
 
     /// As large as it can be, so that a Proxy-State beside it is too much.

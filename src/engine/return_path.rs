@@ -12,6 +12,9 @@ pub trait ReturnPath: Send + Sync {
     /// Says nothing at `at`, nor to retransmits for 30 s: another request of the same login was answered (rules B2).
     fn supersede(self: Box<Self>, at: Tick);
 
+    /// Nobody could check it (rules A10): dropped, counted as `unavailable`, and forgotten, so that its retransmit tries again.
+    fn unchecked(self: Box<Self>);
+
     /// Not even a refusal is worth its memory now (rules G1): dropped, and counted as `overload`.
     fn overload(self: Box<Self>);
 }

@@ -43,6 +43,15 @@ pub enum BindError {
 }
 
 impl BindError {
+    /// This host does not have such an address at all: IPv6 is switched off, say.
+    #[must_use]
+    pub fn is_of_the_host(&self) -> bool {
+        match self {
+            Self::NoSuchAddress { .. } | Self::Unsupported { .. } => true,
+            Self::InUse { .. } | Self::Forbidden { .. } | Self::Other { .. } => false,
+        }
+    }
+
     /// Sorts what the kernel said; `holder` is asked only when the port is taken.
     pub(super) fn of(address: SocketAddr, source: io::Error, holder: impl FnOnce() -> Option<String>) -> Self {
         match source.raw_os_error().map(Errno::from_raw) {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::replier::{Replier, Waiting, WayOut};
 use super::socket::BatchSocket;
 use super::{BindError, Datagram, PACKET_OCTETS_MAX, canonical};
+use crate::telemetry::Telemetry;
 
 /// One octet more than a packet may have: a datagram that fills it was too long.
 const BUFFER_OCTETS: usize = PACKET_OCTETS_MAX + 1;
@@ -25,9 +26,9 @@ pub struct Listener {
 
 impl Listener {
     /// Opens a socket on `address`; call it within a tokio runtime. The error names the address and what to do.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub fn bind(address: SocketAddr, telemetry: Telemetry) -> Result<Self, BindError> {
         let socket = Arc::new(BatchSocket::bind(address)?);
-        let (replier, waiting) = Replier::new(Arc::clone(&socket));
+        let (replier, waiting) = Replier::new(Arc::clone(&socket), telemetry);
         tracing::info!(address = %socket.bound(), receive_buffer_octets = socket.receive_buffer_octets(), "listening for RADIUS");
         Ok(Self { socket, replier, waiting })
     }

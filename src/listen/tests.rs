@@ -3,6 +3,7 @@
 use std::net::UdpSocket as StdSocket;
 use std::time::Duration;
 
+use crate::telemetry::Telemetry;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ struct Seen {
 
 /// A listener that answers each datagram with `answer` octets and tells what it saw.
 fn echo(address: &str, answer: usize) -> (SocketAddr, mpsc::Receiver<Seen>, CancellationToken) {
-    let listener = Listener::bind(address.parse().unwrap()).unwrap();
+    let listener = Listener::bind(address.parse().unwrap(), Telemetry::new()).unwrap();
     let (bound, replier, cancel) = (listener.local_addr(), listener.replier(), CancellationToken::new());
     let (tell, seen) = mpsc::channel(1000);
     let sink = move |datagram: Datagram<'_>| {
@@ -110,7 +111,7 @@ async fn peers_that_are_gone_do_not_end_the_loop() {
 
 #[tokio::test]
 async fn an_answer_that_the_kernel_refuses_is_counted() {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Telemetry::new()).unwrap();
     let replier = listener.replier();
     let foreign = "192.0.2.77:1812".parse().unwrap();
     replier.send(&[2; 20], "127.0.0.1:9".parse().unwrap(), foreign);
@@ -119,17 +120,17 @@ async fn an_answer_that_the_kernel_refuses_is_counted() {
 
 #[tokio::test]
 async fn cancelling_ends_the_loop_and_frees_the_port() {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Telemetry::new()).unwrap();
     let (bound, cancel) = (listener.local_addr(), CancellationToken::new());
     let task = tokio::spawn(run(listener, |_| {}, cancel.clone()));
     cancel.cancel();
     soon(task).await.unwrap();
-    assert!(Listener::bind(bound).is_ok());
+    assert!(Listener::bind(bound, Telemetry::new()).is_ok());
 }
 
 #[tokio::test]
 async fn a_socket_that_is_no_longer_read_stays_open_until_the_last_replier_is_gone() {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Telemetry::new()).unwrap();
     let (bound, replier, cancel) = (listener.local_addr(), listener.replier(), CancellationToken::new());
     let task = tokio::spawn(run(listener, |_| panic!("read after the end"), cancel.clone()));
     cancel.cancel();
@@ -138,16 +139,16 @@ async fn a_socket_that_is_no_longer_read_stays_open_until_the_last_replier_is_go
     peer.send_to(&[1; 30], bound).await.unwrap();
     replier.send(&[2; 20], peer.local_addr().unwrap(), bound);
     assert_eq!(soon(peer.recv_from(&mut [0; 100])).await.unwrap(), (20, bound));
-    assert!(!task.is_finished() && Listener::bind(bound).is_err());
+    assert!(!task.is_finished() && Listener::bind(bound, Telemetry::new()).is_err());
     drop(replier);
     soon(task).await.unwrap();
-    assert!(Listener::bind(bound).is_ok());
+    assert!(Listener::bind(bound, Telemetry::new()).is_ok());
 }
 
 #[tokio::test]
 async fn a_port_in_use_names_who_has_it_and_what_to_do() {
-    let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let Err(error) = Listener::bind(first.local_addr()) else { panic!("bound twice") };
+    let first = Listener::bind("127.0.0.1:0".parse().unwrap(), Telemetry::new()).unwrap();
+    let Err(error) = Listener::bind(first.local_addr(), Telemetry::new()) else { panic!("bound twice") };
     let text = error.to_string();
     assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
     assert!(text.contains("`listen` under [radius]"), "{text}");
@@ -155,7 +156,9 @@ async fn a_port_in_use_names_who_has_it_and_what_to_do() {
 
 #[tokio::test]
 async fn an_address_of_another_machine_is_said_to_be_so() {
-    let Err(error) = Listener::bind("192.0.2.77:0".parse().unwrap()) else { panic!("bound a foreign address") };
+    let Err(error) = Listener::bind("192.0.2.77:0".parse().unwrap(), Telemetry::new()) else {
+        panic!("bound a foreign address")
+    };
     assert!(error.to_string().contains("this machine has no address 192.0.2.77"), "{error}");
 }
 

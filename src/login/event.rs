@@ -206,6 +206,9 @@ pub enum Effect {
     },
     /// Answer one request with nothing, ever: a newer one took its place, or its login has ended (counted `superseded`).
     Supersede(AskerId),
+    /// Nobody could check the login (A10): this request is answered with nothing now, and forgotten, so that its next packet,
+    /// a retransmit too, tries again.
+    Unchecked(AskerId),
     /// A State that may be answered from now on: the engine finds the session by it.
     IndexState(StateHash),
     /// A request joined a held login.

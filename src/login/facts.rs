@@ -106,6 +106,8 @@ pub enum PrimaryAnswer {
     },
     /// Nobody answered.
     Unavailable(Unavailable),
+    /// Nobody was asked: our own store is away, so the login could not end well whatever the primary says (A10).
+    StoreUnavailable(Unavailable),
 }
 
 /// What the store knows of a resolved user at one moment.

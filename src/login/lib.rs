@@ -21,6 +21,7 @@ pub mod machine;
 pub mod moment;
 pub mod mutant;
 pub mod name;
+pub mod outage;
 pub mod policy;
 pub mod prompt;
 pub mod record;

@@ -50,11 +50,13 @@ pub enum Mutant {
     LettersUnasked,
     /// A look-alike of another user goes on (A2).
     LookAlikeTaken,
+    /// A login that nobody could check is answered all the same (A10).
+    UncheckedIsRefused,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -78,6 +80,7 @@ impl Mutant {
         Self::StrangerOutsideOfGroups,
         Self::LettersUnasked,
         Self::LookAlikeTaken,
+        Self::UncheckedIsRefused,
     ];
 }
 

@@ -91,7 +91,7 @@ impl Local {
         };
         let stored = match self.passwords.password_hash(&request.claimed).await {
             Ok(stored) => stored,
-            Err(why) => return PrimaryAnswer::Unavailable(why),
+            Err(why) => return PrimaryAnswer::StoreUnavailable(why),
         };
         // An unknown name costs the same work, on a hash that no password opens: `is_known` is asked afterwards.
         let is_known = stored.is_some();
@@ -168,7 +168,9 @@ mod tests {
 
     fn why(answer: PrimaryAnswer) -> String {
         match answer {
-            PrimaryAnswer::Unavailable(unavailable) => unavailable.why.to_string(),
+            PrimaryAnswer::Unavailable(unavailable) | PrimaryAnswer::StoreUnavailable(unavailable) => {
+                unavailable.why.to_string()
+            }
             PrimaryAnswer::Reject { why, .. } => why.to_string(),
             PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => panic!("a yes"),
         }

@@ -32,7 +32,7 @@ pub use clock::Clock;
 pub use forwarded::Forwarded;
 pub use local::{HashingFailed, Local, Passwords, StorePasswords, hash_password};
 pub use observer::{NoObserver, PrimaryObserver, Told};
-pub use radius::{Host, Radius, RadiusSettings, ServerAddress, Surroundings};
+pub use radius::{Host, LookUp, Radius, RadiusSettings, ServerAddress, Surroundings, by_the_system};
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,6 +41,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Primary: Send + Sync {
     /// `[primary.NAME]`, or the built-in `local`.
     fn name(&self) -> &PrimaryName;
+
+    /// Whether somebody answers there, as far as is known. Status-Server of the clients that need it is answered only then
+    /// (rules A10).
+    fn is_answering(&self) -> bool {
+        true
+    }
+
+    /// The configuration was read again: whatever was looked up for it is looked up anew.
+    fn look_again(&self) {}
 
     /// Asks whether this password is right. Never later than the request's deadline; dropping the future takes the
     /// question back.
@@ -84,6 +93,6 @@ fn result_of(answer: &PrimaryAnswer) -> PrimaryResult {
         PrimaryAnswer::Accept { .. } => PrimaryResult::Accept,
         PrimaryAnswer::Reject { .. } => PrimaryResult::Reject,
         PrimaryAnswer::Challenge { .. } => PrimaryResult::Challenge,
-        PrimaryAnswer::Unavailable(_) => PrimaryResult::Unavailable,
+        PrimaryAnswer::Unavailable(_) | PrimaryAnswer::StoreUnavailable(_) => PrimaryResult::Unavailable,
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! Nothing secret passes here: no user name, no password, no attribute value. Servers are named as the configuration names them.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use login::PrimaryName;
 
+pub use crate::telemetry::ReplyDrop;
 use crate::telemetry::{
     InFlight, PrimaryAnswered, PrimaryDown, PrimaryMeters, PrimaryResult, PrimaryUp, Telemetry, UpstreamBadReply,
+    UpstreamDropped,
 };
 
 /// Watches one primary. Methods are called on the packet path: they must not block.
@@ -34,55 +35,6 @@ pub trait PrimaryObserver: Send + Sync {
 
     /// A server's name resolves to another address, or not at all.
     fn server_moved(&self, server: &str, to: Option<SocketAddr>);
-}
-
-/// Why a reply was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReplyDrop {
-    /// No RADIUS packet.
-    Malformed,
-    /// No request with this Identifier waits on this socket: late, repeated or forged.
-    Unexpected,
-    /// A code that doesn't answer an Access-Request, Protocol-Error among them.
-    WrongCode,
-    /// The Response Authenticator is wrong: another secret, or a forgery.
-    BadAuthenticator,
-    /// No Message-Authenticator, and this primary requires one.
-    MissingMessageAuthenticator,
-    /// The Message-Authenticator is wrong.
-    BadMessageAuthenticator,
-    /// A Proxy-State that we never sent (the mark of CVE-2024-3596).
-    ProxyState,
-}
-
-impl ReplyDrop {
-    /// The word in metrics and logs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Unexpected => "unexpected",
-            Self::WrongCode => "wrong_code",
-            Self::BadAuthenticator => "bad_authenticator",
-            Self::MissingMessageAuthenticator => "missing_message_authenticator",
-            Self::BadMessageAuthenticator => "bad_message_authenticator",
-            Self::ProxyState => "proxy_state",
-        }
-    }
-}
-
-impl fmt::Display for ReplyDrop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "it is no RADIUS packet",
-            Self::Unexpected => "no request waits for it: it is late, repeated or forged",
-            Self::WrongCode => "its code can't answer an Access-Request",
-            Self::BadAuthenticator => "its Response Authenticator is wrong",
-            Self::MissingMessageAuthenticator => "it carries no Message-Authenticator, which this primary requires",
-            Self::BadMessageAuthenticator => "its Message-Authenticator is wrong",
-            Self::ProxyState => "it carries a Proxy-State that was not sent (CVE-2024-3596)",
-        })
-    }
 }
 
 /// Tells telemetry of one primary.
@@ -114,6 +66,7 @@ impl PrimaryObserver for Told {
     }
 
     fn reply_dropped(&self, server: &str, reason: ReplyDrop) {
+        self.telemetry.emit(UpstreamDropped { primary: &self.meters, reason });
         // A late or repeated reply is the network's daily work; the rest somebody should look at.
         if reason == ReplyDrop::Unexpected {
             tracing::debug!(primary = self.meters.name(), server, "a reply that nobody waits for");
@@ -177,5 +130,20 @@ mod tests {
         assert!(page.contains("vestibule_primary_seconds_count{primary=\"nps\",result=\"accept\"} 1"), "{page}");
         drop(waiting);
         assert!(telemetry.render().contains("vestibule_upstream_in_flight{primary=\"nps\"} 0"));
+    }
+
+    #[test]
+    fn each_reply_that_is_dropped_is_counted_with_its_reason() {
+        let telemetry = Telemetry::new();
+        let told = Told::of(&PrimaryName::new("nps"), &telemetry);
+        for reason in ReplyDrop::ALL {
+            told.reply_dropped("10.0.0.5:1812", reason);
+        }
+        let page = telemetry.render();
+        for reason in ReplyDrop::ALL {
+            let line = format!("vestibule_upstream_drops_total{{primary=\"nps\",reason=\"{}\"}} 1", reason.as_str());
+            assert!(page.contains(&line), "{line} in {page}");
+        }
+        assert!(page.contains("vestibule_upstream_bad_replies_total{primary=\"nps\"} 6"), "a late reply is no bad one");
     }
 }

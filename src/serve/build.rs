@@ -17,7 +17,7 @@ use crate::factor::push::{OnGone, Push, PushChannel, WebPush, WebPushSettings, W
 use crate::hashing::Hasher;
 use crate::phone::waiting::{Bell, Waiting};
 use crate::primary::radius::{RadiusSettings, Surroundings};
-use crate::primary::{Local, Primary, PrimaryObserver, Radius, StorePasswords, Told};
+use crate::primary::{Local, Primary, PrimaryObserver, Radius, StorePasswords, Told, by_the_system};
 use crate::store::Store;
 use crate::telemetry::{StoreTrouble, Telemetry};
 
@@ -67,8 +67,9 @@ impl InForce {
     }
 }
 
-/// `[method.push]`, what a phone shows for an account, and what stands in `webpush_ca`: a reload reads that anew.
-type PhoneSettings = (PushConfig, Arc<str>, Option<Vec<u8>>);
+/// `[method.push]`, what a phone shows for an account, and what stands in `webpush_ca` and the webhook's `ca`: a reload reads
+/// those anew.
+type PhoneSettings = (PushConfig, Arc<str>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Primaries that run, with what they were built from, so that a reload keeps those that did not change.
 #[derive(Default)]
@@ -103,7 +104,10 @@ impl Workshop {
             let kept = before.running.remove(&wanted.name);
             let kept = kept.filter(|old| old.config == *wanted && old.realms == config.policy.realms);
             let next = match kept {
-                Some(kept) => kept,
+                Some(kept) => {
+                    kept.primary.look_again();
+                    kept
+                }
                 None => self.radius(config, wanted).await,
             };
             running.insert(wanted.name.clone(), next);
@@ -135,8 +139,14 @@ impl Workshop {
             tells_user: wanted.names.tells_user,
         };
         let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&wanted.name, &self.telemetry));
-        let surroundings =
-            Surroundings { clock: Arc::new(self.clock), observer, tracker: self.tasks.clone(), cancel: stop.clone() };
+        let surroundings = Surroundings {
+            clock: Arc::new(self.clock),
+            observer,
+            tracker: self.tasks.clone(),
+            cancel: stop.clone(),
+            look_up: by_the_system(),
+            pulse: self.telemetry.pulse().clone(),
+        };
         let primary = Radius::start(settings, surroundings).await;
         Running { config: wanted.clone(), realms: config.policy.realms.clone(), primary: Arc::new(primary), stop }
     }
@@ -152,7 +162,8 @@ impl Workshop {
     /// The same ways to a phone go on while their settings are the same, with what they remember of outages.
     fn push(&self, config: &Config, before: &mut Phones) -> Result<Arc<Push>, StartError> {
         let authorities = authorities(&config.push)?;
-        let wanted = (config.push.clone(), Arc::clone(&config.account_name), authorities.clone());
+        let notifiers = config.push.webhook.as_ref().map(webhook_authorities).transpose()?.flatten();
+        let wanted = (config.push.clone(), Arc::clone(&config.account_name), authorities.clone(), notifiers);
         if let Some((_, push)) = before.0.as_ref().filter(|(running, _)| *running == wanted) {
             return Ok(Arc::clone(push));
         }
@@ -260,10 +271,14 @@ fn rehearse_web_push(push: &PushConfig, portal: &PublicUrl) -> Result<(), StartE
 /// # Errors
 /// A file that can't be read, or settings that the channel refuses.
 fn webhook(config: &WebhookConfig, telemetry: &Telemetry) -> Result<Webhook, StartError> {
-    let ca = config.ca.as_deref().map(|path| read("[method.push] webhook ca", path)).transpose()?;
+    let ca = webhook_authorities(config)?;
     let (url, key) = (config.url.to_string(), config.secret.clone());
     let settings = WebhookSettings { url, ca, allow_private: config.allow_private, key };
     Webhook::new(&settings, telemetry.clone()).map_err(|mistake| StartError::Push(format!("[method.push] {mistake}")))
+}
+
+fn webhook_authorities(config: &WebhookConfig) -> Result<Option<Vec<u8>>, StartError> {
+    config.ca.as_deref().map(|path| read("[method.push] webhook ca", path)).transpose()
 }
 
 /// The octets of a file that the policy names at this key.

@@ -4,6 +4,7 @@
 //! refused, held ones have their time, sockets are read no more and close once all are answered, then the store. It decides nothing about a login.
 
 mod build;
+pub(crate) mod descriptors;
 mod desk;
 mod notices;
 pub mod ops;
@@ -12,15 +13,15 @@ mod post;
 mod reload;
 mod rooms;
 mod silence;
+mod sockets;
+mod store_upkeep;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use login::ClientName;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -38,6 +39,7 @@ use crate::mail;
 use crate::phone::WAITING_MAX;
 use crate::phone::waiting::Waiting;
 use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
+use crate::telemetry::pulse::BEAT_EVERY;
 use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
 use crate::web::{CertificateTrouble, DoorLimits};
 
@@ -45,12 +47,14 @@ use crate::portal::PortalParts;
 use crate::sign_in::{SignIn, SignInParts};
 pub(crate) use build::rehearse;
 use build::{InForce, Workshop};
+use descriptors::{Descriptors, Shares};
 use desk::Desk;
 use notices::Mailing;
 use ops::{Part, Readiness};
 use pages::{OpenDoor, Threshold};
 use post::{Outbox, PostOffice};
 use rooms::{InForceConfig, PhoneDesk, PhoneSurroundings};
+use store_upkeep::StoreUpkeep;
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -143,6 +147,7 @@ pub struct Server {
     metrics: SocketAddr,
     portal: Option<OpenDoor>,
     admin: Option<OpenDoor>,
+    shares: Shares,
 }
 
 impl Server {
@@ -153,14 +158,18 @@ impl Server {
     pub async fn start(config: Config, extras: Extras) -> Result<Self, StartError> {
         let in_force_config = InForceConfig::new(config);
         let config = in_force_config.get();
+        let descriptors = Descriptors::now();
+        if let Some(shortage) = descriptors.shortage().filter(|_| config.portal.is_some()) {
+            tracing::warn!("{shortage}");
+        }
         let clock = Clock::begin();
         let telemetry = Telemetry::new();
         let sqlite = open_store(&config, clock, &telemetry)?;
         let store: Arc<dyn Store> = Arc::<Sqlite>::clone(&sqlite);
         let post_office = Arc::new(PostOffice::default());
         post_office.take(post::smtp(&config)?);
-        let listeners =
-            config.radius_listen.iter().map(|address| Listener::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let nobody_wrote = config.settings.nobody_wrote("radius.listen");
+        let listeners = sockets::bind(&config.radius_listen, nobody_wrote, &telemetry)?;
         let metrics_listener = bind_metrics(config.metrics_listen).await?;
         let (tasks, listening, stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let workshop = Workshop {
@@ -188,7 +197,8 @@ impl Server {
             on_record: Box::new(move || on_record.notify_one()),
             notices: Arc::new(Mailing::of(in_force_config.clone(), Arc::clone(&store), tasks.clone())),
         });
-        let gate = Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &telemetry, clock, &tasks)));
+        let gate =
+            Arc::new(Gate::new(&config.clients, gate_options(&config, &store, &engine, &telemetry, clock, &tasks)));
         let around = PhoneSurroundings {
             store: sqlite,
             engine: engine.clone(),
@@ -221,6 +231,7 @@ impl Server {
             stop,
             portal: None,
             admin: None,
+            shares: descriptors.shares(),
         };
         server.take_learned().await;
         if let Err(error) = server.open_pages().await {
@@ -304,14 +315,14 @@ impl Server {
     async fn open_pages(&mut self) -> Result<(), StartError> {
         let config = self.config.get();
         if let Some(portal) = &config.portal {
-            let door = self.threshold("portal", &portal.pages, DoorLimits::OUTSIDE);
+            let door = self.threshold("portal", &portal.pages, self.shares.outside());
             self.portal = Some(door.open(self.portal_rooms()).await?);
         }
         if let Some(admin) = &config.admin {
             let door = self.threshold(
                 "admin",
                 &admin.pages,
-                DoorLimits { connection_within: Some(Duration::from_secs(600)), ..DoorLimits::INSIDE },
+                DoorLimits { connection_within: Some(Duration::from_secs(600)), ..self.shares.inside() },
             );
             self.admin = Some(door.open(self.admin_rooms()).await?);
         }
@@ -389,8 +400,8 @@ impl Server {
             let run = crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone());
             self.doors.push(self.tasks.spawn(run));
         }
-        let pages = ops::serve(metrics_listener, self.telemetry.clone(), self.readiness.clone(), self.stop.clone());
-        self.tasks.spawn(pages);
+        let (telemetry, readiness) = (self.telemetry.clone(), self.readiness.clone());
+        self.tasks.spawn(ops::serve(metrics_listener, self.shares.inside(), telemetry, readiness, self.stop.clone()));
         let config = self.config.get();
         if let Some(file) = &config.audit_file {
             let sink = FileSink::new(file.clone());
@@ -413,9 +424,13 @@ impl Server {
 
     /// What must be done every second and every five.
     fn keep_up(&self, recorded: Arc<Notify>) {
-        let (gate, clock, telemetry, store) =
-            (Arc::clone(&self.gate), self.clock, self.telemetry.clone(), Arc::clone(&self.store));
-        let (readiness, names) = (self.readiness.clone(), Arc::clone(&self.gate));
+        let (gate, clock, telemetry) = (Arc::clone(&self.gate), self.clock, self.telemetry.clone());
+        let upkeep = self.store_upkeep();
+        let pulse = self.telemetry.pulse().clone();
+        self.every(BEAT_EVERY, move || {
+            pulse.beat(clock.tick());
+            std::future::ready(())
+        });
         self.every(SWEEP_EVERY, move || {
             gate.sweep(clock.moment());
             std::future::ready(())
@@ -423,9 +438,8 @@ impl Server {
         self.every(UPKEEP_EVERY, move || {
             telemetry.upkeep(clock.tick());
             recorded.notify_one();
-            let (store, names, readiness, telemetry) =
-                (Arc::clone(&store), Arc::clone(&names), readiness.clone(), telemetry.clone());
-            async move { look_after_store(&store, &names, &readiness, &telemetry).await }
+            let upkeep = upkeep.clone();
+            async move { upkeep.look().await }
         });
     }
 
@@ -464,27 +478,19 @@ impl Server {
     }
 
     async fn take_learned(&self) {
-        look_after_store(&self.store, &self.gate, &self.readiness, &self.telemetry).await;
+        self.store_upkeep().look().await;
     }
-}
 
-/// Reads what `auto` has learned (E2), and with that whether the store can be read at all.
-async fn look_after_store(store: &Arc<dyn Store>, gate: &Gate, readiness: &Readiness, telemetry: &Telemetry) {
-    let mut learned = BTreeSet::<ClientName>::new();
-    for name in gate.names() {
-        match store.stance(&name).await {
-            Ok(Some(_)) => {
-                learned.insert(name);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                telemetry.emit(StoreTrouble { doing: "reading what was learned of clients", error: &error });
-                return readiness.falls(Part::Store, "the store can't be read");
-            }
+    fn store_upkeep(&self) -> StoreUpkeep {
+        StoreUpkeep {
+            store: Arc::clone(&self.store),
+            gate: Arc::clone(&self.gate),
+            engine: self.engine.clone(),
+            readiness: self.readiness.clone(),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock,
         }
     }
-    readiness.stands(Part::Store);
-    gate.take_learned(&learned);
 }
 
 fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Arc<Sqlite>, StartError> {
@@ -515,10 +521,12 @@ fn low_port(address: SocketAddr) -> &'static str {
 fn gate_options(
     config: &Config,
     store: &Arc<dyn Store>,
+    engine: &Engine,
     telemetry: &Telemetry,
     clock: Clock,
     tasks: &TaskTracker,
 ) -> GateOptions {
+    let engine = engine.clone();
     let (store, tasks, doing) = (Arc::clone(store), tasks.clone(), telemetry.clone());
     GateOptions {
         bounds: Bounds::default(),
@@ -531,6 +539,7 @@ fn gate_options(
                 }
             });
         }),
+        can_check: Box::new(move |client| engine.can_check(client)),
         telemetry: telemetry.clone(),
     }
 }

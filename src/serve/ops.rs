@@ -103,9 +103,15 @@ fn one_line(text: &str) -> String {
 }
 
 /// Serves the pages on a bound listener until cancelled.
-pub async fn serve(listener: TcpListener, telemetry: Telemetry, readiness: Readiness, cancel: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    limits: DoorLimits,
+    telemetry: Telemetry,
+    readiness: Readiness,
+    cancel: CancellationToken,
+) {
     let pages = pages(telemetry.clone(), readiness);
-    web::serve(listener, pages, door(DoorLimits::INSIDE), telemetry, cancel).await;
+    web::serve(listener, pages, door(limits), telemetry, cancel).await;
 }
 
 fn door(limits: DoorLimits) -> Door {

@@ -108,7 +108,7 @@ impl SignIn {
                 self.give_back(&taken);
                 return Ok(OldPassword::Right);
             }
-            Some(PrimaryAnswer::Unavailable(away)) => {
+            Some(PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away)) => {
                 self.give_back(&taken);
                 return Err(Away { why: away.why });
             }
@@ -168,7 +168,7 @@ impl SignIn {
             }
             // A browser has no way to carry on a conversation of the primary.
             PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
-            PrimaryAnswer::Unavailable(away) => {
+            PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away) => {
                 self.give_back(&taken);
                 Err(Away { why: away.why })
             }

@@ -29,7 +29,9 @@ pub use rows::{
     WrongBefore, WrongCode,
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
-pub use verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users};
+pub use verbs::{
+    Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users, Writable,
+};
 pub use web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,
     ListedSession, NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd,

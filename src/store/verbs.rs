@@ -24,9 +24,15 @@ use super::web::Web;
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A whole store.
-pub trait Store: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Web {}
+pub trait Store:
+    Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Writable + Web
+{
+}
 
-impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Web> Store for S {}
+impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Writable + Web> Store
+    for S
+{
+}
 
 /// Who exists, and what is known of them.
 pub trait Users: Send + Sync {
@@ -174,6 +180,12 @@ pub trait Stances: Send + Sync {
     fn learn_stance(&self, client: &ClientName, at: Wall) -> StoreFuture<'_, ()>;
     /// `vestibule client forget NAME`. Says whether there was something to forget.
     fn forget_stance(&self, client: &ClientName) -> StoreFuture<'_, bool>;
+}
+
+/// Whether there is still a store to write to: a disk fills while nobody writes.
+pub trait Writable: Send + Sync {
+    /// Commits a write that changes nothing, as durably as any other.
+    fn try_write(&self) -> StoreFuture<'_, ()>;
 }
 
 /// Keys that are derived from the store's key, so that they outlive the process and are the same on every node.

@@ -3,6 +3,8 @@
 //! Each reason carries the sentence that tells an administrator what to do next; it names the appliance's own setting where
 //! there is one. Nothing of the packet's content appears here.
 
+use std::fmt;
+
 /// Why a packet got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropReason {
@@ -34,11 +36,13 @@ pub enum DropReason {
     Expired,
     /// The answer could not be built or sent.
     Unanswerable,
+    /// Nobody could check the login, or no primary of the client answers, so it asks its next server (rules A10).
+    Unavailable,
 }
 
 impl DropReason {
     /// Every reason, in the order of the type: `ALL[reason.index()] == reason`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::UnknownClient,
         Self::MissingMessageAuthenticator,
@@ -53,6 +57,7 @@ impl DropReason {
         Self::Superseded,
         Self::Expired,
         Self::Unanswerable,
+        Self::Unavailable,
     ];
 
     /// The word in metrics and logs.
@@ -73,6 +78,7 @@ impl DropReason {
             Self::Superseded => "superseded",
             Self::Expired => "expired",
             Self::Unanswerable => "unanswerable",
+            Self::Unavailable => "unavailable",
         }
     }
 
@@ -98,6 +104,9 @@ impl DropReason {
             Self::Superseded => "a newer request of the same login took its place",
             Self::Expired => "the appliance's patience ended before there was an answer",
             Self::Unanswerable => "the answer could not be sent",
+            Self::Unavailable => {
+                "nobody could check the login: its primary, or our own store, is away, so the appliance is left to ask its next server"
+            }
         }
     }
 
@@ -129,6 +138,10 @@ impl DropReason {
             Self::Superseded => "nothing: the newer request has the answer",
             Self::Expired => "compare gives_up_after with the appliance's own timeout",
             Self::Unanswerable => "see the line before this one",
+            Self::Unavailable => {
+                "see the lines about the primary or the store; if this client has no other server to ask, when_unavailable = \"reject\" \
+                 in its section answers instead"
+            }
         }
     }
 
@@ -147,7 +160,68 @@ impl DropReason {
             | Self::Overload
             | Self::BareBudget
             | Self::SuspectSecret
-            | Self::Unanswerable => true,
+            | Self::Unanswerable
+            | Self::Unavailable => true,
         }
+    }
+}
+
+/// Why a reply of an upstream was dropped: the closed set of `vestibule_upstream_drops_total` (rules E6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReplyDrop {
+    /// No RADIUS packet.
+    Malformed,
+    /// No request with this Identifier waits on this socket: late, repeated or forged.
+    Unexpected,
+    /// A code that doesn't answer an Access-Request, Protocol-Error among them.
+    WrongCode,
+    /// The Response Authenticator is wrong: another secret, or a forgery.
+    BadAuthenticator,
+    /// No Message-Authenticator, and this primary requires one.
+    MissingMessageAuthenticator,
+    /// The Message-Authenticator is wrong.
+    BadMessageAuthenticator,
+    /// A Proxy-State that we never sent (the mark of CVE-2024-3596).
+    ProxyState,
+}
+
+impl ReplyDrop {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Unexpected,
+        Self::WrongCode,
+        Self::BadAuthenticator,
+        Self::MissingMessageAuthenticator,
+        Self::BadMessageAuthenticator,
+        Self::ProxyState,
+    ];
+
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unexpected => "unexpected",
+            Self::WrongCode => "wrong_code",
+            Self::BadAuthenticator => "bad_authenticator",
+            Self::MissingMessageAuthenticator => "missing_message_authenticator",
+            Self::BadMessageAuthenticator => "bad_message_authenticator",
+            Self::ProxyState => "proxy_state",
+        }
+    }
+}
+
+impl fmt::Display for ReplyDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "it is no RADIUS packet",
+            Self::Unexpected => "no request waits for it: it is late, repeated or forged",
+            Self::WrongCode => "its code can't answer an Access-Request",
+            Self::BadAuthenticator => "its Response Authenticator is wrong",
+            Self::MissingMessageAuthenticator => "it carries no Message-Authenticator, which this primary requires",
+            Self::BadMessageAuthenticator => "its Message-Authenticator is wrong",
+            Self::ProxyState => "it carries a Proxy-State that was not sent (CVE-2024-3596)",
+        })
     }
 }

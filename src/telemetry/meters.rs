@@ -10,8 +10,8 @@ use std::time::Duration;
 use login::{Method, Reason};
 use metrics::{Counter, Gauge, Histogram};
 
-use super::happenings::{AnswerCode, FactorResult, PrimaryResult};
-use super::{DropReason, Gate, MetricName, Registrar};
+use super::happenings::{AnswerCode, FactorResult, PrimaryResult, UnsentReason};
+use super::{DropReason, Gate, MetricName, Registrar, ReplyDrop};
 
 /// The label of senders that no `[client]` names; a configured name can't look like it.
 const UNKNOWN: &str = "(unknown)";
@@ -126,6 +126,7 @@ struct PrimaryInner {
     down: Gauge,
     bad_replies: Counter,
     bad_reply_gate: Arc<Gate>,
+    drops: [Counter; ReplyDrop::ALL.len()],
 }
 
 impl PrimaryMeters {
@@ -140,6 +141,9 @@ impl PrimaryMeters {
             down: registrar.gauge(MetricName::UpstreamDown, &primary),
             bad_replies: registrar.counter(MetricName::UpstreamBadReplies, &primary),
             bad_reply_gate: registrar.gate("reply from upstream that can't be believed", name),
+            drops: ReplyDrop::ALL.map(|reason| {
+                registrar.counter(MetricName::UpstreamDrops, &[("primary", name), ("reason", reason.as_str())])
+            }),
         }))
     }
 
@@ -169,6 +173,10 @@ impl PrimaryMeters {
 
     pub(super) fn down(&self) -> &Gauge {
         &self.0.down
+    }
+
+    pub(super) fn dropped(&self, reason: ReplyDrop) -> Option<&Counter> {
+        ReplyDrop::ALL.iter().position(|each| *each == reason).and_then(|at| self.0.drops.get(at))
     }
 
     pub(super) fn bad_replies(&self) -> (&Counter, &Gate) {
@@ -213,6 +221,7 @@ pub(super) struct ServiceMeters {
     pub(super) webpush_troubles: Counter,
     pub(super) mail_troubles: Counter,
     pub(super) certificate_troubles: Counter,
+    unsent: [(Counter, Arc<Gate>); UnsentReason::ALL.len()],
 }
 
 impl ServiceMeters {
@@ -235,7 +244,20 @@ impl ServiceMeters {
             webpush_troubles: trouble("webpush"),
             mail_troubles: trouble("mail"),
             certificate_troubles: trouble("certificate"),
+            unsent: UnsentReason::ALL.map(|reason| {
+                let counter = registrar.counter(MetricName::Unsent, &[("reason", reason.as_str())]);
+                (counter, registrar.gate("answer that could not be sent", reason.as_str()))
+            }),
         }
+    }
+
+    pub(super) fn unsent(&self, reason: UnsentReason) -> (&Counter, &Gate) {
+        let [overload, refused] = &self.unsent;
+        let (counter, gate) = match reason {
+            UnsentReason::Overload => overload,
+            UnsentReason::Refused => refused,
+        };
+        (counter, gate)
     }
 }
 

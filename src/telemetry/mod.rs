@@ -15,6 +15,7 @@ mod happenings;
 mod logs;
 mod meters;
 mod names;
+pub mod pulse;
 #[cfg(test)]
 mod tests;
 
@@ -27,20 +28,21 @@ use login::{ClientName, PrimaryName, Tick};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-pub use drops::DropReason;
+pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
-    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened,
-    PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,
-    RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned,
-    Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushResult, WebPushTrouble,
-    WebhookTrouble,
+    AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped,
+    FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
+    PageRefused, PagesOpened, PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
+    PromptSent, Received, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult,
+    SignInTried, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UnsentReason,
+    UpstreamBadReply, UpstreamDropped, WebPushResult, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;
 pub use meters::{ClientMeters, InFlight, PrimaryMeters};
 pub use names::MetricName;
+pub use pulse::Pulse;
 
 /// Something that happened. Implemented by the types of this room only.
 pub trait Happening: sealed::Sealed {
@@ -65,6 +67,7 @@ struct Inner {
     primaries: Mutex<BTreeMap<PrimaryName, PrimaryMeters>>,
     gates: Gates,
     now: AtomicU64,
+    pulse: Pulse,
 }
 
 impl Default for Telemetry {
@@ -95,6 +98,7 @@ impl Telemetry {
             primaries: Mutex::default(),
             gates,
             now: AtomicU64::new(0),
+            pulse: Pulse::default(),
         }))
     }
 
@@ -111,6 +115,12 @@ impl Telemetry {
             .entry(name.clone())
             .or_insert_with(|| ClientMeters::new(&self.registrar(), name.as_str()))
             .clone()
+    }
+
+    /// Whether this process has its share of the processor (rules A5).
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// The handles of senders that no `[client]` names.

@@ -35,6 +35,10 @@ pub enum MetricName {
     WebPushes,
     /// Requests that wait for a primary's answer now.
     UpstreamInFlight,
+    /// Answers that were ready and could not leave (rules E6).
+    Unsent,
+    /// Replies of an upstream that were dropped (rules E6).
+    UpstreamDrops,
     /// Replies of an upstream that could not be believed (rules E1).
     UpstreamBadReplies,
     /// Primaries' servers that are dead now.
@@ -78,7 +82,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -92,6 +96,8 @@ impl MetricName {
         Self::PromptsAvoided,
         Self::WebPushes,
         Self::UpstreamInFlight,
+        Self::Unsent,
+        Self::UpstreamDrops,
         Self::UpstreamBadReplies,
         Self::UpstreamDown,
         Self::SuspectSecret,
@@ -123,6 +129,8 @@ impl MetricName {
             Self::PromptsAvoided => "vestibule_prompts_avoided_total",
             Self::WebPushes => "vestibule_web_pushes_total",
             Self::UpstreamInFlight => "vestibule_upstream_in_flight",
+            Self::Unsent => "vestibule_unsent_total",
+            Self::UpstreamDrops => "vestibule_upstream_drops_total",
             Self::UpstreamBadReplies => "vestibule_upstream_bad_replies_total",
             Self::UpstreamDown => "vestibule_upstream_down",
             Self::SuspectSecret => "vestibule_suspect_secret_total",
@@ -153,6 +161,8 @@ impl MetricName {
             Self::PromptsAvoided => "Prompts that a login already held made needless.",
             Self::WebPushes => "Web Push messages, by result: what the push service said, or why none left.",
             Self::UpstreamInFlight => "Requests that wait for the first-factor server now, by primary.",
+            Self::Unsent => "Answers that could not be sent, by reason; the appliance's repetition gets the same.",
+            Self::UpstreamDrops => "Replies from upstream that were dropped, by primary and reason.",
             Self::UpstreamBadReplies => "Replies from upstream that failed verification, by primary.",
             Self::UpstreamDown => "Servers of a primary that are considered dead now, by primary.",
             Self::SuspectSecret => {
@@ -183,6 +193,8 @@ impl MetricName {
             | Self::Prompts
             | Self::PromptsAvoided
             | Self::WebPushes
+            | Self::Unsent
+            | Self::UpstreamDrops
             | Self::UpstreamBadReplies
             | Self::SuspectSecret
             | Self::Reloads

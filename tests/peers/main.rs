@@ -19,6 +19,7 @@ mod journeys;
 mod mail;
 mod notifier;
 mod operations;
+mod outages;
 mod page_forgeries;
 mod people;
 mod phone_page;

@@ -114,7 +114,8 @@ async fn whoever_is_let_in_while_the_server_stops_is_answered_before_the_sockets
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_server_is_asked_while_the_first_is_dead_and_with_none_there_is_a_reject() {
+async fn the_second_server_is_asked_while_the_first_is_dead_and_with_none_there_is_a_reject_where_the_client_wants_one()
+{
     let (dead, nps) = (at(18129), Stub::accepting("hello").await);
     let house = vestibule::guarding(&vec![dead, nps.at]).rules(EXEMPT).start().await;
     let vpn = house.appliance().await;
@@ -122,7 +123,7 @@ async fn the_second_server_is_asked_while_the_first_is_dead_and_with_none_there_
     drop(house);
     let mut house = vestibule::guarding(&vec![dead, at(18129)])
         .rules(EXEMPT)
-        .client("gives_up_after = \"10s\"")
+        .client("gives_up_after = \"10s\"\nwhen_unavailable = \"reject\"")
         .start_program()
         .await;
     let vpn = house.appliance().await;
@@ -180,7 +181,8 @@ async fn a_running_server_dumps_no_core_and_knows_no_phone_of_the_demos() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_disk_is_full_no_accept_leaves_and_with_room_again_nothing_was_lost() {
     let nps = Stub::accepting("hello").await;
-    let plan = vestibule::guarding(&nps).rules(EXEMPT).client("gives_up_after = \"10s\"");
+    let client = "gives_up_after = \"10s\"\nwhen_unavailable = \"reject\"";
+    let plan = vestibule::guarding(&nps).rules(EXEMPT).client(client);
     let mut house = plan.built().await.start_program_on_a_small_disk().await;
     let vpn = house.appliance().await;
     let login = async |number: usize| vpn.ask(&Ask::login(&format!("user{number}"), "hello")).await.code;
@@ -196,8 +198,12 @@ async fn while_the_disk_is_full_no_accept_leaves_and_with_room_again_nothing_was
     assert_eq!(login(number + 1).await, REJECT);
     let line = house.child.says("disk is full").await;
     assert!(line.contains("make room"), "it says what to do: {line}");
+    let says_why = async || house.site.page("/readyz").await.filter(|page| page.starts_with("HTTP/1.1 503"));
+    let page = until("a server that is not ready", says_why).await;
+    assert!(page.contains("store: the store's disk is full; make room"), "{page}");
     std::fs::write(house.site.path("trigger"), "empty\n").unwrap();
     until("an Accept with room again", async || (login(number + 2).await == ACCEPT).then_some(())).await;
+    until("a server that is ready again", async || house.site.is_ready().await.then_some(())).await;
     house.site.counts("vestibule_answers_total", &["code=\"accept\""], f64::from(accepted) + 1.0).await;
     // Every Accept has its record, and those who were refused meanwhile have theirs by and by.
     let lines = || std::fs::read_to_string(house.site.path("audit.jsonl")).unwrap_or_default();

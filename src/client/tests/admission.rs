@@ -159,3 +159,14 @@ fn a_reload_is_taken_at_once_and_keeps_what_is_in_flight() {
 fn hex(text: &str) -> Vec<u8> {
     data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()
 }
+
+#[test]
+fn no_status_server_is_answered_while_nobody_could_check_a_login_and_that_is_counted() {
+    let house = house(Stance::Yes);
+    let status = sign(&packet(12, 1, [7; 16], &[]), SECRET);
+    house.checks.store(false, Ordering::Relaxed);
+    assert_eq!(house.settles(&status), Settled::Dropped(DropReason::Unavailable));
+    assert_eq!((house.sent().len(), house.dropped("asa", "unavailable")), (0, 1));
+    house.checks.store(true, Ordering::Relaxed);
+    assert_eq!(house.settles(&status), Settled::Status);
+}

@@ -281,3 +281,13 @@ proptest! {
         prop_assert_eq!(house.gate.kept(), Kept::default(), "nothing stays behind");
     }
 }
+
+#[test]
+fn what_nobody_could_check_is_forgotten_so_that_the_very_same_packet_begins_anew() {
+    let house = house(Stance::Yes);
+    let request = signed(7, 1, b"");
+    house.admits(&request).ticket.unchecked();
+    assert_eq!((house.sent().len(), house.dropped("asa", "unavailable")), (0, 1));
+    reject(house.admits(&request), house.now());
+    assert_eq!(house.sent().len(), 1);
+}

@@ -8,6 +8,7 @@ mod overload;
 mod stance;
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ pub(super) fn policy(join: Join) -> ClientPolicy {
         join,
         allow_admin: false,
         number: NumberWish::Off,
+        when_unavailable: login::policy::WhenUnavailable::Silent,
     }
 }
 
@@ -61,6 +63,8 @@ pub(super) struct House {
     pub(super) telemetry: Telemetry,
     pub(super) sent: Sent,
     pub(super) learned: Arc<Mutex<Vec<String>>>,
+    /// Whether a login could be checked (rules A10).
+    pub(super) checks: Arc<AtomicBool>,
     outlet: Arc<dyn Outlet>,
     now: Cell<u64>,
 }
@@ -68,16 +72,21 @@ pub(super) struct House {
 impl House {
     pub(super) fn of(clients: &[ClientConfig], bounds: Bounds) -> Self {
         let (sent, learned, telemetry) = (Sent::default(), Arc::<Mutex<Vec<String>>>::default(), Telemetry::new());
+        let checks = Arc::new(AtomicBool::new(true));
         let (to_sent, to_learned) = (Arc::clone(&sent), Arc::clone(&learned));
         let options = GateOptions {
             bounds,
             bare_failures_per_minute: 60,
             on_learned: Box::new(move |name| to_learned.lock().unwrap().push(name.to_string())),
+            can_check: {
+                let checks = Arc::clone(&checks);
+                Box::new(move |_| checks.load(Ordering::Relaxed))
+            },
             telemetry: telemetry.clone(),
         };
         let outlet: Arc<dyn Outlet> =
             Arc::new(move |octets: &[u8], way| to_sent.lock().unwrap().push((octets.to_vec(), way)));
-        Self { gate: Gate::new(clients, options), telemetry, sent, learned, outlet, now: Cell::new(1000) }
+        Self { gate: Gate::new(clients, options), telemetry, sent, learned, checks, outlet, now: Cell::new(1000) }
     }
 
     pub(super) fn now(&self) -> Moment {

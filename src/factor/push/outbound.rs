@@ -4,13 +4,16 @@
 //! ([`Resolver`], rules F6). What an answer means is the channel's business: only the status of it counts for any of them.
 
 use std::error::Error;
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use login::outage::Outage;
 use reqwest::{Certificate, Client, ClientBuilder, Response, Url, redirect, retry};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::reach::{Reach, Resolver};
+use crate::telemetry::pulse::{Mark, Pulse};
 
 /// How long a connection is kept for the next hint.
 const IDLE_FOR: Duration = Duration::from_secs(4);
@@ -25,7 +28,7 @@ const ANSWER_OCTETS_MAX: usize = 4096;
 pub(super) fn builder(reach: Reach, within: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent("vestibule")
-        .dns_resolver(Resolver(reach))
+        .dns_resolver(Resolver::new(reach))
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .referer(false)
@@ -77,6 +80,60 @@ pub(super) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error
     std::iter::successors(Some(first), cause)
 }
 
+/// What a failed request says of the service, by the closed list (rules A5): `None` is no outage. A request that was under way
+/// says something only by its timeout: a kept connection that breaks under it is daily work.
+pub(super) fn outage(error: &reqwest::Error) -> Option<Outage> {
+    if error.is_timeout() {
+        return Some(Outage::Silent);
+    }
+    if !error.is_connect() {
+        return None;
+    }
+    causes(error).find_map(|cause| match cause.downcast_ref::<io::Error>() {
+        Some(system) => of_system(system),
+        None => cause.downcast_ref::<rustls::Error>().filter(|tls| is_of_the_peer(tls)).map(|_| Outage::Tls),
+    })
+}
+
+/// The handshake's errors come wrapped in the system's, and its sudden end as one.
+fn of_system(error: &io::Error) -> Option<Outage> {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return is_of_the_peer(tls).then_some(Outage::Tls);
+    }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Some(Outage::Tls);
+    }
+    Outage::of(error)
+}
+
+/// Whether a handshake failed by what the other end said, not by what we lack.
+fn is_of_the_peer(error: &rustls::Error) -> bool {
+    use rustls::Error;
+    matches!(
+        error,
+        Error::InappropriateMessage { .. }
+            | Error::InappropriateHandshakeMessage { .. }
+            | Error::InvalidMessage(_)
+            | Error::NoCertificatesPresented
+            | Error::UnsupportedNameType
+            | Error::DecryptError
+            | Error::PeerIncompatible(_)
+            | Error::PeerMisbehaved(_)
+            | Error::AlertReceived(_)
+            | Error::InvalidCertificate(_)
+            | Error::NoApplicationProtocol
+            | Error::PeerSentOversizedRecord
+    )
+}
+
+/// An outage stands only where this process itself had the time to hear an answer (rules A5).
+pub(super) async fn stands(outage: Option<Outage>, pulse: &Pulse, since: Mark) -> Option<Outage> {
+    match outage {
+        Some(outage) if pulse.was_steady(since).await => Some(outage),
+        Some(_) | None => None,
+    }
+}
+
 /// So many requests at once, and so many that wait for their turn (rules G1).
 pub(super) struct Queue {
     in_flight: Semaphore,
@@ -111,5 +168,21 @@ impl Queue {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(Full),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_that_fails_at_the_other_end_is_an_outage_and_one_that_fails_for_what_we_lack_is_none() {
+        let wrapped = |tls: rustls::Error| of_system(&io::Error::new(io::ErrorKind::InvalidData, tls));
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        assert_eq!(wrapped(expired), Some(Outage::Tls));
+        assert_eq!(wrapped(rustls::Error::FailedToGetRandomBytes), None);
+        assert_eq!(wrapped(rustls::Error::General("no memory".into())), None);
+        assert_eq!(of_system(&io::ErrorKind::UnexpectedEof.into()), Some(Outage::Tls));
+        assert_eq!(of_system(&io::Error::from_raw_os_error(nix::libc::EMFILE)), None);
     }
 }

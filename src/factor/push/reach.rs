@@ -4,8 +4,11 @@
 //! any refused address has none. An address that stands in the URL itself never reaches a resolver and is judged when
 //! the channel is built.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -113,20 +116,75 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Resolves a name by the operating system, and passes on only addresses within reach.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Resolver(pub(super) Reach);
+/// Resolves a name by the operating system, and passes on only addresses within reach. A look-up that fails says nothing of the
+/// service (rules A5): the addresses of the last one that worked are tried instead, and what they do counts.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    reach: Reach,
+    known: Arc<Mutex<HashMap<Box<str>, Vec<SocketAddr>>>>,
+}
 
 /// No honest notifier has more.
 const ADDRESSES_MAX: usize = 16;
 
+/// Names whose addresses are remembered: push services have a few dozen hosts.
+const NAMES_MAX: usize = 256;
+
+/// How long a look-up may take; a request goes on with what is remembered while there is still time for it.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// A name that could not be looked up, and never was: no outage of anybody.
+#[derive(Debug, thiserror::Error)]
+#[error("the name {name} can't be looked up ({why}); check this host's DNS")]
+pub(super) struct NoAddress {
+    name: Box<str>,
+    why: String,
+}
+
+impl Resolver {
+    pub(super) fn new(reach: Reach) -> Self {
+        Self { reach, known: Arc::default() }
+    }
+
+    /// What this look-up leads to, and is remembered; of one that failed, what the last one led to.
+    fn settle(&self, name: &str, found: Result<Vec<SocketAddr>, String>) -> Result<Vec<SocketAddr>, NoAddress> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let why = match found {
+            Ok(found) if !found.is_empty() => {
+                if known.len() < NAMES_MAX || known.contains_key(name) {
+                    let before = known.insert(name.into(), found.clone());
+                    tell_of_change(name, before.as_deref(), &found);
+                }
+                return Ok(found);
+            }
+            Ok(_) => "it has no address".to_owned(),
+            Err(why) => why,
+        };
+        known.get(name).cloned().ok_or_else(|| NoAddress { name: name.into(), why })
+    }
+}
+
+/// A service that moved. Those of the big push services move all day.
+fn tell_of_change(name: &str, before: Option<&[SocketAddr]>, now: &[SocketAddr]) {
+    let Some(before) = before else { return };
+    if !now.iter().any(|address| before.contains(address)) {
+        let listed = |all: &[SocketAddr]| all.iter().map(|one| one.ip().to_string()).collect::<Vec<_>>().join(", ");
+        tracing::info!(name, was = listed(before), now = listed(now), "the name has other addresses now");
+    }
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let resolver = self.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.take(ADDRESSES_MAX).collect();
-            Ok(admitted(reach, found)?)
+            let look_up = tokio::time::timeout(LOOK_UP_WITHIN, tokio::net::lookup_host((name.as_str(), 0)));
+            let found = match look_up.await {
+                Ok(Ok(found)) => Ok(found.take(ADDRESSES_MAX).collect()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!("no answer within {} s", LOOK_UP_WITHIN.as_secs())),
+            };
+            let found = resolver.settle(name.as_str(), found)?;
+            Ok(admitted(resolver.reach, found)?)
         })
     }
 }
@@ -207,6 +265,22 @@ mod tests {
         for reach in [Reach::Public, Reach::Anywhere, Reach::Private] {
             assert!(all(&NEVER, reach).iter().all(|within| !within), "{reach:?}: {:?}", all(&NEVER, reach));
         }
+    }
+
+    #[test]
+    fn a_look_up_that_fails_leads_where_the_last_one_led_and_one_that_never_worked_nowhere() {
+        let resolver = Resolver::new(Reach::Public);
+        let failed = || Err("failed to lookup address information: Name or service not known".to_owned());
+        let never = resolver.settle("notify.example.com", failed()).unwrap_err();
+        assert!(never.to_string().contains("notify.example.com can't be looked up"), "{never}");
+        let found: Vec<SocketAddr> = vec!["8.8.8.8:0".parse().unwrap()];
+        assert_eq!(resolver.settle("notify.example.com", Ok(found.clone())).unwrap(), found);
+        assert_eq!(resolver.settle("notify.example.com", failed()).unwrap(), found);
+        assert_eq!(resolver.settle("notify.example.com", Ok(Vec::new())).unwrap(), found);
+        let moved: Vec<SocketAddr> = vec!["8.8.4.4:0".parse().unwrap()];
+        assert_eq!(resolver.settle("notify.example.com", Ok(moved.clone())).unwrap(), moved);
+        assert_eq!(resolver.settle("notify.example.com", failed()).unwrap(), moved);
+        assert!(resolver.settle("other.example.com", failed()).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use login::outage::Outage;
 use login::{Unavailable, Wall};
 use reqwest::{Client, StatusCode, Url};
 use wire::Secret;
@@ -179,7 +180,15 @@ impl Webhook {
             .post(self.url.clone())
             .header("Content-Type", "application/json")
             .header(SIGNATURE_HEADER, signature);
-        let answer = request.body(body).send().await.map_err(|error| Failed::of(&error))?;
+        let pulse = self.telemetry.pulse();
+        let since = pulse.mark();
+        let answer = match request.body(body).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let outage = outbound::stands(outbound::outage(&error), pulse, since).await;
+                return Err(Failed::of(&error, outage));
+            }
+        };
         let status = answer.status();
         drained(answer).await;
         judge(status)
@@ -219,7 +228,7 @@ impl fmt::Debug for Webhook {
 /// Why a request did not do what it should, by what it says of the notifier.
 #[derive(Debug)]
 enum Failed {
-    /// It is away: connect, DNS or TLS failure, 5xx, timeout (rules A5).
+    /// It is away, by the closed list (rules A5).
     Outage(String),
     /// It is there and says no.
     Refused(String),
@@ -228,18 +237,22 @@ enum Failed {
 }
 
 impl Failed {
-    fn of(error: &reqwest::Error) -> Self {
+    fn of(error: &reqwest::Error, outage: Option<Outage>) -> Self {
         // What our own rule refused is no outage, even if it looks like a failed connect (rules A5, F6).
         if let Some(refusal) = causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
             return Self::Neither(refusal.to_string());
         }
         let cause = innermost(error);
-        if error.is_timeout() {
-            Self::Outage("the notifier did not answer in time".to_owned())
-        } else if error.is_connect() {
-            Self::Outage(format!("the notifier can't be reached: {cause}"))
-        } else {
-            Self::Neither(format!("the notifier answered something that is no HTTP, or nothing: {cause}"))
+        match outage {
+            Some(Outage::Silent) => Self::Outage("the notifier did not answer in time".to_owned()),
+            Some(outage) => Self::Outage(format!("the notifier {outage}: {cause}")),
+            None if error.is_timeout() => {
+                Self::Neither("this server was itself too slow to hear the notifier; see its load".to_owned())
+            }
+            None if error.is_connect() => {
+                Self::Neither(format!("the notifier could not be asked, which is no outage of it: {cause}"))
+            }
+            None => Self::Neither(format!("the notifier answered something that is no HTTP, or nothing: {cause}")),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::answer::{Answer, Reject, Text};
 use crate::event::Effect;
 use crate::limits;
 use crate::moment::Tick;
+use crate::mutant::{self, Mutant};
+use crate::policy::WhenUnavailable;
 use crate::record::{Reason, RecordedAnswer};
 use crate::words::Say;
 
@@ -67,6 +69,26 @@ impl Case {
         self.delay(Reject { reason, text, language: self.language.clone(), attributes }, None, step)
     }
 
+    /// Nobody could check this login (A10). Where the primary has said nothing of it yet, the client hears nothing, so that it
+    /// asks its next server; nothing is remembered, so that whatever it sends next tries again. Where its own section wants
+    /// an answer, or the primary has asked its question already, it is a Reject: another server knows nothing of that State.
+    pub(super) fn unchecked(&mut self, refusal: Refusal, step: &mut Step<'_, '_>) -> Stage {
+        let wish = self.client_policy().map_or(WhenUnavailable::default(), |client| client.when_unavailable);
+        let begun = !self.spent.is_empty();
+        if begun || wish == WhenUnavailable::Reject {
+            return self.reject(refusal, step);
+        }
+        if mutant::is(Mutant::UncheckedIsRefused) {
+            return self.reject(refusal, step);
+        }
+        let record = self.record(RecordedAnswer::None, refusal.reason, refusal.detail, step);
+        step.cx.emit(Effect::Record(Arc::new(record)));
+        for waiting in self.askers.take_all() {
+            step.cx.emit(Effect::Unchecked(waiting.asker.id));
+        }
+        Stage::Gone
+    }
+
     /// `repeats_until`: a repetition doesn't lengthen the ten seconds in which there are any (B2).
     pub(super) fn delay(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
         let now = step.now();
@@ -104,12 +126,15 @@ impl Case {
             Stage::AnsweringPrimary { open, .. } if open.until <= now => self.expire(Reason::Expired, step),
             Stage::AwaitingAnswer { inside, open } if open.until <= now => self.expire_answer(&inside, step),
             Stage::AwaitingPhone { inside } if out_of_patience => self.phone_too_slow(inside, step),
-            Stage::AskingPrimary { .. } if out_of_patience => self.reject(
+            Stage::AskingPrimary { .. } if out_of_patience => self.unchecked(
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
-            Stage::ReadingName { .. }
-            | Stage::ReadingUser { .. }
+            Stage::ReadingName { .. } if out_of_patience => self.unchecked(
+                Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
+                step,
+            ),
+            Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }

@@ -80,7 +80,7 @@ impl Case {
             (Ok(user), Ok(facts)) => is_added(user, &facts),
             (Err(_), Ok(_)) => false,
             (_, Err(Unavailable { why, .. })) => {
-                return self.reject(Refusal::because(Reason::StoreUnavailable).detail(why), step);
+                return self.unchecked(Refusal::because(Reason::StoreUnavailable).detail(why), step);
             }
         };
         if added {
@@ -147,7 +147,10 @@ impl Case {
                 self.primary_challenged(attributes, state, server, step)
             }
             PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
-                self.reject(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
+                self.unchecked(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
+            }
+            PrimaryAnswer::StoreUnavailable(Unavailable { why, .. }) => {
+                self.unchecked(Refusal::because(Reason::StoreUnavailable).detail(why), step)
             }
         }
     }

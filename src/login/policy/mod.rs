@@ -180,6 +180,18 @@ pub struct ClientPolicy {
     pub allow_admin: bool,
     /// How a push asks for a number here; already resolved from `auto` (F8).
     pub number: NumberWish,
+    /// What it hears where nobody could check a login (A10).
+    pub when_unavailable: WhenUnavailable,
+}
+
+/// What a client hears of a login that nobody could check (rules A10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenUnavailable {
+    /// Nothing: RADIUS clients ask their next server after silence, and never after an answer.
+    #[default]
+    Silent,
+    /// Access-Reject: for clients with nobody else to ask, whose people wait for silence to end.
+    Reject,
 }
 
 /// How a push asks for a number (rules F8).

@@ -118,7 +118,9 @@ impl Health {
 
     /// The outage is more than one user's bad luck (rules A5).
     pub(super) fn is_confirmed(&self) -> bool {
-        self.ill.is_some() && (self.probe_unanswered || self.silent_to.len() >= CONFIRMING_USERS)
+        // A look-up that fails is no outage of anybody (rules A5).
+        let is_outage = self.ill.is_some_and(|(_, death)| death != Death::Unresolved);
+        is_outage && (self.probe_unanswered || self.silent_to.len() >= CONFIRMING_USERS)
     }
 
     /// Since when it is not well, and how.
@@ -169,6 +171,14 @@ mod tests {
         health.silent(Tick(0), Tick(6_000), 9);
         assert!(health.is_confirmed());
         health.heard(Tick(7_000));
+        assert!(!health.is_confirmed());
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_no_outage_however_many_meet_it() {
+        let mut health = Health::default();
+        health.die(Death::Unresolved, Tick(0));
+        (0..10).for_each(|user| health.suffer(user));
         assert!(!health.is_confirmed());
     }
 

@@ -21,6 +21,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use login::name::Realms;
@@ -37,6 +38,8 @@ use self::lane::Heard;
 use self::schedule::Schedule;
 use self::server::{Outcome, Server, Shared};
 use super::observer::{PrimaryObserver, ReplyDrop};
+use crate::telemetry::Pulse;
+
 use super::{BoxFuture, Clock, Primary, PrimaryRequest, UpstreamState, result_of};
 
 /// Servers of one primary whose numbers are kept apart from another's.
@@ -70,6 +73,24 @@ pub struct Surroundings {
     pub tracker: TaskTracker,
     /// Ends them.
     pub cancel: CancellationToken,
+    /// Looks up the servers' names: [`by_the_system`], but in tests.
+    pub look_up: LookUp,
+    /// Whether this process has its share of the processor.
+    pub pulse: Pulse,
+}
+
+/// Looks a name up; no address where that fails, for whatever reason.
+pub type LookUp = Arc<dyn Fn(&str, u16) -> BoxFuture<'static, Vec<SocketAddr>> + Send + Sync>;
+
+/// The operating system's way: its files, then DNS. It runs on a blocking thread of the runtime, not on one that carries packets.
+#[must_use]
+pub fn by_the_system() -> LookUp {
+    Arc::new(|name: &str, port| {
+        let name = name.to_owned();
+        Box::pin(
+            async move { tokio::net::lookup_host((&*name, port)).await.map(Iterator::collect).unwrap_or_default() },
+        )
+    })
 }
 
 /// A primary of RADIUS servers.
@@ -89,13 +110,25 @@ impl Radius {
     /// Resolves the servers' names, for five seconds at most, and is ready; a name that has no address yet is tried again
     /// in the background. Opens no socket before it is asked.
     pub async fn start(settings: RadiusSettings, surroundings: Surroundings) -> Self {
-        let Surroundings { clock, observer, tracker, cancel } = surroundings;
+        let Surroundings { clock, observer, tracker, cancel, look_up, pulse } = surroundings;
         let RadiusSettings { name, servers, secret, demand, realms, tells_user } = settings;
         let cancel = cancel.child_token();
         let readers = cancel.clone().drop_guard();
         let names = std::hash::RandomState::new();
         let schedule = Schedule::default();
-        let shared = Arc::new(Shared { name, secret, demand, schedule, clock, observer, tracker, cancel, names });
+        let shared = Arc::new(Shared {
+            name,
+            secret,
+            demand,
+            schedule,
+            clock,
+            observer,
+            tracker,
+            cancel,
+            names,
+            look_up,
+            pulse,
+        });
         let servers: Vec<_> =
             servers.into_iter().map(|address| Arc::new(Server::new(Arc::clone(&shared), address))).collect();
         let mut lookups = JoinSet::new();
@@ -107,6 +140,10 @@ impl Radius {
             });
         }
         while lookups.join_next().await.is_some() {}
+        let named: Vec<_> = servers.iter().filter(|server| server.is_named()).map(Arc::clone).collect();
+        if !named.is_empty() {
+            shared.tracker.spawn(repair::watch_names(named, shared.cancel.clone()));
+        }
         let first_number = usize::try_from(rand::random::<u32>()).unwrap_or_default() / SERVERS_MAX * SERVERS_MAX;
         Self { shared, servers, realms, tells_user, first_number, _readers: readers }
     }
@@ -322,6 +359,17 @@ impl Radius {
 impl Primary for Radius {
     fn name(&self) -> &PrimaryName {
         &self.shared.name
+    }
+
+    /// A server that is dead is tried again after its time, because many never answer a probe: until then it answers nobody.
+    fn is_answering(&self) -> bool {
+        self.servers.iter().any(|server| server.is_alive())
+    }
+
+    fn look_again(&self) {
+        for server in self.servers.iter().filter(|server| server.is_named()).map(Arc::clone) {
+            self.shared.tracker.spawn(async move { repair::look_again(&server, true).await });
+        }
     }
 
     fn ask(&self, request: PrimaryRequest) -> BoxFuture<'_, PrimaryAnswer> {

@@ -1,3 +1,5 @@
+//! Looking after servers: names are looked up again now and then, as everything that is looked up once must be.
+//!
 //! Looking after a dead server: its name is resolved anew, and it is asked whether it lives (Status-Server, RFC 5997).
 //!
 //! One task a server does this, only while the server is dead, and ends with that. A probe has a socket and an Identifier of
@@ -6,11 +8,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use login::Tick;
 use radius::core::{code::Code as Word, packet::Packet, rfc2865};
-use wire::{Code, Datagram, PACKET_OCTETS_MAX, PacketView, RequestWriter, SentRequest, kind};
+use tokio_util::sync::CancellationToken;
+use wire::{Code, Datagram, Demand, PACKET_OCTETS_MAX, PacketView, RequestWriter, SentRequest, kind};
 
 use super::Host;
 use super::health::Death;
@@ -22,6 +26,9 @@ const BETWEEN: Duration = Duration::from_secs(10);
 
 /// How long a probe's answer may take.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// Between two look-ups of a name while all is well: what names of servers are cached for, as a rule.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a name server may take.
 const RESOLVE_WAIT: Duration = Duration::from_secs(5);
@@ -53,11 +60,7 @@ async fn look_after(server: &Arc<Server>) {
 /// Says whether there is an address.
 pub(super) async fn resolve(server: &Arc<Server>) -> bool {
     let Host::Name(name) = &server.address.host else { return true };
-    // The lookup runs on a blocking thread of the runtime, not on one that carries packets.
-    let found: Vec<SocketAddr> = tokio::select! {
-        found = tokio::net::lookup_host((&**name, server.address.port)) => found.map(Iterator::collect).unwrap_or_default(),
-        () = server.shared.clock.wait_until(later(server, RESOLVE_WAIT)) => Vec::new(),
-    };
+    let found = look_up(server, name).await;
     let current = server.current();
     match next(&found, current) {
         Some(address) if Some(address) != current => server.move_to(address),
@@ -67,6 +70,49 @@ pub(super) async fn resolve(server: &Arc<Server>) -> bool {
         None => {}
     }
     server.current().is_some()
+}
+
+/// Looks the name up again while all is well: a server that moved may leave something at its old address that answers. `at_once`:
+/// somebody asked for it; else an address is left when it was missing twice, because many names show some of theirs at a time.
+pub(super) async fn look_again(server: &Arc<Server>, at_once: bool) {
+    let Host::Name(name) = &server.address.host else { return };
+    let found = look_up(server, name).await;
+    let astray = server.astray.load(Ordering::Relaxed) || at_once;
+    let (to, astray) = moved(&found, server.current(), astray);
+    server.astray.store(astray, Ordering::Relaxed);
+    if let Some(address) = to {
+        server.move_to(address);
+    }
+}
+
+/// Looks names up again now and then, until the primary or the service ends.
+pub(super) async fn watch_names(servers: Vec<Arc<Server>>, cancel: CancellationToken) {
+    let Some(shared) = servers.first().map(|server| Arc::clone(&server.shared)) else { return };
+    let clock = &shared.clock;
+    while cancel.run_until_cancelled(clock.wait_until(clock.now().plus(LOOK_UP_EVERY))).await.is_some() {
+        for server in &servers {
+            look_again(server, false).await;
+        }
+    }
+}
+
+/// Where to go, and whether the present address is to be left at the next look-up that misses it, too.
+fn moved(found: &[SocketAddr], current: Option<SocketAddr>, astray: bool) -> (Option<SocketAddr>, bool) {
+    match (found.first(), current) {
+        // A name server that fails says nothing about the address that we have.
+        (None, _) => (None, false),
+        (Some(_), Some(current)) if found.contains(&current) => (None, false),
+        (Some(first), Some(_)) if astray => (Some(*first), false),
+        (Some(_), Some(_)) => (None, true),
+        (Some(first), None) => (Some(*first), false),
+    }
+}
+
+async fn look_up(server: &Server, name: &str) -> Vec<SocketAddr> {
+    tokio::select! {
+        found = (server.shared.look_up)(name, server.address.port) => found,
+        () = server.shared.clock.wait_until(later(server, RESOLVE_WAIT)) => Vec::new(),
+    }
 }
 
 /// The address after the present one, or the first.
@@ -98,9 +144,11 @@ async fn hear(server: &Server, lane: &Lane) {
     let mut buffer = vec![0; PACKET_OCTETS_MAX + 1];
     while let Ok(length) = lane.receive(&mut buffer).await {
         let datagram = buffer.get(..length).unwrap_or_default();
-        if lane.accept(datagram, &server.shared.secret, server.shared.demand).is_ok() {
+        // Rules E1: the answer to our own question whether it lives opens no door, and radsecproxy and FreeRADIUS 3.2 sign none.
+        match lane.accept(datagram, &server.shared.secret, Demand::IfPresent) {
             // The reply's receiver is ready now, and ends this loop from outside.
-            std::future::pending::<()>().await;
+            Ok(()) => std::future::pending::<()>().await,
+            Err(reason) => server.dropped(reason),
         }
     }
 }
@@ -126,6 +174,16 @@ fn later(server: &Server, wait: Duration) -> Tick {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_a_name_lost_is_left_at_the_second_look_up_or_at_once_where_somebody_asked() {
+        let [a, b] = ["10.0.0.1:1812", "10.0.0.2:1812"].map(|text| text.parse().unwrap());
+        assert_eq!(moved(&[a, b], Some(b), true), (None, false), "it is still one of them");
+        assert_eq!(moved(&[a], Some(b), false), (None, true));
+        assert_eq!(moved(&[a], Some(b), true), (Some(a), false));
+        assert_eq!(moved(&[], Some(b), true), (None, false), "a look-up that fails moves nobody");
+        assert_eq!(moved(&[a], None, false), (Some(a), false));
+    }
 
     #[test]
     fn a_name_with_several_addresses_goes_on_to_the_next() {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use login::outage::Outage;
 use login::{PrimaryName, Tick};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -22,10 +23,10 @@ use super::health::{DEAD_FOR, Death, Health};
 use super::lane::{Heard, Lane};
 use super::pool::{Place, Pool};
 use super::schedule::{Expired, Jitter, Schedule, Transmissions};
-use super::{Host, ServerAddress, repair};
+use super::{Host, LookUp, ServerAddress, repair};
 use crate::primary::observer::{PrimaryObserver, ReplyDrop};
 use crate::primary::{Clock, PrimaryRequest};
-use crate::telemetry::InFlight;
+use crate::telemetry::{InFlight, Pulse};
 
 /// How long a request waits for an Identifier when all are taken.
 const IDENTIFIER_WAIT: Duration = Duration::from_millis(500);
@@ -45,6 +46,10 @@ pub(super) struct Shared {
     pub(super) cancel: CancellationToken,
     /// Keys the hashes of names in health records.
     pub(super) names: RandomState,
+    /// Looks up the servers' names.
+    pub(super) look_up: LookUp,
+    /// Whether this process has its share of the processor.
+    pub(super) pulse: Pulse,
 }
 
 /// One server.
@@ -59,6 +64,8 @@ pub(super) struct Server {
     in_flight: AtomicUsize,
     freed: Notify,
     repairing: AtomicBool,
+    /// The last look-up did not lead to the present address any more.
+    pub(super) astray: AtomicBool,
 }
 
 /// How an exchange ended.
@@ -97,7 +104,13 @@ impl Server {
             in_flight: AtomicUsize::new(0),
             freed: Notify::new(),
             repairing: AtomicBool::new(false),
+            astray: AtomicBool::new(false),
         }
+    }
+
+    /// Whether it has a name, which may lead elsewhere one day.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.address.host, Host::Name(_))
     }
 
     /// Whether requests go to it.
@@ -135,13 +148,14 @@ impl Server {
         let ticket = match self.ticket(bound).await {
             Ok(Some(ticket)) => ticket,
             Ok(None) => return Outcome::Full,
-            Err(error) => return self.unreachable(request, &error),
+            Err(no_place) => return self.unreachable(request, &no_place),
         };
         let sent = match self.write(request, ticket.id) {
             Ok(sent) => Arc::new(sent),
             Err(Full) => return Outcome::TooLarge,
         };
         let mut reply = ticket.lane.wait(Arc::clone(&sent));
+        let since = self.shared.pulse.mark();
         let mut transmissions = Transmissions::begin(self.shared.schedule, self.shared.clock.now(), self.jitter());
         self.transmit(&ticket.lane, &sent).await;
         loop {
@@ -158,7 +172,8 @@ impl Server {
                 }
                 () = self.shared.clock.wait_until(wake) => {
                     let now = self.shared.clock.now();
-                    if transmissions.count() >= SILENT_TRANSMISSIONS {
+                    // Rules A5: a silence that we may have slept through is no server's.
+                    if transmissions.count() >= SILENT_TRANSMISSIONS && self.shared.pulse.was_steady(since).await {
                         self.silent(transmissions.first(), now, self.hash(request));
                     }
                     if now >= request.deadline {
@@ -240,13 +255,14 @@ impl Server {
 
     /// No socket could be opened: the name has no address, its network has no route, or our own system is short of sockets,
     /// which says nothing about the server (rules A5).
-    fn unreachable(self: &Arc<Self>, request: &PrimaryRequest, error: &io::Error) -> Outcome {
-        let death = if error.kind() == io::ErrorKind::AddrNotAvailable {
-            Death::Unresolved
-        } else if is_gone(error) {
-            Death::Refused
-        } else {
-            return Outcome::Full;
+    fn unreachable(self: &Arc<Self>, request: &PrimaryRequest, no_place: &NoPlace) -> Outcome {
+        let death = match no_place {
+            NoPlace::NoAddress => Death::Unresolved,
+            NoPlace::System(error) if Outage::of(error).is_some() => Death::Refused,
+            NoPlace::System(error) => {
+                tracing::debug!(%error, server = &*self.label, "no socket for a request to a primary");
+                return Outcome::Full;
+            }
         };
         self.die(death);
         self.health().suffer(self.hash(request));
@@ -254,7 +270,7 @@ impl Server {
     }
 
     /// A place for one request; `None` when all Identifiers are taken and none became free within a moment.
-    async fn ticket(self: &Arc<Self>, has_state: bool) -> io::Result<Option<Ticket>> {
+    async fn ticket(self: &Arc<Self>, has_state: bool) -> Result<Option<Ticket>, NoPlace> {
         let patience = self.shared.clock.now().plus(IDENTIFIER_WAIT);
         loop {
             let freed = self.freed.notified();
@@ -268,9 +284,9 @@ impl Server {
         }
     }
 
-    fn place(&self, has_state: bool) -> io::Result<Option<Place>> {
-        let pool = self.pool().clone().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        pool.place(has_state, self.shared.clock.now())
+    fn place(&self, has_state: bool) -> Result<Option<Place>, NoPlace> {
+        let pool = self.pool().clone().ok_or(NoPlace::NoAddress)?;
+        pool.place(has_state, self.shared.clock.now()).map_err(NoPlace::System)
     }
 
     fn pool(&self) -> MutexGuard<'_, Option<Arc<Pool>>> {
@@ -285,12 +301,12 @@ impl Server {
 
     /// What the system says of a socket: a refusal counts as silence at once; the rest, the schedule will tell.
     fn socket_failed(self: &Arc<Self>, error: &io::Error) {
-        if is_gone(error) {
+        if Outage::of(error).is_some() {
             self.die(Death::Refused);
         }
     }
 
-    fn dropped(&self, reason: ReplyDrop) {
+    pub(super) fn dropped(&self, reason: ReplyDrop) {
         self.health().disbelieve(reason);
         self.shared.observer.reply_dropped(&self.label, reason);
     }
@@ -320,11 +336,12 @@ impl Server {
     }
 }
 
-fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
-    )
+/// Why a request has no socket.
+enum NoPlace {
+    /// The name has no address, and never had one.
+    NoAddress,
+    /// What the system said.
+    System(io::Error),
 }
 
 /// One request's Identifier on one lane, given back when dropped.

@@ -194,6 +194,10 @@ impl House {
     }
 
     async fn with(servers: Vec<ServerAddress>, demand: Demand) -> Self {
+        Self::looking_up(servers, demand, by_the_system()).await
+    }
+
+    async fn looking_up(servers: Vec<ServerAddress>, demand: Demand, look_up: LookUp) -> Self {
         let clock = Arc::new(TestClock::new());
         let count = watch::Sender::new(0);
         let seen = Arc::new(Seen { clock: Arc::clone(&clock), events: Mutex::default(), count });
@@ -204,6 +208,8 @@ impl House {
             observer: Arc::clone(&seen) as Arc<dyn PrimaryObserver>,
             tracker: tracker.clone(),
             cancel: cancel.clone(),
+            look_up,
+            pulse: Pulse::default(),
         };
         let settings = RadiusSettings {
             name: PrimaryName::new("nps"),
@@ -258,7 +264,7 @@ fn user_of(answer: &PrimaryAnswer) -> &str {
 
 fn why(answer: &PrimaryAnswer) -> &str {
     match answer {
-        PrimaryAnswer::Unavailable(unavailable) => &unavailable.why,
+        PrimaryAnswer::Unavailable(unavailable) | PrimaryAnswer::StoreUnavailable(unavailable) => &unavailable.why,
         PrimaryAnswer::Reject { why, .. } => why,
         PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => panic!("a yes: {answer:?}"),
     }
@@ -685,6 +691,81 @@ async fn a_status_server_that_is_answered_revives_a_dead_server() {
     house.seen.until(1, "revived").await;
     assert!(house.radius.servers[0].is_alive());
     asking.abort();
+}
+
+/// radsecproxy and FreeRADIUS 3.2 sign no answer to Status-Server.
+#[tokio::test]
+async fn a_bare_answer_to_our_own_status_server_is_a_sign_of_life_and_a_forged_one_is_dropped_and_counted() {
+    let upstream = Upstream::start().await;
+    let house = House::over(&[&upstream]).await;
+    let asking = house.ask(request("alice"));
+    while house.seen.times("died silent") == 0 {
+        settle().await;
+        house.clock.ring();
+        settle().await;
+    }
+    let probe = loop {
+        let asked = upstream.hear().await;
+        if asked.bytes[0] == 12 {
+            break asked;
+        }
+    };
+    upstream.say(&probe, &probe.reply_signed(ACCEPT, b"", b"forged", false)).await;
+    house.seen.until(1, "dropped bad_authenticator").await;
+    assert_eq!(house.seen.times("revived"), 0);
+    upstream.say(&probe, &probe.reply_signed(ACCEPT, b"", SECRET, false)).await;
+    house.seen.until(1, "revived").await;
+    asking.abort();
+}
+
+#[tokio::test]
+async fn a_server_whose_name_moved_is_asked_at_its_new_address_after_a_reload_though_the_old_one_answers() {
+    let (old, new) = (Upstream::start().await, Upstream::start().await);
+    let found = Arc::new(Mutex::new(vec![old.0.local_addr().unwrap()]));
+    let looked_up = Arc::clone(&found);
+    let look_up: LookUp = Arc::new(move |_, _| {
+        let found = looked_up.lock().unwrap().clone();
+        Box::pin(async move { found })
+    });
+    let named = ServerAddress { host: Host::Name("nps.example.com".into()), port: 1812 };
+    let house = House::looking_up(vec![named], Demand::Required, look_up).await;
+    let asking = house.ask(request("alice"));
+    old.answer(REJECT, b"").await;
+    assert!(matches!(asking.await.unwrap(), PrimaryAnswer::Reject { .. }));
+
+    // A look-up that fails moves nobody.
+    found.lock().unwrap().clear();
+    house.radius.look_again();
+    settle().await;
+    assert_eq!(house.seen.times("moved"), 1);
+
+    *found.lock().unwrap() = vec![new.0.local_addr().unwrap()];
+    house.radius.look_again();
+    house.seen.until(2, "moved").await;
+    let asking = house.ask(request("alice"));
+    new.answer(ACCEPT, b"").await;
+    assert_eq!(user_of(&asking.await.unwrap()), "alice");
+    assert!(old.heard_nothing());
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_again_now_and_then_without_anybody_asking() {
+    let (old, new) = (Upstream::start().await, Upstream::start().await);
+    let found = Arc::new(Mutex::new(vec![old.0.local_addr().unwrap()]));
+    let looked_up = Arc::clone(&found);
+    let look_up: LookUp = Arc::new(move |_, _| {
+        let found = looked_up.lock().unwrap().clone();
+        Box::pin(async move { found })
+    });
+    let named = ServerAddress { host: Host::Name("nps.example.com".into()), port: 1812 };
+    let house = House::looking_up(vec![named], Demand::Required, look_up).await;
+    *found.lock().unwrap() = vec![new.0.local_addr().unwrap()];
+    while house.seen.times("moved") < 2 {
+        settle().await;
+        house.clock.ring();
+    }
+    assert!(house.clock.now().0 >= 60_000, "missing once may be chance");
+    house.cancel.cancel();
 }
 
 #[tokio::test]

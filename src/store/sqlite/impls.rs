@@ -12,7 +12,9 @@ use super::super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
     OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
-use super::super::verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users};
+use super::super::verbs::{
+    Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users, Writable,
+};
 use super::tx::Tx;
 use super::users::UserRow;
 use super::{Sqlite, alikes, codes, devices, prompts, records, releases, stances, tokens, users};
@@ -268,6 +270,16 @@ impl Stances for Sqlite {
     fn forget_stance(&self, client: &ClientName) -> StoreFuture<'_, bool> {
         let client = client.clone();
         self.write(move |tx| stances::forget(tx, &client))
+    }
+}
+
+impl Writable for Sqlite {
+    fn try_write(&self) -> StoreFuture<'_, ()> {
+        // The header's page is written anew with what stands in it: a frame of the log like any other commit's.
+        Box::pin(self.writer.write(|tx| {
+            let version: i64 = tx.db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(tx.db.pragma_update(None, "user_version", version)?)
+        }))
     }
 }
 

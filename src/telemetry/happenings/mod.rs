@@ -10,7 +10,9 @@ mod phones;
 mod services;
 
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, RefusedAgain};
-pub use packets::{AnswerCode, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret};
+pub use packets::{
+    AnswerCode, AnswerUnsent, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret, UnsentReason,
+};
 pub use pages::{
     CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, SignInResult,
     SignInTried,
@@ -18,8 +20,8 @@ pub use pages::{
 pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
-    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushResult, WebPushTrouble,
-    WebhookTrouble,
+    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, UpstreamDropped, WebPushResult,
+    WebPushTrouble, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

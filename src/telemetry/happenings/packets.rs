@@ -67,6 +67,61 @@ impl Happening for Answered<'_> {
     }
 }
 
+/// Why an answer did not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsentReason {
+    /// The kernel's buffer and our queue were full, or the kernel had no memory.
+    Overload,
+    /// The kernel refused: no route, a firewall, a source address that is gone.
+    Refused,
+}
+
+impl UnsentReason {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::Overload, Self::Refused];
+
+    /// The word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overload => "overload",
+            Self::Refused => "refused",
+        }
+    }
+
+    const fn mend(self) -> &'static str {
+        match self {
+            Self::Overload => {
+                "nothing is lost, the appliance asks again; if it lasts, look what fills this host's network"
+            }
+            Self::Refused => "check the route and the firewall to this client",
+        }
+    }
+}
+
+/// An answer was ready and could not leave (rules E6); the appliance's repetition gets the same octets (B1).
+pub struct AnswerUnsent<'a> {
+    /// Why, in a word.
+    pub reason: UnsentReason,
+    /// To whom.
+    pub to: SocketAddr,
+    /// What the kernel said.
+    pub why: &'a dyn Display,
+}
+
+impl sealed::Sealed for AnswerUnsent<'_> {}
+impl Happening for AnswerUnsent<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        let (counter, gate) = telemetry.service().unsent(self.reason);
+        counter.increment(1);
+        if let Some(more) = gate.admit(telemetry.now()) {
+            let (to, why, reason, mend, more) =
+                (self.to, self.why, self.reason.as_str(), self.reason.mend(), and_more(more));
+            tracing::warn!(target: SENTENCE, %to, reason, "an answer to {to} could not be sent: {why}. What to do: {mend}{more}");
+        }
+    }
+}
+
 /// The same request again: absorbed, or answered with the same bytes (rules B1).
 #[derive(Debug)]
 pub struct Retransmitted<'a> {

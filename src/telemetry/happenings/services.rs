@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{SENTENCE, and_more, spoken};
-use crate::telemetry::{Happening, MetricName, PrimaryMeters, Telemetry, sealed};
+use crate::telemetry::{Happening, MetricName, PrimaryMeters, ReplyDrop, Telemetry, sealed};
 
 /// What a primary answered, in `vestibule_primary_seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,24 @@ impl Happening for PrimaryUp<'_> {
         self.primary.down().decrement(1.0);
         let (primary, server) = (self.primary.name(), self.server);
         tracing::info!(target: SENTENCE, primary, server, "{primary}: {server} answers again");
+    }
+}
+
+/// A reply of an upstream was dropped, for whatever reason (rules E6).
+#[derive(Debug)]
+pub struct UpstreamDropped<'a> {
+    /// Which primary.
+    pub primary: &'a PrimaryMeters,
+    /// Why.
+    pub reason: ReplyDrop,
+}
+
+impl sealed::Sealed for UpstreamDropped<'_> {}
+impl Happening for UpstreamDropped<'_> {
+    fn tell(self, _: &Telemetry) {
+        if let Some(counter) = self.primary.dropped(self.reason) {
+            counter.increment(1);
+        }
     }
 }
 

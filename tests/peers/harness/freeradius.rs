@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::child::Child;
-use super::{PRIMARY_SECRET, at};
+use super::{APPLIANCE_SECRET, PRIMARY_SECRET, at};
 
 const PORT: u16 = 18121;
 
@@ -20,9 +20,23 @@ pub(crate) struct FreeRadius {
 impl FreeRadius {
     /// With these lines of a `users` file. A user named `carl` is challenged once, and must answer 2718.
     pub(crate) async fn with_users(users: &str) -> Self {
-        let (home, at) = (tempfile::tempdir().unwrap(), at(PORT));
+        Self::standing_at(at(PORT), users).await
+    }
+
+    /// The same at this address.
+    pub(crate) async fn standing_at(at: SocketAddr, users: &str) -> Self {
+        Self::configured(at, users, configuration).await
+    }
+
+    /// As an appliance that asks these servers in their order: the next one where one is silent.
+    pub(crate) async fn failing_over(servers: [SocketAddr; 2]) -> Self {
+        Self::configured(at(PORT), "", |home, at| proxying(home, at, servers)).await
+    }
+
+    async fn configured(at: SocketAddr, users: &str, said: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
+        let home = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
-        write("radiusd.conf", &configuration(home.path(), at));
+        write("radiusd.conf", &said(home.path(), at));
         write("users", users);
         write("dictionary", "");
         let mut command = Command::new("freeradius");
@@ -128,6 +142,79 @@ server default {{
             update reply {{
                 Message-Authenticator := 0x00
             }}
+        }}
+    }}
+}}
+"#
+    )
+}
+
+/// Its own fail-over pool of two, as its manual has it; a server is left after one silence of a second.
+fn proxying(home: &Path, at: SocketAddr, servers: [SocketAddr; 2]) -> String {
+    let (home, ip, port) = (home.display(), at.ip(), at.port());
+    let server = |name: &str, at: SocketAddr| {
+        format!(
+            "home_server {name} {{
+    type = auth
+    ipaddr = {}
+    port = {}
+    secret = \"{APPLIANCE_SECRET}\"
+    response_window = 2
+    zombie_period = 2
+    revive_interval = 3600
+    status_check = none
+}}
+",
+            at.ip(),
+            at.port()
+        )
+    };
+    let [first, second] = [server("first", servers[0]), server("second", servers[1])];
+    format!(
+        r#"
+name = freeradius
+prefix = /usr
+localstatedir = {home}
+libdir = /usr/lib/freeradius
+logdir = {home}
+raddbdir = {home}
+run_dir = {home}
+db_dir = {home}
+max_requests = 4096
+proxy_requests = yes
+security {{
+    reject_delay = 0
+    allow_vulnerable_openssl = yes
+}}
+client people {{
+    ipaddr = 127.0.0.0/8
+    secret = "{APPLIANCE_SECRET}"
+}}
+proxy server {{
+    default_fallback = no
+}}
+{first}
+{second}
+home_server_pool both {{
+    type = fail-over
+    home_server = first
+    home_server = second
+}}
+realm house {{
+    auth_pool = both
+    nostrip
+}}
+modules {{
+}}
+server default {{
+    listen {{
+        type = auth
+        ipaddr = {ip}
+        port = {port}
+    }}
+    authorize {{
+        update control {{
+            Proxy-To-Realm := "house"
         }}
     }}
 }}

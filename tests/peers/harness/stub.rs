@@ -32,7 +32,12 @@ impl Stub {
     }
 
     async fn on(own: IpAddr, password: &str) -> Self {
-        let socket = UdpSocket::bind((own, 0)).await.unwrap();
+        Self::standing_at(SocketAddr::new(own, 0), password).await
+    }
+
+    /// The same at this address, where somebody asked in vain before.
+    pub(crate) async fn standing_at(at: SocketAddr, password: &str) -> Self {
+        let socket = UdpSocket::bind(at).await.unwrap();
         let at = socket.local_addr().unwrap();
         let heard = Arc::default();
         let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard)));

@@ -413,6 +413,16 @@ impl Site {
         program
     }
 
+    /// Starts the server where it may open so many files and sockets.
+    pub(crate) async fn start_program_with_descriptors(self, most: u32) -> Program {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {most} && exec \"$0\" -c vestibule.toml serve");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_vestibule")]).current_dir(self.home());
+        let mut program = Program { child: Child::start(&mut command, "dash"), site: self };
+        program.ready().await;
+        program
+    }
+
     /// Starts the server on these files, without waiting for it.
     pub(crate) fn spawn(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use login::{ClientName, DeviceId, Moment, PromptId, ResolvedUser, Station, Tick};
@@ -327,6 +328,52 @@ async fn a_failed_tls_handshake_is_an_outage() {
     let webhook = built_with(&WebhookSettings { ca, ..settings(&url) }, Duration::from_millis(200), 1).unwrap();
     assert!(confirmed(&webhook.ring(&hint("alice", 0)).await).is_some());
     assert!(notifier.heard().is_empty());
+}
+
+/// The one thread of this runtime is kept busy, as all of a server's are when it is starved: nothing of the answer is heard in time.
+#[tokio::test]
+async fn what_a_starved_runtime_did_not_hear_is_no_outage_and_is_confirmed_by_nobody() {
+    let notifier = Notifier::that(Answers::Hang).await;
+    let telemetry = Telemetry::new();
+    let webhook = Webhook::with(&settings(&notifier.url()), telemetry.clone(), Duration::from_millis(300), 4).unwrap();
+    // A beat each 100 ms, as `serve` gives it; the time that the thread was kept is in the tick of the next one.
+    let tick = Arc::new(AtomicU64::new(1));
+    let beating = tokio::spawn({
+        let (pulse, tick) = (telemetry.pulse().clone(), Arc::clone(&tick));
+        async move {
+            loop {
+                pulse.beat(Tick(tick.fetch_add(100, Ordering::Relaxed)));
+                let _ = tokio::time::timeout(crate::telemetry::pulse::BEAT_EVERY, std::future::pending::<()>()).await;
+            }
+        }
+    });
+    while telemetry.pulse().mark().is_unwatched() {
+        tokio::task::yield_now().await;
+    }
+    let ringing = hint("alice", 0);
+    let rung = webhook.ring(&ringing);
+    let starving = async {
+        while notifier.heard().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (_nobody, never) = std::sync::mpsc::sync_channel::<()>(0);
+        let _ = never.recv_timeout(Duration::from_millis(1500));
+        tick.fetch_add(1500, Ordering::Relaxed);
+    };
+    let (rang, ()) = tokio::join!(rung, starving);
+    assert!(refused(&rang).contains("too slow"), "{rang:?}");
+    assert_eq!(notifier.events(), ["prompt"], "nor is anything probed");
+    // The same silence, heard by a process that has its time, is one.
+    assert!(confirmed(&webhook.ring(&hint("bob", 1)).await).is_some());
+    beating.abort();
+}
+
+#[tokio::test]
+async fn a_name_that_never_could_be_looked_up_is_no_outage_whoever_asks() {
+    let webhook = built(&settings("http://nobody.invalid:8080/")).unwrap();
+    for user in ["a", "b", "c", "d"] {
+        assert!(refused(&webhook.ring(&hint(user, 0)).await).contains("can't be looked up"));
+    }
 }
 
 #[tokio::test]

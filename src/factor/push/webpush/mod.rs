@@ -177,7 +177,7 @@ impl WebPush {
             return Err(PushFailure::Unavailable(Unavailable { why, confirmed }));
         }
         let under_way = self.under_way.begin(hint.prompt, &hint.device);
-        let sending = send::send(&self.client, &self.queue, &message, &under_way);
+        let sending = send::send(&self.client, (&self.queue, self.telemetry.pulse()), &message, &under_way);
         // Each request has its own end: what is late here waited for our own queue, which is no outage (rules A5).
         match tokio::time::timeout(MESSAGE_WITHIN.min(message.life), sending).await {
             Ok(Ok(())) => {
@@ -255,7 +255,7 @@ impl WebPush {
             Outage::Confirmed => true,
             Outage::Seen => false,
             Outage::Probe => {
-                let away = send::is_away(&self.client, &self.queue, to).await;
+                let away = send::is_away(&self.client, &self.queue, self.telemetry.pulse(), to).await;
                 if away {
                     self.origins().probe_failed(to, now);
                 }

@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
+use login::outage::Outage;
 use login::{DeviceId, PromptId, Wall};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use tokio::sync::Notify;
 
 use super::endpoint::Endpoint;
-use crate::factor::push::outbound::{Queue, causes, drained, innermost};
+use crate::factor::push::outbound::{self, Queue, causes, drained, innermost};
 use crate::factor::push::reach::Refusal;
 use crate::telemetry::WebPushResult;
+use crate::telemetry::pulse::{Mark, Pulse};
 
 /// How long a `Retry-After` may keep a push, and how long it waits without one.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -43,7 +45,7 @@ pub(super) enum Failed {
     Refused { status: StatusCode, why: String },
     /// It says "not now" (429). A 4xx is never an outage (rules A5).
     Busy,
-    /// It is away: connect, DNS or TLS failure, 5xx, timeout (rules A5).
+    /// It is away, by the closed list (rules A5).
     Outage(String),
     /// It says nothing of the push service: a limit or a rule of ours, an answer that is no HTTP, a prompt that ended.
     Neither(String),
@@ -78,11 +80,11 @@ enum Told {
 /// Sends it, and once more if the push service asks for that within the time there is.
 pub(super) async fn send(
     client: &Client,
-    queue: &Queue,
+    (queue, pulse): (&Queue, &Pulse),
     message: &Message,
     withdrawn: &Withdrawable<'_>,
 ) -> Result<(), Failed> {
-    let (failed, pause) = match post(client, queue, message, message.life).await {
+    let (failed, pause) = match post(client, (queue, pulse), message, message.life).await {
         Told::Taken => return Ok(()),
         Told::Failed(failed) => return Err(failed),
         Told::NotNow { failed, pause } => (failed, pause.unwrap_or(PAUSE)),
@@ -94,26 +96,27 @@ pub(super) async fn send(
     if withdrawn.within(pause).await {
         return Err(Failed::Neither("the prompt ended before its push could be sent again".to_owned()));
     }
-    match post(client, queue, message, life).await {
+    match post(client, (queue, pulse), message, life).await {
         Told::Taken => Ok(()),
         Told::NotNow { failed, .. } | Told::Failed(failed) => Err(failed),
     }
 }
 
 /// Whether the push service is away, asked without any phone's endpoint: whatever it answers, it is there.
-pub(super) async fn is_away(client: &Client, queue: &Queue, to: &Endpoint) -> bool {
+pub(super) async fn is_away(client: &Client, queue: &Queue, pulse: &Pulse, to: &Endpoint) -> bool {
     let Ok(_permit) = queue.permit().await else { return false };
+    let since = pulse.mark();
     match client.get(&*to.origin).send().await {
         Ok(answer) => {
             let status = answer.status();
             drained(answer).await;
             status.is_server_error()
         }
-        Err(error) => matches!(failed(&error), Failed::Outage(_)),
+        Err(error) => matches!(failed(&error, pulse, since).await, Failed::Outage(_)),
     }
 }
 
-async fn post(client: &Client, queue: &Queue, message: &Message, life: Duration) -> Told {
+async fn post(client: &Client, (queue, pulse): (&Queue, &Pulse), message: &Message, life: Duration) -> Told {
     let _permit = match queue.permit().await {
         Ok(permit) => permit,
         Err(full) => return Told::Failed(Failed::Neither(full.to_string())),
@@ -129,13 +132,14 @@ async fn post(client: &Client, queue: &Queue, message: &Message, life: Duration)
         .header("Urgency", "high")
         .header("Topic", &message.topic)
         .body(message.body.clone());
+    let since = pulse.mark();
     match request.send().await {
         Ok(answer) => {
             let (status, pause) = (answer.status(), retry_after(answer.headers(), message.at));
             drained(answer).await;
             judge(status, pause)
         }
-        Err(error) => Told::Failed(failed(&error)),
+        Err(error) => Told::Failed(failed(&error, pulse, since).await),
     }
 }
 
@@ -172,20 +176,24 @@ fn retry_after(headers: &HeaderMap, at: Wall) -> Option<Duration> {
     Some(Wall(millis).since(at))
 }
 
-fn failed(error: &reqwest::Error) -> Failed {
+async fn failed(error: &reqwest::Error, pulse: &Pulse, since: Mark) -> Failed {
     // What our own rule refused is no outage, even if it looks like a failed connect (rules A5, F6).
     if let Some(refusal) = causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
         return Failed::Neither(format!("the push endpoint is refused: {refusal}"));
     }
-    if error.is_timeout() {
-        return Failed::Outage("the push service did not answer in time".to_owned());
-    }
     // An error without a cause would show itself, and its URL is what lets others send to the phone.
     let cause = if std::error::Error::source(error).is_some() { innermost(error) } else { "no cause told".to_owned() };
-    if error.is_connect() {
-        Failed::Outage(format!("the push service can't be reached: {cause}"))
-    } else {
-        Failed::Neither(format!("the push service answered something that is no HTTP, or nothing: {cause}"))
+    let outage = outbound::stands(outbound::outage(error), pulse, since).await;
+    match outage {
+        Some(Outage::Silent) => Failed::Outage("the push service did not answer in time".to_owned()),
+        Some(outage) => Failed::Outage(format!("the push service {outage}: {cause}")),
+        None if error.is_timeout() => {
+            Failed::Neither("this server was itself too slow to hear the push service; see its load".to_owned())
+        }
+        None if error.is_connect() => {
+            Failed::Neither(format!("the push service could not be asked, which is no outage of it: {cause}"))
+        }
+        None => Failed::Neither(format!("the push service answered something that is no HTTP, or nothing: {cause}")),
     }
 }
 

@@ -60,7 +60,7 @@ impl Engine {
 }
 
 /// The kinds of effects, in the order of their declaration.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 18] = [
     "AskPrimary",
     "ReadUser",
     "CheckCode",
@@ -78,6 +78,7 @@ pub(crate) const KINDS: [&str; 17] = [
     "TypeNumber",
     "Invite",
     "Accepted",
+    "Unchecked",
 ];
 
 pub(crate) fn kind_of(effect: &Effect) -> usize {
@@ -99,6 +100,7 @@ pub(crate) fn kind_of(effect: &Effect) -> usize {
         Effect::TypeNumber { .. } => 14,
         Effect::Invite(_) => 15,
         Effect::Accepted(_) => 16,
+        Effect::Unchecked(_) => 17,
     }
 }
 
@@ -210,6 +212,7 @@ impl World {
         match effect {
             Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. }
             | Effect::TellDisplaced(_) => {
@@ -246,6 +249,14 @@ impl World {
                 let check = crate::invariants::superseded(self, asker);
                 self.expect(check);
                 self.reference.asked_mut(asker).superseded = true;
+            }
+            Effect::Unchecked(asker) => {
+                self.tally.unchecked += 1;
+                let check = crate::invariants::unchecked(self, asker);
+                self.expect(check);
+                self.reference.asked_mut(asker).unchecked = true;
+                let packet = self.reference.asked(asker).packet.clone();
+                self.engine.duplicates.forget(&packet, asker);
             }
             Effect::TellDisplaced(prompt) => self.deliver_to_prompt(prompt, Event::Displaced(prompt)),
             _ => {}

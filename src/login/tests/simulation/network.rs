@@ -79,6 +79,14 @@ impl Duplicates {
         Seen::New
     }
 
+    /// Nobody could check it: its next packet is a new request (A10).
+    pub(crate) fn forget(&mut self, packet: &Datagram, asker: AskerId) {
+        let key = (packet.script, packet.port, packet.identifier);
+        if self.0.get(&key).is_some_and(|entry| entry.asker == asker) {
+            self.0.remove(&key);
+        }
+    }
+
     pub(crate) fn answered(&mut self, packet: &Datagram, asker: AskerId, answer: &Answer, now: Tick) {
         let entry = self.0.get_mut(&(packet.script, packet.port, packet.identifier));
         if let Some(entry) = entry.filter(|entry| entry.asker == asker) {

@@ -71,6 +71,9 @@ impl World {
             let away = PrimaryAnswer::Unavailable(Unavailable::seen("the primary is silent"));
             return self.later(9000, deliver(away));
         }
+        if self.dice.chance(1) {
+            return self.later(1, deliver(PrimaryAnswer::StoreUnavailable(Unavailable::seen("the disk is full"))));
+        }
         let late = self.dice.chance(3);
         let delay = if late { self.dice.between(9000, 40_000) } else { self.dice.between(2, 600) };
         if self.dice.chance(5) {
@@ -308,6 +311,7 @@ impl World {
             | Effect::Push { .. }
             | Effect::Reply { .. }
             | Effect::Supersede(_)
+            | Effect::Unchecked(_)
             | Effect::IndexState(_)
             | Effect::Joined { .. }
             | Effect::Accepted(_)

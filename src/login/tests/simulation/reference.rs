@@ -35,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) twin_of: Option<AskerId>,
     pub(crate) answer: Option<(Given, Tick)>,
     pub(crate) superseded: bool,
+    /// Nobody could check it, and it was told nothing (A10).
+    pub(crate) unchecked: bool,
     /// It asks for an Accept once more, and whether something spoke against that when it came.
     pub(crate) repeats: Option<bool>,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Known {
     pub(crate) claim: (Option<Question>, Option<PromptId>),
     /// The primary's State that is out.
     pub(crate) primary_state: Option<Vec<u8>>,
+    /// Its primary, or our own store before it, could not be asked (A10).
+    pub(crate) unasked: bool,
     /// Whom the primary really accepted.
     pub(crate) accepted: Option<String>,
     pub(crate) law: Law,
@@ -102,6 +106,13 @@ pub(crate) struct Rung {
     pub(crate) ask: Ask,
 }
 
+impl Asked {
+    /// Nothing more is due to it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.answer.is_some() || self.superseded || self.unchecked
+    }
+}
+
 impl Reference {
     pub(crate) fn asked(&self, asker: AskerId) -> &Asked {
         &self.asked[usize::try_from(asker.0).unwrap()]
@@ -128,6 +139,7 @@ impl Reference {
             twin_of,
             answer: None,
             superseded: false,
+            unchecked: false,
             repeats: None,
         };
         self.asked.push(asked);
@@ -198,6 +210,7 @@ impl Known {
             question: None,
             claim: (None, None),
             primary_state: None,
+            unasked: false,
             accepted: None,
             law,
             law_at_release: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use login::policy::{
     ClientPolicy, Condition, Glob, IfUnavailable, Join, NumberWish, Outage, Policy, PrimaryPolicy, Rule, Unenrolled,
-    Verdict,
+    Verdict, WhenUnavailable,
 };
 use login::{ClientName, GroupName, Method, PrimaryName, RuleName, Wall};
 
@@ -308,7 +308,13 @@ fn client(law: Law, appliance: &Appliance) -> ClientPolicy {
         join: appliance.join,
         allow_admin: false,
         number: wishes(law, appliance),
+        when_unavailable: when_unavailable(appliance.name),
     }
+}
+
+/// What an appliance hears of a login that nobody could check (A10).
+pub(crate) fn when_unavailable(appliance: &str) -> WhenUnavailable {
+    if matches!(appliance, "gate" | "old") { WhenUnavailable::Reject } else { WhenUnavailable::Silent }
 }
 
 fn rule(name: &str, when: Condition, verdict: Verdict) -> Rule {

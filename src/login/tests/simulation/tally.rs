@@ -15,6 +15,7 @@ pub(crate) struct Tally {
     pub(crate) prompts: u64,
     pub(crate) crashes: u64,
     pub(crate) superseded: u64,
+    pub(crate) unchecked: u64,
     pub(crate) accepts: u64,
     rejects: u64,
     challenges: u64,
@@ -43,6 +44,7 @@ impl Tally {
         self.prompts += other.prompts;
         self.crashes += other.crashes;
         self.superseded += other.superseded;
+        self.unchecked += other.unchecked;
         self.accepts += other.accepts;
         self.rejects += other.rejects;
         self.challenges += other.challenges;
@@ -71,8 +73,8 @@ impl std::fmt::Display for Tally {
         )?;
         writeln!(
             f,
-            "answers: {} accepts, {} rejects, {} challenges; {} superseded; {} joins; {} prompts",
-            self.accepts, self.rejects, self.challenges, self.superseded, self.joins, self.prompts
+            "answers: {} accepts, {} rejects, {} challenges; {} superseded; {} unchecked; {} joins; {} prompts",
+            self.accepts, self.rejects, self.challenges, self.superseded, self.unchecked, self.joins, self.prompts
         )?;
         writeln!(f, "refusals: {:?}", self.reasons)?;
         let missed = self.crash_points_missed();

@@ -328,6 +328,11 @@ impl World {
             LoginEvent::Primary(question, PrimaryAnswer::Accept { user, .. }) if known.question == Some(*question) => {
                 known.accepted = Some(user.as_str().to_owned());
             }
+            LoginEvent::Primary(question, PrimaryAnswer::Unavailable(_) | PrimaryAnswer::StoreUnavailable(_))
+                if known.question == Some(*question) =>
+            {
+                known.unasked = true;
+            }
             LoginEvent::Claim(question, Ok(Claim::Joined { prompt, .. })) if known.claim.0 == Some(*question) => {
                 known.prompts.insert(*prompt, false);
             }

@@ -10,6 +10,7 @@ use login::event::{Context, Effect, Event, LoginEvent, PushFailure};
 use login::limits::patience;
 use login::policy::{
     ClientPolicy, Condition, IfUnavailable, Join, NumberWish, Outage, Policy, Rule, Unenrolled, Verdict,
+    WhenUnavailable,
 };
 use login::session::{Admission, Session};
 use login::words::Say;
@@ -117,6 +118,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
             join,
             allow_admin: false,
             number,
+            when_unavailable: if name == "desk" { WhenUnavailable::Reject } else { WhenUnavailable::Silent },
         };
         (ClientName::new(name), policy)
     });

@@ -19,3 +19,4 @@ mod names;
 mod numbers;
 mod one_login;
 mod told;
+mod unchecked;

@@ -1,10 +1,11 @@
 //! Part A of the rules: who gets in; and F2, what is written down.
 
-use login::answer::Accept;
-use login::policy::Join;
+use login::answer::{Accept, Reject};
+use login::policy::{Join, WhenUnavailable};
 use login::prompt::PromptState;
 use login::{
-    AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, RecordedAnswer, RecordedFactor, ReleaseCheck, TokenId,
+    AskerId, LoginId, Means, Method, PhoneAnswer, PromptId, Reason, RecordedAnswer, RecordedFactor, ReleaseCheck,
+    TokenId,
 };
 
 use super::codes::appended_code;
@@ -12,7 +13,7 @@ use super::numbers::{f8_the_law_has_its_number, f8_the_number_chose};
 use crate::appliance::person_named;
 use crate::network::Ask;
 use crate::reference::{Known, same_login, split};
-use crate::scene::{Law, Person, Says, appliance_of, is_staff, law_says};
+use crate::scene::{Law, Person, Says, appliance_of, is_staff, law_says, when_unavailable};
 use crate::store::{Happened, PromptRow};
 use crate::world::{Check, World};
 
@@ -253,6 +254,38 @@ pub(crate) fn a8_an_approval_is_heard(world: &World, asker: AskerId) -> Check {
         Some((id, _)) if !twin => Err(("A8", format!("{asker:?} is challenged though {id} is approved"))),
         Some(_) | None => Ok(()),
     }
+}
+
+/// An appliance that may ask another server hears nothing of a login that nobody could check, and no Reject (A10).
+pub(crate) fn a10_nobody_hears_a_no_of_a_login_that_was_not_checked(
+    world: &World,
+    asker: AskerId,
+    reject: &Reject,
+) -> Check {
+    let ask = &world.reference.asked(asker).packet.ask;
+    let away = matches!(reject.reason, Reason::PrimaryUnavailable | Reason::StoreUnavailable);
+    let silent = when_unavailable(ask.client) == WhenUnavailable::Silent;
+    let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
+    let begun = world.reference.asked(known.begun_by).packet.ask.state.is_some() || known.primary_state.is_some();
+    if away && silent && known.accepted.is_none() && ask.state.is_none() && !begun {
+        return Err(("A10", format!("{asker:?} hears {:?}, and its appliance asks nobody else", reject.reason)));
+    }
+    Ok(())
+}
+
+/// Silence is for logins of which the primary has said nothing, at clients that want it so (A10).
+pub(crate) fn a10_only_what_nobody_checked_is_told_nothing(world: &World, asker: AskerId) -> Check {
+    let asked = world.reference.asked(asker);
+    let Some(known) = world.reference.login_of(asker) else {
+        return Err(("A10", format!("{asker:?}, who belongs to no login, is told nothing")));
+    };
+    let overdue = known.askers.iter().all(|other| world.reference.asked(*other).until <= world.now);
+    let wish = when_unavailable(asked.packet.ask.client);
+    if wish == WhenUnavailable::Silent && known.accepted.is_none() && (known.unasked || overdue) {
+        return Ok(());
+    }
+    let (unasked, accepted) = (known.unasked, &known.accepted);
+    Err(("A10", format!("{asker:?} is told nothing: {wish:?}, unasked {unasked}, accepted {accepted:?}")))
 }
 
 /// One record for each login, ever (F2).

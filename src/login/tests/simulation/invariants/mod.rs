@@ -55,6 +55,7 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
         | Effect::ClosePrompt { .. }
         | Effect::Reply { .. }
         | Effect::Supersede(_)
+        | Effect::Unchecked(_)
         | Effect::IndexState(_)
         | Effect::Joined { .. }
         | Effect::Accepted(_)
@@ -86,10 +87,17 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
         Answer::Reject(reject) => {
             one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?;
             one_login::b5_who_can_be_challenged_is(world, asker, reject)?;
+            doors::a10_nobody_hears_a_no_of_a_login_that_was_not_checked(world, asker, reject)?;
         }
     }
     one_login::b5_nobody_is_answered_too_late(world, asker)?;
     codes::c3_twins_get_the_same(world, asker, answer)
+}
+
+/// A request is told nothing, because nobody could check its login.
+pub(crate) fn unchecked(world: &World, asker: AskerId) -> Check {
+    one_login::b1_one_answer(world, asker)?;
+    doors::a10_only_what_nobody_checked_is_told_nothing(world, asker)
 }
 
 /// A phone rings.

@@ -20,6 +20,7 @@ const REPEATS_MS: u64 = 10_000;
 pub(crate) fn b1_one_answer(world: &World, asker: AskerId) -> Check {
     let asked = world.reference.asked(asker);
     match (&asked.answer, asked.superseded) {
+        (None, _) if asked.unchecked => Err(("A10", format!("{asker:?} was left to ask elsewhere, and is answered"))),
         (None, false) => Ok(()),
         (Some(answer), _) => Err(("B1", format!("{asker:?} was answered {answer:?} before"))),
         (None, true) => Err(("B2", format!("{asker:?} was superseded, and is answered"))),
@@ -106,7 +107,7 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
     let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
     let newer = known.askers.iter().find(|other| {
         let asked = world.reference.asked(**other);
-        world.reference.root(**other) > world.reference.root(asker) && asked.answer.is_none() && !asked.superseded
+        world.reference.root(**other) > world.reference.root(asker) && !asked.is_settled()
     });
     newer.map_or(Ok(()), |newer| Err(("B2", format!("{asker:?} gets the Accept though {newer:?} is newer"))))
 }
@@ -147,7 +148,7 @@ pub(crate) fn g3_nobody_waits_after_a_drain(world: &World) -> Check {
     for (id, asked) in world.reference.asked.iter().enumerate().filter(|(_, asked)| asked.epoch == world.epoch) {
         let releasing =
             asked.login.and_then(|login| world.reference.logins.get(&login)).is_some_and(|known| known.releases > 0);
-        if asked.answer.is_none() && !asked.superseded && !releasing {
+        if !asked.is_settled() && !releasing {
             return Err(("G3", format!("request {id} waits after the drain: {:?}", asked.packet.ask)));
         }
     }
@@ -192,7 +193,7 @@ fn last_moment(world: &World, asker: AskerId) -> Tick {
 /// At its deadline each request is answered, unless a newer one took its place (B5).
 pub(crate) fn overdue(world: &World, asker: AskerId) -> Check {
     let asked = world.reference.asked(asker);
-    let settled = asked.answer.is_some() || asked.superseded || world.reference.is_superseded(asker);
+    let settled = asked.is_settled() || world.reference.is_superseded(asker);
     if settled || asked.epoch != world.epoch || world.now <= last_moment(world, asker) {
         return Ok(());
     }
@@ -256,7 +257,7 @@ pub(crate) fn b5_an_approval_of_no_screen_ends(world: &World, asker: AskerId) ->
 /// Each request that this life took in got its answer, or was superseded (B5, E6).
 pub(crate) fn nobody_is_left_without_an_answer(world: &World) -> Check {
     for (id, asked) in world.reference.asked.iter().enumerate().filter(|(_, asked)| asked.epoch == world.epoch) {
-        if asked.answer.is_none() && !asked.superseded {
+        if !asked.is_settled() {
             return Err(("E6", format!("request {id} was never answered nor superseded: {:?}", asked.packet.ask)));
         }
     }
