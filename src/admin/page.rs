@@ -59,10 +59,6 @@ impl Page {
     pub(super) fn idle_s(&self) -> u64 {
         if self.is_on_board() { 0 } else { STAFF_IDLE.as_secs() }
     }
-
-    pub(super) fn machine_made(&self) -> bool {
-        self.language.machine_made()
-    }
 }
 
 /// A role as people call it.

@@ -5,8 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::out::{self, Failure, Outcome, count, is_error_coloured};
+use super::shell;
 use super::site::Global;
 use crate::config::{Config, FlatFinding, Loaded, Origin, PagesConfig, Severity, TlsSource, render};
+use crate::language::Language;
 use crate::serve::descriptors::Descriptors;
 use crate::store::{KeyError, StoreKey};
 use crate::web::CertificateFiles;
@@ -87,7 +89,7 @@ fn refuse(global: &Global, told: &[Told<'_>], drawn: &str) -> Outcome {
         out::json(&told)?;
         return Err(Failure::SaidMistakes);
     }
-    out::note(drawn);
+    out::note(shell::addressed(drawn, &global.program()));
     out::note(format!("\n{}: {}", global.config.display(), count(told.len(), "finding", "findings")));
     Err(Failure::SaidMistakes)
 }
@@ -98,7 +100,7 @@ fn accept(global: &Global, loaded: &Loaded, obstacles: &[Obstacle]) -> Outcome {
     }
     let warnings = loaded.warnings.len() + obstacles.len();
     if warnings > 0 {
-        out::note(drawn(loaded, obstacles));
+        out::note(shell::addressed(&drawn(loaded, obstacles), &global.program()));
         out::note("");
     }
     let config = &loaded.config;
@@ -114,7 +116,21 @@ fn accept(global: &Global, loaded: &Loaded, obstacles: &[Obstacle]) -> Outcome {
             warnings => format!(", {}", count(warnings, "warning", "warnings")),
         }
     ));
+    if let Some(text) = unread_languages(config) {
+        out::note(text);
+    }
     Ok(())
+}
+
+/// No warning, for nothing in the file mends it: whose texts no native speaker has read is the admin's to know, not the people's.
+fn unread_languages(config: &Config) -> Option<String> {
+    let shows_texts = config.portal.is_some() || config.mail.is_some();
+    let unread: Vec<&str> = Language::ALL.into_iter().filter(|it| it.machine_made()).map(Language::own_name).collect();
+    let (last, rest) = unread.split_last().filter(|_| shows_texts)?;
+    let list = if rest.is_empty() { (*last).to_owned() } else { format!("{} and {last}", rest.join(", ")) };
+    Some(format!(
+        "Note: a machine translated the texts in {list} (pages, phone, letters, VPN prompts); no native speaker has read them yet."
+    ))
 }
 
 fn told<'a>(loaded: &'a Loaded, obstacles: &'a [Obstacle]) -> Vec<Told<'a>> {
@@ -189,12 +205,20 @@ fn key(config: &Config) -> Option<Obstacle> {
     }
 }
 
+/// StateDirectory= and LogsDirectory= of deploy/systemd/vestibule.service: systemd makes them at each start, for the service's user.
+pub(super) const UNITS_DIRECTORIES: [&str; 2] = ["/var/lib/vestibule", "/var/log/vestibule"];
+
 /// A default path may not be there yet, where the file is checked before it is taken to its host.
 fn missing_directory(config: &Config, key: &str, called: &str, file: &Path) -> Option<Obstacle> {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())?;
     let at = said_at(config, key);
-    let severity = if at == Origin::Default { Severity::Warning } else { Severity::Error };
-    let make = "make it, owned by the user that runs vestibule";
+    let is_the_units = UNITS_DIRECTORIES.iter().any(|directory| parent == Path::new(directory));
+    let severity = if is_the_units || at == Origin::Default { Severity::Warning } else { Severity::Error };
+    let make = if is_the_units {
+        "the unit in deploy/systemd makes it at the start; to start vestibule otherwise, make it, owned by the user that runs vestibule"
+    } else {
+        "make it, owned by the user that runs vestibule"
+    };
     Some(Obstacle::new(severity, at, format!("{called}: there is no directory {}; {make}", parent.display())))
 }
 

@@ -191,7 +191,7 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
         return out::json(&found.devices.iter().map(facts).collect::<Vec<_>>());
     }
     if found.devices.is_empty() {
-        out::say(format!("{user} has no device yet: vestibule device add {user} --channel webpush"));
+        out::say(format!("{user} has no device yet: {}", site.command("device add --channel webpush", &user, "")));
     }
     found.devices.iter().for_each(|device| out::say(line(device)));
     Ok(())

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::out::{self, Failure, Outcome};
 use super::site::{Global, give_to_owner};
-use super::{check, input};
+use super::{check, input, shell};
 use crate::config::{TEMPLATE_SECRETS, template, template_pages};
 use crate::store::StoreKey;
 
@@ -66,8 +66,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
     }
     let answers = if args.yes { None } else { Some(ask_all()?) };
     let places = Places::of(config);
+    let mut left_to_the_unit = Vec::new();
     for directory in &places.directories {
-        make_directory(directory)?;
+        match make_directory(directory) {
+            Ok(()) => {}
+            // A service's user may not make them, and need not.
+            Err(why) if is_forbidden(&why) && is_the_units(directory) => left_to_the_unit.push(directory.as_path()),
+            Err(why) => return Err(cannot("made", directory, &why)),
+        }
     }
     let key = places.home.join("store.key");
     let key_is_new = make_key(&key)?;
@@ -79,6 +85,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
     let text = configuration(answers.as_ref(), &places);
     write_new(config, text.as_bytes())?;
     tell(global, answers.as_ref(), &places, (&key, key_is_new), &secrets)?;
+    if !left_to_the_unit.is_empty() && !global.json {
+        out::note(left(&left_to_the_unit));
+    }
     // It must be right as it stands; if it is not, that is ours to say now, not `serve`'s later.
     check::quietly(global)
 }
@@ -88,7 +97,7 @@ impl Places {
         let home = config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut directories = vec![home.to_owned(), home.join("secrets")];
         let (store, audit) = if home == Path::new("/etc/vestibule") {
-            directories.extend(["/var/lib/vestibule".into(), "/var/log/vestibule".into()]);
+            directories.extend(check::UNITS_DIRECTORIES.map(PathBuf::from));
             ("sqlite:/var/lib/vestibule/vestibule.db", "/var/log/vestibule/audit.jsonl")
         } else {
             ("sqlite:vestibule.db", "audit.jsonl")
@@ -258,12 +267,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// A directory that exists stays as it is.
-fn make_directory(directory: &Path) -> Outcome {
+fn make_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|why| cannot("made", directory, &why))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     match service_user().filter(|_| directory.starts_with("/etc") || directory.starts_with("/var")) {
         // The service's own user, where the system has one and root writes for it.
         Some((uid, gid)) => {
@@ -275,7 +283,7 @@ fn make_directory(directory: &Path) -> Outcome {
 }
 
 fn service_user() -> Option<(u32, u32)> {
-    let user = nix::unistd::User::from_name("vestibule").ok().flatten()?;
+    let user = nix::unistd::User::from_name(SERVICE_USER).ok().flatten()?;
     nix::unistd::geteuid().is_root().then(|| (user.uid.as_raw(), user.gid.as_raw()))
 }
 
@@ -319,10 +327,62 @@ fn write_new(file: &Path, octets: &[u8]) -> Outcome {
     Ok(())
 }
 
+fn is_the_units(directory: &Path) -> bool {
+    check::UNITS_DIRECTORIES.iter().any(|known| directory == Path::new(known))
+}
+
+fn is_forbidden(why: &io::Error) -> bool {
+    matches!(why.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// What the service's user could not make, for whoever starts vestibule without the unit.
+fn left(directories: &[&Path]) -> String {
+    let list: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
+    format!(
+        "\nNot made, because {user} may not: {}. The unit in deploy/systemd makes what is missing at each start;\n\
+         to start vestibule otherwise, as root:   install -d -o {user} -m 0700 {}",
+        list.join(" and "),
+        list.join(" "),
+        user = shell::word(&account())
+    )
+}
+
+fn account() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    user.map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name)
+}
+
 fn cannot(done: &str, path: &Path, why: &io::Error) -> Failure {
-    let is_forbidden = why.kind() == io::ErrorKind::PermissionDenied;
-    let help = if is_forbidden { "; run this as root or as the user that will run vestibule" } else { "" };
+    let help = if why.kind() == io::ErrorKind::PermissionDenied {
+        let above = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // secrets/ and all files lie in the directory that root has to hand over.
+        let place = if done == "made" && !path.ends_with("secrets") { path } else { above };
+        forbidden(place, &account(), service_user_exists())
+    } else {
+        String::new()
+    };
     Failure::Refused(format!("{} can't be {done}: {why}{help}", path.display()))
+}
+
+/// What helps depends on who was refused: advice to be who one is already helps nobody.
+fn forbidden(place: &Path, account: &str, has_service_user: bool) -> String {
+    let place = place.display().to_string();
+    match account {
+        "root" => "; even root may not: look at how that file system is mounted".to_owned(),
+        SERVICE_USER => format!(
+            "; as root: install -d -o {SERVICE_USER} -g {SERVICE_USER} -m 0700 {}; then run this again",
+            shell::word(&place)
+        ),
+        _ if has_service_user => format!("; run this as the service's user, by sudo -u {SERVICE_USER}, or as root"),
+        _ => "; run this as root, or give -c FILE in a directory of yours".to_owned(),
+    }
+}
+
+/// As deploy/systemd/vestibule.service calls it.
+const SERVICE_USER: &str = "vestibule";
+
+fn service_user_exists() -> bool {
+    nix::unistd::User::from_name(SERVICE_USER).ok().flatten().is_some()
 }
 
 fn tell(
@@ -344,10 +404,7 @@ fn tell(
     for (file, is_new) in secrets {
         out::say(format!("  {}{}", file.display(), kept(*is_new)));
     }
-    let command = match global.config.to_str() {
-        Some("/etc/vestibule/vestibule.toml") => "vestibule".to_owned(),
-        _ => format!("vestibule -c {config}"),
-    };
+    let command = global.program();
     let client = answers.map_or("vpn", |answers| answers.client.as_str());
     let secret = places.home.join("secrets").join(format!("client.{client}"));
     let mut steps = Vec::new();
@@ -373,7 +430,7 @@ fn tell(
     steps.push(format!(
         "Try it from here, as the appliance would; first add [client.here] with address = \"127.0.0.1\" and\n     \
          secret_file = \"secrets/client.{client}\":\n     {command} radtest 127.0.0.1 alice --secret-file {}",
-        secret.display()
+        shell::word(&secret.display().to_string())
     ));
     out::say("\nNext:");
     for (number, step) in steps.iter().enumerate() {
@@ -385,6 +442,16 @@ fn tell(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_refused_is_told_to_be_somebody_else_or_what_root_must_do() {
+        let place = Path::new("/etc/vestibule");
+        let told = |account: &str, has_service_user| forbidden(place, account, has_service_user);
+        assert!(told("vestibule", true).contains("install -d -o vestibule -g vestibule -m 0700 /etc/vestibule;"));
+        assert!(!told("vestibule", true).contains("sudo -u") && !told("root", true).contains("as root"));
+        assert!(told("alice", true).contains("sudo -u vestibule"));
+        assert!(told("alice", false).contains("-c FILE") && !told("alice", false).contains("sudo"));
+    }
 
     fn init(directory: &Path) -> Global {
         let global = Global { config: directory.join("vestibule.toml"), json: true };

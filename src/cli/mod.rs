@@ -14,6 +14,7 @@ mod input;
 mod out;
 mod radtest;
 mod serve;
+mod shell;
 mod site;
 mod token;
 mod user;
@@ -28,7 +29,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "vestibule", version, arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
     /// The policy file.
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/vestibule/vestibule.toml")]
+    #[arg(short, long, global = true, value_name = "FILE", default_value = shell::USUAL_CONFIG)]
     config: PathBuf,
     /// Write JSON to standard output, for scripts.
     #[arg(long, global = true)]
@@ -96,7 +97,7 @@ pub fn main() -> ExitCode {
         Command::Device(command) => device::run(command, &global),
         Command::Client(command) => client::run(command, &global),
     };
-    out::exit_code(outcome)
+    out::exit_code(outcome, &global.program())
 }
 
 #[cfg(test)]

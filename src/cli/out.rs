@@ -11,6 +11,8 @@ use login::Wall;
 use serde::Serialize;
 use wire::Secret;
 
+use super::shell;
+
 /// How a command ends.
 pub(super) type Outcome = Result<(), Failure>;
 
@@ -36,8 +38,8 @@ impl Failure {
     }
 }
 
-/// Says what went wrong, and gives the process's exit code.
-pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
+/// Says what went wrong, with commands for this site, and gives the process's exit code.
+pub(super) fn exit_code(outcome: Outcome, program: &str) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let (code, text) = match failure {
         Failure::Refused(why) => (1, format!("vestibule: {why}")),
@@ -47,7 +49,7 @@ pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
         Failure::SaidMistakes => (2, String::new()),
     };
     if !text.is_empty() {
-        note(&text);
+        note(shell::addressed(&text, program));
     }
     ExitCode::from(code)
 }

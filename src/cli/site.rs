@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use login::{Policy, ResolvedUser, UserName, Wall};
 
 use super::out::{Failure, is_error_coloured, note};
+use super::shell;
 use crate::config::Config;
 use crate::engine::Clock;
 use crate::mail::{self, LetterKind, Reader, StaffAction};
@@ -21,12 +22,21 @@ pub(super) struct Global {
     pub(super) json: bool,
 }
 
+impl Global {
+    /// This program for the same site, as a person types it.
+    pub(super) fn program(&self) -> String {
+        shell::program(&self.config)
+    }
+}
+
 /// A site's configuration and its store, open.
 pub(super) struct Site {
     pub(super) config: Config,
     pub(super) store: Sqlite,
     /// When the command began.
     pub(super) now: Wall,
+    /// This program for the same site.
+    program: String,
 }
 
 impl Site {
@@ -41,7 +51,18 @@ impl Site {
         if is_new {
             ["", "-wal", "-shm"].iter().for_each(|end| give_to_owner(&with_end(file, end)));
         }
-        Ok(Self { config, store, now: now() })
+        Ok(Self { config, store, now: now(), program: global.program() })
+    }
+
+    /// A command about a user, to be pasted: `verb` with its options, the name, and the arguments that follow it.
+    pub(super) fn command(&self, verb: &str, user: &ResolvedUser, rest: &str) -> String {
+        let blank = if rest.is_empty() { "" } else { " " };
+        format!("{} {verb} {}{blank}{rest}", self.program, shell::operand(user.as_str()))
+    }
+
+    /// A text of another room, with commands for this site.
+    pub(super) fn note(&self, text: &str) {
+        note(shell::addressed(text, &self.program));
     }
 
     /// An act on this host, to be written down (rules F2): who may run the command is an admin.
@@ -81,7 +102,7 @@ impl Site {
             }
         })?;
         if let Err(why) = posted {
-            note(format!("Note: it is done, but no letter tells {user} of it: {why}."));
+            self.note(&format!("Note: it is done, but no letter tells {user} of it: {why}."));
         }
         Ok(())
     }

@@ -175,7 +175,7 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
         return out::json(&found.tokens.iter().map(facts).collect::<Vec<_>>());
     }
     if found.tokens.is_empty() {
-        out::say(format!("{user} has no token yet: vestibule token add {user} totp"));
+        out::say(format!("{user} has no token yet: {}", site.command("token add", &user, "totp")));
     }
     found.tokens.iter().for_each(|token| out::say(line(token)));
     Ok(())

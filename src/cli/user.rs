@@ -266,9 +266,10 @@ fn add(site: &Site, global: &Global, new: Newcomer<'_>) -> Outcome {
         ));
     }
     if !has_password && site.config.primaries.is_empty() && !global.json {
-        out::note("No password is set, and no [primary.NAME] could check one: `vestibule user password` sets it.");
+        let set = site.command("user password --password-file -", &user, "");
+        out::note(format!("No password is set, and no [primary.NAME] could check one: `{set}` sets it."));
     }
-    done(global, &user, "added", &format!("Added. Next: vestibule token add {user} totp"))
+    done(global, &user, "added", &format!("Added. Next: {}", site.command("token add", &user, "totp")))
 }
 
 fn named(groups: &[String], option: &str) -> Result<Vec<GroupName>, Failure> {
@@ -411,7 +412,7 @@ fn list(site: &Site, global: &Global) -> Outcome {
         return out::json(&users.iter().map(|user| facts(user, site.now)).collect::<Vec<_>>());
     }
     if users.is_empty() {
-        out::say("There is no user yet: vestibule user add NAME");
+        out::say(format!("There is no user yet: {} user add NAME", global.program()));
         return Ok(());
     }
     let row = |user: &User| {
@@ -509,14 +510,15 @@ fn show(site: &Site, global: &Global, name: &str) -> Outcome {
 
 fn tell(user: &User, site: &Site) {
     let line = |name: &str, value: String| out::say(format!("{name:<10} {value}"));
+    let unblock = || site.command("user unblock", &user.name, "");
     let groups: Vec<&str> = user.groups.iter().map(GroupName::as_str).collect();
     let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     out::say(format!("{}: {}", user.name, state(user, site.now)));
     if let Some(reason) = &user.blocked {
-        line("  blocked", format!("{reason}   (vestibule user unblock {})", user.name));
+        line("  blocked", format!("{reason}   ({})", unblock()));
     }
     if let Some(at) = user.fraud_reported {
-        line("  fraud", format!("reported on {}: \"it wasn't me\"   (vestibule user unblock {})", time(at), user.name));
+        line("  fraud", format!("reported on {}: \"it wasn't me\"   ({})", time(at), unblock()));
     }
     line("  added", time(user.added_at));
     line("  groups", dash(groups.join(", ")));
@@ -529,7 +531,7 @@ fn tell(user: &User, site: &Site) {
         line("  device", device::line(device));
     }
     if user.tokens.is_empty() && user.devices.is_empty() {
-        line("  methods", format!("none yet   (vestibule token add {} totp)", user.name));
+        line("  methods", format!("none yet   ({})", site.command("token add", &user.name, "totp")));
     }
     line("  codes", codes(user, site));
     line("  pushes", pushes(user, site));
@@ -611,6 +613,7 @@ fn pin(pin: Option<&Pin>) -> String {
 /// Rules D1.
 fn codes(user: &User, site: &Site) -> String {
     let limits = &site.config.policy.limits;
+    let unblock = || site.command("user unblock", &user.name, "");
     let failures = format!(
         "{} in a row (paused from {} on)",
         count(user.codes.failures as usize, "failure", "failures"),
@@ -619,20 +622,21 @@ fn codes(user: &User, site: &Site) -> String {
     match user.codes.lock(site.now) {
         None => failures,
         Some(until) if rfc3339(until).is_none_or(|_| until == Wall::NEVER) => {
-            format!("{failures}; OFF until a push is approved, or: vestibule user unblock {}", user.name)
+            format!("{failures}; OFF until a push is approved, or: {}", unblock())
         }
-        Some(until) => format!("{failures}; paused until {}, or: vestibule user unblock {}", time(until), user.name),
+        Some(until) => format!("{failures}; paused until {}, or: {}", time(until), unblock()),
     }
 }
 
 /// Rules D2.
 fn pushes(user: &User, site: &Site) -> String {
     let limits = &site.config.policy.limits;
+    let unblock = || site.command("user unblock", &user.name, "");
     let unanswered =
         format!("{} unanswered in a row (quiet from {} on)", user.pushes.unanswered, limits.pushes_unanswered);
     match user.pushes.quiet(site.now) {
         None => unanswered,
-        Some(until) => format!("{unanswered}; quiet until {}, or: vestibule user unblock {}", time(until), user.name),
+        Some(until) => format!("{unanswered}; quiet until {}, or: {}", time(until), unblock()),
     }
 }
 

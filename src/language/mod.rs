@@ -77,7 +77,7 @@ impl Language {
         chosen.or_else(|| choose::best(accept_language)).unwrap_or_default()
     }
 
-    /// Whether a part of its texts was made by a machine and not yet read by a native speaker. Pages and mails say so.
+    /// Whether a part of its texts was made by a machine and not yet read by a native speaker. `check` says so to the admin.
     #[must_use]
     pub fn machine_made(self) -> bool {
         speak::files(self).iter().any(|(_, source)| source.starts_with(MACHINE_MADE))

@@ -81,8 +81,6 @@ fn page(letter: &Letter, house: &House) -> Page {
         "mail-about",
         &[("user", clean(&letter.user).into()), ("account", house.account_name().into())],
     );
-    let mut closing = vec![words.say("mail-automatic")];
-    closing.extend(language.machine_made().then(|| words.say("mail-machine-made")));
     Page {
         tag: language.as_tag(),
         subject: shortened(&clean_line(&words.say(subject)), SUBJECT_CHARS_MAX),
@@ -92,7 +90,7 @@ fn page(letter: &Letter, house: &House) -> Page {
         advice: advice.iter().map(|key| words.say(key)).collect(),
         portal: house.portal_url().map(|url| (words.say("mail-portal"), url.to_string())),
         desk: house.help_desk().map(|desk| (words.say("mail-desk"), desk.to_owned())),
-        closing,
+        closing: vec![words.say("mail-automatic")],
     }
 }
 

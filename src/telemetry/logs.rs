@@ -90,12 +90,13 @@ where
     }
 }
 
-/// `13:55:04.123`, in UTC as everywhere; the library reads the clock.
+/// `2026-12-01T13:55:04.123Z`: with its date, for a log is read days later, and its zone, which is UTC as everywhere. The
+/// library reads the clock.
 fn time() -> String {
     let mut text = String::new();
     // Writing to a String can't fail.
     let _ = SystemTime.format_time(&mut Writer::new(&mut text));
-    text.get(11..23).unwrap_or(&text).to_owned()
+    text.get(..23).map_or_else(|| text.clone(), |millis| format!("{millis}Z"))
 }
 
 /// An event's message and fields, as text.

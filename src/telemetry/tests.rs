@@ -250,7 +250,8 @@ fn an_ended_login_is_one_line_that_a_person_reads_at_once() {
     });
     let [line] = lines.as_slice() else { panic!("{lines:?}") };
     let (time, rest) = line.split_once(' ').unwrap();
-    assert_eq!(time.len(), "13:55:04.123".len(), "{line}");
+    assert_eq!(time.len(), "2026-12-01T13:55:04.123Z".len(), "{line}");
+    assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
     assert_eq!(
         rest,
         "info  alice via asa from 203.0.113.9: accepted in 2.1 s — rule \"VPN\", nps accepted, push approved  login=000000000000002a"

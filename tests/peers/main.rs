@@ -17,6 +17,7 @@ mod helpdesk;
 mod holding;
 mod journeys;
 mod mail;
+mod next_steps;
 mod notifier;
 mod operations;
 mod outages;

@@ -32,7 +32,6 @@ mail-invitation = Bitte richten Sie Ihren zweiten Faktor ein. Sie brauchen ihn, 
 mail-invitation-no-code = Wenn das Portal nach einem Aktivierungscode fragt, erhalten Sie ihn von Ihrem Helpdesk.
 mail-invitation-steps = Öffnen Sie das Portal, melden Sie sich mit Ihrem Passwort an und folgen Sie den Schritten. Es dauert etwa zwei Minuten.
 mail-invitation-subject = Bitte richten Sie Ihren zweiten Faktor für { $account } ein
-mail-machine-made = Eine Maschine hat diesen Text übersetzt. Noch hat ihn niemand gelesen, dessen Muttersprache Deutsch ist.
 mail-method-added = Zu Ihrem Konto wurde eine Methode hinzugefügt.
 mail-method-added-subject = Zu Ihrem Konto bei { $account } wurde eine Methode hinzugefügt
 mail-method-removed = Von Ihrem Konto wurde eine Methode entfernt.

@@ -79,7 +79,6 @@ portal-logins-all = Alle letzten Anmeldungen
 portal-logins-none = Es gab noch keine.
 portal-logins-text = War eine nicht Ihre, sagen Sie es: Jemand kennt vielleicht Ihr Passwort.
 portal-lost = Telefon oder Token ist weg, und ich habe einen Code vom Helpdesk
-portal-machine-made = Eine Maschine hat diesen Text übersetzt. Noch kein Muttersprachler hat ihn gelesen.
 portal-mail = Code per E-Mail senden
 portal-mail-goes = E-Mail geht an { $mail }. Der Helpdesk kann das ändern.
 portal-mail-sent = Wenn wir Ihre E-Mail-Adresse kennen, ist ein Code unterwegs. Er gilt 24 Stunden.

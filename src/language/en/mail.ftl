@@ -32,7 +32,6 @@ mail-invitation = Please set up your second factor. You need it to log in.
 mail-invitation-no-code = If the portal asks for an activation code, your service desk gives you one.
 mail-invitation-steps = Open the portal, sign in with your password and follow the steps. It takes about two minutes.
 mail-invitation-subject = Please set up your second factor for { $account }
-mail-machine-made = A machine translated this text. No native speaker has read it yet.
 mail-method-added = A method was added to your account.
 mail-method-added-subject = A method was added to your account at { $account }
 mail-method-removed = A method was removed from your account.

@@ -79,7 +79,6 @@ portal-logins-all = All recent logins
 portal-logins-none = There was none yet.
 portal-logins-text = If one was not yours, say so: somebody may know your password.
 portal-lost = I lost my phone or token, and have a code from the service desk
-portal-machine-made = A machine translated this text. No native speaker has read it yet.
 portal-mail = Send me a code by mail
 portal-mail-goes = Mail goes to { $mail }. Your service desk can change that.
 portal-mail-sent = If we know your mail address, a code is on its way. It works for 24 hours.

@@ -32,7 +32,6 @@ mail-invitation = Veuillez configurer votre second facteur. Vous en avez besoin 
 mail-invitation-no-code = Si le portail demande un code d'activation, votre centre d'assistance vous en donnera un.
 mail-invitation-steps = Ouvrez le portail, connectez-vous avec votre mot de passe et suivez les étapes. Cela prend environ deux minutes.
 mail-invitation-subject = Veuillez configurer votre second facteur pour { $account }
-mail-machine-made = Une machine a traduit ce texte. Aucun francophone ne l'a encore relu.
 mail-method-added = Une méthode a été ajoutée à votre compte.
 mail-method-added-subject = Une méthode a été ajoutée à votre compte chez { $account }
 mail-method-removed = Une méthode a été retirée de votre compte.

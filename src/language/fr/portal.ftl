@@ -79,7 +79,6 @@ portal-logins-all = Toutes les connexions récentes
 portal-logins-none = Il n’y en a pas encore.
 portal-logins-text = Si l’une n’est pas la vôtre, dites-le : quelqu’un connaît peut-être votre mot de passe.
 portal-lost = J’ai perdu mon téléphone ou mon jeton, et j’ai un code du service d’assistance
-portal-machine-made = Une machine a traduit ce texte. Aucun locuteur natif ne l’a encore relu.
 portal-mail = M’envoyer un code par courriel
 portal-mail-goes = Les courriels vont à { $mail }. Le service d’assistance peut changer cela.
 portal-mail-sent = Si nous connaissons votre adresse, un code est en route. Il est valable 24 heures.

@@ -32,7 +32,6 @@ mail-invitation = Stel alstublieft uw tweede factor in. U hebt die nodig om u aa
 mail-invitation-no-code = Als het portaal om een activeringscode vraagt, krijgt u die van uw helpdesk.
 mail-invitation-steps = Open het portaal, meld u aan met uw wachtwoord en volg de stappen. Het duurt ongeveer twee minuten.
 mail-invitation-subject = Stel alstublieft uw tweede factor in voor { $account }
-mail-machine-made = Een machine heeft deze tekst vertaald. Nog niemand met Nederlands als moedertaal heeft hem gelezen.
 mail-method-added = Er is een methode aan uw account toegevoegd.
 mail-method-added-subject = Er is een methode aan uw account bij { $account } toegevoegd
 mail-method-removed = Er is een methode van uw account verwijderd.

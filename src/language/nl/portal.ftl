@@ -79,7 +79,6 @@ portal-logins-all = Alle recente aanmeldingen
 portal-logins-none = Er was er nog geen.
 portal-logins-text = Was er een niet van u, zeg het dan: iemand kent misschien uw wachtwoord.
 portal-lost = Mijn telefoon of token is kwijt, en ik heb een code van de servicedesk
-portal-machine-made = Een machine heeft deze tekst vertaald. Nog geen moedertaalspreker heeft hem gelezen.
 portal-mail = Stuur mij een code per e-mail
 portal-mail-goes = E-mail gaat naar { $mail }. De servicedesk kan dat wijzigen.
 portal-mail-sent = Als we uw e-mailadres kennen, is er een code onderweg. Hij werkt 24 uur.

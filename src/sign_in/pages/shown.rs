@@ -57,12 +57,6 @@ impl Shown {
     pub fn lang(&self) -> &'static str {
         self.language.as_tag()
     }
-
-    /// No native speaker has read these texts yet.
-    #[must_use]
-    pub fn machine_made(&self) -> bool {
-        self.language.machine_made()
-    }
 }
 
 impl Desk {
