@@ -85,14 +85,14 @@ pub(super) fn sound(text: &str) -> Result<(), NameRefused> {
     let category = CodePointMapData::<GeneralCategory>::new();
     let hidden = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     for c in text.chars().filter(|c| !c.is_ascii() || c.is_ascii_control()) {
-        match category.get(c) {
-            // A line or paragraph separator ends a line in whatever log shows it.
-            GeneralCategory::Control | GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => {
-                return Err(NameRefused::Control);
-            }
-            GeneralCategory::Format => return Err(NameRefused::Invisible),
-            _ if hidden.contains(c) => return Err(NameRefused::Invisible),
-            _ => {}
+        let kind = category.get(c);
+        // A line or paragraph separator ends a line in whatever log shows it.
+        let ends_lines = matches!(kind, GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator);
+        if ends_lines || kind == GeneralCategory::Control {
+            return Err(NameRefused::Control);
+        }
+        if kind == GeneralCategory::Format || hidden.contains(c) {
+            return Err(NameRefused::Invisible);
         }
     }
     let is_normal = text.trim() == text && ComposingNormalizerBorrowed::new_nfkc().is_normalized(text);
