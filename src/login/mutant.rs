@@ -50,13 +50,17 @@ pub enum Mutant {
     LettersUnasked,
     /// A look-alike of another user goes on (A2).
     LookAlikeTaken,
+    /// A packet without Message-Authenticator is told that the phone is taken, while its equal is held (D5).
+    BareRefusedBeside,
+    /// Everybody who waits without Message-Authenticator is answered (D5).
+    BareAllAnswered,
     /// A login that nobody could check is answered all the same (A10).
     UncheckedIsRefused,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -80,6 +84,8 @@ impl Mutant {
         Self::StrangerOutsideOfGroups,
         Self::LettersUnasked,
         Self::LookAlikeTaken,
+        Self::BareRefusedBeside,
+        Self::BareAllAnswered,
         Self::UncheckedIsRefused,
     ];
 }

@@ -32,6 +32,7 @@ pub(super) struct Case {
     pub(super) names_a_mac: bool,
     pub(super) station: Option<Station>,
     pub(super) key: LoginKey,
+    pub(super) same: Option<LoginKey>,
     pub(super) twin: LoginKey,
     pub(super) proof: Proof,
     pub(super) authentic: bool,
@@ -88,7 +89,7 @@ pub(super) struct Spent {
 
 impl Case {
     pub(super) fn of(attempt: Attempt, step: &mut Step<'_, '_>) -> (Self, Credential) {
-        let mut askers = Askers::default();
+        let mut askers = Askers::of(attempt.authentic);
         askers.join(attempt.asker, step.now(), step.cx);
         let case = Self {
             id: LoginId((step.cx.dice)()),
@@ -99,6 +100,7 @@ impl Case {
             names_a_mac: attempt.names_a_mac,
             station: attempt.station,
             key: attempt.login,
+            same: attempt.same,
             twin: attempt.twin,
             proof: attempt.proof,
             authentic: attempt.authentic,
