@@ -491,7 +491,9 @@
       : subscription && granted ? "phone-ring-is-on"
       : "phone-ring-ask";
     at("ring-text").textContent = text(key);
-    at("ring-on").textContent = text(ringFault ? "phone-ring-again" : "phone-ring-on");
+    const again = at("ring-on");
+    again.dataset.text = ringFault ? "phone-ring-again" : "phone-ring-on";
+    again.textContent = text(again.dataset.text);
     show("ring");
     show("ring-on", ["phone-ring-ask", "phone-ring-trying"].includes(key) || key === ringFault);
     showInstall();
