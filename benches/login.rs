@@ -167,6 +167,7 @@ impl House {
             credential: Credential::Pap { password: Secret::new(password), appended: None },
             station: Some(Station::new(STATION)),
             login,
+            same: None,
             twin: login,
             proof: Proof::of(&self.keys, "pap", &[password]),
             state: state.map(StateHash::of),

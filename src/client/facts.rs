@@ -22,12 +22,9 @@ impl<'a> LoginFacts<'a> {
 }
 
 /// The facts of this request's L, by the client's `join`. `None`: the login joins nothing and is taken for a new one,
-/// because it lacks what its `join` needs (B2), or came bare (D5).
+/// because it lacks what its `join` needs (B2).
 #[must_use]
 pub fn login_facts<'a>(request: &VerifiedRequest<'a>, client: &Client) -> Option<LoginFacts<'a>> {
-    if !request.had_message_authenticator() {
-        return None;
-    }
     let mut facts = all_of(request, &ALWAYS)?;
     if let Some(Some(station)) = facts.first_mut() {
         *station = Station::without_port(station);

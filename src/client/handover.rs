@@ -1,6 +1,7 @@
 //! From the gate to the engine: an admitted request with the facts of its login, and what a bare one may cost.
 
 use login::Tick;
+use wire::Demand;
 
 use super::budget::Trial;
 use super::{Admitted, login_facts};
@@ -19,6 +20,7 @@ impl Admitted<'_> {
             request: &self.request,
             facts: facts.as_ref().map(super::LoginFacts::as_slice),
             authentic: self.authentic,
+            may_be_bare: self.client.demand() == Demand::IfPresent,
             path: Box::new(self.ticket),
             on_primary_reject: trial.map(|trial| -> Box<dyn FnOnce() + Send + Sync> { Box::new(move || trial.fail()) }),
         });

@@ -26,10 +26,12 @@ pub struct Ask<'a> {
     pub meters: ClientMeters,
     /// The packet.
     pub request: &'a VerifiedRequest<'a>,
-    /// The facts of L, or `None` where the login must stand alone (rules B2, D5).
+    /// The facts of L, or `None` where the login must stand alone (rules B2).
     pub facts: Option<&'a [Option<&'a [u8]>]>,
     /// It carried a verified Message-Authenticator (D5).
     pub authentic: bool,
+    /// Its client may send packets without one (D5).
+    pub may_be_bare: bool,
     /// The way back.
     pub path: Box<dyn ReturnPath>,
     /// Called if the primary rejects it; a bare sender's client has a budget of that (D5).
@@ -91,13 +93,17 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
     let named = |facts: &[Option<&[u8]>]| {
         LoginKey::of(&keys.login, &LoginKeyParts { client: ask.client.as_str(), user: octets, facts })
     };
+    let login = ask.facts.map(named);
+    let same = login.filter(|_| ask.may_be_bare).map(|login| login.with_proof(&keys.proof, &proof));
     let attempt = Attempt {
         asker,
         user: UserName::parse(octets, &policy.realms),
         user_octets: octets.into(),
         credential,
         station: view.attribute(kind::CALLING_STATION_ID).map(Station::new),
-        login: ask.facts.map_or(LoginKey::alone(alone), named),
+        // A bare one joins nothing, so its L is its own (D5).
+        login: login.filter(|_| ask.authentic).unwrap_or(LoginKey::alone(alone)),
+        same,
         twin: named(&[
             view.attribute(kind::CALLING_STATION_ID).map(Station::without_port),
             view.attribute(kind::TUNNEL_CLIENT_ENDPOINT),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use login::answer::Answer;
 use login::event::Effect;
 use login::session::Session;
-use login::{AskerId, Attempt, PromptId, Record, StateHash, Tick};
+use login::{AskerId, Attempt, LoginKey, PromptId, Record, StateHash, Tick};
 
 use super::ask::Request;
 use crate::primary::Forwarded;
@@ -25,6 +25,7 @@ pub(super) struct Held {
 pub(super) struct Mark {
     pub(super) wake: Option<Tick>,
     pub(super) states: Vec<StateHash>,
+    pub(super) sames: Vec<LoginKey>,
     pub(super) prompt: Option<PromptId>,
     pub(super) bytes: usize,
     pub(super) waits: bool,
@@ -87,6 +88,7 @@ impl Held {
         self.mark = Mark {
             wake: session.deadline(),
             states: session.states().collect(),
+            sames: session.sames().collect(),
             prompt: session.prompt(),
             bytes: size_of::<Self>() + session.bytes() + requests,
             waits: session.is_held(),
@@ -184,6 +186,7 @@ mod tests {
             request: &request,
             facts: None,
             authentic: true,
+            may_be_bare: false,
             path: Box::new(Thousand([0; 1000])),
             on_primary_reject: None,
         };

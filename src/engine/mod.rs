@@ -103,6 +103,8 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     sessions: DashMap<LoginKey, Held>,
     states: DashMap<StateHash, LoginKey>,
+    /// Where a packet without Message-Authenticator finds the login that it waits for, by L and P (D5).
+    sames: DashMap<LoginKey, LoginKey>,
     prompts: DashMap<PromptId, LoginKey>,
     /// Prompts that rang, so that the phones can be told of their end.
     rung: DashMap<PromptId, Rang>,
@@ -146,6 +148,7 @@ impl Engine {
         let engine = Self(Arc::new(Inner {
             sessions: DashMap::with_shard_amount(64),
             states: DashMap::with_shard_amount(64),
+            sames: DashMap::with_shard_amount(16),
             prompts: DashMap::with_shard_amount(16),
             rung: DashMap::with_shard_amount(16),
             listening: arrivals::Listening::default(),
@@ -316,11 +319,10 @@ impl Engine {
 
     /// By its State if it has one, else by its L. What is refused gets a session of its own, so that nothing that is
     /// held learns of it.
-    fn route(&self, arrival: Arrival, law: &Law, at: Moment) {
-        let attempt = &arrival.attempt;
-        let key = match attempt.state {
+    fn route(&self, mut arrival: Arrival, law: &Law, at: Moment) {
+        let key = match arrival.attempt.state {
             Some(state) => self.0.states.get(&state).map(|found| *found),
-            None => Some(attempt.login),
+            None => Some(self.home_of(&arrival.attempt)),
         };
         let Some(key) = key else { return self.refuse(arrival, Reason::State, at) };
         // Counting walks every shard of the map, so it comes before the entry's lock is held.
@@ -332,6 +334,9 @@ impl Engine {
                 *entry = None;
             }
             let session = entry.as_ref().and_then(|held| held.session.as_ref());
+            if arrival.attempt.state.is_none() && session.is_none() {
+                arrival.attempt.login = key;
+            }
             let admission = match Session::admit(session, &arrival.attempt, at) {
                 Admission::Begin => room.map_or(Admission::Begin, Admission::Refuse),
                 held @ (Admission::Resume(_)
@@ -341,15 +346,40 @@ impl Engine {
                 | Admission::Refuse(_)) => held,
             };
             if let Admission::Refuse(reason) = admission {
-                refused = Some((arrival, reason));
+                engine.leave(&arrival.attempt, key, entry.is_none());
+                refused = Some((arrival, Ok(reason)));
+                return Vec::new();
+            }
+            // The login that it would have waited for ended just now, so this is one of its own.
+            if matches!(admission, Admission::Begin) && session.is_some() && key != arrival.attempt.login {
+                refused = Some((arrival, Err(())));
                 return Vec::new();
             }
             let held = entry.get_or_insert_with(|| Held::of(&arrival.attempt));
             engine.take(held, admission, arrival, at)
         });
         match refused {
-            Some((arrival, reason)) => self.refuse(arrival, reason, at),
+            Some((arrival, Ok(reason))) => self.refuse(arrival, reason, at),
+            Some((mut arrival, Err(()))) => {
+                arrival.attempt.same = None;
+                self.route(arrival, law, at);
+            }
             None => self.perform_all(key, actions),
+        }
+    }
+
+    /// Under which key its session is, or will be: a bare one goes where an equal one waits, or will in a moment (D5).
+    fn home_of(&self, attempt: &Attempt) -> LoginKey {
+        match attempt.same.filter(|_| !attempt.authentic) {
+            Some(same) => *self.0.sames.entry(same).or_insert(attempt.login),
+            None => attempt.login,
+        }
+    }
+
+    /// No session came of it, so nobody else will find one there.
+    fn leave(&self, attempt: &Attempt, key: LoginKey, nobody_is_there: bool) {
+        if let Some(same) = attempt.same.filter(|_| nobody_is_there) {
+            self.0.sames.remove_if(&same, |_, home| *home == key);
         }
     }
 
@@ -488,6 +518,12 @@ impl Engine {
         for state in after.states.iter().filter(|state| !before.states.contains(state)) {
             self.0.states.insert(*state, key);
         }
+        for same in before.sames.iter().filter(|same| !after.sames.contains(same)) {
+            self.0.sames.remove_if(same, |_, home| *home == key);
+        }
+        for same in &after.sames {
+            self.0.sames.entry(*same).or_insert(key);
+        }
         self.settle_prompt(key, before.prompt, after.prompt);
         self.count(before, &after);
     }
@@ -496,6 +532,9 @@ impl Engine {
         self.0.timers.moved(key, before.wake, None);
         for state in &before.states {
             self.0.states.remove_if(state, |_, owner| *owner == key);
+        }
+        for same in &before.sames {
+            self.0.sames.remove_if(same, |_, home| *home == key);
         }
         self.settle_prompt(key, before.prompt, None);
         self.count(before, &held::Mark::default());

@@ -83,6 +83,9 @@ pub struct Attempt {
     pub station: Option<Station>,
     /// L: which login this is (B2); a key of its own where it lacks what its `join` needs.
     pub login: LoginKey,
+    /// L and P in one, of this process's own: by it a packet without Message-Authenticator finds the login that it waits
+    /// for (D5). `None` where L lacks what its `join` needs, or where no such packet is let in.
+    pub same: Option<LoginKey>,
     /// L whatever `join` needs: two answers to one State are compared by it (C3).
     pub twin: LoginKey,
     /// P: which credential this is (B2).

@@ -44,6 +44,15 @@ impl LoginKey {
         Self(first_half(mac))
     }
 
+    /// L and P in one, under the key of P, for memory alone (D5).
+    #[must_use]
+    pub fn with_proof(self, key: &ProofKey, proof: &Proof) -> Self {
+        let mut mac = key.mac(b"vestibule same");
+        absorb(&mut mac, Some(&self.0));
+        absorb(&mut mac, Some(&proof.0));
+        Self(first_half(mac))
+    }
+
     /// A key that no other attempt has: for an L that lacks what its `join` needs, and for bare senders (B2, D5).
     #[must_use]
     pub fn alone(entropy: [u8; 16]) -> Self {

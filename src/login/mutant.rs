@@ -44,13 +44,17 @@ pub enum Mutant {
     WeakerPushReleased,
     /// A release of which one learns after the deadline is an Accept (C1).
     LateGrantTaken,
+    /// A packet without Message-Authenticator is told that the phone is taken, while its equal is held (D5).
+    BareRefusedBeside,
+    /// Everybody who waits without Message-Authenticator is answered (D5).
+    BareAllAnswered,
     /// A login that nobody could check is answered all the same (A10).
     UncheckedIsRefused,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -71,6 +75,8 @@ impl Mutant {
         Self::RepeatUnchecked,
         Self::WeakerPushReleased,
         Self::LateGrantTaken,
+        Self::BareRefusedBeside,
+        Self::BareAllAnswered,
         Self::UncheckedIsRefused,
     ];
 }

@@ -133,6 +133,9 @@ impl Session {
     }
 
     fn admit_asker(&self, attempt: &Attempt, now: Tick) -> Admission {
+        if !attempt.authentic {
+            return self.admit_bare(attempt);
+        }
         if self.key != attempt.login {
             return Admission::Begin;
         }
@@ -157,6 +160,20 @@ impl Session {
                 Admission::Repeat(answer.clone())
             }
             Some((_, Answer::Accept(_) | Answer::Challenge(_))) | None => self.room_for_another(),
+        }
+    }
+
+    /// Rules D5: L and P equal to those of a login that is not answered for good: it waits there. Else it is a login of its
+    /// own.
+    fn admit_bare(&self, attempt: &Attempt) -> Admission {
+        let same = |login: &&Login| {
+            let equal = attempt.same.is_some() && login.same() == attempt.same;
+            equal && login.proof() == attempt.proof && login.is_of(attempt)
+        };
+        match self.logins.iter().rev().find(same) {
+            Some(login) if mutant::is(Mutant::BareRefusedBeside) && login.is_held() => Admission::Refuse(Reason::Busy),
+            Some(login) => Admission::Join(login.id()),
+            None => Admission::Begin,
         }
     }
 
@@ -284,6 +301,11 @@ impl Session {
     /// Every State that may be answered, or was answered and is remembered: the engine's index drops the others.
     pub fn states(&self) -> impl Iterator<Item = StateHash> + '_ {
         self.logins.iter().flat_map(Login::states)
+    }
+
+    /// L and P of each login here that is not answered for good: the engine's index leads bare packets to them (D5).
+    pub fn sames(&self) -> impl Iterator<Item = LoginKey> + '_ {
+        self.logins.iter().filter_map(Login::same)
     }
 
     /// About how many octets it takes (G1).
@@ -523,6 +545,7 @@ impl Session {
                 self.with(id, cx, |login, step| login.lose_prompt(Reason::Superseded, step));
             }
         }
+        self.logins.iter_mut().filter(|login| login.is_gone()).for_each(|login| login.send_away(cx));
         self.logins.retain(|login| !login.is_gone());
         let wanted = self.logins.iter().any(|login| login.at_prompt() || login.is_releasing() || login.is_claiming());
         if !wanted && let Some(open) = self.prompt.take() {

@@ -30,7 +30,7 @@ pub(super) fn explain(no_reply: &NoReply, exchange: &Exchange) -> Vec<String> {
     }
 }
 
-fn reasons(local: &str, timeout_s: u64) -> [String; 5] {
+fn reasons(local: &str, timeout_s: u64) -> [String; 6] {
     [
         format!(
             "  - The server has no [client.NAME] with the address {local} (as the server sees this host).\n      Its log: a packet dropped (unknown_client), with {local} or another address."
@@ -40,6 +40,7 @@ fn reasons(local: &str, timeout_s: u64) -> [String; 5] {
         format!(
             "  - The login is still held: a phone has not answered, or a first-factor server is slow.\n      gives_up_after of the client is longer than --timeout {timeout_s}; give radtest more time."
         ),
+        "  - Nobody could check the login: its first-factor server or the store is away. Its log: \"unavailable\"; with when_unavailable =\n      \"reject\" in the client's section it answers all the same.".to_owned(),
         "  - The server is overloaded or stopping. Its log: \"overload\"; its /readyz does not answer 200.".to_owned(),
     ]
 }

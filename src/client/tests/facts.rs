@@ -72,11 +72,19 @@ fn under_weak_nothing_must_be_there() {
 }
 
 #[test]
-fn a_bare_request_stands_alone_whatever_it_says() {
+fn a_bare_request_has_the_facts_of_a_signed_one_for_it_waits_by_them() {
     for join in [Join::Station, Join::Connection, Join::Weak] {
-        let datagram = bare(1, 1, &[STATION, &attribute(44, b"s1")].concat());
-        assert_eq!(facts_of(&asa(join, None), &datagram), None);
+        let (house, said) = (asa(join, None), [STATION, &attribute(44, b"s1")]);
+        let signed = facts(&house, &said);
+        assert!(signed.is_some());
+        assert_eq!(facts_of(&house, &bare(2, 2, &said.concat())), signed);
     }
+}
+
+#[test]
+fn a_port_beside_the_address_is_no_part_of_the_station() {
+    let house = asa(Join::Station, None);
+    assert_eq!(facts(&house, &[&attribute(31, b"192.0.2.2[4500]")]), facts(&house, &[&attribute(31, b"192.0.2.2")]));
 }
 
 #[test]

@@ -95,10 +95,15 @@ pub(super) fn outage(error: &reqwest::Error) -> Option<Outage> {
     })
 }
 
-/// The handshake's errors come wrapped in the system's, and its sudden end as one.
+/// The handshake's errors come wrapped in the system's, once or twice, and its sudden end as one.
 fn of_system(error: &io::Error) -> Option<Outage> {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return is_of_the_peer(tls).then_some(Outage::Tls);
+    if let Some(inner) = error.get_ref() {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return is_of_the_peer(tls).then_some(Outage::Tls);
+        }
+        if let Some(system) = inner.downcast_ref::<io::Error>() {
+            return of_system(system);
+        }
     }
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Some(Outage::Tls);
@@ -180,6 +185,9 @@ mod tests {
         let wrapped = |tls: rustls::Error| of_system(&io::Error::new(io::ErrorKind::InvalidData, tls));
         let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
         assert_eq!(wrapped(expired), Some(Outage::Tls));
+        let signature = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);
+        let twice = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, signature));
+        assert_eq!(of_system(&twice), Some(Outage::Tls));
         assert_eq!(wrapped(rustls::Error::FailedToGetRandomBytes), None);
         assert_eq!(wrapped(rustls::Error::General("no memory".into())), None);
         assert_eq!(of_system(&io::ErrorKind::UnexpectedEof.into()), Some(Outage::Tls));

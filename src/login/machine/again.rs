@@ -73,8 +73,18 @@ impl Case {
         Stage::AwaitingPhone { inside }
     }
 
+    /// It is never the newest, so it hears nothing, and nothing waits for it.
+    pub(super) fn wait_aside(&mut self, attempt: &Attempt, step: &mut Step<'_, '_>) {
+        self.askers.wait_aside(attempt.asker, step.now(), step.cx);
+        self.tell_joined(step);
+    }
+
     fn add(&mut self, attempt: &Attempt, step: &mut Step<'_, '_>) {
         self.askers.join(attempt.asker, step.now(), step.cx);
+        self.tell_joined(step);
+    }
+
+    fn tell_joined(&self, step: &mut Step<'_, '_>) {
         step.cx.emit(Effect::Joined {
             client: self.client.clone(),
             login: self.id,
@@ -88,11 +98,7 @@ impl Case {
         // Rules G3: who asks a stopping server anew may ask another one.
         let stopping = step.cx.stopping.then(|| Answer::Reject(self.plain(Reason::Draining)));
         let answer = stopping.unwrap_or_else(|| self.question_of(open, step));
-        step.cx.emit(Effect::Joined {
-            client: self.client.clone(),
-            login: self.id,
-            prompt_avoided: step.prompt.is_some(),
-        });
+        self.tell_joined(step);
         step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
     }
 

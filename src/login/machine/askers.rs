@@ -6,13 +6,20 @@
 use crate::attempt::Asker;
 use crate::event::{Context, Effect};
 use crate::moment::Tick;
+use crate::mutant::{self, Mutant};
 
 /// How many requests may wait for one login.
 const ASKERS_MAX: usize = 16;
+/// How many that came without Message-Authenticator may wait beside the first (rules D5).
+const BARE_MAX: usize = 8;
+/// The group of those that wait beside a signed login: it is nobody's newest asking.
+const ASIDE: u32 = 0;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Askers {
     waiting: Vec<Waiting>,
+    /// They came without Message-Authenticator: the newest is answered, the others never are (D5).
+    bare: bool,
     /// How many requests ever asked, for the record (F2).
     asked: u32,
     groups: u32,
@@ -25,6 +32,22 @@ pub(super) struct Waiting {
 }
 
 impl Askers {
+    /// Nobody yet, of a login that began with a Message-Authenticator or without.
+    pub(super) fn of(authentic: bool) -> Self {
+        Self { waiting: Vec::new(), bare: !authentic, asked: 0, groups: 0 }
+    }
+
+    /// A bare request waits beside signed ones (D5).
+    pub(super) fn wait_aside(&mut self, asker: Asker, now: Tick, cx: &mut Context<'_>) {
+        self.drop_late(now, cx);
+        self.join_group(asker, ASIDE, cx);
+    }
+
+    /// Its answer is silence, unless it is of the newest asking: one approval, one Accept (D5).
+    pub(super) fn is_silent(&self, waiting: &Waiting) -> bool {
+        (self.bare || waiting.group == ASIDE) && !mutant::is(Mutant::BareAllAnswered)
+    }
+
     /// A request joins as the newest; its group's number.
     pub(super) fn join(&mut self, asker: Asker, now: Tick, cx: &mut Context<'_>) -> u32 {
         self.groups = self.groups.wrapping_add(1);
@@ -35,8 +58,16 @@ impl Askers {
 
     /// A request joins others that asked the same.
     pub(super) fn join_group(&mut self, asker: Asker, group: u32, cx: &mut Context<'_>) {
-        if self.waiting.len() >= ASKERS_MAX {
-            cx.emit(Effect::Supersede(self.waiting.remove(0).asker.id));
+        let aside = |waiting: &Waiting| waiting.group == ASIDE;
+        let most = match (aside(&Waiting { asker, group }), self.bare) {
+            (true, _) => BARE_MAX,
+            (false, true) => BARE_MAX + 1,
+            (false, false) => ASKERS_MAX,
+        };
+        // Who waits aside takes nobody's place but its own kind's.
+        let mut alike = self.waiting.iter().enumerate().filter(|(_, other)| aside(other) == (group == ASIDE));
+        if let (Some((oldest, _)), true) = (alike.next(), alike.count() + 1 >= most) {
+            cx.emit(Effect::Supersede(self.waiting.remove(oldest).asker.id));
         }
         self.asked = self.asked.saturating_add(1);
         self.waiting.push(Waiting { asker, group });

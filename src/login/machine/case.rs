@@ -30,6 +30,7 @@ pub(super) struct Case {
     pub(super) user_octets: Box<[u8]>,
     pub(super) station: Option<Station>,
     pub(super) key: LoginKey,
+    pub(super) same: Option<LoginKey>,
     pub(super) twin: LoginKey,
     pub(super) proof: Proof,
     pub(super) authentic: bool,
@@ -86,7 +87,7 @@ pub(super) struct Spent {
 
 impl Case {
     pub(super) fn of(attempt: Attempt, step: &mut Step<'_, '_>) -> (Self, Credential) {
-        let mut askers = Askers::default();
+        let mut askers = Askers::of(attempt.authentic);
         askers.join(attempt.asker, step.now(), step.cx);
         let case = Self {
             id: LoginId((step.cx.dice)()),
@@ -96,6 +97,7 @@ impl Case {
             user_octets: attempt.user_octets,
             station: attempt.station,
             key: attempt.login,
+            same: attempt.same,
             twin: attempt.twin,
             proof: attempt.proof,
             authentic: attempt.authentic,

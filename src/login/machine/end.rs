@@ -104,7 +104,8 @@ impl Case {
         let newest = self.askers.newest_group();
         for waiting in self.askers.take_all() {
             self.settle(waiting.group, &answer);
-            if Some(waiting.group) == newest || waiting.asker.until > now {
+            let silent = self.askers.is_silent(&waiting);
+            if Some(waiting.group) == newest || (waiting.asker.until > now && !silent) {
                 step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
             } else {
                 step.cx.emit(Effect::Supersede(waiting.asker.id));

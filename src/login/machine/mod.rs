@@ -27,7 +27,7 @@ use wire::Secret;
 
 use crate::answer::{Answer, PrimaryAccepted, Reject, SecondDoor};
 use crate::attempt::{AskerId, Attempt};
-use crate::event::{Effect, LoginEvent, PushFailure, Question};
+use crate::event::{Context, Effect, LoginEvent, PushFailure, Question};
 use crate::key::{Proof, StateHash};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
@@ -200,12 +200,24 @@ impl Login {
 
     /// The same login asks again (B2).
     pub(crate) fn join(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
-        if self.case.turns_away(&attempt, step) {
-            return self;
-        }
+        // Rules D5: beside a signed login a bare packet waits, and that is all it does; so beside a screen that shows a
+        // number, which each screen has of its own (F8).
+        let aside = !attempt.authentic && (self.case.authentic || self.shows_number());
         let Self { mut case, stage } = self;
+        if aside {
+            case.wait_aside(&attempt, step);
+            return Self { case, stage };
+        }
+        if case.turns_away(&attempt, step) {
+            return Self { case, stage };
+        }
         let stage = case.rejoined(stage, attempt, step);
         Self { case, stage }
+    }
+
+    /// It is over: whoever still waits, as bare packets do beside it, gets nothing (D5).
+    pub(crate) fn send_away(&mut self, cx: &mut Context<'_>) {
+        self.case.askers.take_all().iter().for_each(|waiting| cx.emit(Effect::Supersede(waiting.asker.id)));
     }
 
     /// Time has passed.

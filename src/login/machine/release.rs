@@ -136,7 +136,7 @@ impl Case {
         let everyone = self.joins_by_connection();
         let newest = self.askers.newest_group();
         for waiting in self.askers.take_all() {
-            let live = waiting.asker.until > step.now();
+            let live = waiting.asker.until > step.now() && !self.askers.is_silent(&waiting);
             if Some(waiting.group) == newest || (everyone && live) {
                 self.settle(waiting.group, &answer);
                 step.cx.emit(Effect::Reply { asker: waiting.asker.id, answer: answer.clone() });
@@ -151,7 +151,8 @@ impl Case {
         }
     }
 
-    /// A superseded asker gets a Reject until its own deadline, then nothing (B2); so does its twin (C3).
+    /// A superseded asker gets a Reject until its own deadline, then nothing (B2); so does its twin (C3). A bare one gets
+    /// nothing at all (D5).
     fn supersede(&mut self, waiting: Waiting, live: bool, step: &mut Step<'_, '_>) {
         let asker = waiting.asker.id;
         let answer = Answer::Reject(self.plain(Reason::Superseded));

@@ -30,6 +30,11 @@ impl Login {
         self.case.twin
     }
 
+    /// L and P in one, while it is not answered for good: who asks the same without Message-Authenticator waits for it (D5).
+    pub(crate) fn same(&self) -> Option<LoginKey> {
+        self.case.same.filter(|_| self.ended().is_none() && !self.is_gone())
+    }
+
     /// The last look is under way.
     pub(crate) fn is_releasing(&self) -> bool {
         matches!(self.stage, Stage::Releasing { .. })

@@ -189,6 +189,7 @@ impl Radius {
                 Outcome::Moved => last = None,
                 Outcome::Silent => break,
                 Outcome::Full => return self.overloaded(server),
+                Outcome::Short(why) => return self.short(&why),
                 Outcome::TooLarge => return self.too_large(),
                 Outcome::Stopping => return self.stopping(),
             }
@@ -208,6 +209,7 @@ impl Radius {
                 Outcome::Moved => {}
                 Outcome::Dead | Outcome::Silent => return self.unavailable(),
                 Outcome::Full => return self.overloaded(server),
+                Outcome::Short(why) => return self.short(&why),
                 Outcome::TooLarge => return self.too_large(),
                 Outcome::Stopping => return self.stopping(),
             }
@@ -296,6 +298,15 @@ impl Radius {
         self.failed(format!(
             "primary {name}: overload: too many requests are in flight to {}; find out why it answers slowly",
             server.label
+        ))
+    }
+
+    /// Nobody's fault but ours, and no outage of anybody (rules A5).
+    fn short(&self, why: &str) -> PrimaryAnswer {
+        self.failed(format!(
+            "primary {}: this server has no socket to ask it with: {why}; see its limits (LimitNOFILE= in the systemd unit), its memory and \
+             its ports",
+            self.shared.name
         ))
     }
 

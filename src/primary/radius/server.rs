@@ -81,6 +81,8 @@ pub(super) enum Outcome {
     Silent,
     /// No Identifier is free.
     Full,
+    /// This system is itself short of what a socket takes; what it said.
+    Short(String),
     /// The request doesn't fit into a packet.
     TooLarge,
     /// The service is stopping, or this primary was replaced.
@@ -259,10 +261,7 @@ impl Server {
         let death = match no_place {
             NoPlace::NoAddress => Death::Unresolved,
             NoPlace::System(error) if Outage::of(error).is_some() => Death::Refused,
-            NoPlace::System(error) => {
-                tracing::debug!(%error, server = &*self.label, "no socket for a request to a primary");
-                return Outcome::Full;
-            }
+            NoPlace::System(error) => return Outcome::Short(error.to_string()),
         };
         self.die(death);
         self.health().suffer(self.hash(request));

@@ -12,6 +12,7 @@ pub(crate) mod notifications;
 pub(crate) mod notifier;
 pub(crate) mod oath;
 pub(crate) mod page_phone;
+pub(crate) mod pam;
 pub(crate) mod phone;
 pub(crate) mod phone_house;
 pub(crate) mod portal_house;

@@ -28,17 +28,8 @@ impl Printed {
 
 /// Asks once. `kind` is `auth` or `status`.
 pub(crate) async fn radclient(server: SocketAddr, kind: &str, attributes: &str) -> Printed {
-    told(server, kind, attributes, ["1", "60"]).await
-}
-
-/// Asks, and asks again each two seconds while nothing comes: what makes a proxy in between ask elsewhere.
-pub(crate) async fn patient_radclient(server: SocketAddr, attributes: &str) -> Printed {
-    told(server, "auth", attributes, ["20", "2"]).await
-}
-
-async fn told(server: SocketAddr, kind: &str, attributes: &str, [times, apart]: [&str; 2]) -> Printed {
     let mut command = Command::new("radclient");
-    command.args(["-x", "-r", times, "-t", apart, &server.to_string(), kind, APPLIANCE_SECRET]);
+    command.args(["-x", "-r", "1", "-t", "60", &server.to_string(), kind, APPLIANCE_SECRET]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child =
         command.spawn().unwrap_or_else(|error| panic!("radclient: {error}; install Debian's freeradius-utils"));

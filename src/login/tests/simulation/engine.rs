@@ -37,6 +37,13 @@ impl Engine {
         self.prompts.contains_key(&prompt)
     }
 
+    /// The session of a request without State: a bare one's equal, where one is held (D5).
+    pub(crate) fn home_of(&self, attempt: &login::Attempt) -> LoginKey {
+        let same = attempt.same.filter(|_| !attempt.authentic);
+        let held = self.sessions.iter().find(|(_, session)| session.sames().any(|other| Some(other) == same));
+        held.map_or(attempt.login, |(key, _)| *key)
+    }
+
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let mut key = || {
             let (low, high) = (dice.sixteen(), dice.sixteen());

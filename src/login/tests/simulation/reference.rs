@@ -192,7 +192,21 @@ impl Reference {
     /// Somebody asked later in the same login; a twin stands where its first stands.
     pub(crate) fn is_superseded(&self, asker: AskerId) -> bool {
         let mine = (self.root(asker), asker);
-        self.login_of(asker).is_some_and(|known| known.askers.iter().any(|other| (self.root(*other), *other) > mine))
+        self.login_of(asker).is_some_and(|known| {
+            let signed = |asker: AskerId| self.asked(asker).packet.ask.authentic;
+            let beside = |other: &AskerId| signed(*other) == signed(asker);
+            self.waits_aside(asker)
+                || known.askers.iter().filter(|other| beside(other)).any(|other| (self.root(*other), *other) > mine)
+        })
+    }
+
+    /// A bare one beside a signed login, or beside a number on a screen, is behind each other one of it (D5).
+    pub(crate) fn waits_aside(&self, asker: AskerId) -> bool {
+        let ask = |asker: AskerId| &self.asked(asker).packet.ask;
+        let bare = !ask(asker).authentic && ask(asker).state.is_none();
+        self.login_of(asker)
+            .filter(|known| bare && known.begun_by != asker)
+            .is_some_and(|known| ask(known.begun_by).authentic || known.shown.is_some())
     }
 
     /// The request in whose breath this one came (C3).
@@ -226,6 +240,16 @@ impl Known {
 
 /// The same login in plain words (B2): what L is a hash of. What lacks its part, or is bare, is like nothing else.
 pub(crate) fn same_login(one: &Ask, other: &Ask) -> bool {
+    one.authentic && other.authentic && equal_l(one, other)
+}
+
+/// Whom a request finds at its login: a signed one those of its kind, a bare one with its very password also others (B2, D5).
+pub(crate) fn finds(ask: &Ask, first: &Ask) -> bool {
+    if ask.authentic { same_login(ask, first) } else { equal_l(ask, first) && ask.typed == first.typed }
+}
+
+/// L as its `join` has it, signed or not.
+fn equal_l(one: &Ask, other: &Ask) -> bool {
     let whole = |ask: &Ask| match appliance_of(ask.client).join {
         Join::Station => ask.station.is_some(),
         Join::Connection => ask.connection.is_some(),
@@ -233,7 +257,7 @@ pub(crate) fn same_login(one: &Ask, other: &Ask) -> bool {
     };
     let strict = appliance_of(one.client).join == Join::Connection;
     let connection = !strict || one.connection == other.connection;
-    one.authentic && other.authentic && whole(one) && whole(other) && same_place(one, other) && connection
+    whole(one) && whole(other) && same_place(one, other) && connection
 }
 
 /// Equal L whatever `join` needs (C3).

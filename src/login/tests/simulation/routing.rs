@@ -56,12 +56,12 @@ impl World {
         };
         let twin = named(&[station]);
         let login = match appliance.join {
-            _ if !ask.authentic => None,
             login::policy::Join::Connection => connection.map(|connection| named(&[station, Some(&connection)])),
             login::policy::Join::Station => station.map(|_| twin),
             login::policy::Join::Weak => Some(twin),
         };
-        let login = login.unwrap_or_else(|| LoginKey::alone(self.dice.sixteen()));
+        let same = login.map(|login| login.with_proof(&self.engine.proof, &proof));
+        let login = login.filter(|_| ask.authentic).unwrap_or_else(|| LoginKey::alone(self.dice.sixteen()));
         Attempt {
             asker: Asker { id: asker, since: self.now, until, overhead: 60, attributes: 1 },
             client: ClientName::new(ask.client),
@@ -70,6 +70,7 @@ impl World {
             credential: Credential::Pap { password, appended },
             station: station.map(Station::new),
             login,
+            same,
             twin,
             proof,
             state: ask.state.as_deref().map(StateHash::of),
@@ -81,7 +82,7 @@ impl World {
     fn route(&mut self, mut attempt: Attempt) {
         let found = match attempt.state {
             Some(state) => self.engine.states.get(&state).copied(),
-            None => Some(attempt.login),
+            None => Some(self.engine.home_of(&attempt)),
         };
         let held = found.and_then(|key| self.engine.sessions.get(&key));
         let admission = Session::admit(held, &attempt, self.moment());

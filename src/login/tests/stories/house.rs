@@ -149,6 +149,9 @@ impl House {
         let asker = attempt.asker.id;
         let held = match attempt.state {
             Some(state) => self.sessions.iter().find(|(_, session)| session.states().any(|known| known == state)),
+            None if !attempt.authentic => {
+                self.sessions.iter().find(|(_, session)| session.sames().any(|same| Some(same) == attempt.same))
+            }
             None => self.sessions.get_key_value(&attempt.login),
         };
         let admission = Session::admit(held.map(|(_, session)| session), &attempt, self.moment());
@@ -190,6 +193,7 @@ impl House {
             } else {
                 LoginKey::alone(self.askers.to_be_bytes().repeat(2).try_into().unwrap())
             },
+            same: Some(login.with_proof(&self.key, &proof)),
             twin: login,
             proof,
             state: ask.state.as_ref().map(|state| StateHash::of(state)),
@@ -453,6 +457,11 @@ impl House {
             Some(Answer::Challenge(Challenge::Ours { state, .. })) => Told::Challenge(*state),
             Some(Answer::Challenge(Challenge::Primary(_))) | None => Told::Nothing,
         }
+    }
+
+    /// This asker gets nothing, for good.
+    pub(crate) fn superseded(&self, asker: AskerId) -> bool {
+        self.effects().any(|effect| matches!(effect, Effect::Supersede(other) if *other == asker))
     }
 
     /// The State of the challenge that this asker was shown.

@@ -200,12 +200,102 @@ fn the_same_challenge_is_shown_to_a_reask() {
     assert_eq!(house.asked_primary(), 1);
 }
 
+/// Carol through an appliance that signs nothing.
+fn bare_carol() -> Ask {
+    Ask { authentic: false, ..carol() }
+}
+
 #[test]
-fn a_bare_sender_begins_a_login_of_its_own_and_joins_nothing() {
+fn a_bare_sender_with_another_password_or_from_elsewhere_begins_a_login_of_its_own() {
     let mut house = house(&[Push]);
     house.carols_phone_rings(&carol(), &[Push]);
-    let bare = house.ask(&Ask { authentic: false, ..carol() });
-    assert_eq!((house.asked_primary(), house.told(bare)), (2, Told::Nothing));
+    let others = [bare_carol().typing("other"), bare_carol().from("192.0.2.99")].map(|other| house.ask(&other));
+    assert_eq!(house.asked_primary(), 3);
+    assert_eq!(others.map(|other| house.told(other)), [Told::Nothing, Told::Nothing]);
+}
+
+#[test]
+fn a_bare_reask_waits_in_silence_and_the_newest_gets_the_one_accept() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&bare_carol(), &[Push]);
+    house.pass(3);
+    let second = house.ask(&bare_carol());
+    house.pass(3);
+    let third = house.ask(&bare_carol());
+    assert_eq!([first, second, third].map(|asker| house.told(asker)), [const { Told::Nothing }; 3]);
+    assert_eq!((house.asked_primary(), house.pushes()), (1, 1), "no primary and no phone once more");
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!(house.told(third), Told::Accept);
+    assert_eq!([first, second].map(|asker| house.told(asker)), [const { Told::Nothing }; 2]);
+    assert_eq!([first, second].map(|asker| house.superseded(asker)), [true; 2]);
+}
+
+#[test]
+fn a_denial_is_told_to_the_newest_bare_asker_alone() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&bare_carol(), &[Push]);
+    let second = house.ask(&bare_carol());
+    house.phone_says(Deny);
+    house.pass(2);
+    assert_eq!((house.told(first), house.told(second)), (Told::Nothing, Told::Reject(Reason::Denied)));
+}
+
+#[test]
+fn of_nine_bare_reasks_eight_wait_beside_nobody_older() {
+    let mut house = house(&[Push]);
+    let first = house.carols_phone_rings(&bare_carol(), &[Push]);
+    let more: Vec<_> = (0..9).map(|_| house.ask(&bare_carol())).collect();
+    assert!(house.superseded(first), "the oldest gave way without a word");
+    assert!(more.iter().all(|asker| !house.superseded(*asker)));
+    house.phone_says(Approve);
+    house.granted();
+    let accepts = more.iter().filter(|asker| house.told(**asker) == Told::Accept).count();
+    assert_eq!((house.told(more[8]), accepts), (Told::Accept, 1));
+}
+
+#[test]
+fn a_bare_reask_takes_nothing_from_a_signed_login() {
+    let mut house = house(&[Push]);
+    let signed = house.carols_phone_rings(&carol(), &[Push]);
+    let bare = house.ask(&bare_carol());
+    house.pass(28);
+    assert_eq!(house.told(bare), Told::Nothing);
+    assert!(matches!(house.told(signed), Told::Challenge(_)), "its own deadline, whoever else waits");
+    let answers = house.ask(&carol().to(house.state_of(signed)).typing(""));
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!((house.told(answers), house.told(bare)), (Told::Accept, Told::Nothing));
+}
+
+#[test]
+fn a_signed_reask_never_joins_a_bare_one() {
+    let mut house = house(&[Push]);
+    house.carols_phone_rings(&bare_carol(), &[Push]);
+    house.ask(&carol());
+    assert_eq!(house.asked_primary(), 2);
+}
+
+#[test]
+fn a_bare_reask_after_the_patience_comes_back_to_the_phone_that_still_rings() {
+    let mut house = house(&[Push]);
+    let desk = bare_carol().at("desk");
+    let first = house.carols_phone_rings(&desk, &[Push]);
+    house.pass(28);
+    assert_eq!(house.told(first), Told::Reject(Reason::Unanswered));
+    let second = house.ask(&desk);
+    house.phone_says(Approve);
+    house.granted();
+    assert_eq!((house.told(second), house.pushes(), house.asked_primary()), (Told::Accept, 1, 1));
+}
+
+#[test]
+fn beside_a_number_on_a_screen_a_bare_reask_is_shown_none() {
+    let mut house = house(&[Push]);
+    let web = bare_carol().at("web");
+    house.carols_phone_rings(&web, &[Push]);
+    let second = house.ask(&web);
+    assert_eq!((house.told(second), house.asked_primary()), (Told::Nothing, 1));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::codes::appended_code;
 use super::numbers::{f8_the_law_has_its_number, f8_the_number_chose};
 use crate::appliance::person_named;
 use crate::network::Ask;
-use crate::reference::{Known, same_login, split};
+use crate::reference::{Known, finds, split};
 use crate::scene::{Law, Person, Says, appliance_of, is_staff, law_says, when_unavailable};
 use crate::store::{Happened, PromptRow};
 use crate::world::{Check, World};
@@ -109,7 +109,7 @@ fn by_phone(world: &World, asker: AskerId, who: &Person, law: Law) -> Result<boo
     // Who answers a challenge is bound by its State; who asks without one, by L.
     let begun = &world.reference.asked(known.begun_by).packet.ask;
     let ask = if ask.state.is_some() { begun } else { ask };
-    if *ask != rung.ask && !same_login(ask, &rung.ask) {
+    if *ask != rung.ask && !finds(ask, &rung.ask) {
         return Err(("B2", format!("{} got in by the prompt of another login", who.name)));
     }
     f8_the_law_has_its_number(*id, row, who, appliance_of(ask.client), law)?;
@@ -271,7 +271,9 @@ pub(crate) fn a10_only_what_nobody_checked_is_told_nothing(world: &World, asker:
     let Some(known) = world.reference.login_of(asker) else {
         return Err(("A10", format!("{asker:?}, who belongs to no login, is told nothing")));
     };
-    let overdue = known.askers.iter().all(|other| world.reference.asked(*other).until <= world.now);
+    // Rules D5: whoever waits aside is waited for by nobody.
+    let mut awaited = known.askers.iter().filter(|other| !world.reference.waits_aside(**other));
+    let overdue = awaited.all(|other| world.reference.asked(*other).until <= world.now);
     let wish = when_unavailable(asked.packet.ask.client);
     if wish == WhenUnavailable::Silent && known.accepted.is_none() && (known.unasked || overdue) {
         return Ok(());

@@ -21,7 +21,8 @@ pub(crate) fn admitted(world: &World, attempt: &Attempt, admission: &Admission) 
     codes::c3_a_state_is_bound_and_spent_once(world, attempt.asker.id, admission)?;
     one_login::b2_only_the_same_login_joins(world, attempt.asker.id, admission)?;
     one_login::b2_equal_l_and_p_join(world, attempt.asker.id, admission)?;
-    numbers::f8_a_reask_is_an_asking_of_its_own(world, admission)?;
+    one_login::d5_a_bare_reask_is_not_refused_beside_its_equal(world, attempt.asker.id, admission)?;
+    numbers::f8_a_reask_is_an_asking_of_its_own(world, attempt.asker.id, admission)?;
     numbers::f8_no_screen_is_one_too_many(world, attempt.asker.id, admission)?;
     one_login::b2_an_accept_repeats_only_under_connection(world, attempt.asker.id, admission)
 }
@@ -66,6 +67,7 @@ pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
 /// An answer leaves.
 pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
     one_login::b1_one_answer(world, asker)?;
+    one_login::d5_one_of_the_bare_is_answered(world, asker)?;
     codes::c3_a_bad_state_is_rejected(world, asker, answer)?;
     match answer {
         Answer::Accept(accept) => {

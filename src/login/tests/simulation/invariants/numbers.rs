@@ -134,9 +134,11 @@ pub(crate) fn f8_each_asking_has_its_own_number_and_state(world: &World, asker: 
 }
 
 /// Who asks again beside a screen that shows a number goes its own way (F8).
-pub(crate) fn f8_a_reask_is_an_asking_of_its_own(world: &World, admission: &Admission) -> Check {
+pub(crate) fn f8_a_reask_is_an_asking_of_its_own(world: &World, asker: AskerId, admission: &Admission) -> Check {
     let Admission::Join(login) = admission else { return Ok(()) };
     match world.reference.logins.get(login) {
+        // Rules D5: a bare one waits, and is shown nothing.
+        Some(_) if !world.reference.asked(asker).packet.ask.authentic => Ok(()),
         Some(known) if known.shown.is_some() && known.records == 0 && known.releases == 0 => {
             Err(("F8", format!("a re-ask joins {login}, which shows a number")))
         }

@@ -7,7 +7,7 @@ use login::{AskerId, LoginId, PromptClaim, PromptId, Reason, Tick};
 
 use crate::appliance::passed;
 use crate::network::Ask;
-use crate::reference::{Asked, Given, Known, same_login};
+use crate::reference::{Asked, Given, Known, finds, same_login};
 use crate::scene::appliance_of;
 use crate::world::{Check, World};
 
@@ -27,12 +27,12 @@ pub(crate) fn b1_one_answer(world: &World, asker: AskerId) -> Check {
     }
 }
 
-/// Only L and P equal join, and no bare sender does (B2, D5).
+/// Only L and P equal join; a bare sender waits beside its equal, and no signed one joins a bare one's (B2, D5).
 pub(crate) fn b2_only_the_same_login_joins(world: &World, asker: AskerId, admission: &Admission) -> Check {
     let Admission::Join(login) = admission else { return Ok(()) };
     let Some(known) = world.reference.logins.get(login) else { return Ok(()) };
     let (ask, first) = (ask_of(world, asker), ask_of(world, known.begun_by));
-    if !same_login(ask, first) {
+    if !finds(ask, first) {
         return Err(("B2", format!("{ask:?} joins another login, {first:?}")));
     }
     if ask.typed != first.typed {
@@ -49,13 +49,47 @@ pub(crate) fn b2_equal_l_and_p_join(world: &World, asker: AskerId, admission: &A
     }
     let runs = |known: &&Known| {
         let first = world.reference.asked(known.begun_by);
-        let equal = same_login(ask, &first.packet.ask) && ask.typed == first.packet.ask.typed;
-        // Rules F8: beside a screen that shows a number the asker is shown one of its own.
-        let same = equal && first.epoch == world.epoch && known.shown.is_none();
+        let equal = finds(ask, &first.packet.ask) && ask.typed == first.packet.ask.typed;
+        // Rules F8: beside a screen that shows a number a signed asker is shown one of its own.
+        let same = equal && first.epoch == world.epoch && (known.shown.is_none() || !ask.authentic);
         same && known.records == 0 && known.releases == 0
     };
     match world.reference.logins.values().find(runs) {
         Some(known) => Err(("B2", format!("{asker:?} begins anew though {:?} has the same L and P", known.begun_by))),
+        None => Ok(()),
+    }
+}
+
+/// A bare request whose equal is held waits: it is not refused beside it (D5).
+pub(crate) fn d5_a_bare_reask_is_not_refused_beside_its_equal(
+    world: &World,
+    asker: AskerId,
+    admission: &Admission,
+) -> Check {
+    let ask = ask_of(world, asker);
+    if ask.authentic || ask.state.is_some() || !matches!(admission, Admission::Refuse(_)) {
+        return Ok(());
+    }
+    let held = |known: &&Known| {
+        let first = world.reference.asked(known.begun_by);
+        finds(ask, &first.packet.ask) && first.epoch == world.epoch && known.records == 0 && known.releases == 0
+    };
+    match world.reference.logins.values().find(held) {
+        Some(known) => Err(("D5", format!("{asker:?} is refused though {:?} is held", known.begun_by))),
+        None => Ok(()),
+    }
+}
+
+/// Of those who wait without Message-Authenticator one is answered at the end, and beside a signed login none (D5).
+pub(crate) fn d5_one_of_the_bare_is_answered(world: &World, asker: AskerId) -> Check {
+    let bare = |asker: AskerId| !ask_of(world, asker).authentic;
+    let Some(known) = world.reference.login_of(asker).filter(|_| bare(asker)) else { return Ok(()) };
+    if !bare(known.begun_by) && ask_of(world, asker).state.is_none() {
+        return Err(("D5", format!("{asker:?} is answered beside {:?}, which is signed", known.begun_by)));
+    }
+    let now = |other: &&AskerId| matches!(world.reference.asked(**other).answer, Some((Given::Accept | Given::Reject(_), at)) if at == world.now);
+    match known.askers.iter().filter(|other| **other != asker && bare(**other)).find(now) {
+        Some(other) => Err(("D5", format!("{asker:?} and {other:?} are both answered"))),
         None => Ok(()),
     }
 }
@@ -107,7 +141,8 @@ pub(crate) fn b2_the_newest_gets_the_accept(world: &World, asker: AskerId) -> Ch
     let Some(known) = world.reference.login_of(asker) else { return Ok(()) };
     let newer = known.askers.iter().find(|other| {
         let asked = world.reference.asked(**other);
-        world.reference.root(**other) > world.reference.root(asker) && !asked.is_settled()
+        let waits = !world.reference.waits_aside(**other) && !asked.is_settled();
+        waits && world.reference.root(**other) > world.reference.root(asker)
     });
     newer.map_or(Ok(()), |newer| Err(("B2", format!("{asker:?} gets the Accept though {newer:?} is newer"))))
 }
