@@ -243,7 +243,7 @@ async fn enrol(home: &Path, held: usize) {
     let at = Clock::begin().moment().wall;
     for number in 0..held {
         let name = ResolvedUser::new(format!("held-{number}"));
-        let user = NewUser { name: name.clone(), groups: Vec::new(), mail: None, password_hash: None };
+        let user = NewUser { name: name.clone(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
         store.add_user(user, at).await.unwrap();
         store.add_device(&name, Channel::Loopback, None, at).await.unwrap();
     }

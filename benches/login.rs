@@ -164,6 +164,7 @@ impl House {
             client: self.client.clone(),
             user: UserName::parse(b"alice", &self.policy.realms),
             user_octets: b"alice"[..].into(),
+            names_a_mac: false,
             credential: Credential::Pap { password: Secret::new(password), appended: None },
             station: Some(Station::new(STATION)),
             login,

@@ -334,7 +334,7 @@ where
 /// Somebody with an active phone, and with one that waits for its key.
 async fn person(store: &Sqlite, key: &Key, number: usize, at: Wall) -> (ResolvedUser, DeviceId) {
     let user = ResolvedUser::new(format!("user-{number}"));
-    let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None };
+    let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
     store.add_user(new, at).await.unwrap();
     let code = ActivationCode::secret_of(rand::random());
     let device = store.begin_activation(activation(&user, code.clone()), at).await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use login::{ClientName, ResolvedUser, UserName, Wall};
+use login::{ClientName, ResolvedUser, Wall};
 
 use super::Desk;
 use super::deed::{self, Deed, DeedForm, Lack};
@@ -215,6 +215,5 @@ impl<'a> Task<'a> {
 
 /// A name as a login would bring it: whoever is added under another one could never log in.
 fn is_a_name(desk: &Desk, name: &ResolvedUser) -> bool {
-    UserName::parse(name.as_str().as_bytes(), &desk.config().policy.realms)
-        .is_ok_and(|parsed| parsed.claimed() == *name)
+    desk.config().policy.staff_name(name.as_str().as_bytes()).is_ok_and(|parsed| parsed.claimed() == *name)
 }

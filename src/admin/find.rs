@@ -4,6 +4,8 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use login::name::fold;
+use login::name::realm::has_realm;
 use login::{ResolvedUser, Wall};
 use serde::Deserialize;
 
@@ -50,17 +52,23 @@ struct Row {
 }
 
 pub(super) async fn show(State(desk): State<Desk>, staff: Staff, Query(search): Query<Search>) -> Response {
-    let sought = search.q.trim().to_lowercase();
+    let typed = search.q.trim();
+    let policy = std::sync::Arc::clone(&desk.config().policy);
+    let named = policy.staff_name(typed.as_bytes()).ok().map(|name| name.folded().to_owned());
+    // A whole name is looked for as a login would bring it; the beginning of one as it stands.
+    let whole = named.clone().filter(|_| has_realm(typed));
+    let sought = whole.unwrap_or_else(|| fold::casefold(typed));
     let found = match found(&desk, &sought, &search.after).await {
         Ok(found) => found,
         Err(error) => return staff.away(&desk, &error),
     };
     let (config, now) = (desk.config(), desk.now());
-    let is_there = found.iter().any(|user| user.name.as_str() == sought);
+    let is_there = found.iter().any(|user| Some(user.name.as_str()) == named.as_deref());
     let may_add = !sought.is_empty() && search.after.is_empty() && !is_there && staff.role >= Role::HelpDesk;
     let add = may_add.then(|| {
-        let label = text_with(staff.language, "admin-users-add", &[("name", sought.as_str().into())]);
-        (label, format!("/user/{}?name={}", Deed::AddUser.as_str(), url_encoded(&sought)))
+        let name = named.as_deref().unwrap_or(&sought);
+        let label = text_with(staff.language, "admin-users-add", &[("name", name.into())]);
+        (label, format!("/user/{}?name={}", Deed::AddUser.as_str(), url_encoded(name)))
     });
     let next = found
         .get(AT_ONCE - 1)

@@ -20,7 +20,7 @@ use super::user::Known;
 use crate::enrolment::{CODE_LASTS, EnrolmentError, initial_pin, issue_code};
 use crate::language::{Language, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
-use crate::store::{Act, CodePurpose, NewBypass, NewUser, StoreError, StoreFuture};
+use crate::store::{Act, CodePurpose, NewBypass, NewUser, StaffName, StoreError, StoreFuture};
 
 /// A commit of which nobody knows whether it holds is repeated so often (rules C1).
 const SETTLE_TRIES: u32 = 3;
@@ -170,7 +170,11 @@ impl Task<'_> {
 
     async fn add_user(&self, wish: &Wish, kind: LetterKind) -> Result<Done, StoreError> {
         let mail = wish.mail.clone();
-        let new = NewUser { name: self.name.clone(), groups: Vec::new(), mail: mail.clone(), password_hash: None };
+        let policy = Arc::clone(&self.desk.config().policy);
+        // `Doing` has checked that it is a name.
+        let by_staff = policy.staff_name(self.name.as_str().as_bytes()).ok().map(|name| StaffName::of(&name));
+        let new =
+            NewUser { name: self.name.clone(), groups: Vec::new(), mail: mail.clone(), password_hash: None, by_staff };
         self.desk.store.add_user(new, self.now).await?;
         let language = Language::default();
         let told = letters::tell_at(self.desk, &self.name, mail.as_deref(), language, kind, self.now).await;

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use login::name::{NameRefused, Realms};
-use login::{ResolvedUser, UserName, Wall};
+use login::{Policy, ResolvedUser, UserName, Wall};
 
 use super::out::{Failure, is_error_coloured, note};
 use super::shell;
@@ -115,7 +114,12 @@ impl Site {
 
     /// The user of a name as it was typed, folded as a login's name is (rules A2).
     pub(super) fn user(&self, typed: &str) -> Result<ResolvedUser, Failure> {
-        user_name(typed, &self.config.policy.realms)
+        self.name(typed).map(|name| name.claimed())
+    }
+
+    /// A name as it was typed, for whoever adds it.
+    pub(super) fn name(&self, typed: &str) -> Result<UserName, Failure> {
+        user_name(typed, &self.config.policy)
     }
 }
 
@@ -170,30 +174,25 @@ fn with_end(file: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-fn user_name(typed: &str, realms: &Realms) -> Result<ResolvedUser, Failure> {
-    let why = match UserName::parse(typed.as_bytes(), realms) {
-        Ok(name) => return Ok(name.claimed()),
-        Err(NameRefused::Empty) => "it is empty",
-        Err(NameRefused::Control) => "it holds control characters",
-        Err(NameRefused::Denormal) => {
-            "it begins or ends with a blank, or has characters that have a plainer form (NFKC); write the plain form"
-        }
-        Err(NameRefused::TwoRealms) => "it has two realms; write user, DOMAIN\\user or user@realm",
-        Err(NameRefused::UnknownRealm) => "its realm is not in [realms]; add it there, or leave the realm out",
-    };
-    Err(Failure::Refused(format!("{typed:?} can't be a user's name: {why}")))
+fn user_name(typed: &str, policy: &Policy) -> Result<UserName, Failure> {
+    policy
+        .staff_name(typed.as_bytes())
+        .map_err(|why| Failure::Refused(format!("{typed:?} can't be a user's name: {}", why.sentence())))
 }
 
 #[cfg(test)]
 mod tests {
+    use login::name::Realms;
+
     use super::*;
 
     #[test]
     fn a_name_is_folded_as_a_logins_name_is() {
-        let realms = Realms::new([("EXAMPLE".to_owned(), "example.com".to_owned())]);
-        assert_eq!(user_name("EXAMPLE\\Alice", &realms).unwrap().as_str(), "alice@example.com");
-        assert!(
-            matches!(user_name("alice@other.org", &realms), Err(Failure::Refused(why)) if why.contains("[realms]"))
-        );
+        let realms = Realms::listed([("EXAMPLE".to_owned(), "example.com".to_owned())], None);
+        let policy = Policy { realms, ..Policy::default() };
+        assert_eq!(user_name("EXAMPLE\\Alice", &policy).unwrap().folded(), "alice@example.com");
+        for (name, mend) in [("alice@other.org", "OTHER = \"other.org\""), ("alice", "default = \"example.com\"")] {
+            assert!(matches!(user_name(name, &policy), Err(Failure::Refused(why)) if why.contains(mend)), "{name}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use login::name::NameKind;
 use login::{GroupName, ResolvedUser, Wall};
 use serde_json::{Value, json};
 use wire::Secret;
@@ -14,7 +15,7 @@ use crate::hashing::hash_password;
 use crate::mail::{Address, LetterKind, StaffAction};
 use crate::store::{
     Bypass, Bypasses, Choices, CodePurpose, Device, DeviceState, NewBypass, NewUser, PeopleCodes, Pin, Pins, Records,
-    StoreError, User, UserChoices, Users,
+    StaffName, StoreError, User, UserChoices, Users,
 };
 
 /// What can be asked.
@@ -28,7 +29,8 @@ pub(super) enum Command {
 Examples:
   vestibule user add alice --password-file -                     asks for the password without echo
   vestibule user add bob --password-file bob.pw --group Staff --mail bob@example.com
-  vestibule user add carol                                       her password stays with the primary")]
+  vestibule user add carol                                       her password stays with the primary
+  vestibule user add josé --not-the-same-as jose                 two people whose names look alike")]
     Add {
         /// As the user logs in; DOMAIN\user and user@realm by [realms].
         name: String,
@@ -41,6 +43,9 @@ Examples:
         /// Where mail goes.
         #[arg(long, value_name = "ADDRESS")]
         mail: Option<String>,
+        /// A user whose name looks like this one and who is somebody else; may be repeated. For a user who is there already, too.
+        #[arg(long = "not-the-same-as", value_name = "OTHER")]
+        not_the_same_as: Vec<String>,
     },
     /// Give a user a new password, kept here.
     #[command(after_help = "\
@@ -160,7 +165,10 @@ Example:
 pub(super) fn run(command: Command, global: &Global) -> Outcome {
     let site = Site::open(global)?;
     match command {
-        Command::Add { name, password_file, groups, mail } => add(&site, global, &name, password_file, &groups, mail),
+        Command::Add { name, password_file, groups, mail, not_the_same_as } => {
+            let new = Newcomer { name: &name, password_file, groups: &groups, mail, not_the_same_as: &not_the_same_as };
+            add(&site, global, new)
+        }
         Command::Password { name, password_file } => set_password(&site, global, &name, &password_file),
         Command::Mail { name, address, none: _ } => set_mail(&site, global, &name, address),
         Command::Group { name, add, remove } => regroup(&site, global, &name, &add, &remove),
@@ -176,8 +184,15 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
 
 /// A user whom the store knows: of no other is an act written down (rules F2).
 fn known(site: &Site, name: &str) -> Result<User, Failure> {
-    let user = site.user(name)?;
-    wait(site.store.show_user(&user))?.map_err(Failure::of)?.ok_or_else(|| nobody(&user))
+    let by_rules = site.user(name);
+    // Who was added before [realms] said otherwise stands under the name of then: it can be shown, renamed and removed.
+    let of_before = ResolvedUser::new(name);
+    for user in by_rules.iter().chain([&of_before]) {
+        if let Some(found) = wait(site.store.show_user(user))?.map_err(Failure::of)? {
+            return Ok(found);
+        }
+    }
+    Err(nobody(&by_rules?))
 }
 
 fn block(site: &Site, global: &Global, name: &str, reason: Option<String>) -> Outcome {
@@ -212,23 +227,44 @@ fn done(global: &Global, user: &ResolvedUser, word: &str, sentence: &str) -> Out
     Ok(())
 }
 
-fn add(
-    site: &Site,
-    global: &Global,
-    name: &str,
+/// Who is to be added.
+struct Newcomer<'a> {
+    name: &'a str,
     password_file: Option<PathBuf>,
-    groups: &[String],
+    groups: &'a [String],
     mail: Option<String>,
-) -> Outcome {
-    let user = site.user(name)?;
+    not_the_same_as: &'a [String],
+}
+
+fn add(site: &Site, global: &Global, new: Newcomer<'_>) -> Outcome {
+    let Newcomer { name, password_file, groups, mail, not_the_same_as } = new;
+    let name = site.name(name)?;
+    let user = name.claimed();
+    let others = not_the_same_as.iter().map(|other| known(site, other).map(|other| other.name));
+    let not_the_same_as = others.collect::<Result<Vec<_>, _>>()?;
     let groups = named(groups, "--group")?;
     if mail.as_ref().is_some_and(|mail| !is_mail(mail)) {
         return Err(Failure::Usage("--mail takes an address such as alice@example.com".to_owned()));
     }
     let password_hash = password_file.map(|file| hash_of(site, &user, &file)).transpose()?;
     let has_password = password_hash.is_some();
-    let new = NewUser { name: user.clone(), groups, mail, password_hash };
+    let told_apart: Vec<String> = not_the_same_as.iter().map(ToString::to_string).collect();
+    let by_staff = Some(StaffName { not_the_same_as, ..StaffName::of(&name) });
+    let was_there = wait(site.store.show_user(&user))?.map_err(Failure::of)?.is_some();
+    if !told_apart.is_empty() {
+        // Rules A2: that two names are two people is staff's word.
+        site.write_down(&user, "tell_apart", Some(&told_apart.join(", ")), None)?;
+    }
+    let new = NewUser { name: user.clone(), groups, mail, password_hash, by_staff };
     wait(site.store.add_user(new, site.now))?.map_err(Failure::of)?;
+    if was_there {
+        return done(global, &user, "told apart", &format!("Not the same as {} from now on.", told_apart.join(", ")));
+    }
+    if !global.json && site.config.policy.kind_of(user.as_str(), false) == NameKind::Machine {
+        out::note(format!(
+            "{user} is taken for a machine's account, unless a rule spells it out: when = {{ user = \"{user}\" }}."
+        ));
+    }
     if !has_password && site.config.primaries.is_empty() && !global.json {
         let set = site.command("user password --password-file -", &user, "");
         out::note(format!("No password is set, and no [primary.NAME] could check one: `{set}` sets it."));

@@ -2,6 +2,7 @@
 //!
 //! Local groups are always there to be asked, so each group condition has a directory that can answer it (rules A4).
 
+use login::name::Realms;
 use login::policy::{Condition, Glob};
 use login::{ClientName, GroupName};
 
@@ -14,9 +15,15 @@ const WHEN: [&str; 7] = ["client", "user", "group", "user_address", "all", "any"
 /// Conditions may nest so deep.
 const DEPTH_MAX: usize = 16;
 
+/// What names in a condition are looked up in.
+struct Scope<'a> {
+    clients: &'a [Sketch],
+    realms: &'a Realms,
+}
+
 /// A rule's `when`; without one it matches everybody.
-pub(super) fn when(node: &Node<'_>, clients: &[Sketch]) -> Option<Condition> {
-    condition(node, clients, 0)
+pub(super) fn when(node: &Node<'_>, clients: &[Sketch], realms: &Realms) -> Option<Condition> {
+    condition(node, &Scope { clients, realms }, 0)
 }
 
 /// Whether nobody outside of some group can match: a group under `not` or beside another `any` bounds nothing.
@@ -65,7 +72,7 @@ fn must_match(condition: &Condition, client: &str) -> bool {
 }
 
 /// Several keys of one table must all hold.
-fn condition(node: &Node<'_>, clients: &[Sketch], depth: usize) -> Option<Condition> {
+fn condition(node: &Node<'_>, scope: &Scope<'_>, depth: usize) -> Option<Condition> {
     if depth > DEPTH_MAX {
         return node.refuse("these conditions nest too deep", &format!("more than {DEPTH_MAX} levels"), None);
     }
@@ -74,7 +81,7 @@ fn condition(node: &Node<'_>, clients: &[Sketch], depth: usize) -> Option<Condit
         .entries()
         .filter(|entry| WHEN.contains(&entry.key.as_str()))
         .filter_map(|entry| table.get(&entry.key))
-        .map(|entry| part(&entry, clients, depth))
+        .map(|entry| part(&entry, scope, depth))
         .collect();
     let mut parts = read.into_iter().collect::<Option<Vec<_>>>()?;
     match (parts.len(), parts.pop()) {
@@ -84,25 +91,33 @@ fn condition(node: &Node<'_>, clients: &[Sketch], depth: usize) -> Option<Condit
     }
 }
 
-fn part(node: &Node<'_>, clients: &[Sketch], depth: usize) -> Option<Condition> {
+fn part(node: &Node<'_>, scope: &Scope<'_>, depth: usize) -> Option<Condition> {
     match node.key.as_str() {
-        "client" => each(node.one_or_more()?, |node| client(node, clients)).map(Condition::Client),
-        "user" => {
-            each(node.one_or_more()?, |node| Some(Glob::new(plain(node, "a name or a pattern, as in \"svc-*\"")?)))
-                .map(Condition::User)
-        }
+        "client" => each(node.one_or_more()?, |node| client(node, scope.clients)).map(Condition::Client),
+        "user" => each(node.one_or_more()?, |node| pattern(node, scope.realms)).map(Condition::User),
         "group" => each(node.one_or_more()?, |node| Some(GroupName::folded(plain(node, "a group's name")?)))
             .map(Condition::Group),
         "user_address" => each(node.one_or_more()?, network).map(Condition::UserAddress),
-        "all" => each(node.array()?, |node| condition(node, clients, depth + 1)).map(Condition::All),
-        "any" => each(node.array()?, |node| condition(node, clients, depth + 1)).map(Condition::Any),
-        _ => condition(node, clients, depth + 1).map(|inner| Condition::Not(Box::new(inner))),
+        "all" => each(node.array()?, |node| condition(node, scope, depth + 1)).map(Condition::All),
+        "any" => each(node.array()?, |node| condition(node, scope, depth + 1)).map(Condition::Any),
+        _ => condition(node, scope, depth + 1).map(|inner| Condition::Not(Box::new(inner))),
     }
 }
 
 /// All of them are read, so that all their mistakes are told.
 fn each<'a, T>(nodes: Vec<Node<'a>>, read: impl FnMut(&Node<'a>) -> Option<T>) -> Option<Vec<T>> {
     nodes.iter().map(read).collect::<Vec<Option<T>>>().into_iter().collect()
+}
+
+/// A name or a pattern of names, its realm as `[realms]` has it.
+fn pattern(node: &Node<'_>, realms: &Realms) -> Option<Glob> {
+    let text = plain(node, "a name or a pattern, as in \"svc-*\"")?;
+    let glob = Glob::of_names(text, realms);
+    if glob.is_none() {
+        let help = "list its realm there, write user@realm or DOMAIN\\user, or leave the realm out".to_owned();
+        node.warn(&format!("no name matches {}", quoted(text)), "its realm is not in [realms]", Some(help));
+    }
+    Some(glob.unwrap_or_else(|| Glob::new(text)))
 }
 
 fn client(node: &Node<'_>, clients: &[Sketch]) -> Option<ClientName> {

@@ -17,6 +17,7 @@ use super::values::quoted;
 pub(super) fn cross_check(rules: &[Read<'_>], clients: &[Sketch], admins: &[ClientName], push_has_channel: bool) {
     for read in rules {
         exempt_for_good(read);
+        exempts_made_up_names(read);
         pushless(read, push_has_channel);
         unaskable(read, clients);
         admin_reply(read, clients, admins);
@@ -111,6 +112,18 @@ fn exempt_for_good(read: &Read<'_>) {
             "this exemption never ends",
             "no second factor, for good",
             "add until = DATE, so that somebody looks at it again",
+        );
+    }
+}
+
+/// Rules A2: a primary may take many spellings for one account, and whoever made one up is nobody here.
+fn exempts_made_up_names(read: &Read<'_>) {
+    if read.rule.verdict == Verdict::Exempt && read.rule.when.holds_for_made_up_names() {
+        read.warn(
+            "second_factor",
+            "this exemption matches made-up names, too",
+            "whatever name the primary accepts is exempt here, also one that nobody added",
+            "bound it by a group, or by names without a wildcard",
         );
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use figment::value::Value;
 use login::Policy;
+use login::name::Realms;
 
 use super::book::Book;
 use super::document::{Document, SAID_TWICE};
@@ -235,7 +236,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     let portal = pages.as_ref().and_then(|table| portal::portal(table, &names));
     let push = push::push(root, pages.as_ref(), mail.as_ref().and_then(Option::as_ref));
     let (sketches, mut clients) = peers::clients(root, &names);
-    let rules = rules::rules(root, &sketches);
+    let rules = rules::rules(root, &sketches, realms.as_ref().unwrap_or(&Realms::Unsaid));
 
     peers::overlaps(root, &sketches);
     serving::sockets_differ(root);
@@ -258,6 +259,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     let policy = Policy {
         rules: rules.into_iter().map(|read| read.rule).collect(),
         clients: clients.iter().map(|client| (client.name.clone(), client.policy.clone())).collect(),
+        primaries: primaries.iter().map(|primary| (primary.name.clone(), primary.names)).collect(),
         realms: realms?,
         limits: limits?,
         enrol_at: portal.as_ref().and_then(Option::as_ref).map(|portal| portal.pages.url.as_str().into()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use login::policy::{ClientPolicy, Join, NumberWish, WhenUnavailable};
+use login::policy::{ClientPolicy, Join, NumberWish, PrimaryPolicy, WhenUnavailable};
 use login::{ClientName, PrimaryName};
 use wire::{Secret, SharedSecret};
 
@@ -29,6 +29,7 @@ const STANCES: [(&str, Stance); 3] = [("yes", Stance::Yes), ("auto", Stance::Aut
 const JOINS: [(&str, Join); 3] = [("station", Join::Station), ("connection", Join::Connection), ("weak", Join::Weak)];
 const NUMBERS: [(&str, NumberWish); 3] =
     [("shown", NumberWish::Shown), ("typed", NumberWish::Typed), ("off", NumberWish::Off)];
+const PRIMARY: [&str; 5] = ["radius", "require_message_authenticator", "secret_file", "letters", "resolved"];
 const UNAVAILABLE: [(&str, WhenUnavailable); 2] =
     [("silent", WhenUnavailable::Silent), ("reject", WhenUnavailable::Reject)];
 const CLIENT: [&str; 14] = [
@@ -287,20 +288,28 @@ fn primary(entry: &Node<'_>) -> Option<PrimaryConfig> {
             Some("give this primary another name".to_owned()),
         );
     }
-    let table = entry
-        .table(&format!("[primary.{}]", entry.key), &["radius", "require_message_authenticator", "secret_file"])?;
+    let table = entry.table(&format!("[primary.{}]", entry.key), &PRIMARY)?;
     let name = named(entry);
     let servers = table
         .require("radius", "its servers in their order, as in radius = [\"10.0.0.5\", \"10.0.0.6\"]")
         .and_then(|node| servers(&node));
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
     let secret = named_secret(&table, "primary");
+    let names = names_at(&table);
     Some(PrimaryConfig {
         name: PrimaryName::new(name?),
         servers: servers?,
         secret: SharedSecret::new(secret?),
         stance: stance?,
+        names: names?,
     })
+}
+
+/// How the server reads names (rules A2).
+fn names_at(table: &Table<'_>) -> Option<PrimaryPolicy> {
+    let letters = table.get("letters").map_or(Some(false), |node| node.one_of(&[("ascii", false), ("distinct", true)]));
+    let resolved = table.get("resolved").map_or(Some(false), |node| node.one_of(&[("accept", true)]));
+    Some(PrimaryPolicy { letters_distinct: letters?, tells_user: resolved? })
 }
 
 fn servers(list: &Node<'_>) -> Option<Vec<ServerAddress>> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use login::name::Realms;
 use login::policy::{Condition, IfUnavailable, Outage, Rule, Unenrolled, Verdict};
 use login::{Method, RuleName, Wall};
 
@@ -26,14 +27,14 @@ pub(super) struct Read<'a> {
 }
 
 /// All rules that are in order. Those with mistakes are left out; then nobody sees the others either.
-pub(super) fn rules<'a>(root: &Table<'a>, clients: &[Sketch]) -> Vec<Read<'a>> {
+pub(super) fn rules<'a>(root: &Table<'a>, clients: &[Sketch], realms: &Realms) -> Vec<Read<'a>> {
     let Some(list) = root.get_quietly("rule").and_then(|node| list(&node)) else { return Vec::new() };
     let tables: Vec<Table<'a>> =
         list.iter().filter_map(|entry| entry.clone().shown_as(shown_as(entry)).table("[[rule]]", &RULE)).collect();
     unique_names(&tables);
     tables
         .into_iter()
-        .filter_map(|table| rule(&table, clients).map(|rule| Read { rule: Arc::new(rule), table }))
+        .filter_map(|table| rule(&table, clients, realms).map(|rule| Read { rule: Arc::new(rule), table }))
         .collect()
 }
 
@@ -61,12 +62,12 @@ fn unique_names(tables: &[Table<'_>]) {
     }
 }
 
-fn rule(table: &Table<'_>, clients: &[Sketch]) -> Option<Rule> {
+fn rule(table: &Table<'_>, clients: &[Sketch], realms: &Realms) -> Option<Rule> {
     let name = table
         .require("name", "the log calls the rule by it, as in name = \"VPN users\"")
         .and_then(|node| rule_name(&node));
     let when = match table.get_quietly("when") {
-        Some(node) => when(&node, clients),
+        Some(node) => when(&node, clients, realms),
         None => Some(Condition::All(Vec::new())),
     };
     let until = match table.get("until") {

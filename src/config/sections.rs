@@ -172,37 +172,59 @@ pub(super) fn misordered(table: &Table<'_>, less: &str, more: &str) {
     at.refuse::<()>(&format!("`{more}` is less than `{less}`"), &label, None);
 }
 
-/// `[realms]`: NetBIOS domain to DNS realm (rules A2).
+/// `[realms]`: NetBIOS domain to DNS realm, the realm of bare names, or that there are none (rules A2).
 pub(super) fn realms(root: &Table<'_>) -> Option<Realms> {
-    let Some(section) = root.get("realms") else { return Some(Realms::default()) };
+    let Some(section) = root.get("realms") else { return Some(Realms::Unsaid) };
     let table = section.open("[realms]")?;
+    let is_none = table.get("none").map(|node| node.flag());
+    let default = table.get("default").map(|node| realm(&node));
+    let listed = table.entries().filter(|entry| !matches!(entry.key.as_str(), "default" | "none"));
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut whole = true;
-    for node in table.entries().filter_map(|entry| table.get(&entry.key)) {
-        let pair = realm(&node);
-        let twice = pairs.iter().any(|(domain, _)| *domain == node.key.to_lowercase());
+    for node in listed.filter_map(|entry| table.get(&entry.key)) {
+        let pair = domain(&node).and_then(|domain| Some((domain, realm(&node)?)));
+        let twice = pair.as_ref().is_some_and(|(domain, _)| pairs.iter().any(|(known, _)| known == domain));
         if twice {
-            node.refuse_key::<()>(
-                &format!("the domain `{}` is listed twice", node.key),
-                "domains compare without case",
-                None,
-            );
+            let message = format!("the domain `{}` is listed twice", node.key);
+            node.refuse_key::<()>(&message, "domains compare without case", None);
         }
         whole &= pair.is_some() && !twice;
         pairs.extend(pair);
     }
-    whole.then(|| Realms::new(pairs))
+    match (is_none, default) {
+        (Some(None), _) | (_, Some(None)) => None,
+        (Some(Some(true)), None) if pairs.is_empty() => whole.then_some(Realms::PartOfName),
+        (Some(Some(true)), _) => {
+            let help = "none = true says that a realm is part of the name; with realms listed, leave it out".to_owned();
+            table.get("none")?.refuse("`none = true` stands beside realms", "either or", Some(help))
+        }
+        (_, None) if pairs.is_empty() && whole => {
+            let help = "as in default = \"example.com\" and EXAMPLE = \"example.com\"; or none = true, where a realm is part of the name";
+            table.node.refuse_key("[realms] says nothing", "which realms are there?", Some(help.to_owned()))
+        }
+        (_, default) => whole.then(|| Realms::listed(pairs, default.flatten().as_deref())),
+    }
 }
 
-fn realm(node: &Node<'_>) -> Option<(String, String)> {
-    let plain = |name: &str| {
-        !name.is_empty() && !name.contains(|c: char| matches!(c, '\\' | '@') || c.is_control() || c.is_whitespace())
-    };
-    if !plain(&node.key) {
+/// A NetBIOS domain, folded. `Default` and `None` can only be slips.
+fn domain(node: &Node<'_>) -> Option<String> {
+    if ["default", "none"].iter().any(|key| node.key.eq_ignore_ascii_case(key)) {
+        let help = format!("write `{}`", node.key.to_ascii_lowercase());
+        return node.refuse_key("this key is written small", "no domain is called so", Some(help));
+    }
+    if !is_realm(&node.key) {
         return node.refuse_key("this is no domain", "found a blank, `\\` or `@`", None);
     }
+    Some(login::name::fold::casefold(&node.key))
+}
+
+fn realm(node: &Node<'_>) -> Option<String> {
     match node.text()? {
-        realm if plain(realm) => Some((node.key.to_lowercase(), realm.to_owned())),
+        realm if is_realm(realm) => Some(realm.to_owned()),
         _ => node.expected("a DNS realm", Some("the part after the `@`, as in \"example.com\"".to_owned())),
     }
+}
+
+fn is_realm(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| matches!(c, '\\' | '@') || c.is_control() || c.is_whitespace())
 }

@@ -169,6 +169,8 @@ pub struct PrimaryConfig {
     pub secret: SharedSecret,
     /// What is asked of their replies; `Auto` counts as `No` until it is learned.
     pub stance: Stance,
+    /// How it reads names (rules A2).
+    pub names: login::policy::PrimaryPolicy,
 }
 
 /// Where a server is: an address, or a name to be resolved when it is used.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use login::attempt::split_appended;
 use login::policy::Policy;
 use login::{
-    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash,
-    Station, UserName,
+    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash, Station,
 };
 use wire::{ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
 
@@ -90,6 +89,8 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
         attributes: context.own_attributes(),
     };
     let (credential, proof) = credential(ask.request, &ask.secret, delimiter, &keys.proof);
+    let call_check = view.attribute(kind::SERVICE_TYPE).is_some_and(|value| *value == CALL_CHECK.to_be_bytes());
+    let names_a_mac = login::name::names_a_mac(octets, typed(&credential), call_check);
     let named = |facts: &[Option<&[u8]>]| {
         LoginKey::of(&keys.login, &LoginKeyParts { client: ask.client.as_str(), user: octets, facts })
     };
@@ -97,8 +98,9 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
     let same = login.filter(|_| ask.may_be_bare).map(|login| login.with_proof(&keys.proof, &proof));
     let attempt = Attempt {
         asker,
-        user: UserName::parse(octets, &policy.realms),
+        user: policy.user_name(octets, names_a_mac),
         user_octets: octets.into(),
+        names_a_mac,
         credential,
         station: view.attribute(kind::CALLING_STATION_ID).map(Station::new),
         // A bare one joins nothing, so its L is its own (D5).
@@ -123,6 +125,17 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
         on_primary_reject: ask.on_primary_reject,
     };
     Arrival { attempt, request, forwarded: Forwarded::of(ask.request) }
+}
+
+/// RFC 2865 §5.6: "Call Check: Used by the NAS in an Access-Request packet to indicate that a call is being received".
+const CALL_CHECK: u32 = 10;
+
+/// The password as the primary would get it.
+fn typed(credential: &Credential) -> Option<&[u8]> {
+    match credential {
+        Credential::Pap { password, .. } => Some(password.expose()),
+        Credential::Unsupported { .. } => None,
+    }
 }
 
 /// The credential and its P (B2): kind and whole value, before anything is split off.

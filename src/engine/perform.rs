@@ -477,6 +477,9 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         Reason::Unanswered | Reason::Expired | Reason::ApprovedTooLate => Some(FactorResult::Unanswered),
         Reason::PushUnavailable => Some(FactorResult::Unavailable),
         Reason::Name
+        | Reason::Realm
+        | Reason::Letters
+        | Reason::LookAlike
         | Reason::Credential
         | Reason::SuspectSecret
         | Reason::EmptyPassword

@@ -67,7 +67,7 @@ impl House {
         let url = format!("sqlite:{}", directory.path().join("vestibule.db").display());
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&url, &key, SqliteOptions::default()).unwrap());
         let alice = ResolvedUser::new("alice");
-        let new = NewUser { name: alice.clone(), groups: Vec::new(), mail: None, password_hash: None };
+        let new = NewUser { name: alice.clone(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
         store.add_user(new, Wall(0)).await.unwrap();
         let phone = store.add_device(&alice, Channel::Loopback, None, Wall(0)).await.unwrap();
         let told = [Channel::Loopback, Channel::WebPush].map(|channel| Arc::new(Told(channel)) as Arc<dyn PushChannel>);

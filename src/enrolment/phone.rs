@@ -158,7 +158,7 @@ mod tests {
         let at = format!("sqlite:{}", directory.path().join("vestibule.db").display());
         let store = Sqlite::open(&at, &key, SqliteOptions::default()).unwrap();
         let user = ResolvedUser::new("alice");
-        let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None };
+        let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
         store.add_user(new, Wall(0)).await.unwrap();
         let portal = "[portal]\nurl = \"https://mfa.example.com\"\ntls = \"acme\"\n";
         let config = Config::parse("vestibule.toml", portal, &NoFiles, []).unwrap().config;

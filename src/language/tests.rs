@@ -255,9 +255,12 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 30] = [
+const REASONS: [Reason; 33] = [
     Reason::Accepted,
     Reason::Name,
+    Reason::Realm,
+    Reason::Letters,
+    Reason::LookAlike,
     Reason::Credential,
     Reason::SuspectSecret,
     Reason::EmptyPassword,

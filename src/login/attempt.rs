@@ -75,8 +75,10 @@ pub struct Attempt {
     pub client: ClientName,
     /// What was typed as a name, or why it can't be one (A2).
     pub user: Result<UserName, NameRefused>,
-    /// The User-Name's octets: for the primary, and because a State is bound to them (C3).
+    /// The User-Name's octets: for the primary, which has a dialect of its own.
     pub user_octets: Box<[u8]>,
+    /// The request says that its name is a MAC address ([`crate::name::names_a_mac`]).
+    pub names_a_mac: bool,
     /// How the first factor is proved.
     pub credential: Credential,
     /// From where, as the appliance says.

@@ -115,6 +115,10 @@ pub enum PrimaryAnswer {
 pub struct UserFacts {
     /// The store has such a user. One it has never seen has no groups and no methods (A5).
     pub known: bool,
+    /// As staff or an import spelled the name; `None`: they never did (A2).
+    pub spelled: Option<Arc<str>>,
+    /// Another known user of the same loose fold, of whom nobody said that it is somebody else (A2).
+    pub looks_like: Option<ResolvedUser>,
     /// Why the user is blocked, if so.
     pub blocked: Option<Arc<str>>,
     /// Local groups, case-folded.

@@ -44,6 +44,12 @@ pub enum Mutant {
     WeakerPushReleased,
     /// A release of which one learns after the deadline is an Accept (C1).
     LateGrantTaken,
+    /// A name that nobody knows counts as outside of each group (A2).
+    StrangerOutsideOfGroups,
+    /// A primary is asked about letters that it may not tell apart (A2).
+    LettersUnasked,
+    /// A look-alike of another user goes on (A2).
+    LookAlikeTaken,
     /// A packet without Message-Authenticator is told that the phone is taken, while its equal is held (D5).
     BareRefusedBeside,
     /// Everybody who waits without Message-Authenticator is answered (D5).
@@ -54,7 +60,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -75,6 +81,9 @@ impl Mutant {
         Self::RepeatUnchecked,
         Self::WeakerPushReleased,
         Self::LateGrantTaken,
+        Self::StrangerOutsideOfGroups,
+        Self::LettersUnasked,
+        Self::LookAlikeTaken,
         Self::BareRefusedBeside,
         Self::BareAllAnswered,
         Self::UncheckedIsRefused,

@@ -98,6 +98,12 @@ pub enum Reason {
     Accepted,
     /// The name can't be a user's name (A2).
     Name,
+    /// The name's realm is none of ours, or it has none where it needs one (A2).
+    Realm,
+    /// The name has letters that its primary may not tell apart, and nobody added it so (A2).
+    Letters,
+    /// The name looks like another user's (A2).
+    LookAlike,
     /// A credential kind that is not served.
     Credential,
     /// Control octets in a password without Message-Authenticator: the shared secret is wrong (D5).
@@ -165,6 +171,9 @@ impl Reason {
         match self {
             Self::Accepted => "accepted",
             Self::Name => "name",
+            Self::Realm => "realm",
+            Self::Letters => "letters",
+            Self::LookAlike => "look_alike",
             Self::Credential => "credential",
             Self::SuspectSecret => "suspect_secret",
             Self::EmptyPassword => "empty_password",

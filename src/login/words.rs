@@ -148,6 +148,9 @@ impl Told {
             Reason::TooLarge | Reason::Unusable => Self::Undeliverable,
             Reason::Accepted
             | Reason::Name
+            | Reason::Realm
+            | Reason::Letters
+            | Reason::LookAlike
             | Reason::SuspectSecret
             | Reason::EmptyPassword
             | Reason::Primary

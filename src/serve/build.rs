@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use login::PrimaryName;
+use login::name::Realms;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::Demand;
@@ -79,6 +80,8 @@ struct Primaries {
 
 struct Running {
     config: PrimaryConfig,
+    /// How it folds a User-Name in an Accept: another table is another primary.
+    realms: Realms,
     primary: Arc<dyn Primary>,
     stop: CancellationToken,
 }
@@ -98,7 +101,8 @@ impl Workshop {
     ) -> Result<BTreeMap<PrimaryName, Arc<dyn Primary>>, StartError> {
         let mut running = BTreeMap::new();
         for wanted in &config.primaries {
-            let kept = before.running.remove(&wanted.name).filter(|old| old.config == *wanted);
+            let kept = before.running.remove(&wanted.name);
+            let kept = kept.filter(|old| old.config == *wanted && old.realms == config.policy.realms);
             let next = match kept {
                 Some(kept) => {
                     kept.primary.look_again();
@@ -132,6 +136,7 @@ impl Workshop {
             secret: wanted.secret.clone(),
             demand,
             realms: config.policy.realms.clone(),
+            tells_user: wanted.names.tells_user,
         };
         let observer: Arc<dyn PrimaryObserver> = Arc::new(Told::of(&wanted.name, &self.telemetry));
         let surroundings = Surroundings {
@@ -143,7 +148,7 @@ impl Workshop {
             pulse: self.telemetry.pulse().clone(),
         };
         let primary = Radius::start(settings, surroundings).await;
-        Running { config: wanted.clone(), primary: Arc::new(primary), stop }
+        Running { config: wanted.clone(), realms: config.policy.realms.clone(), primary: Arc::new(primary), stop }
     }
 
     fn local(&self) -> Result<Arc<dyn Primary>, StartError> {

@@ -68,7 +68,8 @@ mod tests {
         let store = Sqlite::open(&at, &key, SqliteOptions::default()).unwrap();
         let user = ResolvedUser::new("alice");
         let mail_of = Some("alice@example.com".to_owned());
-        let new = NewUser { name: user.clone(), groups: Vec::new(), mail: mail_of, password_hash: None };
+        let new =
+            NewUser { name: user.clone(), groups: Vec::new(), mail: mail_of, password_hash: None, by_staff: None };
         store.add_user(new, Wall(0)).await.unwrap();
         store.speak(&user, Some("de".into())).await.unwrap();
         let (code, label) = (Secret::new("a code"), Some("Pixel".to_owned()));

@@ -10,7 +10,8 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use login::limits::reject_delay;
 use login::name::NameKind;
-use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
+use login::policy::{Gate, is_added};
+use login::{Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
@@ -145,7 +146,7 @@ impl SignIn {
         let config = self.config();
         let place = Realm::of(&config, typed.realm)?;
         let named = typed.name.trim();
-        let name = UserName::parse(named.as_bytes(), &config.policy.realms).ok();
+        let name = config.policy.user_name(named.as_bytes(), false).ok();
         let sound = !typed.password.is_empty() && typed.password.len() <= PASSWORD_OCTETS_MAX; // rules A3
         let person = name.filter(|name| name.kind() == NameKind::Person && named.len() <= NAME_OCTETS_MAX && sound);
         let Some(name) = person else { return Ok(Door::Shut { result: SignInResult::Refused, who: None }) };
@@ -153,6 +154,9 @@ impl SignIn {
         let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()) });
         if !taken.is_free {
             return shut(SignInResult::Throttled);
+        }
+        if !self.may_ask(&config.policy, &place.primary, &name).await? {
+            return shut(SignInResult::Refused);
         }
         match self.ask(&place.primary, named, &name.claimed(), typed.password).await? {
             PrimaryAnswer::Accept { user, .. } => {
@@ -171,6 +175,19 @@ impl SignIn {
         }
     }
 
+    /// Rules A2: a primary that is not ours is asked about no name that it may take for somebody else's.
+    async fn may_ask(&self, policy: &Policy, primary: &PrimaryName, name: &UserName) -> Result<bool, Away> {
+        match policy.gate(name, primary) {
+            Gate::Open => Ok(true),
+            Gate::Shut(_) => Ok(false),
+            Gate::IfAdded => {
+                let at = self.moment().wall;
+                let facts = self.store().user_facts(&name.claimed(), None, at, &self.limits()).await?;
+                Ok(is_added(name, &facts))
+            }
+        }
+    }
+
     /// The primary vouched for this user; the store may not know the name yet.
     async fn known(&self, typed: &Typed<'_>, user: ResolvedUser) -> Result<Option<ResolvedUser>, Away> {
         let at = self.moment().wall;
@@ -179,13 +196,21 @@ impl SignIn {
             self.note(Deed::new(&user, "sign_in_refused").because("blocked").from(typed.address)).await;
             return Ok(None);
         }
+        if facts.looks_like.is_some() {
+            // Rules A2: somebody's look-alike never comes in, and so never enrols.
+            if facts.known {
+                self.note(Deed::new(&user, "sign_in_refused").because("look_alike").from(typed.address)).await;
+            }
+            return Ok(None);
+        }
         if !facts.known {
             // Nobody is staff whom the store has never seen, and where users don't enrol there is nothing to come in for.
             let may_enrol = self.config().portal.as_ref().is_some_and(|portal| portal.users_may.enrol);
             if typed.realm == WebRealm::Admin || !may_enrol {
                 return Ok(None);
             }
-            let new = NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None };
+            let new =
+                NewUser { name: user.clone(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
             self.store().add_user(new, at).await?;
         }
         Ok(Some(user))

@@ -88,6 +88,14 @@ pub enum Refusal {
     /// The name is taken.
     #[error("there is a user {0:?} already; `vestibule user show` tells of it")]
     UserExists(Arc<str>),
+    /// The name looks like another user's (rules A2).
+    #[error("{name:?} looks like the user {other:?}; add --not-the-same-as '{other}' if they are two people")]
+    LooksLike {
+        /// The name.
+        name: Arc<str>,
+        /// Whom it looks like.
+        other: Arc<str>,
+    },
     /// Nobody has that name.
     #[error("there is no user {0:?}; `vestibule user list` shows all, `vestibule user add` adds one")]
     NoUser(Arc<str>),

@@ -24,9 +24,9 @@ mod written;
 pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
-    Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, GuessOutcome, Mark, NewToken,
-    NewUser, OpenPrompt, OpenToken, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt, WrongBefore,
-    WrongCode,
+    Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Mark,
+    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt,
+    WrongBefore, WrongCode,
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};
 pub use verbs::{

@@ -19,7 +19,7 @@ use super::web::{DeviceState, Subscription};
 /// A user to add.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Case-folded, realm included.
+    /// Folded, realm included.
     pub name: ResolvedUser,
     /// Local groups.
     pub groups: Vec<GroupName>,
@@ -27,6 +27,36 @@ pub struct NewUser {
     pub mail: Option<String>,
     /// The argon2 hash (PHC string) of a local password.
     pub password_hash: Option<Secret>,
+    /// What staff or an import said of the name; `None`: somebody came in by it.
+    pub by_staff: Option<StaffName>,
+}
+
+/// A name as staff or an import gave it (rules A2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaffName {
+    /// In just this spelling ([`login::UserName::spelled`]).
+    pub spelled: Arc<str>,
+    /// Users who look like it and are somebody else.
+    pub not_the_same_as: Vec<ResolvedUser>,
+}
+
+impl StaffName {
+    /// A name that looks like nobody else's.
+    #[must_use]
+    pub fn of(name: &login::UserName) -> Self {
+        Self { spelled: name.spelled().into(), not_the_same_as: Vec::new() }
+    }
+}
+
+/// Two users of one loose fold of whom staff said that they are two people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distinct {
+    /// One.
+    pub user: ResolvedUser,
+    /// The other.
+    pub other: ResolvedUser,
+    /// Since when.
+    pub at: Wall,
 }
 
 /// A user, as `user show` tells.

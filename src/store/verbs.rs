@@ -15,7 +15,7 @@ use wire::Secret;
 
 use super::error::StoreError;
 use super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
+    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
     OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::web::Web;
@@ -36,7 +36,8 @@ impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stance
 
 /// Who exists, and what is known of them.
 pub trait Users: Send + Sync {
-    /// Adds a user. Refused if the name is taken or can't be a name.
+    /// Adds a user. Refused if the name is taken or can't be a name, or looks like another's of whom staff don't say that it is
+    /// somebody else; saying so of a name that is taken is no refusal.
     fn add_user(&self, user: NewUser, at: Wall) -> StoreFuture<'_, ()>;
     /// Sets the argon2 hash (PHC string) of a local user's password; `None` takes the password away. Browser sessions end.
     fn set_password(&self, user: &ResolvedUser, hash: Option<Secret>) -> StoreFuture<'_, ()>;
@@ -52,6 +53,8 @@ pub trait Users: Send + Sync {
     fn unblock_user(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
     /// Forgets failed codes and unanswered prompts (rules D1, D2), and nothing else: who is blocked or reported fraud stays so.
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
+    /// Pairs of users who look alike and of whom staff said that they are two people (rules A2).
+    fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>>;
     /// Removes a user with all that was kept of it; open prompts and held logins end.
     fn remove_user(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, ()>;
     /// Users in the order of their names: at most `limit`, those after the name `after`.

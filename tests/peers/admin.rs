@@ -441,6 +441,7 @@ async fn users_are_found_by_how_their_name_begins_a_page_at_a_time() {
             groups: Vec::new(),
             mail: None,
             password_hash: None,
+            by_staff: None,
         };
         device.add_user(new, site.now()).await.unwrap();
     }

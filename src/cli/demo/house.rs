@@ -239,7 +239,9 @@ async fn enrol_everybody(server: &Server, home: &Home) -> Result<Option<Qr>, Dem
         let at = server.clock().moment().wall;
         let user = ResolvedUser::new(person.name);
         let groups = vec![GroupName::folded("staff")];
-        store.add_user(NewUser { name: user.clone(), groups, mail: None, password_hash: None }, at).await?;
+        store
+            .add_user(NewUser { name: user.clone(), groups, mail: None, password_hash: None, by_staff: None }, at)
+            .await?;
         home.write(&format!("{}.password", person.name), &format!("{}\n", person.password))?;
         match person.has {
             Has::Totp => {

@@ -51,6 +51,7 @@ impl Case {
                 self.delay(reject, Some(until), step)
             }
             other @ (Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }

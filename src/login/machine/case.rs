@@ -28,6 +28,8 @@ pub(super) struct Case {
     pub(super) client: ClientName,
     pub(super) user: Result<UserName, NameRefused>,
     pub(super) user_octets: Box<[u8]>,
+    /// The request says that its name is a MAC address (A2).
+    pub(super) names_a_mac: bool,
     pub(super) station: Option<Station>,
     pub(super) key: LoginKey,
     pub(super) same: Option<LoginKey>,
@@ -95,6 +97,7 @@ impl Case {
             client: attempt.client,
             user: attempt.user,
             user_octets: attempt.user_octets,
+            names_a_mac: attempt.names_a_mac,
             station: attempt.station,
             key: attempt.login,
             same: attempt.same,
@@ -133,7 +136,7 @@ impl Case {
 
     /// What it keeps beside itself (G1).
     pub(super) fn bytes(&self) -> usize {
-        let names = self.user.as_ref().map_or(0, |user| user.folded().len())
+        let names = self.user.as_ref().map_or(0, UserName::bytes)
             + self.user_octets.len()
             + self.station.as_ref().map_or(0, |station| station.octets().len())
             + self.vouched.as_ref().map_or(0, |vouched| vouched.len());

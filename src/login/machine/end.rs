@@ -131,6 +131,10 @@ impl Case {
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
+            Stage::ReadingName { .. } if out_of_patience => self.unchecked(
+                Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
+                step,
+            ),
             Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -147,6 +151,7 @@ impl Case {
             Stage::Releasing { .. } if out_of_patience => self.reject(too_late(), step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -212,12 +217,18 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
-            Stage::AskingPrimary { .. } | Stage::ReadingUser { .. } | Stage::Claiming { .. } if denied => {
+            Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
+            | Stage::ReadingUser { .. }
+            | Stage::Claiming { .. }
+                if denied =>
+            {
                 self.reject(Refusal::because(reason), step)
             }
             Stage::AnsweringPrimary { .. } if denied => self.expire(reason, step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -238,6 +249,7 @@ impl Case {
             // Its record may be durable already: what the store says of it is what leaves (F2).
             releasing @ Stage::Releasing { .. } => releasing,
             Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }

@@ -11,8 +11,10 @@ use crate::event::{Effect, Question};
 use crate::facts::{PrimaryAnswer, Unavailable, UserFacts};
 use crate::key::StateHash;
 use crate::mutant::{self, Mutant};
-use crate::name::{NameKind, ResolvedUser, UserName};
-use crate::policy::{Decision, Facts, FirstLook, Outcome, Verdict};
+use crate::name::{NameRefused, ResolvedUser, UserName};
+use crate::policy::{
+    Decision, Facts, FirstLook, Gate, Outcome, Verdict, is_added, letters_sentence, look_alike_sentence,
+};
 use crate::record::{Reason, RecordedFactor};
 
 /// The most that one packet holds (RFC 2865 §3).
@@ -29,7 +31,7 @@ impl Case {
         };
         let user = match self.user.clone() {
             Ok(user) => user,
-            Err(why) => return self.reject(Refusal::because(Reason::Name).detail(why.sentence()), step),
+            Err(why) => return self.refuse_name(&why, step),
         };
         if password.expose().is_empty() {
             // Rules A3: many a directory takes an empty password for an anonymous bind.
@@ -41,9 +43,54 @@ impl Case {
         self.note_for_saboteur(&password, appended.as_ref());
         self.appended = appended;
         match self.first_look(&user, step) {
-            FirstLook::Proceed => self.ask_primary(password, None, step),
+            FirstLook::Proceed => self.approach_primary(&user, password, step),
             FirstLook::Deny(decision) => self.denied_by(&decision, step),
         }
+    }
+
+    fn refuse_name(&mut self, why: &NameRefused, step: &mut Step<'_, '_>) -> Stage {
+        let reason = if why.is_about_realm() { Reason::Realm } else { Reason::Name };
+        self.reject(Refusal::because(reason).detail(why.sentence()), step)
+    }
+
+    /// A primary that is not ours may read a name in a way of its own, and say nothing of it (A2).
+    fn approach_primary(&mut self, user: &UserName, password: Secret, step: &mut Step<'_, '_>) -> Stage {
+        let gate = self.client_policy().map_or(Gate::Open, |client| self.policy.gate(user, &client.primary));
+        match gate {
+            Gate::Open => self.ask_primary(password, None, step),
+            Gate::Shut(why) => self.refuse_name(&why, step),
+            Gate::IfAdded => {
+                let question = self.ask();
+                let (station, client) = (self.station.clone(), self.client.clone());
+                let user = user.claimed();
+                step.cx.emit(Effect::ReadUser { login: self.id, question, user, station, client });
+                Stage::ReadingName { question, password }
+            }
+        }
+    }
+
+    /// Only a name that staff or an import added in just this spelling goes on to the primary (A2).
+    pub(super) fn name_read(
+        &mut self,
+        password: Secret,
+        facts: Result<UserFacts, Unavailable>,
+        step: &mut Step<'_, '_>,
+    ) -> Stage {
+        let added = match (&self.user, facts) {
+            (Ok(user), Ok(facts)) => is_added(user, &facts),
+            (Err(_), Ok(_)) => false,
+            (_, Err(Unavailable { why, .. })) => {
+                return self.unchecked(Refusal::because(Reason::StoreUnavailable).detail(why), step);
+            }
+        };
+        if added {
+            return self.ask_primary(password, None, step);
+        }
+        let said = match (&self.user, self.client_policy()) {
+            (Ok(user), Some(client)) => letters_sentence(user.spelled(), &client.primary),
+            (Err(_), _) | (_, None) => String::new(),
+        };
+        self.reject(Refusal::because(Reason::Letters).detail(said), step)
     }
 
     fn first_look(&self, user: &UserName, step: &Step<'_, '_>) -> FirstLook {
@@ -53,6 +100,7 @@ impl Case {
             kind: user.kind(),
             address: self.station.as_ref().and_then(|station| station.address()),
             groups: None,
+            known: false,
             now: step.cx.at.wall,
         })
     }
@@ -158,6 +206,10 @@ impl Case {
         if let Some(why) = &facts.blocked {
             return self.reject(Refusal::because(Reason::Blocked).detail(Arc::clone(why)), step);
         }
+        if let Some(other) = facts.looks_like.as_ref().filter(|_| !mutant::is(Mutant::LookAlikeTaken)) {
+            let said = look_alike_sentence(first.user(), other);
+            return self.reject(Refusal::because(Reason::LookAlike).detail(said), step);
+        }
         let decision = self.second_look(&first, &facts, step);
         self.tried = Arc::clone(&decision.tried);
         self.rule.clone_from(&decision.rule);
@@ -195,7 +247,7 @@ impl Case {
     }
 
     fn second_look(&self, first: &PrimaryAccepted, facts: &UserFacts, step: &Step<'_, '_>) -> Decision {
-        self.policy.second_look(&self.facts(first.user(), &facts.groups, step))
+        self.policy.second_look(&self.facts(first.user(), &facts.groups, facts.known, step))
     }
 
     /// What the law is asked about: the resolved user and nobody else (A2).
@@ -203,14 +255,16 @@ impl Case {
         &'a self,
         user: &'a ResolvedUser,
         groups: &'a [crate::name::GroupName],
+        known: bool,
         step: &Step<'_, '_>,
     ) -> Facts<'a> {
         Facts {
             client: &self.client,
             user: user.as_str(),
-            kind: NameKind::of(user.as_str()),
+            kind: self.policy.kind_of(user.as_str(), self.names_a_mac),
             address: self.station.as_ref().and_then(|station| station.address()),
             groups: Some(groups),
+            known,
             now: step.cx.at.wall,
         }
     }
@@ -221,7 +275,27 @@ impl Case {
             // The built-in directory is the store, which knows only deny (A5).
             Outcome::FailOpen | Outcome::Undecided | Outcome::Verdict(_) => Reason::Undecided,
         };
-        self.reject(Refusal::because(reason), step)
+        let refusal = Refusal::because(reason);
+        match self.unmatched(decision) {
+            Some(why) => self.reject(refusal.detail(why), step),
+            None => self.reject(refusal, step),
+        }
+    }
+
+    /// Why no rule gave a verdict, where the name itself is the cause (A2).
+    fn unmatched(&self, decision: &Decision) -> Option<String> {
+        let name = self.vouched.as_deref().or_else(|| self.user.as_ref().ok().map(UserName::folded))?;
+        match (&decision.outcome, &decision.rule) {
+            (Outcome::NoMatch, _) => self.policy.kind_of(name, self.names_a_mac).sentence().map(str::to_owned),
+            (Outcome::Undecided, Some(rule)) if !self.known && self.vouched.is_some() && rule.when.asks_group() => {
+                Some(format!(
+                    "rule {rule} asks in which groups the user is not, and of a user whom nobody added that can't be said: vestibule user add \
+                 '{name}'",
+                    rule = rule.name
+                ))
+            }
+            (Outcome::Undecided | Outcome::FailOpen | Outcome::Verdict(_), _) => None,
+        }
     }
 
     fn denied_by(&mut self, decision: &Decision, step: &mut Step<'_, '_>) -> Stage {

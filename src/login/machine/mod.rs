@@ -57,6 +57,8 @@ enum Stage {
     AskingPrimary { question: Question },
     /// The primary asked something of its own (E4).
     AnsweringPrimary { open: Open, state: Arc<[u8]>, server: usize },
+    /// The store is read for a name whose letters not every primary tells apart: only one that staff added is asked about (A2).
+    ReadingName { question: Question, password: Secret },
     /// The store is read for the resolved user.
     ReadingUser { question: Question, first: PrimaryAccepted },
     /// A code is looked at. `answer` is its P; `None` for an appended one.
@@ -103,6 +105,9 @@ impl Login {
         let stage = match (stage, event) {
             (Stage::AskingPrimary { question }, LoginEvent::Primary(answers, answer)) if matches(question, answers) => {
                 case.primary_answered(answer, step)
+            }
+            (Stage::ReadingName { question, password }, LoginEvent::User(answers, facts)) if question == answers => {
+                case.name_read(password, facts, step)
             }
             (Stage::ReadingUser { question, first }, LoginEvent::User(answers, facts)) if question == answers => {
                 case.user_read(first, facts, step)
@@ -161,6 +166,7 @@ impl Login {
                 case.answered(inside, answer, proof, step)
             }
             other @ (Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -234,6 +240,7 @@ impl Login {
             Stage::AwaitingPhone { inside } => case.release_by_phone(inside, step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -269,6 +276,7 @@ impl Login {
             Stage::Lingering { .. } => Stage::Gone,
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }

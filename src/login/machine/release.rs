@@ -102,7 +102,7 @@ impl Case {
         if !law.clients.contains_key(&self.client) {
             return Err("the client is no longer configured");
         }
-        let decision = law.second_look(&self.facts(inside.first.user(), &inside.groups, step));
+        let decision = law.second_look(&self.facts(inside.first.user(), &inside.groups, self.known, step));
         match decision.outcome {
             Outcome::Verdict(Verdict::Exempt) => Ok(()),
             Outcome::Verdict(Verdict::Require(methods)) => match second.method() {

@@ -22,7 +22,13 @@ impl Login {
     }
 
     pub(crate) fn is_of(&self, attempt: &Attempt) -> bool {
-        self.case.client == attempt.client && self.case.user_octets == attempt.user_octets
+        // Rules C3: bound to the person, in whatever letters; what is no name is bound to its octets.
+        let same_name = match (&self.case.user, &attempt.user) {
+            (Ok(mine), Ok(theirs)) => mine.folded() == theirs.folded(),
+            (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+            (Err(_), Err(_)) => self.case.user_octets == attempt.user_octets,
+        };
+        self.case.client == attempt.client && same_name
     }
 
     /// L whatever `join` needs (C3).
@@ -54,6 +60,7 @@ impl Login {
         match &self.stage {
             Stage::AnsweringPrimary { open, .. } | Stage::AwaitingAnswer { open, .. } => Some(open.state),
             Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -74,6 +81,7 @@ impl Login {
                 (open.until > now).then_some(open.state)
             }
             Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -108,6 +116,7 @@ impl Login {
             Stage::Ended { answer, .. } => Some(answer),
             Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -127,6 +136,7 @@ impl Login {
             Stage::Ended { answer, until } => (*until > now).then_some(answer),
             Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -207,7 +217,8 @@ impl Login {
         let waits_for = match &self.stage {
             Stage::AskingPrimary { .. } => WaitsFor::Primary,
             Stage::AnsweringPrimary { .. } => WaitsFor::PrimaryAnswer,
-            Stage::ReadingUser { .. }
+            Stage::ReadingName { .. }
+            | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
             | Stage::Claiming { .. }
@@ -238,6 +249,7 @@ impl Login {
             Stage::Rejecting { at, .. } => Some(*at),
             Stage::Ended { until, .. } => Some(*until),
             Stage::AskingPrimary { .. }
+            | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -251,6 +263,7 @@ impl Login {
     /// About how many octets it takes, for the bound of the map (G1). What several parts share counts for each.
     pub(crate) fn bytes(&self) -> usize {
         let stage = match &self.stage {
+            Stage::ReadingName { password, .. } => password.expose().len(),
             Stage::ReadingUser { first, .. } => first.attributes().bytes(),
             Stage::CheckingCode { inside, .. }
             | Stage::CheckingNumber { inside, .. }
@@ -279,6 +292,7 @@ impl Stage {
             | Self::CheckingNumber { inside, .. } => Some(inside),
             Self::AskingPrimary { .. }
             | Self::AnsweringPrimary { .. }
+            | Self::ReadingName { .. }
             | Self::ReadingUser { .. }
             | Self::Claiming { .. }
             | Self::Releasing { .. }

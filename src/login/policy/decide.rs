@@ -142,7 +142,7 @@ mod tests {
         let rest = rule("rest", None, Verdict::Deny("no".into()));
         let policy = Policy { rules: vec![excused, rest], ..Policy::default() };
         let client = ClientName::new("vpn");
-        let facts = Facts { client: &client, user: "alice", kind, address: None, groups: Some(&[]), now };
+        let facts = Facts { client: &client, user: "alice", kind, address: None, groups: Some(&[]), known: true, now };
         policy.second_look(&facts).rule.map(|rule| rule.name.to_string())
     }
 

@@ -17,9 +17,13 @@ pub use condition::{Condition, Facts, Glob, Truth};
 pub use decide::{Decision, FirstLook, Outcome, Tried};
 
 use crate::facts::Method;
+use crate::facts::UserFacts;
 use crate::limits::Limits;
 use crate::moment::Wall;
-use crate::name::{ClientName, GroupName, PrimaryName, Realms, RuleName};
+use crate::mutant::{self, Mutant};
+use crate::name::{
+    ClientName, GroupName, NameKind, NameRefused, PrimaryName, Realms, ResolvedUser, RuleName, Shape, UserName,
+};
 
 /// The whole policy: taken whole or refused whole (rules G2).
 #[derive(Debug, Default)]
@@ -28,6 +32,8 @@ pub struct Policy {
     pub rules: Vec<Arc<Rule>>,
     /// What a login must know of its client.
     pub clients: BTreeMap<ClientName, ClientPolicy>,
+    /// The first-factor servers that are not ours, and what is known of how they read names (A2).
+    pub primaries: BTreeMap<PrimaryName, PrimaryPolicy>,
     /// `[realms]`.
     pub realms: Realms,
     /// `[limits]`.
@@ -49,6 +55,112 @@ impl Policy {
     pub fn is_staff(&self, groups: &[GroupName]) -> bool {
         groups.iter().any(|group| self.staff.contains(group))
     }
+
+    /// Reads a User-Name as a request brings it: the one way by which names enter a login or a sign-in (A2). `names_a_mac`: what
+    /// [`crate::name::names_a_mac`] says of the request.
+    ///
+    /// # Errors
+    /// Why the name is refused before anybody is asked about it.
+    pub fn user_name(&self, octets: &[u8], names_a_mac: bool) -> Result<UserName, NameRefused> {
+        let kind = match std::str::from_utf8(octets).map_or(Shape::Plain, Shape::of) {
+            Shape::Plain => NameKind::Person,
+            Shape::Mac if names_a_mac => NameKind::Mab,
+            Shape::Mac => NameKind::Person,
+            Shape::Host => NameKind::Machine,
+            Shape::Dollar => match UserName::parse(octets, &self.realms) {
+                Ok(person) if self.spells_out(person.folded()) => return Ok(person),
+                Ok(_) | Err(_) => NameKind::Machine,
+            },
+        };
+        UserName::of_kind(octets, &self.realms, kind)
+    }
+
+    /// Reads a name that staff or an import give: somebody must be able to log in by it.
+    ///
+    /// # Errors
+    /// Why nobody could.
+    pub fn staff_name(&self, octets: &[u8]) -> Result<UserName, NameRefused> {
+        let name = UserName::parse(octets, &self.realms)?;
+        let outside = !self.primaries.is_empty();
+        match name.realm_unsaid().filter(|_| outside) {
+            Some(why) => Err(why),
+            None => Ok(name),
+        }
+    }
+
+    /// What a resolved user's name names; as [`Self::user_name`] reads it.
+    #[must_use]
+    pub fn kind_of(&self, name: &str, names_a_mac: bool) -> NameKind {
+        match Shape::of(name) {
+            Shape::Plain => NameKind::Person,
+            Shape::Mac if names_a_mac => NameKind::Mab,
+            Shape::Mac => NameKind::Person,
+            Shape::Dollar if self.spells_out(name) => NameKind::Person,
+            Shape::Dollar | Shape::Host => NameKind::Machine,
+        }
+    }
+
+    fn spells_out(&self, name: &str) -> bool {
+        self.rules.iter().any(|rule| rule.when.spells_out(name))
+    }
+
+    /// Whether this primary may be asked about this name (A2).
+    #[must_use]
+    pub fn gate(&self, user: &UserName, primary: &PrimaryName) -> Gate {
+        // Ours compares names as we do.
+        let Some(outside) = self.primaries.get(primary) else { return Gate::Open };
+        if let Some(why) = user.realm_unsaid() {
+            return Gate::Shut(why);
+        }
+        if user.is_plain() || outside.letters_distinct || outside.tells_user || mutant::is(Mutant::LettersUnasked) {
+            return Gate::Open;
+        }
+        Gate::IfAdded
+    }
+}
+
+/// What is known of how a first-factor server that is not ours reads names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrimaryPolicy {
+    /// `letters = "distinct"`: it tells all letters apart, as we do.
+    pub letters_distinct: bool,
+    /// `resolved = "accept"`: its Accept says by User-Name who it is; one that does not is none.
+    pub tells_user: bool,
+}
+
+/// Whether a primary may be asked about a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It may.
+    Open,
+    /// Only if staff or an import added just this spelling: the primary may take it for somebody else's ([`is_added`]).
+    IfAdded,
+    /// It may not.
+    Shut(NameRefused),
+}
+
+/// Whether staff or an import added exactly this name.
+#[must_use]
+pub fn is_added(user: &UserName, facts: &UserFacts) -> bool {
+    facts.known && facts.spelled.as_deref() == Some(user.spelled())
+}
+
+/// Why somebody else's look-alike is refused, and what mends it.
+#[must_use]
+pub fn look_alike_sentence(user: &ResolvedUser, other: &ResolvedUser) -> String {
+    format!(
+        "the name looks like {other}'s, a user's: `vestibule user add '{user}' --not-the-same-as '{other}'` if they are two people"
+    )
+}
+
+/// Why a name with such letters is refused, and what mends it.
+#[must_use]
+pub fn letters_sentence(user: &str, primary: &PrimaryName) -> String {
+    format!(
+        "the name has letters beyond plain ASCII, and {primary} may take them for somebody else's: `vestibule user add '{user}'` if it is a \
+         user's own name; letters = \"distinct\" in [primary.{primary}] if that server tells all letters apart; resolved = \"accept\" there \
+         if its Access-Accept carries the User-Name"
+    )
 }
 
 /// What a login must know of the appliance it came through.

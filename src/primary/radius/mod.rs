@@ -58,6 +58,8 @@ pub struct RadiusSettings {
     pub demand: Demand,
     /// How a User-Name in an Accept is folded.
     pub realms: Realms,
+    /// `resolved = "accept"`: an Accept that names no user opens nothing (rules A2).
+    pub tells_user: bool,
 }
 
 /// What a primary needs of the house around it.
@@ -96,6 +98,7 @@ pub struct Radius {
     shared: Arc<Shared>,
     servers: Vec<Arc<Server>>,
     realms: Realms,
+    tells_user: bool,
     /// Where the numbers of this primary's servers begin: another one's after a reload, so that the answer to a
     /// challenge never goes to whoever stands in the same place now (RFC 2865 §5.24).
     first_number: usize,
@@ -108,7 +111,7 @@ impl Radius {
     /// in the background. Opens no socket before it is asked.
     pub async fn start(settings: RadiusSettings, surroundings: Surroundings) -> Self {
         let Surroundings { clock, observer, tracker, cancel, look_up, pulse } = surroundings;
-        let RadiusSettings { name, servers, secret, demand, realms } = settings;
+        let RadiusSettings { name, servers, secret, demand, realms, tells_user } = settings;
         let cancel = cancel.child_token();
         let readers = cancel.clone().drop_guard();
         let names = std::hash::RandomState::new();
@@ -142,7 +145,7 @@ impl Radius {
             shared.tracker.spawn(repair::watch_names(named, shared.cancel.clone()));
         }
         let first_number = usize::try_from(rand::random::<u32>()).unwrap_or_default() / SERVERS_MAX * SERVERS_MAX;
-        Self { shared, servers, realms, first_number, _readers: readers }
+        Self { shared, servers, realms, tells_user, first_number, _readers: readers }
     }
 
     /// How many requests wait for a server now.
@@ -250,6 +253,13 @@ impl Radius {
     /// The resolved user is the Accept's User-Name, else the request's (rules A2).
     fn accepted(&self, attributes: HeldAttributes, request: &PrimaryRequest) -> PrimaryAnswer {
         let user = match attributes.user_name() {
+            None if self.tells_user => {
+                let name = &self.shared.name;
+                return self.refused(&format!(
+                    "its Access-Accept names no user, and resolved = \"accept\" in [primary.{name}] wants one: let that server send User-Name in \
+                     its Access-Accept, or take the key out"
+                ));
+            }
             None => request.claimed.clone(),
             Some(name) => match self.resolve(name) {
                 Ok(user) => user,
@@ -262,7 +272,8 @@ impl Radius {
     fn resolve(&self, name: &[u8]) -> Result<ResolvedUser, String> {
         UserName::parse(name, &self.realms).map(|name| name.claimed()).map_err(|why| {
             format!(
-                "its Accept names a user that can't be one ({why:?}: {}); mend the server's User-Name reply or [realms]",
+                "its Accept names a user that can't be one ({}: {}); mend the server's User-Name reply or [realms]",
+                why.sentence(),
                 log_safe(name)
             )
         })

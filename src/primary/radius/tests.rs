@@ -217,6 +217,7 @@ impl House {
             secret: SharedSecret::new(Secret::new(SECRET)),
             demand,
             realms: Realms::default(),
+            tells_user: false,
         };
         Self { radius: Arc::new(Radius::start(settings, surroundings).await), clock, seen, cancel, tracker }
     }

@@ -135,6 +135,7 @@ pub(crate) fn user(name: &str) -> NewUser {
         groups: vec![GroupName::folded("VPN Users")],
         mail: Some(format!("{name}@example.com")),
         password_hash: None,
+        by_staff: None,
     }
 }
 

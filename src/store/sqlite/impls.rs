@@ -9,7 +9,7 @@ use wire::Secret;
 
 use super::super::error::StoreError;
 use super::super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
+    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
     OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::super::verbs::{
@@ -17,7 +17,7 @@ use super::super::verbs::{
 };
 use super::tx::Tx;
 use super::users::UserRow;
-use super::{Sqlite, codes, devices, prompts, records, releases, stances, tokens, users};
+use super::{Sqlite, alikes, codes, devices, prompts, records, releases, stances, tokens, users};
 
 impl Sqlite {
     pub(super) fn write<'a, T: Send + 'static>(
@@ -73,6 +73,10 @@ impl Users for Sqlite {
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()> {
         let user = user.clone();
         self.write(move |tx| users::lift_limits(tx, &user))
+    }
+
+    fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>> {
+        self.read(alikes::told_apart)
     }
 
     fn remove_user(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, ()> {

@@ -5,6 +5,7 @@
 //! the same file at the same time: each waits for the other's lock, for [`SqliteOptions::busy`] at most.
 
 mod acts;
+mod alikes;
 mod asked;
 mod bypasses;
 mod choices;

@@ -3,6 +3,7 @@
 //! A script that was released is never edited; the next one changes what it made. A file of a newer version, or of another
 //! program, is refused untouched.
 
+use login::name::fold;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::error::StoreError;
@@ -11,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -25,10 +26,21 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let scripts = missing(&tx)?;
     if !scripts.is_empty() {
         scripts.iter().try_for_each(|script| tx.execute_batch(script))?;
+        fill_loose(&tx)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
     }
     Ok(tx.commit()?)
+}
+
+/// What the users of an older file look like (rules A2); SQL can't fold.
+fn fill_loose(tx: &Connection) -> Result<(), StoreError> {
+    let mut read = tx.prepare("SELECT id, name FROM users WHERE loose IS NULL")?;
+    let users: Vec<(i64, String)> =
+        read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut write = tx.prepare("UPDATE users SET loose = ?2 WHERE id = ?1")?;
+    users.iter().try_for_each(|(id, name)| write.execute((id, fold::loose(name))).map(drop))?;
+    Ok(())
 }
 
 /// The scripts that the file has not seen yet.
@@ -282,6 +294,22 @@ CREATE TABLE letters (
     due_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX letters_by_time ON letters (due_at, id);
+";
+
+const NAMES: &str = "
+ALTER TABLE users ADD COLUMN loose TEXT;     -- what the name looks like; NULL only until it is filled in
+ALTER TABLE users ADD COLUMN spelled TEXT;   -- as staff or an import gave it, authenticated; NULL: somebody came in by it
+CREATE INDEX users_by_look ON users (loose) WHERE removed_at IS NULL;
+
+-- Two users who look alike, and staff said that they are two people (rules A2). The smaller id first.
+CREATE TABLE distinct_users (
+    user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    other INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (user, other)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX distinct_users_by_other ON distinct_users (other);
 ";
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use login::limits::{Limits, PushCounts};
+use login::name::fold;
 use login::{GroupName, Method, ResolvedUser, Station, UserFacts, Wall};
 use rusqlite::{Row, params};
 use wire::Secret;
@@ -12,7 +13,7 @@ use super::super::rows::{Channel, Device, NewUser, User};
 use super::super::seal::Place;
 use super::super::web::DeviceState;
 use super::tx::{Tx, count, db, wall};
-use super::{bypasses, choices, codes, devices, pins, prompts, tokens, web_sessions};
+use super::{alikes, bypasses, choices, codes, devices, pins, prompts, tokens, web_sessions};
 
 /// Octets of a name, at most (RFC 2865 section 5.1).
 const NAME_OCTETS_MAX: usize = 253;
@@ -49,11 +50,13 @@ pub(super) struct UserRow {
     pub(super) added_at: Wall,
     pub(super) version: i64,
     pub(super) pushes: PushCounts,
+    /// As staff or an import gave the name (rules A2).
+    pub(super) spelled: Option<Arc<str>>,
     has_password: bool,
 }
 
 const COLUMNS: &str = "id, name, groups, mail, blocked, fraud_at, ever_enrolled, added_at, version, unanswered, quiets, quiet_until, \
-                       password IS NOT NULL, mac";
+                       password IS NOT NULL, mac, spelled, loose";
 
 impl UserRow {
     /// The user of that name, if there is one.
@@ -77,8 +80,9 @@ impl UserRow {
     pub(super) fn write(&self, tx: Tx<'_>) -> Result<(), StoreError> {
         let (groups, fraud) = (json(&names(&self.groups))?, self.fraud_at.map(|at| db(at.0)));
         tx.change(
-            "UPDATE users SET groups = ?2, mail = ?3, blocked = ?4, fraud_at = ?5, ever_enrolled = ?6, mac = ?7 WHERE id = ?1",
-            params![self.id, groups, self.mail, self.blocked, fraud, self.ever_enrolled, self.mac(tx)?],
+            "UPDATE users SET groups = ?2, mail = ?3, blocked = ?4, fraud_at = ?5, ever_enrolled = ?6, mac = ?7, \
+             spelled = ?8 WHERE id = ?1",
+            params![self.id, groups, self.mail, self.blocked, fraud, self.ever_enrolled, self.mac(tx)?, self.spelled],
         )?;
         Ok(())
     }
@@ -127,7 +131,13 @@ impl UserRow {
 
     fn fields(&self) -> Result<String, StoreError> {
         let fraud = self.fraud_at.map(|at| at.0);
-        json(&(&names(&self.groups), &self.mail, self.blocked.as_deref(), fraud, self.ever_enrolled, self.added_at.0))
+        let known =
+            (&names(&self.groups), &self.mail, self.blocked.as_deref(), fraud, self.ever_enrolled, self.added_at.0);
+        match &self.spelled {
+            // As rows were authenticated before there were spellings.
+            None => json(&known),
+            Some(spelled) => json(&(known, &**spelled)),
+        }
     }
 }
 
@@ -137,10 +147,13 @@ pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError>
     if name.is_empty() || name.len() > NAME_OCTETS_MAX || name.chars().any(char::is_control) {
         return Err(StoreError::Refused(Refusal::Name(name.into())));
     }
-    if tx.any("SELECT 1 FROM users WHERE name = ?1 AND removed_at IS NULL", [name])? {
-        return Err(StoreError::Refused(Refusal::UserExists(name.into())));
+    if let Some(row) = UserRow::find(tx, &new.name)? {
+        return told_apart(tx, row, new, at);
     }
-    tx.change("INSERT INTO users (name, groups, added_at, mac) VALUES (?1, '[]', ?2, x'')", params![name, db(at.0)])?;
+    tx.change(
+        "INSERT INTO users (name, loose, groups, added_at, mac) VALUES (?1, ?2, '[]', ?3, x'')",
+        params![name, fold::loose(name), db(at.0)],
+    )?;
     let row = UserRow {
         id: tx.db.last_insert_rowid(),
         name: name.into(),
@@ -152,10 +165,22 @@ pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError>
         added_at: at,
         version: 1,
         pushes: PushCounts::default(),
+        spelled: new.by_staff.as_ref().map(|given| Arc::clone(&given.spelled)),
         has_password: false,
     };
     row.write(tx)?;
+    // Rules A2: who is added looks like nobody else; who comes in by a name was refused before.
+    alikes::settle(tx, &row, new.by_staff.as_ref().map_or(&[], |given| &given.not_the_same_as), at)?;
     new.password_hash.as_ref().map_or(Ok(()), |hash| write_password(tx, &row, Some(hash)))
+}
+
+/// Staff say of a user who is there that somebody else only looks like it.
+fn told_apart(tx: Tx<'_>, mut row: UserRow, new: &NewUser, at: Wall) -> Result<(), StoreError> {
+    let taken = StoreError::Refused(Refusal::UserExists(Arc::clone(&row.name)));
+    let given = new.by_staff.as_ref().filter(|given| !given.not_the_same_as.is_empty()).ok_or(taken)?;
+    row.spelled = Some(Arc::clone(&given.spelled));
+    row.write(tx)?;
+    alikes::settle(tx, &row, &given.not_the_same_as, at)
 }
 
 /// Sets or takes away a local password.
@@ -224,6 +249,7 @@ pub(super) fn remove(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<(), St
     for table in TABLES_OF_A_USER {
         tx.change(&format!("DELETE FROM {table} WHERE user = ?1"), [row.id])?;
     }
+    alikes::forget(tx, row.id)?;
     tx.change(
         "UPDATE users SET removed_at = ?2, groups = '[]', mail = NULL, password = NULL, blocked = NULL, \
          prefers = NULL, language = NULL, invited_at = NULL WHERE id = ?1",
@@ -263,7 +289,9 @@ pub(super) fn facts(
     at: Wall,
     limits: &Limits,
 ) -> Result<UserFacts, StoreError> {
-    let Some(row) = UserRow::find(tx, user)? else { return Ok(UserFacts::default()) };
+    let found = UserRow::find(tx, user)?;
+    let looks_like = alikes::of(tx, user.as_str(), found.as_ref())?;
+    let Some(row) = found else { return Ok(UserFacts { looks_like, ..UserFacts::default() }) };
     let phones: Vec<Device> =
         devices::of_user(tx, &row)?.into_iter().filter(|device| device.state == DeviceState::Active).collect();
     let chose = choices::of_owner(tx, &row)?;
@@ -273,6 +301,8 @@ pub(super) fn facts(
     Ok(UserFacts {
         must_open_app: phones.iter().any(|phone| phone.channel.can_answer()) && !phones.iter().any(rings),
         known: true,
+        spelled: row.spelled.clone(),
+        looks_like,
         blocked: row.barred(),
         groups: row.groups.as_slice().into(),
         ever_enrolled: row.ever_enrolled,
@@ -364,6 +394,7 @@ fn write_password(tx: Tx<'_>, row: &UserRow, hash: Option<&Secret>) -> Result<()
 /// A row as it lies there: its groups still text, its MAC not yet checked.
 struct Unchecked {
     row: UserRow,
+    loose: String,
     groups: String,
     mac: Vec<u8>,
 }
@@ -387,14 +418,19 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
             version: row.get(8)?,
             pushes,
             has_password: row.get(12)?,
+            spelled: row.get(14)?,
         },
+        loose: row.get(15)?,
         groups: row.get(2)?,
         mac: row.get(13)?,
     })
 }
 
-fn checked(tx: Tx<'_>, Unchecked { mut row, groups, mac }: Unchecked) -> Result<UserRow, StoreError> {
+fn checked(tx: Tx<'_>, Unchecked { mut row, loose, groups, mac }: Unchecked) -> Result<UserRow, StoreError> {
     let id = row.id.to_string();
+    if loose != fold::loose(&row.name) {
+        return Err(StoreError::Tampered { table: "users", row: id.as_str().into() });
+    }
     let names: Vec<String> =
         serde_json::from_str(&groups).map_err(|_| StoreError::Tampered { table: "users", row: id.as_str().into() })?;
     row.groups = names.into_iter().map(GroupName::new).collect();

@@ -284,6 +284,9 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         Reason::Unanswered | Reason::Expired => "unanswered",
         Reason::PushUnavailable => "unavailable",
         Reason::Name
+        | Reason::Realm
+        | Reason::Letters
+        | Reason::LookAlike
         | Reason::Credential
         | Reason::SuspectSecret
         | Reason::EmptyPassword

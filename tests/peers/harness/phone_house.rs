@@ -70,7 +70,7 @@ impl PhoneHouse {
         let key = StoreKey::generate(&home.path().join("store.key")).unwrap();
         let url = format!("sqlite:{}", home.path().join("vestibule.db").display());
         let store = Sqlite::open(&url, &key, SqliteOptions::default()).unwrap();
-        let alice = NewUser { name: alice(), groups: Vec::new(), mail: None, password_hash: None };
+        let alice = NewUser { name: alice(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
         store.add_user(alice, clock.moment().wall).await.unwrap();
         // No quiet times: a test asks as often as it likes.
         let limits = Limits { push_quiet: Duration::ZERO, push_quiet_max: Duration::ZERO, ..Limits::default() };

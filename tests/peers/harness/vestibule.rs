@@ -259,6 +259,7 @@ async fn enrol(store: &Sqlite, person: &Person) {
         groups: person.groups.clone(),
         mail: person.mail.clone(),
         password_hash: hash.map(Secret::new),
+        by_staff: None,
     };
     store.add_user(user, now).await.unwrap();
     let kinds = [(person.totp, TokenKind::Totp { period_s: 30 }), (person.hotp, TokenKind::Hotp)];

@@ -363,7 +363,7 @@ async fn over_processes_and_restarts_a_repeated_wrong_code_counts_once() {
     let open = || Sqlite::open(&url, &key, SqliteOptions::default()).unwrap();
     let (one, two) = (open(), open());
     let alice = ResolvedUser::new("alice");
-    let user = NewUser { name: alice.clone(), groups: Vec::new(), mail: None, password_hash: None };
+    let user = NewUser { name: alice.clone(), groups: Vec::new(), mail: None, password_hash: None, by_staff: None };
     one.add_user(user, NOW).await.unwrap();
     let token = NewToken {
         kind: totp_token("t").token.kind,

@@ -158,7 +158,7 @@ impl Reference {
         if issued.epoch != epoch {
             return (Some("State from before a crash"), None);
         }
-        if issued.to.client != ask.client || issued.to.user != ask.user {
+        if issued.to.client != ask.client || !issued.to.user.eq_ignore_ascii_case(&ask.user) {
             return (Some("foreign State"), None);
         }
         if let Some(first) = issued.spent_by {

@@ -67,6 +67,7 @@ impl World {
             client: ClientName::new(ask.client),
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
             user_octets: ask.user.as_bytes().into(),
+            names_a_mac: false,
             credential: Credential::Pap { password, appended },
             station: station.map(Station::new),
             login,
@@ -109,7 +110,10 @@ impl World {
     fn note_entry(&mut self, asker: AskerId, key: LoginKey, admission: &Admission, out: &[Effect]) {
         // The last one: an older screen that gives way to a beginning one is told of first.
         let told = out.iter().rev().find_map(|effect| match effect {
-            Effect::AskPrimary { login, .. } | Effect::Joined { login, .. } => Some(*login),
+            // A name with letters of its own is looked up before its primary is asked (A2).
+            Effect::AskPrimary { login, .. } | Effect::ReadUser { login, .. } | Effect::Joined { login, .. } => {
+                Some(*login)
+            }
             Effect::Record(record) => Some(record.login),
             _ => None,
         });

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::policy::{
-    ClientPolicy, Condition, Glob, IfUnavailable, Join, NumberWish, Outage, Policy, Rule, Unenrolled, Verdict,
-    WhenUnavailable,
+    ClientPolicy, Condition, Glob, IfUnavailable, Join, NumberWish, Outage, Policy, PrimaryPolicy, Rule, Unenrolled,
+    Verdict, WhenUnavailable,
 };
 use login::{ClientName, GroupName, Method, PrimaryName, RuleName, Wall};
 
@@ -42,6 +42,10 @@ pub(crate) struct Person {
     pub(crate) prefers: Option<Method>,
     /// The primary asks this person something of its own.
     pub(crate) asked_by_primary: bool,
+    /// The store has such a user; the primary takes the name all the same.
+    pub(crate) known: bool,
+    /// Whose look-alike this name is, for a primary that does not tell their letters apart (A2).
+    pub(crate) looks_like: Option<&'static str>,
 }
 
 const fn person(name: &'static str, password: &'static str, groups: &'static [&'static str]) -> Person {
@@ -58,6 +62,8 @@ const fn person(name: &'static str, password: &'static str, groups: &'static [&'
         prefers: None,
         must_open_app: false,
         asked_by_primary: false,
+        known: true,
+        looks_like: None,
     }
 }
 
@@ -65,7 +71,7 @@ const fn person(name: &'static str, password: &'static str, groups: &'static [&'
 const PHONE: &[&str] = &["phone"];
 const PHONES: &[&str] = &["phone", "tablet"];
 
-pub(crate) static PEOPLE: [Person; 13] = [
+pub(crate) static PEOPLE: [Person; 17] = [
     Person { totp: Some("t-alice"), phones: PHONES, ..person("alice", "pw-alice", &["staff"]) },
     Person { hotp: Some("h-bob"), phones: PHONE, ..person("bob", "pw-bob", &["staff"]) },
     Person { totp: Some("t-carol"), phones: PHONES, ..person("carol", "pw-carol", &["contractors"]) },
@@ -94,6 +100,12 @@ pub(crate) static PEOPLE: [Person; 13] = [
     Person { phones: PHONES, must_open_app: true, types_number: false, ..person("vera", "pw-vera", &["staff"]) },
     person("erin", "pw-erin", &[]),
     person("svc-backup", "pw-svc", &[]),
+    // Staff added this very name.
+    Person { totp: Some("t-joerg"), ..person("jörg", "pw-joerg", &["staff"]) },
+    // Names that the primary takes and nobody added: a stranger's, another spelling of alice's, a robot's look-alike.
+    Person { known: false, ..person("guest", "pw-guest", &[]) },
+    Person { known: false, looks_like: Some("alice"), ..person("álice", "pw-alice", &[]) },
+    Person { known: false, looks_like: Some("svc-backup"), ..person("svc-back up", "pw-svc", &[]) },
 ];
 
 /// What the primary asks of those whom it asks, and the right answer.
@@ -132,6 +144,9 @@ pub(crate) const STATIONS: [Option<&str>; 6] = [
     Some("198.51.100.8"),
     None,
 ];
+
+/// Everybody whom the store knows is in it.
+pub(crate) const KNOWN: &str = "known";
 
 /// The person of a name.
 pub(crate) fn person_of(name: &str) -> Option<&'static Person> {
@@ -189,6 +204,10 @@ pub(crate) fn law_says(law: Law, who: &Person, client: &str, station: Option<&st
     let address: Option<IpAddr> = station.and_then(|station| station.parse().ok());
     let within = |prefix: &str| address.is_some_and(|address| address.to_string().starts_with(prefix));
     let is = |group: &str| who.groups.contains(&group);
+    // Rules A2: nobody is let in whom nobody knows: no group, no method, and no word on which groups they are not in.
+    if !who.known || who.looks_like.is_some() {
+        return Says::No;
+    }
     if (law == Law::NoGate && client == "gate") || (law == Law::Closed && is("staff")) {
         return Says::No;
     }
@@ -248,6 +267,8 @@ pub(crate) fn policy(law: Law) -> Arc<Policy> {
     rules.push(rule("hotel", hotel, Verdict::Deny("Not from there.".into())));
     let robots = Condition::All(vec![Condition::User(vec![Glob::new("svc-*")]), net("10.0.0.0/8")]);
     rules.push(rule("robots", robots, Verdict::Exempt));
+    let strangers = Condition::All(vec![Condition::Not(Box::new(group(KNOWN))), net("198.51.100.0/24")]);
+    rules.push(rule("strangers", strangers, Verdict::Exempt));
     rules.push(rule("ops", group("ops"), codes()));
     if law == Law::CodesOnly {
         rules.push(rule("codes", everybody, codes()));
@@ -267,6 +288,7 @@ pub(crate) fn policy(law: Law) -> Arc<Policy> {
         rules: rules.into_iter().map(Arc::new).collect(),
         clients: clients(law),
         push_pin: law == Law::Strict,
+        primaries: [(PrimaryName::new("nps"), PrimaryPolicy::default())].into(),
         staff: staff.iter().map(|name| GroupName::folded(name)).collect(),
         ..Policy::default()
     })

@@ -13,7 +13,7 @@ use login::{
 pub(crate) use crate::rows::{Answered, Happened, PromptEnd, PromptRow, Typed};
 
 use crate::rows::{BypassRow, Rows, TokenRow, UserRow, Yes};
-use crate::scene::{PEOPLE, person_of};
+use crate::scene::{KNOWN, PEOPLE, person_of};
 
 /// The store: what is durable, and what is committed on top of it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new() -> Self {
         let mut rows = Rows::default();
-        for person in &PEOPLE {
+        for person in PEOPLE.iter().filter(|person| person.known) {
             let phones = person.phones.iter().map(|name| DeviceId((*name).into())).collect();
             rows.users.insert(person.name, UserRow { phones, ..UserRow::default() });
             let mut token = |id: Option<&'static str>, method| {
@@ -51,7 +51,8 @@ impl Store {
     /// What a login needs to know; reads see what is durable.
     pub(crate) fn facts(&self, user: &str, station: Option<&str>, client: &str, now: Wall) -> UserFacts {
         let (Some(person), Some(row)) = (person_of(user), self.durable.users.get(user)) else {
-            return UserFacts::default();
+            let looks_like = person_of(user).and_then(|person| person.looks_like).map(login::ResolvedUser::new);
+            return UserFacts { looks_like, ..UserFacts::default() };
         };
         let token = |method| self.durable.tokens.values().any(|t| t.owner == user && t.active && t.method == method);
         let methods = [
@@ -62,8 +63,9 @@ impl Store {
         let bucket = self.durable.bucket_key(person, station, now, &self.limits);
         UserFacts {
             known: true,
+            spelled: Some(person.name.into()),
             blocked: row.barred.then(|| "blocked".into()),
-            groups: person.groups.iter().map(|group| login::GroupName::folded(group)).collect(),
+            groups: person.groups.iter().chain([&KNOWN]).map(|group| login::GroupName::folded(group)).collect(),
             ever_enrolled: !person.phones.is_empty() || person.totp.is_some() || person.hotp.is_some(),
             methods: methods.iter().filter(|(_, has)| *has).map(|(method, _)| *method).collect(),
             codes: row.buckets.get(&bucket).copied().unwrap_or_default(),

@@ -18,7 +18,7 @@ use login::{
     Asker, AskerId, Asks, Attempt, Claim, ClientName, CodeOutcome, Credential, DeviceId, LoginKey, LoginKeyParts,
     Method, Moment, Number, NumberOutcome, PhoneAnswer, PrimaryAnswer, PrimaryName, PromptId, PromptStatus, Proof,
     ProofKey, Reason, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, RuleName, State, StateHash, Station, Tick,
-    TokenId, UserFacts, UserName, Wall,
+    TokenId, UserFacts, Wall,
 };
 use wire::{Code, HeldAttributes, ReplyAttributes, Secret};
 
@@ -184,8 +184,9 @@ impl House {
                 attributes: 1,
             },
             client: ClientName::new(ask.client),
-            user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
+            user: self.policy.user_name(ask.user.as_bytes(), false),
             user_octets: ask.user.as_bytes().into(),
+            names_a_mac: false,
             credential: Credential::Pap { password, appended },
             station: Some(Station::new(ask.station.as_bytes())),
             login: if ask.authentic {

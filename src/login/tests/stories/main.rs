@@ -15,6 +15,7 @@ mod doors;
 mod endings;
 mod house;
 mod last_look;
+mod names;
 mod numbers;
 mod one_login;
 mod told;

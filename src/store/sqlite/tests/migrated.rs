@@ -9,8 +9,6 @@ use super::super::super::seal::{Place as SealedPlace, Seals};
 use super::super::super::verbs::{Devices, Prompts, Users};
 use super::super::super::web::DeviceState;
 use super::super::schema;
-use super::super::tx::Tx;
-use super::super::users;
 use super::Place;
 
 /// A file as the first version left it: alice, her page on loopback, and a prompt that is out.
@@ -20,7 +18,14 @@ fn first_version(place: &Place) {
     let seals = Seals::new(&place.key);
     let meta = "INSERT INTO meta (name, value) VALUES ('key_id', ?1), ('key_check', ?2)";
     db.execute(meta, (seals.key_id().as_bytes(), seals.key_check())).unwrap();
-    users::add(Tx { db: &db, seals: &seals }, &user("alice"), NOW).unwrap();
+    let row = SealedPlace { table: "users", row: "1", user: "alice", column: "row" };
+    let added = user("alice");
+    let groups: Vec<&str> = added.groups.iter().map(login::GroupName::as_str).collect();
+    let fields = serde_json::to_string(&(&groups, &added.mail, None::<&str>, None::<u64>, false, NOW.0)).unwrap();
+    let sql = "INSERT INTO users (name, groups, mail, added_at, mac) VALUES ('alice', ?1, ?2, ?3, ?4)";
+    let groups = serde_json::to_string(&groups).unwrap();
+    let mac = seals.mac(row, &[fields.as_bytes()]);
+    db.execute(sql, (groups, &added.mail, i64::try_from(NOW.0).unwrap(), mac)).unwrap();
     let row = SealedPlace { table: "devices", row: "d-old", user: "alice", column: "row" };
     let mac = seals.mac(row, &[b"loopback", &NOW.0.to_be_bytes()]);
     let device = "INSERT INTO devices (id, user, channel, added_at, mac) VALUES ('d-old', 1, 'loopback', ?1, ?2)";

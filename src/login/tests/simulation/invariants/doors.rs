@@ -17,6 +17,14 @@ use crate::scene::{Law, Person, Says, appliance_of, is_staff, law_says, when_una
 use crate::store::{Happened, PromptRow};
 use crate::world::{Check, World};
 
+/// A name whose letters the primary may not tell apart reaches it only where staff added it (A2).
+pub(crate) fn a2_letters_are_asked_about_once_added(claimed: &str) -> Check {
+    if claimed.is_ascii() || person_named(claimed).is_some_and(|who| who.known) {
+        return Ok(());
+    }
+    Err(("A2", format!("the primary is asked about {claimed}, which nobody added")))
+}
+
 /// Both doors: the right password of this very asker, and a factor, or an excuse that the law knows.
 pub(crate) fn a1_both_doors(world: &World, asker: AskerId) -> Check {
     let Some((ask, known, who)) = facts(world, asker) else {

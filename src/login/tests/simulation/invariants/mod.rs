@@ -35,7 +35,8 @@ pub(crate) fn entered(world: &World, asker: AskerId, out: &[Effect]) -> Check {
 /// What a login wants done.
 pub(crate) fn wanted(world: &World, effect: &Effect) -> Check {
     match effect {
-        Effect::AskPrimary { login, password, state, .. } => {
+        Effect::AskPrimary { login, claimed, password, state, .. } => {
+            doors::a2_letters_are_asked_about_once_added(claimed.as_str())?;
             let typed = String::from_utf8_lossy(password.expose());
             doors::a3_empty_is_no_password(&typed, state.is_some())?;
             let state = state.as_ref().map(|(state, _)| &**state);
