@@ -232,16 +232,22 @@ pub enum Unanswered {
 /// Why there is none.
 pub fn ask(store: &Path, ask: Ask) -> Result<Answer, Unanswered> {
     let path = socket_beside(store);
-    let mut stream = Dialled::connect(&path).map_err(|why| match why.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Unanswered::Nobody(path.clone()),
-        _ => Unanswered::System(path.clone(), why),
+    let is = |why: &io::Error, kinds: &[io::ErrorKind]| kinds.contains(&why.kind());
+    let mut stream = Dialled::connect(&path).map_err(|why| {
+        if is(&why, &[io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused]) {
+            Unanswered::Nobody(path.clone())
+        } else {
+            Unanswered::System(path.clone(), why)
+        }
     })?;
-    exchange(&mut stream, ask).map_err(|why| match why.kind() {
-        io::ErrorKind::WouldBlock
-        | io::ErrorKind::TimedOut
-        | io::ErrorKind::InvalidData
-        | io::ErrorKind::UnexpectedEof => Unanswered::Silent(path.clone()),
-        _ => Unanswered::System(path.clone(), why),
+    exchange(&mut stream, ask).map_err(|why| {
+        let silent = [
+            io::ErrorKind::WouldBlock,
+            io::ErrorKind::TimedOut,
+            io::ErrorKind::InvalidData,
+            io::ErrorKind::UnexpectedEof,
+        ];
+        if is(&why, &silent) { Unanswered::Silent(path.clone()) } else { Unanswered::System(path.clone(), why) }
     })
 }
 
