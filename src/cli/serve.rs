@@ -29,6 +29,7 @@ pub(super) fn run(global: &Global) -> Outcome {
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
     loaded.warnings.iter().for_each(warn);
+    names_in_order(&loaded.config).map_err(Failure::Refused)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Failure::Refused(format!("the runtime can't start: {why}")))?;
     runtime.block_on(serve(loaded.config, &global.config))
@@ -63,11 +64,22 @@ fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
 fn read_again(path: &Path) -> Result<Config, Vec<String>> {
     match Config::load(path) {
         Ok(loaded) => {
+            names_in_order(&loaded.config).map_err(|why| vec![why])?;
             loaded.warnings.iter().for_each(warn);
             Ok(loaded.config)
         }
         Err(mistakes) => Err(mistakes.findings().iter().map(one_line).collect()),
     }
+}
+
+/// Rules A2: names that the store has and the rules read otherwise are told, each with what mends it; and nobody guesses what the realms
+/// of users mean.
+fn names_in_order(config: &Config) -> Result<(), String> {
+    let names = crate::serve::names::look(config);
+    for one in names.misread {
+        tracing::warn!("the user {:?} in the store: {}", one.name, one.said);
+    }
+    names.realms_missing.map_or(Ok(()), Err)
 }
 
 fn warn(finding: &Finding) {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use login::attempt::split_appended;
 use login::policy::Policy;
 use login::{
-    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash, Station,
+    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, Reason, StateHash,
+    Station,
 };
 use wire::{ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
 
@@ -112,6 +113,7 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
             view.attribute(kind::SERVICE_TYPE),
         ]),
         proof,
+        unknown_state: view.state().map_or(Reason::StateUnknown, |state| keys.states.why_unknown(state)),
         state: view.state().map(StateHash::of),
         authentic: ask.authentic,
         client: ask.client,

@@ -144,8 +144,16 @@ pub enum Reason {
     PushUnavailable,
     /// The store could not be read or written.
     StoreUnavailable,
-    /// A State that is unknown, expired, spent or another client's.
-    State,
+    /// A State that we never gave out (C3).
+    StateUnknown,
+    /// A State of ours that came too late, or long after its answer (C3).
+    StateLate,
+    /// A State that was answered already (C3).
+    StateSpent,
+    /// A State of another client or person (C3).
+    StateOther,
+    /// A State from before the server was started (B3).
+    StateRestart,
     /// Something changed while the login was held (A6).
     Changed,
     /// The answer would not fit into a packet (E3).
@@ -164,7 +172,31 @@ pub enum Reason {
     Superseded,
 }
 
+/// Why a State is refused, and what to do.
+const STATES: [(Reason, &str); 5] = [
+    (
+        Reason::StateUnknown,
+        "nobody gave out this State: the appliance mixed up two logins or changed the State, or somebody made it up",
+    ),
+    (
+        Reason::StateLate,
+        "the answer came too late, or once more: log in again; [limits] state_lasts says how long there is",
+    ),
+    (Reason::StateSpent, "this State was answered already, and each is good for one answer"),
+    (
+        Reason::StateOther,
+        "this State belongs to another client or person: the appliance mixed up two logins, or somebody stole it",
+    ),
+    (Reason::StateRestart, "the question was asked before the server was started: log in again"),
+];
+
 impl Reason {
+    /// Why a State is refused; `None`: it is no refusal of a State.
+    #[must_use]
+    pub fn state_sentence(self) -> Option<&'static str> {
+        STATES.iter().find(|(reason, _)| *reason == self).map(|(_, sentence)| *sentence)
+    }
+
     /// The word in metrics, audit and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -194,7 +226,11 @@ impl Reason {
             Self::Busy => "busy",
             Self::PushUnavailable => "push_unavailable",
             Self::StoreUnavailable => "store_unavailable",
-            Self::State => "state",
+            Self::StateUnknown => "state_unknown",
+            Self::StateLate => "state_late",
+            Self::StateSpent => "state_spent",
+            Self::StateOther => "state_other",
+            Self::StateRestart => "state_restart",
             Self::Changed => "changed",
             Self::TooLarge => "too_large",
             Self::Unusable => "unusable",

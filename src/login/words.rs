@@ -160,7 +160,11 @@ impl Told {
             | Reason::Blocked
             | Reason::WrongCode
             | Reason::SpentCode
-            | Reason::State
+            | Reason::StateUnknown
+            | Reason::StateLate
+            | Reason::StateSpent
+            | Reason::StateOther
+            | Reason::StateRestart
             | Reason::Changed
             | Reason::Expired
             | Reason::ApprovedTooLate => Self::No,

@@ -6,6 +6,7 @@
 mod build;
 pub(crate) mod descriptors;
 mod desk;
+pub mod names;
 mod notices;
 pub mod ops;
 mod pages;

@@ -25,8 +25,8 @@ pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Mark,
-    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt,
-    WrongBefore, WrongCode,
+    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredName, StoredRecord, Token, TokenKind, User,
+    WithdrawnPrompt, WrongBefore, WrongCode,
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{

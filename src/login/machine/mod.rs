@@ -95,7 +95,12 @@ impl Login {
     pub(crate) fn refuse(attempt: Attempt, reason: Reason, step: &mut Step<'_, '_>) -> Self {
         let (mut case, _) = Case::of(attempt, step);
         case.repeats = false;
-        let stage = case.reject(Refusal::because(reason), step);
+        let refusal = Refusal::because(reason);
+        let refusal = match reason.state_sentence() {
+            Some(why) => refusal.detail(why),
+            None => refusal,
+        };
+        let stage = case.reject(refusal, step);
         Self { case, stage }
     }
 
@@ -191,7 +196,7 @@ impl Login {
             Some(group) => self.case.askers.join_group(attempt.asker, group, step.cx),
             // Whoever gave that answer was too late to get a result; so is its twin (B2).
             None => {
-                let answer = Answer::Reject(self.case.plain(Reason::State));
+                let answer = Answer::Reject(self.case.plain(Reason::StateLate));
                 step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
             }
         }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use subtle::ConstantTimeEq;
 
 use super::super::error::{KeyError, StoreError, Trouble};
+use super::super::rows::StoredName;
 use super::super::seal::Seals;
 use super::SqliteOptions;
 
@@ -94,6 +95,16 @@ pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreE
 
 /// Why this key can't open the file, if that can be told without writing; `None` too where there is no file yet.
 pub(super) fn mismatch(path: &Path, seals: &Seals) -> Option<KeyError> {
+    let db = read_only(path)?;
+    let (id, check) = key_names(&db).ok()?;
+    if bool::from(seals.key_check().ct_eq(&check?)) {
+        return None;
+    }
+    let wanted = String::from_utf8_lossy(&id?).into_owned();
+    Some(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() })
+}
+
+fn read_only(path: &Path) -> Option<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     // Without a WAL nobody has the file open, and it is read as it stands: SQLite would make a WAL even to read.
     let mut file = reqwest::Url::from_file_path(std::path::absolute(path).ok()?).ok()?;
@@ -102,13 +113,40 @@ pub(super) fn mismatch(path: &Path, seals: &Seals) -> Option<KeyError> {
     if !Path::new(&wal).exists() {
         file.set_query(Some("immutable=1"));
     }
-    let db = Connection::open_with_flags(file.as_str(), flags).ok()?;
-    let (id, check) = key_names(&db).ok()?;
-    if bool::from(seals.key_check().ct_eq(&check?)) {
-        return None;
-    }
-    let wanted = String::from_utf8_lossy(&id?).into_owned();
-    Some(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() })
+    Connection::open_with_flags(file.as_str(), flags).ok()
+}
+
+/// The names in a file as they lie there, for whoever looks at how they are read; empty where there is no file. Nothing is written, no key
+/// is needed and nothing is authenticated.
+pub(super) fn names(path: &Path) -> Vec<StoredName> {
+    let read = || -> Option<Vec<StoredName>> {
+        let db = read_only(path)?;
+        let list = |sql: &str| -> rusqlite::Result<Vec<StoredName>> {
+            let mut statement = db.prepare(sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok(StoredName { id: row.get(0)?, name: row.get(1)?, by_staff: row.get(2)?, told_apart: Vec::new() })
+            })?;
+            rows.collect()
+        };
+        let now = "SELECT id, name, spelled IS NOT NULL FROM users WHERE removed_at IS NULL ORDER BY id";
+        let before = "SELECT id, name, 0 FROM users WHERE removed_at IS NULL ORDER BY id";
+        let mut names = list(now).or_else(|_| list(before)).ok()?;
+        let mut pairs = Vec::new();
+        if let Ok(mut statement) = db.prepare("SELECT user, other FROM distinct_users") {
+            let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).ok()?;
+            pairs = rows.collect::<rusqlite::Result<Vec<_>>>().ok()?;
+        }
+        for name in &mut names {
+            let other = |(one, two): &(i64, i64)| match name.id {
+                id if id == *one => Some(*two),
+                id if id == *two => Some(*one),
+                _ => None,
+            };
+            name.told_apart = pairs.iter().filter_map(other).collect();
+        }
+        Some(names)
+    };
+    read().unwrap_or_default()
 }
 
 /// The id of the key that seals a file, and the proof that it is that one.

@@ -293,7 +293,11 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::Blocked
         | Reason::Busy
         | Reason::StoreUnavailable
-        | Reason::State
+        | Reason::StateUnknown
+        | Reason::StateLate
+        | Reason::StateSpent
+        | Reason::StateOther
+        | Reason::StateRestart
         | Reason::Unusable
         | Reason::Overload
         | Reason::Draining
