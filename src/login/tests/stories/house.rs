@@ -187,7 +187,7 @@ impl House {
             user: self.policy.user_name(ask.user.as_bytes(), false),
             user_octets: ask.user.as_bytes().into(),
             names_a_mac: false,
-            unknown_state: login::Reason::StateUnknown,
+            unknown_state: Reason::StateUnknown,
             credential: Credential::Pap { password, appended },
             station: Some(Station::new(ask.station.as_bytes())),
             login: if ask.authentic {
