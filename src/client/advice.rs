@@ -5,7 +5,7 @@
 use login::ClientName;
 use wire::{Malformed, Unverified};
 
-use crate::config::Stance;
+use crate::config::{Profile, Signs, Stance};
 use crate::telemetry::DropReason;
 
 /// Why a known client's packet is dropped, and what exactly was wrong.
@@ -65,22 +65,23 @@ pub(super) struct Advice {
 }
 
 impl Advice {
-    pub(super) fn of(client: &ClientName, stance: Stance) -> Self {
+    pub(super) fn of(client: &ClientName, stance: Stance, profile: &Profile) -> Self {
+        let settings = settings(profile);
         Self {
             secret: format!(
                 "the shared secret on the appliance (its RADIUS \"secret\" or \"key\" field) differs from secrets/client.{client}: \
                  type it anew on the appliance, and mind blanks at its end"
             ),
-            missing: missing(client, stance),
+            missing: missing(client, stance, profile),
             alarm: format!(
                 "ALARM: this client always sent Message-Authenticator until now, so somebody may be forging its requests (CVE-2024-3596). If the \
-                 appliance was exchanged or set back, {SETTINGS}; or run `vestibule client forget {client}`"
+                 appliance was exchanged or set back, {settings}; or run `vestibule client forget {client}`"
             ),
             bare_budget: format!(
-                "{SETTINGS}; then signed requests go on whatever others send. If it sends Message-Authenticator already, somebody guesses \
+                "{settings}; then signed requests go on whatever others send. If it sends Message-Authenticator already, somebody guesses \
                  passwords under the address of [client.{client}]"
             ),
-            proxy_state: format!("{SETTINGS}; if a RADIUS proxy stands between, update it"),
+            proxy_state: format!("{settings}; if a RADIUS proxy stands between, update it"),
         }
     }
 
@@ -111,14 +112,34 @@ impl Advice {
     }
 }
 
-fn missing(client: &ClientName, stance: Stance) -> String {
+/// What turns it on there; of a client that has no switch for it, that it has none.
+fn settings(profile: &Profile) -> String {
+    match profile.signs {
+        Signs::Always => format!(
+            "{} signs by itself: look whether this is one, and for what changes its packets on the way",
+            profile.title
+        ),
+        Signs::Told(how) => format!("{}: {how}", profile.title),
+        Signs::Never => format!(
+            "{} has no setting for Message-Authenticator: keep the path between it and this server private, for what is not signed can be forged on the way",
+            profile.title
+        ),
+        Signs::Unknown => SETTINGS.to_owned(),
+    }
+}
+
+fn missing(client: &ClientName, stance: Stance, profile: &Profile) -> String {
+    let settings = settings(profile);
     match stance {
+        Stance::Yes if profile.signs == Signs::Never => {
+            format!("write require_message_authenticator = \"auto\" under [client.{client}]; {settings}")
+        }
         Stance::Yes => {
-            format!("{SETTINGS}; until it can, write require_message_authenticator = \"auto\" under [client.{client}]")
+            format!("{settings}; until it can, write require_message_authenticator = \"auto\" under [client.{client}]")
         }
         // Here only EAP and Status-Server must have it, and no setting of ours changes that (RFC 3579 §3.1, RFC 5997
         // §3).
-        Stance::Auto | Stance::No => SETTINGS.to_owned(),
+        Stance::Auto | Stance::No => settings,
     }
 }
 
@@ -126,14 +147,16 @@ fn missing(client: &ClientName, stance: Stance) -> String {
 const SETTINGS: &str = "turn Message-Authenticator on at the appliance. FortiGate: FortiOS 7.2.10, 7.4.5 or later sends it \
     (`set require-message-authenticator enable` under `config user radius`); Cisco ASA: `message-authenticator-required` in the aaa-server host; \
     Palo Alto: `set authentication radius-require-msg-authentic yes`; NetScaler: `set authentication radiusAction NAME -messageAuthenticator ON`; \
-    others: look for \"Message-Authenticator\" or \"Blast-RADIUS\" beside the RADIUS server, and update the firmware if it is not there";
+    others: look for \"Message-Authenticator\" or \"Blast-RADIUS\" beside the RADIUS server, and update the firmware if it is not there; pam_radius, Squid, ocserv, MIT Kerberos, \
+    mod_auth_radius, openvpn-auth-radius and Authen::Radius have no such setting: name theirs by `profile`";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::GENERIC;
 
     fn advice(why: Unverified, stance: Stance, learned: bool) -> String {
-        let advice = Advice::of(&ClientName::new("hq-asa"), stance);
+        let advice = Advice::of(&ClientName::new("hq-asa"), stance, GENERIC);
         advice.on(Refused::Unverified(why), learned).unwrap_or_default().to_owned()
     }
 
@@ -155,6 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn of_a_client_that_has_no_switch_it_is_said_that_it_has_none() {
+        let advice = |profile, stance| {
+            let advice = Advice::of(&ClientName::new("sshd"), stance, Profile::named(profile).unwrap());
+            advice.on(Refused::Unverified(Unverified::MissingMessageAuthenticator), false).unwrap().to_owned()
+        };
+        let text = advice("pam-radius", Stance::Yes);
+        for words in ["pam_radius", "no setting", "\"auto\" under [client.sshd]", "private"] {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+        assert!(!text.contains("FortiGate"), "{text}");
+        assert!(advice("pyrad", Stance::Yes).contains("add_message_authenticator()"));
+        assert!(!advice("pam-radius", Stance::No).contains("\"auto\""));
+    }
+
+    #[test]
     fn after_auto_has_learned_a_bare_packet_is_an_alarm() {
         let text = advice(Unverified::MissingMessageAuthenticator, Stance::Auto, true);
         assert!(text.starts_with("ALARM") && text.contains("vestibule client forget hq-asa"), "{text}");
@@ -162,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_spent_budget_of_bare_failures_names_the_setting_that_needs_none_and_the_guesser() {
-        let advice = Advice::of(&ClientName::new("hq-asa"), Stance::No);
+        let advice = Advice::of(&ClientName::new("hq-asa"), Stance::No, GENERIC);
         let text = advice.on(Refused::BareBudget, false).unwrap();
         assert!(text.contains("Message-Authenticator") && text.contains("guesses passwords"), "{text}");
         assert_eq!(Refused::BareBudget.reason(), DropReason::BareBudget);

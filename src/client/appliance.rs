@@ -1,6 +1,7 @@
 //! One appliance: its configuration, and what is remembered of it across reloads.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use login::{ClientName, Tick};
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     learning: Mutex<Learning>,
     budget: Budget,
     status: Mutex<Bucket>,
+    /// It was told that an answer is longer than the client takes.
+    too_long_told: AtomicBool,
 }
 
 impl Memory {
@@ -45,6 +48,7 @@ impl Memory {
             learning: Mutex::default(),
             budget: Budget::per_minute(bare_failures_per_minute),
             status: Mutex::new(Bucket::full(STATUS_BURST, STATUS_PER_MINUTE)),
+            too_long_told: AtomicBool::new(false),
         }
     }
 }
@@ -52,7 +56,7 @@ impl Memory {
 impl Client {
     pub(super) fn new(config: ClientConfig, meters: ClientMeters, memory: Arc<Memory>) -> Self {
         let session_attribute = config.session_attribute.as_deref().and_then(SessionAttribute::named);
-        let advice = Advice::of(&config.name, config.stance);
+        let advice = Advice::of(&config.name, config.stance, config.profile);
         Self { config, session_attribute, advice, meters, memory }
     }
 
@@ -101,6 +105,12 @@ impl Client {
     #[must_use]
     pub fn kept(&self) -> Kept {
         self.memory.share.kept()
+    }
+
+    /// An answer of so many octets leaves: whether its client is known to lose such a one, said the first time.
+    pub(super) fn loses(&self, octets: usize) -> Option<usize> {
+        let most = self.config.profile.reply_octets_max.filter(|most| octets > *most)?;
+        (!self.memory.too_long_told.swap(true, Ordering::Relaxed)).then_some(most)
     }
 
     pub(super) fn session_attribute(&self) -> Option<SessionAttribute> {

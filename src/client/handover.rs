@@ -16,6 +16,7 @@ impl Admitted<'_> {
         engine.receive(Ask {
             client: self.client.name().clone(),
             secret: self.client.config().secret.clone(),
+            placed: self.client.config().message_authenticator,
             meters: self.client.meters().clone(),
             request: &self.request,
             facts: facts.as_ref().map(super::LoginFacts::as_slice),

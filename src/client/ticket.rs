@@ -42,6 +42,16 @@ impl Ticket {
         self.settled = true;
         if self.table.answered(&self.key, self.id, reply.as_bytes(), at) {
             self.outlet.send(reply.as_bytes(), self.key.way);
+            if let Some(most) = self.client.loses(reply.as_bytes().len()) {
+                let (client, octets) = (self.client.name(), reply.as_bytes().len());
+                let title = self.client.config().profile.title;
+                tracing::warn!(
+                    %client,
+                    octets,
+                    "{title} loses answers of more than {most} octets, and this login's had more. What to do: keep what makes it long, \
+                     such as lists of groups, out of the primary's answer, or replace it by the rule's `reply`"
+                );
+            }
             if let Some(code) = code_of(reply.as_bytes()) {
                 self.telemetry.emit(Answered { client: self.client.meters(), code });
             }

@@ -26,6 +26,7 @@ mod numbers;
 mod pages;
 mod peers;
 mod portal;
+mod profile;
 mod push;
 mod reply;
 mod rules;
@@ -47,9 +48,10 @@ pub use pages::{
     AcmeConfig, AdminConfig, FirstEnrolment, MailConfig, MailLogin, MailSecurity, PagesConfig, PortalConfig, PublicUrl,
     Roles, TlsSource, UsersMay,
 };
+pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
 pub use types::{
-    ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, PrimaryConfig, PushConfig, PushWay,
+    ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
     ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
 

@@ -11,10 +11,11 @@ use wire::{Secret, SharedSecret};
 use super::finding::{Place, Severity};
 use super::nearest::{listed, suggestion};
 use super::node::{Node, Table, finding};
+use super::profile::{PROFILES, Profile};
 use super::reply::session_attribute;
 use super::secrets::secret;
 use super::settings::Origin;
-use super::types::{ClientConfig, PrimaryConfig, ServerAddress, Stance};
+use super::types::{ClientConfig, Placed, PrimaryConfig, ServerAddress, Stance};
 use super::values;
 
 /// The built-in primary and directory: the store's own users.
@@ -26,19 +27,21 @@ const ADDRESS: &str = "as in \"192.0.2.10\" or \"10.20.0.0/16\"";
 const SERVERS_MAX: usize = 16;
 
 const STANCES: [(&str, Stance); 3] = [("yes", Stance::Yes), ("auto", Stance::Auto), ("no", Stance::No)];
+const PLACES: [(&str, Placed); 2] = [("first", Placed::First), ("last", Placed::Last)];
 const JOINS: [(&str, Join); 3] = [("station", Join::Station), ("connection", Join::Connection), ("weak", Join::Weak)];
 const NUMBERS: [(&str, NumberWish); 3] =
     [("shown", NumberWish::Shown), ("typed", NumberWish::Typed), ("off", NumberWish::Off)];
 const PRIMARY: [&str; 5] = ["radius", "require_message_authenticator", "secret_file", "letters", "resolved"];
 const UNAVAILABLE: [(&str, WhenUnavailable); 2] =
     [("silent", WhenUnavailable::Silent), ("reject", WhenUnavailable::Reject)];
-const CLIENT: [&str; 14] = [
+const CLIENT: [&str; 15] = [
     "address",
     "primary",
     "directory",
     "profile",
     "gives_up_after",
     "when_unavailable",
+    "message_authenticator",
     "require_message_authenticator",
     "append",
     "challenge",
@@ -94,13 +97,15 @@ fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<Clie
     let rest = client_rest(&table);
     let sketch = Sketch { name: entry.key.clone(), networks, cannot_ask, challenge: shows, number };
     let config = (|| {
-        let (stance, session_attribute, secret) = rest?;
+        let (stance, session_attribute, secret, profile, message_authenticator) = rest?;
         let networks = sketch.networks.iter().map(|(net, _)| *net).collect();
         Some(ClientConfig {
             name: ClientName::new(name?),
             networks,
             secret,
             stance,
+            profile,
+            message_authenticator,
             session_attribute,
             policy: policy?,
         })
@@ -138,21 +143,43 @@ fn client_policy(
     })
 }
 
-type ClientRest = (Stance, Option<Arc<str>>, SharedSecret);
+type ClientRest = (Stance, Option<Arc<str>>, SharedSecret, &'static Profile, Placed);
 
 fn client_rest(table: &Table<'_>) -> Option<ClientRest> {
     let directory = table.get("directory").and_then(|node| node.one_of(&[(LOCAL, ())]));
-    let profile = table.get("profile").and_then(|node| node.one_of(&[("generic", ())]));
+    let profile = profile(table);
+    let place = table.get("message_authenticator").and_then(|node| node.one_of(&PLACES));
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
     let attribute = table.get("session_attribute").map(|node| session_attribute(&node));
     let secret = named_secret(table, "client");
-    directory.and(profile)?;
+    directory?;
     let attribute = match attribute {
         Some(None) => return None,
         Some(attribute) => attribute,
         None => None,
     };
-    Some((stance?, attribute, SharedSecret::new(secret?)))
+    Some((stance?, attribute, SharedSecret::new(secret?), profile?, place?))
+}
+
+/// Which kind of client it is; one whose own patience is known is held no longer than it waits.
+fn profile(table: &Table<'_>) -> Option<&'static Profile> {
+    let words: Vec<(&str, &'static Profile)> = PROFILES.iter().map(|profile| (profile.name, profile)).collect();
+    let named = table.get("profile")?;
+    let profile = named.one_of(&words)?;
+    let (Some(waits), Some(node)) = (profile.waits(), table.get_quietly("gives_up_after")) else {
+        return Some(profile);
+    };
+    let said = node.value.as_str().and_then(values::duration);
+    if said.is_some_and(|said| said > waits) {
+        let message = format!("{} waits {} as it comes", profile.title, values::spelt(waits));
+        let label = format!("a login is held for {} there", said.map(values::spelt).unwrap_or_default());
+        let help = format!(
+            "what is approved later reaches nobody. Its own setting is {}: let that and gives_up_after say the same; docs/appliances/{}.md tells more",
+            profile.setting, profile.name
+        );
+        named.warn(&message, &label, Some(help));
+    }
+    Some(profile)
 }
 
 /// A name that stands in metrics, logs and file names (rules G2).

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use login::policy::ClientPolicy;
 use login::{ClientName, Policy, PrimaryName};
+pub use wire::Placed;
 use wire::{Secret, SharedSecret};
 
 use super::pages::{AdminConfig, MailConfig, PortalConfig};
+use super::profile::Profile;
 use super::settings::Settings;
 
 /// A whole configuration: taken whole or refused whole (rules G2).
@@ -141,6 +143,10 @@ pub struct ClientConfig {
     pub secret: SharedSecret,
     /// What is asked of its packets (rules E1, E2).
     pub stance: Stance,
+    /// What is known of its kind.
+    pub profile: &'static Profile,
+    /// Where Message-Authenticator stands in our answers (rules E1).
+    pub message_authenticator: Placed,
     /// The attribute that is new for each connection, as the dictionary spells its name (rules B2).
     pub session_attribute: Option<Arc<str>>,
     /// What a login must know of it; the same as in [`Policy::clients`].

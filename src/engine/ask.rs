@@ -10,7 +10,7 @@ use login::{
     Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, Reason, StateHash,
     Station,
 };
-use wire::{ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
+use wire::{Placed, ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
 
 use super::return_path::ReturnPath;
 use crate::primary::Forwarded;
@@ -22,6 +22,8 @@ pub struct Ask<'a> {
     pub client: login::ClientName,
     /// The appliance's secret: reveals the password and signs the answer.
     pub secret: SharedSecret,
+    /// Where Message-Authenticator stands in the answer (E1).
+    pub placed: Placed,
     /// Its kept counters.
     pub meters: ClientMeters,
     /// The packet.
@@ -52,6 +54,7 @@ pub(super) struct Keys {
 pub(super) struct Request {
     pub(super) context: ReplyContext,
     pub(super) secret: SharedSecret,
+    pub(super) placed: Placed,
     pub(super) meters: ClientMeters,
     pub(super) path: Box<dyn ReturnPath>,
     /// The Identifier inside MS-CHAP2-Response, which a denial repeats (RFC 2548 §2.1.5).
@@ -121,6 +124,7 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
     let request = Request {
         context,
         secret: ask.secret,
+        placed: ask.placed,
         meters: ask.meters,
         path: ask.path,
         mschap_ident: ask.request.mschap2().map(|response| response.identifier),

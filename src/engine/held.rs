@@ -183,6 +183,7 @@ mod tests {
             meters: Telemetry::new().client(&client),
             client,
             secret,
+            placed: wire::Placed::First,
             request: &request,
             facts: None,
             authentic: true,

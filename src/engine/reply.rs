@@ -22,7 +22,7 @@ const MSCHAP_DENIED: &[u8] = b"E=691 R=0 V=3";
 /// protocol, and an error for the log.
 pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2], at: Tick) -> Result<(), Full> {
     let mut buffer = Datagram::new();
-    let Request { context, secret, path, mschap_ident, .. } = request;
+    let Request { context, secret, placed, path, mschap_ident, .. } = request;
     let reply_code = match answer {
         Answer::Accept(_) => ReplyCode::Accept,
         Answer::Reject(_) => ReplyCode::Reject,
@@ -35,7 +35,7 @@ pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2], at: Ti
         Answer::Reject(reject) => write_reject(reject, &denial, &mut writer, salt_seed),
         Answer::Challenge(challenge) => write_challenge(challenge, &mut writer, salt_seed),
     }
-    .and_then(|()| writer.sign(&secret));
+    .and_then(|()| writer.sign_with(&secret, placed));
     match signed {
         Ok(reply) => {
             path.answer(reply, at);
@@ -47,7 +47,7 @@ pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2], at: Ti
             let mut writer = context.reply(ReplyCode::Reject, &mut spare);
             // Each is whole or not there; the request held more octets and attributes than this takes.
             let _ = denial.write(&mut writer);
-            path.answer(writer.sign(&secret)?, at);
+            path.answer(writer.sign_with(&secret, placed)?, at);
             Err(full)
         }
     }
@@ -185,6 +185,7 @@ mod tests {
             mschap_ident: asked.mschap2().map(|response| response.identifier),
             on_primary_reject: None,
             secret,
+            placed: wire::Placed::First,
         };
         let question = Challenge::Primary(question_of_the_primary());
         assert_eq!(send(&Answer::Challenge(question), request, [0; 2], Tick(0)), Err(Full));

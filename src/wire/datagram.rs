@@ -152,6 +152,22 @@ impl<'b> Draft<'b> {
         self.place(at, AUTHENTICATOR_OCTETS).copy_from_slice(&mac);
     }
 
+    /// The same with Message-Authenticator behind all other attributes. Places that were given out before are no longer right.
+    pub(crate) fn seal_last(&mut self, secret: &SharedSecret, authenticator: &Authenticator) {
+        let length = u16::try_from(self.len).unwrap_or(u16::MAX).to_be_bytes();
+        if let Some(field) = self.datagram.bytes.get_mut(2..4) {
+            field.copy_from_slice(&length);
+        }
+        if let Some(attributes) = self.datagram.bytes.get_mut(HEADER_OCTETS..self.len) {
+            attributes.rotate_left(MESSAGE_AUTHENTICATOR_OCTETS.min(attributes.len()));
+        }
+        let at = self.len.saturating_sub(AUTHENTICATOR_OCTETS);
+        let (header, attributes) = self.parts();
+        let before = attributes.get(..at.saturating_sub(HEADER_OCTETS)).unwrap_or_default();
+        let mac = message_authenticator(secret, Signed { header, authenticator }, before, &[]);
+        self.place(at, AUTHENTICATOR_OCTETS).copy_from_slice(&mac);
+    }
+
     /// Code, Identifier and Length; and the attributes.
     pub(crate) fn parts(&self) -> ([u8; 4], &[u8]) {
         let header = self.datagram.bytes.first_chunk::<4>().copied().unwrap_or_default();

@@ -88,7 +88,7 @@ pub use malformed::Malformed;
 pub use mschap::{MsChap, MsChap2, NtHash, mschap_response, mschap2_authenticator_response, mschap2_response};
 pub use password::{BadPassword, Chap, chap_response, hide_password, reveal_password};
 pub use replacement::{Forbidden, ReplyAttributes};
-pub use reply::{ReplyContext, ReplyWriter, SignedReply};
+pub use reply::{Placed, ReplyContext, ReplyWriter, SignedReply};
 pub use request::{RequestWriter, SentRequest};
 pub use salt::{Salts, hide_salted, reveal_salted};
 pub use secret::{Secret, SharedSecret};

@@ -17,6 +17,16 @@ use crate::salt::{Salts, fill_salted, hidden_len};
 use crate::secret::{Secret, SharedSecret};
 use crate::view::{Attribute, Attributes, PacketView};
 
+/// Where Message-Authenticator stands in a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placed {
+    /// Before all else, so that nothing which an attacker chose stands before it (CVE-2024-3596).
+    #[default]
+    First,
+    /// Behind all else, for clients that can't bear it first.
+    Last,
+}
+
 /// What an answer needs of its request. A held login keeps one for as long as a person needs to find a phone, so it is small.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReplyContext {
@@ -162,13 +172,24 @@ impl<'b> ReplyWriter<'b> {
     ///
     /// # Errors
     /// [`Full`] when the request's Proxy-States alone leave no room for a reply; then there can be none.
-    pub fn sign(mut self, secret: &SharedSecret) -> Result<SignedReply<'b>, Full> {
+    pub fn sign(self, secret: &SharedSecret) -> Result<SignedReply<'b>, Full> {
+        self.sign_with(secret, Placed::First)
+    }
+
+    /// The same, with Message-Authenticator where the client can bear it.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign).
+    pub fn sign_with(mut self, secret: &SharedSecret, placed: Placed) -> Result<SignedReply<'b>, Full> {
         let request = &self.context.authenticator;
         self.draft.raw(&self.context.proxy_states)?;
         for hidden in &self.hidden {
             hidden.fill(&mut self.draft, secret, request);
         }
-        self.draft.seal(secret, request);
+        match placed {
+            Placed::First => self.draft.seal(secret, request),
+            Placed::Last => self.draft.seal_last(secret, request),
+        }
         let (header, attributes) = self.draft.parts();
         let authenticator = response_authenticator(secret, Signed { header, authenticator: request }, attributes);
         self.draft.set_authenticator(&authenticator);

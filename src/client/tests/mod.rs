@@ -31,6 +31,8 @@ pub(super) fn client(name: &str, networks: &[&str], stance: Stance) -> ClientCon
         networks: networks.iter().map(|network| network.parse().unwrap()).collect(),
         secret: SharedSecret::new(Secret::new(SECRET)),
         stance,
+        profile: crate::config::GENERIC,
+        message_authenticator: wire::Placed::First,
         session_attribute: None,
         policy: policy(Join::Station),
     }

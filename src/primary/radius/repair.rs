@@ -6,12 +6,14 @@
 //! its own, is signed like everything that leaves, and its answer is verified like every reply. Many servers never answer
 //! one, NPS among them: silence means something only from a server that answered before.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use login::Tick;
+use login::outage::Outage;
 use radius::core::{code::Code as Word, packet::Packet, rfc2865};
 use tokio_util::sync::CancellationToken;
 use wire::{Code, Datagram, Demand, PACKET_OCTETS_MAX, PacketView, RequestWriter, SentRequest, kind};
@@ -126,12 +128,12 @@ async fn probe(server: &Arc<Server>) {
     let Some(Ok(lane)) = server.current().map(Lane::open) else { return };
     let Some(sent) = status_server(server) else { return };
     let reply = lane.wait(Arc::new(sent.clone()));
-    if lane.send(&sent).await.is_err() {
-        return;
+    if let Err(error) = lane.send(&sent).await {
+        return refused(server, &error);
     }
     tokio::select! {
         heard = reply => if heard.is_ok() { server.heard_probe() },
-        () = hear(server, &lane) => {}
+        error = hear(server, &lane) => refused(server, &error),
         () = server.shared.clock.wait_until(later(server, PROBE_WAIT)) => {
             let now = server.shared.clock.now();
             server.health().probe_unanswered(now);
@@ -139,11 +141,21 @@ async fn probe(server: &Arc<Server>) {
     }
 }
 
+/// Where its host says that nobody listens, it is still dead, whether or not it would answer probes.
+fn refused(server: &Server, error: &io::Error) {
+    if Outage::of(error).is_some() {
+        server.health().die(Death::Refused, server.shared.clock.now());
+    }
+}
+
 /// Gives the lane all that comes, until the host says that nobody is there.
-async fn hear(server: &Server, lane: &Lane) {
+async fn hear(server: &Server, lane: &Lane) -> io::Error {
     let mut buffer = vec![0; PACKET_OCTETS_MAX + 1];
-    while let Ok(length) = lane.receive(&mut buffer).await {
-        let datagram = buffer.get(..length).unwrap_or_default();
+    loop {
+        let datagram = match lane.receive(&mut buffer).await {
+            Ok(length) => buffer.get(..length).unwrap_or_default(),
+            Err(error) => return error,
+        };
         // Rules E1: the answer to our own question whether it lives opens no door, and radsecproxy and FreeRADIUS 3.2 sign none.
         match lane.accept(datagram, &server.shared.secret, Demand::IfPresent) {
             // The reply's receiver is ready now, and ends this loop from outside.

@@ -693,6 +693,24 @@ async fn a_status_server_that_is_answered_revives_a_dead_server() {
     asking.abort();
 }
 
+#[tokio::test]
+async fn a_server_whose_host_goes_on_refusing_probes_stays_dead_and_answers_nobody() {
+    let gone = Upstream::start().await;
+    let address = gone.address();
+    drop(gone);
+    let house = House::with(vec![address], Demand::Required).await;
+    assert!(house.radius.is_answering(), "nobody has asked it yet");
+    let asking = house.ask(request("alice"));
+    house.seen.until(1, "died refused").await;
+    assert!(matches!(asking.await.unwrap(), PrimaryAnswer::Unavailable(_)));
+    while house.clock.now() < Tick(120_000) {
+        settle().await;
+        assert!(!house.radius.is_answering(), "at {:?}", house.clock.now());
+        house.clock.ring();
+    }
+    house.cancel.cancel();
+}
+
 /// radsecproxy and FreeRADIUS 3.2 sign no answer to Status-Server.
 #[tokio::test]
 async fn a_bare_answer_to_our_own_status_server_is_a_sign_of_life_and_a_forged_one_is_dropped_and_counted() {

@@ -1,8 +1,8 @@
 //! Answers to appliances: shape, order, size and signature.
 
 use wire::{
-    ATTRIBUTE_COUNT_MAX, Attribute, Attributes, Datagram, Demand, PacketView, ReplyCode, ReplyContext, Salts, Secret,
-    VerifiedRequest, eap_failure, eap_join, reveal_salted,
+    ATTRIBUTE_COUNT_MAX, Attribute, Attributes, Datagram, Demand, PacketView, Placed, ReplyCode, ReplyContext, Salts,
+    Secret, VerifiedRequest, eap_failure, eap_join, reveal_salted,
 };
 
 use crate::{array, list, packet, request, rfc_secret};
@@ -34,6 +34,32 @@ fn every_reply_begins_with_message_authenticator() {
         let kinds: Vec<u8> = list(&bytes).iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [80, 18, 33], "a pushed Message-Authenticator or Proxy-State is left out");
         assert_eq!(bytes[0], wire::Code::from(code).octet());
+    }
+}
+
+#[test]
+fn message_authenticator_stands_last_where_a_client_can_not_bear_it_first_and_verifies_there() {
+    for list_of in [&[][..], &[(33, &b"one"[..]), (33, b"two")]] {
+        let sent = request(&rfc_secret(), UNDER, list_of);
+        let context = verified(sent.as_bytes()).context();
+        let mut buffer = Datagram::new();
+        let mut reply = context.reply(ReplyCode::Accept, &mut buffer);
+        reply.push(Attribute::new(18, b"hello")).unwrap();
+        let mut salts = Salts::new([0x80, 1]);
+        reply.push_hidden(69, 0, &Secret::new("tunnel"), &mut salts).unwrap();
+        let bytes = reply.sign_with(&rfc_secret(), Placed::Last).unwrap().as_bytes().to_vec();
+        let kinds: Vec<u8> = list(&bytes).iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds.first(), Some(&18), "{kinds:?}");
+        assert_eq!((kinds.last(), kinds.iter().filter(|kind| **kind == 80).count()), (Some(&80), 1));
+        let view = PacketView::parse(&bytes).unwrap();
+        view.verify_reply(&rfc_secret(), &sent, Demand::Required).unwrap();
+        for at in 20..bytes.len() {
+            let mut forged = bytes.clone();
+            forged[at] ^= 1;
+            let forged =
+                PacketView::parse(&forged).map(|view| view.verify_reply(&rfc_secret(), &sent, Demand::Required));
+            assert!(!matches!(forged, Ok(Ok(_))), "octet {at}");
+        }
     }
 }
 
