@@ -200,7 +200,7 @@ fn realms(text: &str) -> Result<RealmAnswer, &'static str> {
         name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')) && name.len() <= 253
     };
     let words: Vec<&str> = text.split([',', ' ', '=']).filter(|word| !word.is_empty()).collect();
-    if !words.iter().all(|word| is_plain(word)) {
+    if !words.iter().all(is_plain) {
         return Err(HELP);
     }
     match words.as_slice() {
