@@ -255,7 +255,7 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 30] = [
+const REASONS: [Reason; 31] = [
     Reason::Accepted,
     Reason::Name,
     Reason::Credential,
@@ -274,6 +274,7 @@ const REASONS: [Reason; 30] = [
     Reason::CodesLocked,
     Reason::Denied,
     Reason::Fraud,
+    Reason::WrongNumber,
     Reason::Unanswered,
     Reason::Busy,
     Reason::PushUnavailable,

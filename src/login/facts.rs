@@ -125,6 +125,8 @@ pub struct UserFacts {
     pub codes: Bucket,
     /// A success from this station within 30 days: it counts apart (D1).
     pub station_known: bool,
+    /// How often staff released this name from the shield: what was counted before counts no more (D7).
+    pub shield_lifts: u64,
     /// No pushes before this time (D2).
     pub pushes_quiet_until: Option<Wall>,
     /// The method that the user chose to be asked for first, where a rule lists it.

@@ -184,8 +184,14 @@ fn write(tx: Tx<'_>, owner: i64, key: &[u8], bucket: Bucket, wrong: Option<Wrong
     Ok(())
 }
 
+/// Whether anybody had a success from this station since then (rules D7).
+pub(super) fn anybodys(tx: Tx<'_>, station: &Station, since: Wall) -> Result<bool, StoreError> {
+    let key = tx.seals.station(station.octets());
+    tx.any("SELECT 1 FROM buckets WHERE station = ?1 AND success_at >= ?2", params![key, db(since.0)])
+}
+
 /// From now on this station counts apart.
-fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall) -> Result<(), StoreError> {
+pub(super) fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall) -> Result<(), StoreError> {
     let Some(station) = station else { return Ok(()) };
     tx.change(
         "INSERT INTO buckets (user, station, success_at) VALUES (?1, ?2, ?3) \

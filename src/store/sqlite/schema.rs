@@ -11,7 +11,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, SHIELD];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -282,6 +282,14 @@ CREATE TABLE letters (
     due_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX letters_by_time ON letters (due_at, id);
+";
+
+/// A number that was typed wrong once (F8); names that strangers tried too often (D7).
+const SHIELD: &str = "
+ALTER TABLE users ADD COLUMN wrong_number_at INTEGER; -- a slip: the second within ten minutes is a denial (rules F8)
+ALTER TABLE users ADD COLUMN shield_until INTEGER;    -- strangers' logins are held back until then, for who looks (rules D7)
+ALTER TABLE users ADD COLUMN shield_lifts INTEGER NOT NULL DEFAULT 0; -- how often staff released the name: the server counts anew
+CREATE INDEX buckets_by_station ON buckets (station, success_at) WHERE success_at IS NOT NULL;
 ";
 
 #[cfg(test)]
