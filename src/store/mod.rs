@@ -25,13 +25,13 @@ pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Guess, GuessCommit, GuessOutcome, Mark, NewToken,
-    NewUser, OpenPrompt, OpenToken, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt, WrongBefore,
-    WrongCode,
+    NewUser, OpenPrompt, OpenToken, Stance, StoredRecord, Token, TokenKind, TokenUse, User, WithdrawnPrompt,
+    WrongBefore, WrongCode, same_seed,
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users};
 pub use web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,
     ListedSession, NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd,
-    Seen, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
+    Seen, SessionTurn, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
 };

@@ -11,7 +11,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, TRACES];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -282,6 +282,12 @@ CREATE TABLE letters (
     due_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX letters_by_time ON letters (due_at, id);
+";
+
+/// A seed that was used once is known again after its token was removed (rules C1).
+const TRACES: &str = "
+ALTER TABLE tokens ADD COLUMN trace BLOB; -- keyed hash of user and seed; NULL in rows of before
+CREATE INDEX tokens_by_trace ON tokens (user, trace) WHERE trace IS NOT NULL;
 ";
 
 #[cfg(test)]
