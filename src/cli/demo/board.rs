@@ -53,7 +53,7 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
-/// A login's record, as the store wrote it.
+/// A record, as the store wrote it: of a login, or of what somebody did.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Recorded {
     pub(super) seq: u64,
@@ -61,6 +61,11 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
+    /// What somebody did (an act) ends no login.
+    pub(super) fn is_login(&self) -> bool {
+        !self.text("login").is_empty()
+    }
+
     /// A field that is a text; empty where the record has none.
     pub(super) fn text(&self, field: &str) -> &str {
         self.record.get(field).and_then(Value::as_str).unwrap_or_default()
@@ -79,6 +84,7 @@ pub(super) struct Ringing {
     pub(super) user: String,
     pub(super) client: String,
     pub(super) station: Option<String>,
+    pub(super) since: Wall,
     pub(super) ends_at: Wall,
 }
 
@@ -120,6 +126,10 @@ impl Board {
         &self.teller
     }
 
+    pub(super) fn now(&self) -> Wall {
+        self.clock.moment().wall
+    }
+
     /// Something happened.
     pub(super) fn hop(&self, who: Who, tone: Tone, text: impl Into<String>) {
         let line = Line { at: self.clock.moment().wall.0, who, tone, text: printable(&text.into()) };
@@ -127,7 +137,7 @@ impl Board {
         self.change(|inner| push(&mut inner.lines, line));
     }
 
-    /// A login was written down.
+    /// A login, or what somebody did, was written down.
     pub(super) fn record(&self, recorded: Recorded) {
         self.teller.record(&recorded);
         self.change(|inner| push(&mut inner.records, recorded));
@@ -207,7 +217,7 @@ impl Board {
             .map(|(prompt, ringing)| {
                 serde_json::json!({
                     "prompt": prompt.to_string(), "user": ringing.user, "client": ringing.client,
-                    "station": ringing.station, "ends_at": ringing.ends_at.0,
+                    "station": ringing.station, "since": ringing.since.0, "ends_at": ringing.ends_at.0,
                 })
             })
             .collect();

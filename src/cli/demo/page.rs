@@ -15,15 +15,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use data_encoding::HEXLOWER;
-use login::{PhoneAnswer, PromptId};
+use login::{PhoneAnswer, PromptId, ResolvedUser};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use wire::Secret;
 
+use super::app::Apps;
 use super::appliance::{Appliance, Knock};
-use super::board::Board;
+use super::board::{Board, Tone, Who};
 use super::house::{CarolsPhone, House};
-use super::people::VISITOR;
+use super::people::{ALICE, EVERYBODY, GRACE, VISITOR};
 use super::phone::tap;
 use crate::engine::Engine;
 use crate::web::{self, Door, DoorLimits};
@@ -46,6 +47,7 @@ struct Desk {
     engine: Engine,
     vpn: Appliance,
     carols_phone: CarolsPhone,
+    apps: Apps,
     address: SocketAddr,
     knocks: Arc<tokio::sync::Semaphore>,
     /// The State that the visitor's last challenge came with, and the login's number on the screen.
@@ -62,6 +64,7 @@ pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<St
         engine: house.server.engine().clone(),
         vpn: house.vpn.clone(),
         carols_phone: house.carols_phone(),
+        apps: house.apps.clone(),
         address,
         knocks: Arc::new(tokio::sync::Semaphore::new(KNOCKS_MAX)),
         challenge: std::sync::Mutex::new(None),
@@ -89,8 +92,10 @@ fn routes(desk: &Arc<Desk>, token: &str) -> Router {
         .route(&at("page.css"), file("text/css; charset=utf-8", include_str!("page.css")))
         .route(&at("page.js"), file("text/javascript; charset=utf-8", include_str!("page.js")))
         .route(&at("view"), get(view))
+        .route(&at("apps"), get(apps))
         .route(&at("login"), post(log_in))
         .route(&at("tap"), post(answer))
+        .route(&at("let-in-again"), post(let_in_again))
         .route(&at(CAROLS_PHONE), get(be_carols_phone))
         .with_state(Arc::clone(desk))
 }
@@ -141,7 +146,39 @@ async fn view(State(desk): State<Arc<Desk>>, Query(After { after }): Query<After
     let changed = desk.board.wait_for(|board| (board.version() != after).then_some(()));
     // Not in time: the same view again, so that a page knows that the demo is still there.
     let _ = tokio::time::timeout(VIEW_WITHIN, changed).await;
-    Json(desk.board.view())
+    let mut view = desk.board.view();
+    if let Some(view) = view.as_object_mut() {
+        view.insert("shut_out".to_owned(), desk.shut_out().await.into());
+    }
+    Json(view)
+}
+
+/// What the authenticator apps show now.
+async fn apps(State(desk): State<Arc<Desk>>) -> Result<Json<serde_json::Value>, StatusCode> {
+    let mut screens = Vec::new();
+    for person in [ALICE, GRACE] {
+        screens.push(desk.apps.screen(&person).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?);
+    }
+    Ok(Json(serde_json::json!({ "now": desk.board.now().0, "apps": screens })))
+}
+
+#[derive(Deserialize)]
+struct LetInAgain {
+    user: String,
+}
+
+/// The way back after *it wasn't me*: what the staff would do, by one button.
+async fn let_in_again(State(desk): State<Arc<Desk>>, Json(form): Json<LetInAgain>) -> StatusCode {
+    let Some(person) = EVERYBODY.iter().find(|person| person.name == form.user) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    match desk.apps.store.unblock_user(&ResolvedUser::new(person.name)).await {
+        Ok(()) => {
+            desk.board.hop(Who::Vpn, Tone::Good, format!("the service desk lets {} in again", person.name));
+            StatusCode::NO_CONTENT
+        }
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 #[derive(Deserialize)]
@@ -204,6 +241,18 @@ async fn be_carols_phone(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 impl Desk {
+    /// Who reported a login, or was blocked, and gets in nowhere. Somebody of whom the store says nothing now is shown next time.
+    async fn shut_out(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for person in EVERYBODY {
+            let user = self.apps.store.show_user(&ResolvedUser::new(person.name)).await.ok().flatten();
+            if user.is_some_and(|user| user.fraud_reported.is_some() || user.blocked.is_some()) {
+                names.push(person.name);
+            }
+        }
+        names
+    }
+
     fn take_challenge(&self) -> Option<(u64, Vec<u8>)> {
         self.challenge.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
