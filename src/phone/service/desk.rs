@@ -37,6 +37,9 @@ const GUESSES: Rate = Rate { burst: 10, every: Duration::from_secs(6) };
 /// Bad requests of any kind from one address: many phones may share it, and none of theirs are bad.
 const STRANGERS: Rate = Rate { burst: 60, every: Duration::from_secs(1) };
 
+/// A prompt stays so much longer than its newest asker: where a challenge follows, its own time is written down a moment later.
+const ASKERS_GRACE: Duration = Duration::from_secs(1);
+
 /// What is remembered at once of each kind.
 const REMEMBERED_MAX: usize = 65_536;
 
@@ -243,8 +246,12 @@ impl Desk {
         phone: &Phone,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
-        let open = self.store().prompt_of(&phone.device.user, self.now().wall).await?;
-        Ok(open.filter(|open| is_for(phone, open) && open.status == PromptStatus::Pending && can(open)))
+        let now = self.now().wall;
+        let open = self.store().prompt_of(&phone.device.user, now).await?;
+        // Rules B5: what nobody waits for any more is asked of no phone; the same login's re-ask brings it back (B2).
+        let waited = |open: &OpenPrompt| open.askers_until.plus(ASKERS_GRACE) > now;
+        let asks = |open: &OpenPrompt| open.status == PromptStatus::Pending && waited(open);
+        Ok(open.filter(|open| is_for(phone, open) && asks(open) && can(open)))
     }
 
     /// The same, held until there is one, for so long at most.
@@ -254,15 +261,26 @@ impl Desk {
         hold: Duration,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
+        self.hold(phone, hold, async || self.open_for(phone, &can).await, Option::is_some).await
+    }
+
+    /// Looks, and holds the poll until there is something `new`, for so long at most.
+    pub(super) async fn hold<T, E: From<Stop>>(
+        &self,
+        phone: &Phone,
+        hold: Duration,
+        look: impl AsyncFn() -> Result<T, E>,
+        new: impl Fn(&T) -> bool,
+    ) -> Result<T, E> {
         let until = self.now().tick.plus(hold);
         let seat = self.rooms.waiting.sit(&phone.device.id);
         // Before the first look, so that nothing comes unheard between that and the wait.
         let mut arrivals = self.rooms.answers.arrivals(&phone.device.user);
         loop {
-            let open = self.open_for(phone, &can).await?;
-            let Some(seat) = &seat else { return Ok(open) };
-            if open.is_some() || seat.is_replaced() || self.now().tick >= until || self.rooms.stop.is_cancelled() {
-                return Ok(open);
+            let seen = look().await?;
+            let Some(seat) = &seat else { return Ok(seen) };
+            if new(&seen) || seat.is_replaced() || self.now().tick >= until || self.rooms.stop.is_cancelled() {
+                return Ok(seen);
             }
             self.pause(seat, arrivals.as_mut(), until).await;
         }

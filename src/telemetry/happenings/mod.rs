@@ -15,7 +15,7 @@ pub use pages::{
     CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, SignInResult,
     SignInTried,
 };
-pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
+pub use phones::{ApprovedLate, PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
     Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, WebPushResult, WebPushTrouble,
