@@ -30,12 +30,12 @@ use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 pub use drops::DropReason;
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, Answered, ApprovedLate, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped, FactorAnswered,
-    FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened,
-    PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,
-    RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned,
-    Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply, WebPushResult, WebPushTrouble,
-    WebhookTrouble,
+    AnswerCode, Answered, ApprovedLate, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped,
+    FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
+    PageRefused, PagesOpened, PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
+    PromptSent, Received, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult,
+    SignInTried, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply,
+    WebPushResult, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -408,7 +408,7 @@ impl Case {
             // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
             PromptStatus::Approved { device, .. } => {
                 Some(Approval { device, at: step.now(), number: None, late: false })
-            },
+            }
             PromptStatus::Reported => return self.reject(Refusal::because(Reason::Fraud), step),
             PromptStatus::Denied | PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
         };

@@ -64,6 +64,13 @@ pub(super) struct Desk {
     nobody: Option<(PhoneKey, PageKey)>,
 }
 
+/// A poll that is held.
+pub(super) struct Line {
+    until: login::Tick,
+    seat: Option<Seat>,
+    arrivals: Option<Arrivals>,
+}
+
 /// Why a request goes no further. What is told of it is each protocol's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -261,29 +268,31 @@ impl Desk {
         hold: Duration,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
-        self.hold(phone, hold, async || self.open_for(phone, &can).await, Option::is_some).await
+        let mut line = self.sits(phone, hold);
+        loop {
+            let open = self.open_for(phone, &can).await?;
+            if open.is_some() || !self.goes_on(&mut line).await {
+                return Ok(open);
+            }
+        }
     }
 
-    /// Looks, and holds the poll until there is something `new`, for so long at most.
-    pub(super) async fn hold<T, E: From<Stop>>(
-        &self,
-        phone: &Phone,
-        hold: Duration,
-        look: impl AsyncFn() -> Result<T, E>,
-        new: impl Fn(&T) -> bool,
-    ) -> Result<T, E> {
+    /// Takes a place on the line, for so long at most. Before the first look, so that nothing comes unheard between that and
+    /// the wait.
+    pub(super) fn sits(&self, phone: &Phone, hold: Duration) -> Line {
         let until = self.now().tick.plus(hold);
         let seat = self.rooms.waiting.sit(&phone.device.id);
-        // Before the first look, so that nothing comes unheard between that and the wait.
-        let mut arrivals = self.rooms.answers.arrivals(&phone.device.user);
-        loop {
-            let seen = look().await?;
-            let Some(seat) = &seat else { return Ok(seen) };
-            if new(&seen) || seat.is_replaced() || self.now().tick >= until || self.rooms.stop.is_cancelled() {
-                return Ok(seen);
-            }
-            self.pause(seat, arrivals.as_mut(), until).await;
+        Line { until, seat, arrivals: self.rooms.answers.arrivals(&phone.device.user) }
+    }
+
+    /// Waits until another look is worth it; false: nobody waits here any longer.
+    pub(super) async fn goes_on(&self, line: &mut Line) -> bool {
+        let Some(seat) = &line.seat else { return false };
+        if seat.is_replaced() || self.now().tick >= line.until || self.rooms.stop.is_cancelled() {
+            return false;
         }
+        self.pause(seat, line.arrivals.as_mut(), line.until).await;
+        true
     }
 
     async fn pause(&self, seat: &Seat, arrivals: Option<&mut Arrivals>, until: login::Tick) {

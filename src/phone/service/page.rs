@@ -187,13 +187,18 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
     near(desk, &poll.stamp, POLL_WINDOW)?;
     desk.poll_once(&device, &poll.signed_text(origin), poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
-    let look = async || stands(desk, &phone, poll.about.as_ref()).await;
-    let new = |(open, told): &(Option<OpenPrompt>, Value)| match &poll.known {
+    let new = |open: &Option<OpenPrompt>, told: &Value| match &poll.known {
         Some(known) => told["known"] != known.as_str(),
         None => open.is_some(),
     };
     let hold = if poll.wait { desk.rooms.holds.page } else { std::time::Duration::ZERO };
-    let (open, mut told) = desk.hold(&phone, hold, look, new).await?;
+    let mut line = desk.sits(&phone, hold);
+    let (open, mut told) = loop {
+        let (open, told) = stands(desk, &phone, poll.about.as_ref()).await?;
+        if new(&open, &told) || !desk.goes_on(&mut line).await {
+            break (open, told);
+        }
+    };
     // What runs is no news, and so no part of what is known.
     if let (Some(open), Some(prompt)) = (open, told["prompts"].get_mut(0)) {
         let now = desk.now().wall;

@@ -13,7 +13,7 @@ use super::{Asked, Desk, Fields, Problem, Shown, local_path, sent_on};
 use crate::sign_in::Away;
 use crate::sign_in::anchor::{Anchored, FirstWays};
 use crate::sign_in::factor::CodeTried;
-use crate::sign_in::ring::{Rang, RingStands};
+use crate::sign_in::ring::{Rang, RingStands, Runs};
 use crate::sign_in::session::{Signed, Visit};
 use crate::store::{WebRealm, WebStep};
 

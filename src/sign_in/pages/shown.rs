@@ -48,7 +48,7 @@ impl Shown {
 
     /// How long something still waits, and since when, in seconds. The page's script counts on by the same text.
     #[must_use]
-    pub fn runs(&self, left: u64, age: u64) -> String {
+    pub fn runs(&self, left: &u64, age: &u64) -> String {
         let text = self.t("portal-runs");
         text.replacen("[left]", &left.to_string(), 1).replacen("[age]", &age.to_string(), 1)
     }
