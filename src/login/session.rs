@@ -119,17 +119,15 @@ impl Session {
         let spent = self.logins.iter().filter(bound).find_map(|login| Some((login, login.spent_state(state)?)));
         match spent {
             Some((login, _)) if mutant::is(Mutant::StateSpentTwice) => Admission::Resume(login.id()),
-            Some((login, (answer, result))) if self.is_twin(login, answer, attempt) => {
+            // Rules C3: equal L and equal answer, from a sender that may join (D5). The State is bound to the person in whatever
+            // letters; the result of a race goes to the letters that won it.
+            Some((login, (by, answer, result)))
+                if attempt.authentic && by == attempt.twin && answer == attempt.proof =>
+            {
                 result.cloned().map_or(Admission::Twin(login.id(), state), Admission::Repeat)
             }
             Some(_) | None => Admission::Refuse(Reason::State),
         }
-    }
-
-    /// Equal L and equal answer, from a sender that may join (C3, D5).
-    fn is_twin(&self, login: &Login, answer: Proof, attempt: &Attempt) -> bool {
-        let same_login = login.twin() == attempt.twin;
-        attempt.authentic && same_login && answer == attempt.proof
     }
 
     fn admit_asker(&self, attempt: &Attempt, now: Tick) -> Admission {

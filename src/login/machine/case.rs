@@ -33,7 +33,6 @@ pub(super) struct Case {
     pub(super) station: Option<Station>,
     pub(super) key: LoginKey,
     pub(super) same: Option<LoginKey>,
-    pub(super) twin: LoginKey,
     pub(super) proof: Proof,
     pub(super) authentic: bool,
     /// Its Reject is repeated to the same question (B2); one that was refused before it began has nobody to repeat it to.
@@ -82,6 +81,8 @@ pub(super) struct Case {
 #[derive(Debug)]
 pub(super) struct Spent {
     pub(super) state: StateHash,
+    /// L of whoever answered, in the letters of that request.
+    pub(super) by: LoginKey,
     pub(super) answer: Proof,
     pub(super) group: u32,
     pub(super) result: Option<Answer>,
@@ -101,7 +102,6 @@ impl Case {
             station: attempt.station,
             key: attempt.login,
             same: attempt.same,
-            twin: attempt.twin,
             proof: attempt.proof,
             authentic: attempt.authentic,
             repeats: true,
@@ -199,7 +199,7 @@ impl Case {
         if self.spent.len() >= REMEMBERED {
             self.spent.remove(0);
         }
-        self.spent.push(Spent { state: open.state, answer, group, result: None });
+        self.spent.push(Spent { state: open.state, by: attempt.twin, answer, group, result: None });
     }
 
     /// Remembers what a State's answer came to, for its twin (C3).

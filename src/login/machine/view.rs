@@ -31,11 +31,6 @@ impl Login {
         self.case.client == attempt.client && same_name
     }
 
-    /// L whatever `join` needs (C3).
-    pub(crate) fn twin(&self) -> LoginKey {
-        self.case.twin
-    }
-
     /// L and P in one, while it is not answered for good: who asks the same without Message-Authenticator waits for it (D5).
     pub(crate) fn same(&self) -> Option<LoginKey> {
         self.case.same.filter(|_| self.ended().is_none() && !self.is_gone())
@@ -105,9 +100,10 @@ impl Login {
         matches!(self.stage, Stage::Claiming { .. })
     }
 
-    /// What became of a State that was answered with this before: `None` if it never was.
-    pub(crate) fn spent_state(&self, state: StateHash) -> Option<(Proof, Option<&Answer>)> {
-        self.case.spent.iter().find(|spent| spent.state == state).map(|spent| (spent.answer, spent.result.as_ref()))
+    /// Who answered a State before, with what, and what became of it: `None` if nobody did.
+    pub(crate) fn spent_state(&self, state: StateHash) -> Option<(LoginKey, Proof, Option<&Answer>)> {
+        let spent = self.case.spent.iter().find(|spent| spent.state == state)?;
+        Some((spent.by, spent.answer, spent.result.as_ref()))
     }
 
     /// The answer, once there is one.

@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) login: Option<LoginId>,
     /// It must be refused: by which rule.
     pub(crate) doomed: Option<&'static str>,
+    /// Its login showed a number when it came.
+    pub(crate) beside_a_number: bool,
     /// The earlier request whose twin it is (C3).
     pub(crate) twin_of: Option<AskerId>,
     pub(crate) answer: Option<(Given, Tick)>,
@@ -135,6 +137,7 @@ impl Reference {
             epoch,
             until,
             login: None,
+            beside_a_number: false,
             doomed,
             twin_of,
             answer: None,
@@ -177,7 +180,10 @@ impl Reference {
 
     /// The machine let a request into this login.
     pub(crate) fn enters(&mut self, asker: AskerId, login: LoginId, key: LoginKey, law: Law) {
-        self.asked_mut(asker).login = Some(login);
+        // It waits beside the number for good, also where the login asks for a code alone later on.
+        let beside_a_number = self.logins.get(&login).is_some_and(|known| known.shown.is_some());
+        let asked = self.asked_mut(asker);
+        (asked.login, asked.beside_a_number) = (Some(login), beside_a_number);
         let known = self.logins.entry(login).or_insert_with(|| Known::begun(asker, key, law));
         known.askers.push(asker);
     }
@@ -206,7 +212,7 @@ impl Reference {
         let bare = !ask(asker).authentic && ask(asker).state.is_none();
         self.login_of(asker)
             .filter(|known| bare && known.begun_by != asker)
-            .is_some_and(|known| ask(known.begun_by).authentic || known.shown.is_some())
+            .is_some_and(|known| ask(known.begun_by).authentic || self.asked(asker).beside_a_number)
     }
 
     /// The request in whose breath this one came (C3).
