@@ -125,10 +125,12 @@ impl Askers {
         self.waiting.capacity() * size_of::<Waiting>()
     }
 
-    /// Superseded askers past their own deadline get nothing, ever (B2).
+    /// Superseded askers past their own deadline get nothing, ever (B2). The newest asking is answered at its deadline, and
+    /// whoever comes in that very moment takes nothing from it (D5).
     fn drop_late(&mut self, now: Tick, cx: &mut Context<'_>) {
+        let newest = self.groups;
         self.waiting.retain(|waiting| {
-            let late = waiting.asker.until <= now;
+            let late = waiting.asker.until <= now && waiting.group != newest;
             if late {
                 cx.emit(Effect::Supersede(waiting.asker.id));
             }

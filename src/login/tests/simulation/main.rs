@@ -87,6 +87,17 @@ fn no_rule_is_broken_in_a_hundred_thousand_random_logins() {
     }
 }
 
+/// Seeds of lives that found a fault of the product or of the reference, in the order in which they did.
+const FOUND_A_FAULT: [u64; 5] = [875, 2548, 11224, 19075, 34580];
+
+#[test]
+fn lives_that_once_found_a_fault_find_none() {
+    let policies = policies();
+    for seed in FOUND_A_FAULT {
+        assert_eq!(live(seed, &policies, false).violation, None, "seed {seed}");
+    }
+}
+
 #[test]
 fn the_same_seed_lives_the_same_life() {
     let policies = policies();

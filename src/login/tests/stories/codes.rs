@@ -70,6 +70,21 @@ fn the_same_answer_under_two_identifiers_is_one_use_and_two_accepts() {
 }
 
 #[test]
+fn an_answer_in_other_letters_wins_its_own_twin_and_no_other() {
+    let mut house = house(&[Totp]);
+    let (_, state) = house.carol_is_asked_for_a_code(&carol());
+    let loud = Ask { user: "CAROL", ..carol().to(state).typing("123456") };
+    let one = house.ask(&loud);
+    let twin = house.ask(&loud);
+    let as_it_began = house.ask(&carol().to(state).typing("123456"));
+    house.code_is(&right_code());
+    house.granted();
+    house.pass(2);
+    assert_eq!([one, twin].map(|asker| house.told(asker)), [Told::Accept, Told::Accept]);
+    assert_eq!(house.told(as_it_began), Told::Reject(Reason::State), "its letters are of another L");
+}
+
+#[test]
 fn the_twin_of_a_superseded_answer_is_refused_too() {
     let mut house = house(&[Totp]);
     let (_, state) = house.carol_is_asked_for_a_code(&carol());

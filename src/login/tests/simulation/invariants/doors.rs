@@ -218,7 +218,9 @@ pub(crate) fn a6_all_still_stands(world: &World, login: LoginId, check: &Release
     }
     let denied = |row: &PromptRow| {
         let no = |said: &Happened| matches!(said, Happened::Said(PhoneAnswer::Deny | PhoneAnswer::Fraud));
-        row.log.iter().take_while(|said| **said != Happened::Ended).any(no) && row.state != PromptState::Unanswered
+        // A no wins until the prompt ended, or until somebody was released by it.
+        let while_out = row.log.iter().take_while(|said| matches!(said, Happened::Said(_)));
+        while_out.into_iter().any(no) && row.state != PromptState::Unanswered
     };
     if check.open_prompt.and_then(|id| rows.prompts.get(&id)).is_some_and(denied) {
         return Err(("A8", format!("{login} was released though its prompt was denied")));

@@ -118,11 +118,12 @@ pub(crate) fn repeated_from(world: &World, asker: AskerId) -> Option<LoginId> {
     if mine.packet.ask.state.is_some() {
         return world.reference.asked(mine.twin_of?).login;
     }
+    // L and P are those that the login began with; the answer to its challenge may have come in other letters (C3).
     let equal = |other: &&Asked| {
-        let (one, other_ask) = (&mine.packet.ask, &other.packet.ask);
-        other.epoch == mine.epoch && same_login(one, other_ask) && accepted_lately(other, world) && {
+        let one = &mine.packet.ask;
+        other.epoch == mine.epoch && accepted_lately(other, world) && {
             let first = world.reference.logins.get(&other.login.unwrap()).map(|known| ask_of(world, known.begun_by));
-            first.is_some_and(|first| first.typed == one.typed)
+            first.is_some_and(|first| same_login(one, first) && first.typed == one.typed)
         }
     };
     world.reference.asked.iter().rev().find(equal).and_then(|other| other.login)
