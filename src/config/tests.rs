@@ -43,7 +43,7 @@ fn staged(from: &str) -> tempfile::TempDir {
         ("client.marked", "\u{feff}0123456789abcdef\r\n"),
         ("quoted", "\"0123456789abcdef\"\n"),
         ("client.commented", "# the firewall\n0123456789abcdef\n"),
-        ("client.wide", "0\01\02\03\04\05\06\07\08\09\0"),
+        ("client.wide", "a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0"),
         ("client.blank", "0123456789abcdef \n"),
         ("client.lines", "0123456789abcdef\nfedcba9876543210\n"),
     ];

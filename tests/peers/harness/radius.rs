@@ -31,8 +31,13 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn login(user: &str, password: impl AsRef<[u8]>) -> Self {
-        Self { password: Some(password.as_ref().to_vec()), ..Self::new(1) }.with(USER_NAME, user.as_bytes())
+    pub(crate) fn login(user: &str, password: &str) -> Self {
+        Self::login_in_octets(user, password.as_bytes())
+    }
+
+    /// With a password that needn't be UTF-8.
+    pub(crate) fn login_in_octets(user: &str, password: &[u8]) -> Self {
+        Self { password: Some(password.to_vec()), ..Self::new(1) }.with(USER_NAME, user.as_bytes())
     }
 
     /// A request whose credential the test adds itself.
