@@ -89,14 +89,6 @@ impl SignIn {
         outcome.map_err(|away| Away { why: away.why })
     }
 
-    /// Uses up the code with which a new token was confirmed, so that nobody who saw it gets in with it (rules C1).
-    ///
-    /// # Errors
-    /// The store could not say.
-    pub async fn use_up(&self, signed: &Signed, code: &Secret, address: IpAddr) -> Result<(), Away> {
-        self.spend(signed, code, &Station::new(address.to_string().as_bytes())).await.map(drop)
-    }
-
     /// Tries the PIN that somebody has, before it is changed. It counts as one that is typed on a phone does.
     ///
     /// # Errors

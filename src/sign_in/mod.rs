@@ -43,7 +43,7 @@ pub use pages::{
 };
 pub use password::{OldPassword, PasswordTried};
 pub use ring::{Rang, RingStands};
-pub use session::{Cookie, Signed, Visit, handle_of};
+pub use session::{Cookie, Signed, Turning, Visit, handle_of};
 
 use throttle::Throttle;
 

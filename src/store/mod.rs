@@ -25,8 +25,8 @@ pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Mark,
-    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt,
-    WrongBefore, WrongCode,
+    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, TokenUse, User,
+    WithdrawnPrompt, WrongBefore, WrongCode, same_seed,
 };
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{
@@ -35,5 +35,5 @@ pub use verbs::{
 pub use web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,
     ListedSession, NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd,
-    Seen, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
+    Seen, SessionTurn, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
 };

@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod demo;
 mod demo_page;
+mod first_methods;
 mod freeradius_before;
 mod freeradius_behind;
 mod habits;

@@ -104,6 +104,7 @@ impl From<EnrolmentError> for Problem {
             error @ (EnrolmentError::Seed(_)
             | EnrolmentError::Digits(_)
             | EnrolmentError::Period(_)
+            | EnrolmentError::Counter
             | EnrolmentError::NoRandomness
             | EnrolmentError::BringsNoKey(_)
             | EnrolmentError::Address(_)
