@@ -153,8 +153,7 @@ pub(crate) async fn a_phone_without_its_test_answers_no_login(site: &impl Site) 
 }
 
 pub(crate) async fn an_unanswered_or_declined_test_makes_nobody_quiet(site: &impl Site) {
-    let (store, device) = keyed(site).await;
-    store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let (store, device, _) = keyed_beside_another(site).await;
     for n in 1..=5 {
         let at = after(u64::from(n) * 200);
         assert_eq!(claims(&store, test_of(&device, n, at), at).await, Claim::Claimed { displaced: None });
