@@ -13,6 +13,7 @@ pub mod error;
 pub mod key;
 pub mod rows;
 mod seal;
+mod seeds;
 mod sqlite;
 pub mod verbs;
 pub mod web;
@@ -26,8 +27,9 @@ pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Mark,
     NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, TokenUse, User,
-    WithdrawnPrompt, WrongBefore, WrongCode, same_seed,
+    WithdrawnPrompt, WrongBefore, WrongCode,
 };
+pub use seeds::same_seed;
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
 pub use verbs::{
     Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users, Writable,

@@ -202,20 +202,8 @@ impl OpenToken {
     /// Whether both show the same codes at the same time or count. No user can have such two; stores of before may (rules C1).
     #[must_use]
     pub fn is_twin_of(&self, other: &Self) -> bool {
-        self.token.kind == other.token.kind && same_seed(&self.seed, &other.seed)
+        self.token.kind == other.token.kind && super::seeds::same_seed(&self.seed, &other.seed)
     }
-}
-
-/// Whether two seeds give the same codes: HMAC fills up a key with zeros (RFC 2104 §2), so that those at the end say nothing.
-#[must_use]
-pub fn same_seed(one: &Secret, other: &Secret) -> bool {
-    trimmed(one.expose()).ct_eq(trimmed(other.expose())).into()
-}
-
-/// The seed without what HMAC would fill up anyway.
-pub(super) fn trimmed(seed: &[u8]) -> &[u8] {
-    let zeros = seed.iter().rev().take_while(|octet| **octet == 0).count();
-    seed.get(..seed.len() - zeros).unwrap_or_default()
 }
 
 /// What a guess is made against, all as of one version.

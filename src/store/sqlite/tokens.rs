@@ -8,8 +8,9 @@ use wire::Secret;
 
 use super::super::error::{Refusal, StoreError};
 use super::super::key::random_id;
-use super::super::rows::{Algorithm, Mark, NewToken, OpenToken, Token, TokenKind, same_seed, trimmed};
+use super::super::rows::{Algorithm, Mark, NewToken, OpenToken, Token, TokenKind};
 use super::super::seal::Place;
+use super::super::seeds::{hmac_key, same_seed};
 use super::super::web::SessionTurn;
 use super::codes;
 use super::tx::{Tx, db, undb, wall, word};
@@ -38,8 +39,9 @@ pub(super) fn enrol(
         Turned::Now(address) => {
             let added = insert(tx, user, new, Some(turn.new), at)?;
             // The code that confirmed it came from there: a success from this station (rules D1).
-            let (owner, station) = (UserRow::need(tx, user)?, Station::new(address.to_string().as_bytes()));
-            codes::remember_station(tx, owner.id, Some(&station), at)?;
+            let (owner, known) = (UserRow::need(tx, user)?, !address.is_unspecified());
+            let station = known.then(|| Station::new(address.to_string().as_bytes()));
+            codes::remember_station(tx, owner.id, station.as_ref(), at)?;
             Ok(Some(added))
         }
         // Repeated after an unknown commit: the token came with the turn.
@@ -69,7 +71,7 @@ fn insert(
     if let Some(same) = there.iter().find(|open| same_seed(&open.seed, &new.seed)) {
         return Err(StoreError::Refused(Refusal::SameSeed(Arc::clone(&same.token.id.0))));
     }
-    let trace = trace(tx, owner.id, &new.seed);
+    let trace = trace(tx, owner.id, new.algorithm, &new.seed);
     let begins = begins(tx, owner.id, new, &trace)?;
     let token = Token {
         id: TokenId(random_id('t')?),
@@ -105,8 +107,8 @@ fn insert(
 }
 
 /// What a seed leaves behind when its token is removed and the seed erased: a keyed hash over it and its user.
-fn trace(tx: Tx<'_>, owner: i64, seed: &Secret) -> [u8; 32] {
-    tx.seals.keyed("seeds", &[&owner.to_be_bytes(), trimmed(seed.expose())])
+fn trace(tx: Tx<'_>, owner: i64, algorithm: Algorithm, seed: &Secret) -> [u8; 32] {
+    tx.seals.keyed("seeds", &[&owner.to_be_bytes(), &hmac_key(algorithm, seed)])
 }
 
 /// Where a token begins.
@@ -182,7 +184,10 @@ fn leave_trace(tx: Tx<'_>, token: &TokenId) -> Result<(), StoreError> {
     let Some(owner) = tx.one(sql, [&token.0], |row| row.get::<_, i64>(0))? else { return Ok(()) };
     let Some(owner) = UserRow::of_id(tx, owner)? else { return Ok(()) };
     let Ok(Some(open)) = active(tx, owner.id, &owner.name, token) else { return Ok(()) };
-    tx.change("UPDATE tokens SET trace = ?2 WHERE id = ?1", params![token.0, trace(tx, owner.id, &open.seed)])?;
+    tx.change(
+        "UPDATE tokens SET trace = ?2 WHERE id = ?1",
+        params![token.0, trace(tx, owner.id, open.token.algorithm, &open.seed)],
+    )?;
     Ok(())
 }
 
