@@ -230,6 +230,22 @@ async fn somebody_outside_is_not_inside_through_a_proxy_that_nobody_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_a_proxy_left_unsaid_is_nobodys_known_station() {
+    let house = PortalHouse::of(with_portal_behind_a_proxy(USUAL)).await;
+    for (said, station, known) in [("unknown", "0.0.0.0", false), ("203.0.113.9", "203.0.113.9", true)] {
+        let mut alice = house.web();
+        alice.headers = vec![("x-forwarded-for", said.to_owned())];
+        alice.password("alice", "pw of alice").await;
+        let code = if known { oath::totp_after(&seed("alice"), 1) } else { oath::totp(&seed("alice")) };
+        assert_eq!(alice.code(&code).await.location, "/", "{said}");
+        let (station, at) = (login::Station::new(station.as_bytes()), Clock::begin().moment().wall);
+        let limits = login::limits::Limits::default();
+        let facts = house.store().user_facts(&ResolvedUser::new("alice"), Some(&station), at, &limits).await.unwrap();
+        assert_eq!(facts.station_known, known, "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_codes_count_where_radius_counts_them() {
     let house = PortalHouse::opens().await;
     let mut web = house.web();
