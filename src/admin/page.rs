@@ -12,6 +12,7 @@ use login::{ResolvedUser, Wall};
 use super::role::Role;
 use crate::language::{Language, text};
 use crate::sign_in::STAFF_IDLE;
+use crate::web::HelpDesk;
 
 /// Which of the pages is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(super) struct Page {
     /// The site's name, as phones and mails show it.
     pub(super) account: Arc<str>,
     /// Who helps; the staff themselves, so nobody.
-    pub(super) help_desk: Option<Arc<str>>,
+    pub(super) help_desk: Option<HelpDesk>,
     /// Who is signed in, and as what.
     pub(super) user: Option<String>,
     /// For the forms of this page.

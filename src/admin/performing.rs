@@ -226,7 +226,9 @@ impl Task<'_> {
             ends_at: until,
         };
         settled(|| self.desk.store.grant_bypass(grant.clone(), self.now)).await?;
-        let client = wish.client.as_ref().map(ToString::to_string).unwrap_or_default();
+        let config = self.desk.config();
+        let client =
+            wish.client.as_ref().map(|client| config.titles.asker(client.as_str()).to_owned()).unwrap_or_default();
         let (by, reason) = (self.staff.name.as_str().to_owned(), wish.reason.clone());
         Ok(LetterKind::BypassGranted { by, reason, client, until })
     }

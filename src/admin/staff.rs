@@ -17,7 +17,7 @@ use crate::language::{Language, text, text_with};
 use crate::sign_in::Visit;
 use crate::store::{StoreError, WebRealm};
 use crate::telemetry::{PageDenial, PageDenied, StoreTrouble};
-use crate::web::ClientAddress;
+use crate::web::{ClientAddress, HelpDesk};
 
 /// Where who is not signed in goes.
 const SIGN_IN: &str = "/sign-in";
@@ -193,7 +193,7 @@ fn plain(
     let page = Page {
         language,
         account: config.account_name.clone(),
-        help_desk: config.portal.as_ref().and_then(|portal| portal.help_desk.clone()),
+        help_desk: config.portal.as_ref().and_then(|portal| portal.help_desk.clone()).map(HelpDesk::new),
         user: None,
         csrf: csrf.unwrap_or_default(),
         staff: true,

@@ -13,7 +13,7 @@ use super::{peers, serving, values};
 /// `[admin]`. `Some(None)`: not asked for.
 pub(super) fn admin(root: &Table<'_>, primaries: &[String]) -> Option<Option<AdminConfig>> {
     let Some(section) = root.get("admin") else { return Some(None) };
-    let table = section.table("[admin]", &[&["roles", "sign_in"][..], &serving::KEYS[..]].concat())?;
+    let table = section.table("[admin]", &[&["roles", "sign_in", "title"][..], &serving::KEYS[..]].concat())?;
     let pages = serving::pages(&table, |listen, tls| usual_url(&table, listen, tls));
     let sign_in = peers::primary_named(&table, "sign_in", primaries);
     let help = "who may use these pages, as in roles = { admin = [\"VPN Admins\"], help_desk = [\"Service Desk\"] }";

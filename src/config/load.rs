@@ -16,7 +16,7 @@ use super::finding::{Finding, Mistakes, Place, Severity, sort};
 use super::node::{Node, Table, finding};
 use super::settings::Settings;
 use super::types::{Config, NumberChoice};
-use super::{admin, crossing, mail, numbers, peers, portal, push, rules, sections, serving};
+use super::{admin, crossing, mail, numbers, peers, portal, push, rules, sections, serving, titles};
 
 /// A configuration that is in order, and what its author should know nevertheless.
 #[derive(Debug)]
@@ -255,6 +255,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     crossing::impatient(root, &clients, &rules);
     nobody(root, sketches.is_empty(), root.get_quietly(RULE).is_none());
     write_order(root, &rules);
+    let titles = titles::titles(root, &rules.iter().map(|read| &read.table).collect::<Vec<_>>());
 
     let policy = Policy {
         rules: rules.into_iter().map(|read| read.rule).collect(),
@@ -280,6 +281,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         clients,
         primaries,
         policy: Arc::new(policy),
+        titles,
         settings: Settings::default(),
     })
 }

@@ -34,8 +34,9 @@ const NUMBERS: [(&str, NumberWish); 3] =
 const PRIMARY: [&str; 5] = ["radius", "require_message_authenticator", "secret_file", "letters", "resolved"];
 const UNAVAILABLE: [(&str, WhenUnavailable); 2] =
     [("silent", WhenUnavailable::Silent), ("reject", WhenUnavailable::Reject)];
-const CLIENT: [&str; 15] = [
+const CLIENT: [&str; 16] = [
     "address",
+    "title",
     "primary",
     "directory",
     "profile",

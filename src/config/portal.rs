@@ -15,8 +15,9 @@ use super::{peers, serving, values};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "account_name",
+    "title",
     "sign_in",
     "help_desk",
     "users_may",

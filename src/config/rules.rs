@@ -14,8 +14,8 @@ use super::peers::Sketch;
 use super::reply::reply;
 use super::values::quoted;
 
-const RULE: [&str; 9] =
-    ["name", "when", "second_factor", "deny", "until", "reply", "unenrolled", "if_unavailable", "number"];
+const RULE: [&str; 10] =
+    ["name", "title", "when", "second_factor", "deny", "until", "reply", "unenrolled", "if_unavailable", "number"];
 const OUTAGES: [(&str, Outage); 3] = [("next", Outage::Next), ("deny", Outage::Deny), ("accept", Outage::Accept)];
 /// RFC 2865 §5.18: a Reply-Message is one attribute's text.
 const DENY_OCTETS_MAX: usize = 253;

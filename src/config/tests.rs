@@ -460,3 +460,16 @@ proptest::proptest! {
         fuzz_parse(&format!("{}{piece}{}", &whole[..start], &whole[end..]));
     }
 }
+
+#[test]
+fn people_read_a_title_where_there_is_one_and_the_name_where_there_is_none() {
+    let text = "[client.vpn]\naddress = \"192.0.2.10\"\ntitle = \"VPN Berlin\"\n[client.asa]\naddress = \"192.0.2.11\"\n\
+                [portal]\nurl = \"http://127.0.0.1:1\"\nlisten = \"127.0.0.1:1\"\ntitle = \"Your account\"\n\
+                [[rule]]\nname = \"all\"\ntitle = \"Everybody\"\nsecond_factor = [\"totp\"]\n";
+    let titles = read(text).config.titles;
+    assert_eq!(
+        ["vpn", "asa", "portal", "admin"].map(|name| titles.asker(name)),
+        ["VPN Berlin", "asa", "Your account", "admin"]
+    );
+    assert_eq!(["all", "other"].map(|name| titles.rule(name)), ["Everybody", "other"]);
+}

@@ -18,6 +18,7 @@ use wire::{Secret, SharedSecret};
 use super::pages::{AdminConfig, MailConfig, PortalConfig};
 use super::profile::Profile;
 use super::settings::Settings;
+use super::titles::Titles;
 
 /// A whole configuration: taken whole or refused whole (rules G2).
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct Config {
     pub primaries: Vec<PrimaryConfig>,
     /// `[[rule]]`, `[limits]`, `[realms]` and what a login must know of its client.
     pub policy: Arc<Policy>,
+    /// `title`, wherever one is said.
+    pub titles: Titles,
     /// Every key in force and where its value is from, for `show` and for the reload's log.
     pub settings: Settings,
 }

@@ -15,7 +15,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
+use crate::config::Titles;
 use crate::language::{Arg, Language, text_with};
+use crate::web::HelpDesk;
 
 const INDEX: &str = include_str!("assets/index.html");
 const MANIFEST: &str = include_str!("assets/manifest.webmanifest");
@@ -28,6 +30,8 @@ pub struct Site {
     pub account: Arc<str>,
     /// Who helps: `[portal] help_desk`, or nothing.
     pub help_desk: Arc<str>,
+    /// What people read of an appliance.
+    pub titles: Titles,
     /// The key that browsers bind a subscription to (RFC 8292 §3.2); `None`: no Web Push here.
     pub application_server_key: Option<[u8; 65]>,
 }
@@ -66,7 +70,11 @@ pub fn language_of(headers: &HeaderMap) -> Language {
 
 async fn index(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let language = language_of(&headers);
-    let page = filled(INDEX, |name| html(&value(&site, language, name)));
+    let desk = HelpDesk::new(Arc::clone(&site.help_desk));
+    let page = filled(INDEX, |name| match name {
+        "help_desk" => desk.to_string(),
+        name => html(&value(&site, language, name)),
+    });
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::VARY, "accept-language")], page).into_response()
 }
 
@@ -177,6 +185,7 @@ mod tests {
         Site {
             account: "<b>\"M\u{fc}ller\" & S\u{f6}hne".into(),
             help_desk: "0800 <1>".into(),
+            titles: Titles::default(),
             application_server_key: Some([4; 65]),
         }
     }

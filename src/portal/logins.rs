@@ -40,7 +40,8 @@ struct ReportPage {
 /// The user's latest logins.
 pub(super) async fn recent(portal: &Portal, guest: &Guest, page: &Shown, limit: usize) -> Result<Vec<Told>, Problem> {
     let records = portal.store().recent_records(guest.user(), limit).await?;
-    Ok(records.iter().filter_map(|record| told(page, &record.json)).collect())
+    let config = portal.config();
+    Ok(records.iter().filter_map(|record| told(page, &config.titles, &record.json)).collect())
 }
 
 async fn show(State(portal): State<Portal>, asked: Asked) -> Result<Response, Problem> {
@@ -72,7 +73,8 @@ async fn report(
     let deed = Deed::new(user, "report_login").on(&login.id);
     portal.act(&guest, deed, portal.store().block_user(user, why)).await?;
     let (client, station) = (login.client.clone(), login.station.clone());
-    portal.sign_in().alert(user, LetterKind::FraudAlert { client: client.clone(), station: station.clone() }).await;
+    let name = login.client_name.clone();
+    portal.sign_in().alert(user, LetterKind::FraudAlert { client: name, station: station.clone() }).await;
     portal.sign_in().post(user, LetterKind::FraudReported { client, station }).await;
     tracing::warn!(user = %user, login = %login.id, "a user reports a login as not theirs; the account is blocked until somebody looks");
     portal.store().close_web_sessions(user, None).await?;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use login::{Method, Wall};
 use serde::Deserialize;
 
+use crate::config::Titles;
 use crate::sign_in::Shown;
 use crate::store::{Channel, Device, DeviceState, Token, TokenKind};
 
@@ -91,6 +92,8 @@ pub(super) struct Told {
     pub(super) what: String,
     pub(super) why: String,
     pub(super) client: String,
+    /// Its name in the policy, for staff.
+    pub(super) client_name: String,
     pub(super) station: String,
 }
 
@@ -106,7 +109,7 @@ struct Record {
 }
 
 /// What a stored record says, in words; `None` for one of a form that this version does not know.
-pub(super) fn told(page: &Shown, json: &str) -> Option<Told> {
+pub(super) fn told(page: &Shown, titles: &Titles, json: &str) -> Option<Told> {
     let record: Record = serde_json::from_str(json).ok()?;
     let at: Timestamp = record.time.parse().ok()?;
     let let_in = record.answer.as_deref() == Some("accept");
@@ -123,7 +126,8 @@ pub(super) fn told(page: &Shown, json: &str) -> Option<Told> {
         let_in,
         what: what.into(),
         why,
-        client: record.client,
+        client: titles.asker(&record.client).to_owned(),
+        client_name: record.client,
         station: record.station.unwrap_or_default(),
     })
 }

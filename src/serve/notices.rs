@@ -8,7 +8,7 @@ use std::sync::Arc;
 use login::{ResolvedUser, Wall};
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, Titles};
 use crate::engine::{FraudReport, Notices};
 use crate::mail::{self, LetterKind, Reader};
 use crate::store::{Store, StoreError};
@@ -45,9 +45,13 @@ impl Notices for Mailing {
             station,
             "a phone reported a login as not its owner's: pushes are off for this user until `vestibule user unblock`"
         );
-        let Some(alerts) = alerts(&self.config.get()) else { return };
+        let config = self.config.get();
+        let Some(alerts) = alerts(&config) else { return };
         let store = Arc::clone(&self.store);
-        self.tasks.spawn(async move { told("writing of a fraud report", alarm(&*store, &report, &alerts).await) });
+        self.tasks.spawn(async move {
+            let written = alarm(&*store, &report, &alerts, &config.titles).await;
+            told("writing of a fraud report", written);
+        });
     }
 }
 
@@ -61,10 +65,11 @@ async fn invite(store: &dyn Store, user: &ResolvedUser, at: Wall) -> Result<(), 
 }
 
 /// To the user, who may have tapped by mistake, and to the site's own people.
-async fn alarm(store: &dyn Store, report: &FraudReport, alerts: &[Reader]) -> Result<(), StoreError> {
+async fn alarm(store: &dyn Store, report: &FraudReport, alerts: &[Reader], titles: &Titles) -> Result<(), StoreError> {
     let (client, station) = (shown(report.client.as_ref()), shown(report.station.as_ref()));
+    let title = titles.asker(&client).to_owned();
     if let Some(reader) = reader(store, &report.user).await? {
-        let kind = LetterKind::FraudReported { client: client.clone(), station: station.clone() };
+        let kind = LetterKind::FraudReported { client: title, station: station.clone() };
         mail::post(store, reader, &report.user, kind, report.at).await?;
     }
     for reader in alerts.iter().cloned() {

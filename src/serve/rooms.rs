@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::config::{Config, PinConfig, PortalConfig, PublicUrl};
+use crate::config::{Config, PinConfig, PortalConfig, PublicUrl, Titles};
 use crate::engine::{Clock, Engine};
 use crate::enrolment::activation::PushUrl;
 use crate::phone::shell::Site;
@@ -55,6 +55,7 @@ impl InForceConfig {
 struct PhoneWords {
     account: Arc<str>,
     help_desk: Arc<str>,
+    titles: Titles,
     vapid: Option<[u8; 65]>,
     pin: PinConfig,
     hosts: Vec<Arc<str>>,
@@ -67,6 +68,7 @@ impl PhoneWords {
         Self {
             account: Arc::clone(&config.account_name),
             help_desk: help_desk.unwrap_or_default(),
+            titles: config.titles.clone(),
             vapid,
             pin: config.push.pin,
             hosts: config.push.webpush_hosts.clone(),
@@ -148,6 +150,7 @@ fn service(around: &PhoneSurroundings, url: &PublicUrl, push_url: &PushUrl, word
         site: Site {
             account: Arc::clone(&words.account),
             help_desk: Arc::clone(&words.help_desk),
+            titles: words.titles.clone(),
             application_server_key: words.vapid,
         },
         origin: url.as_str().into(),

@@ -14,6 +14,7 @@ mod bounds;
 mod certificates;
 mod door;
 mod headers;
+mod help_desk;
 mod way;
 
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub use bounds::{Bounds, bounded, patient, quick};
 pub use certificates::{CertificateFiles, CertificateTrouble, Certificates, Chain, Validity, day, validities};
 pub use door::{Door, DoorLimits, serve};
 pub use headers::guarded;
+pub use help_desk::HelpDesk;
 pub use way::Way;

@@ -31,7 +31,9 @@ async fn begun(web: &mut Web) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_activates_the_app_in_the_portal_and_it_decides_a_login_at_the_vpn() {
-    let house = whole_house("", |plan| plan.totp("alice").mail("alice", "alice@example.com")).await;
+    let house =
+        whole_house("", |plan| plan.totp("alice").mail("alice", "alice@example.com").client("title = \"VPN Berlin\""))
+            .await;
     let mut web = house.signed_in("alice").await;
     let (path, scanned) = begun(&mut web).await;
     assert_eq!(web.get(&format!("{path}/stands")).await.body, "waits");
@@ -66,7 +68,7 @@ async fn a_user_activates_the_app_in_the_portal_and_it_decides_a_login_at_the_vp
     for (place, said, received) in [(2, true, "Access-Accept"), (3, false, "Access-Reject")] {
         let phone = async {
             let shown = opened(&mut phone).await;
-            for part in ["alice", "vpn", &format!("203.0.113.{place}"), "UTC"] {
+            for part in ["alice", "VPN Berlin", &format!("203.0.113.{place}"), "UTC"] {
                 assert!(shown.question.contains(part), "{part}: {}", shown.question);
             }
             let reply = if said { phone.accepts(&shown).await } else { phone.cancels(&shown).await };
@@ -76,6 +78,7 @@ async fn a_user_activates_the_app_in_the_portal_and_it_decides_a_login_at_the_vp
         assert!(answer.received(received), "{}", answer.0);
     }
     let logins = house.house.site.logins(2).await;
+    assert!(web.get("/logins").await.body.contains("VPN Berlin"), "and the portal calls the appliance so, too");
     let told: Vec<(&Value, &Value)> = logins.iter().map(|login| (&login["answer"], &login["reason"])).collect();
     // A denial may come before Enter: then the State is nobody's any more, which is a refusal of its own.
     assert_eq!(told[..2], [(&json!("accept"), &json!("accepted")), (&json!("reject"), &json!("denied"))]);

@@ -238,7 +238,8 @@ async fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Result<Value, T
 fn shown_of(desk: &Desk, open: &OpenPrompt) -> Shown {
     let place = open.station.as_ref().map(ToString::to_string);
     let since: Wall = open.claimed_at;
-    Shown::new(&desk.rooms.site.account, open.client.as_str(), place.as_deref(), since, open.user.as_str())
+    let asker = desk.rooms.site.titles.asker(open.client.as_str());
+    Shown::new(&desk.rooms.site.account, asker, place.as_deref(), since, open.user.as_str())
 }
 
 // --- answers ---------------------------------------------------------------------------------------------------------------

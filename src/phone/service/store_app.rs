@@ -11,6 +11,7 @@ use login::{DeviceId, Number, PhoneAnswer};
 use serde_json::Value;
 
 use super::desk::{Desk, SharedDesk, Stop, wants};
+use crate::config::Titles;
 use crate::enrolment::activation::{Serial, ServerKey};
 use crate::language::{Language, text, text_with};
 use crate::phone::stamp::Skew;
@@ -156,7 +157,7 @@ async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -
     let device = &phone.device.id;
     let nonce = desk.store_nonce(open.prompt, device);
     desk.offered(&nonce, open, device).await?;
-    let question = question(desk.language(&open.user).await?, open);
+    let question = question(desk.language(&open.user).await?, open, &desk.rooms.site.titles);
     let presence = presence(desk, phone, open);
     let url = desk.rooms.push_url.clone();
     let challenge = Challenge::new(nonce, url, serial.clone(), &question, &desk.rooms.site.account, presence);
@@ -164,12 +165,12 @@ async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -
 }
 
 /// User, appliance, place and time: the app shows nothing else, so all of it stands here (rules F5).
-fn question(language: Language, open: &OpenPrompt) -> String {
+fn question(language: Language, open: &OpenPrompt, titles: &Titles) -> String {
     let nowhere = || text(language, "app-nowhere").into_owned();
     let place = open.station.as_ref().map_or_else(nowhere, ToString::to_string);
     let time = crate::phone::stamp::utc_seconds(open.claimed_at);
     let time = time.get(11..16).unwrap_or_default();
-    let (user, client) = (open.user.as_str(), open.client.as_str());
+    let (user, client) = (open.user.as_str(), titles.asker(open.client.as_str()));
     let key = match (&open.only, wants(open)) {
         (Some(_), _) => return text_with(language, "app-tests", &[("user", user.into())]),
         (None, (None, false)) => "app-asks",

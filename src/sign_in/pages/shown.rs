@@ -11,6 +11,7 @@ use crate::language::{self, Arg, Language};
 use crate::sign_in::session::Visit;
 use crate::sign_in::{Away, Realm};
 use crate::store::{WebRealm, WebStep};
+use crate::web::HelpDesk;
 
 /// The frame of a page; templates know it as `page`.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Shown {
     /// The site, as the phone's app knows it.
     pub account: Arc<str>,
     /// Who helps.
-    pub help_desk: Option<Arc<str>>,
+    pub help_desk: Option<HelpDesk>,
     /// Who is signed in.
     pub user: Option<String>,
     /// Password and factor: the page's head leads home.
@@ -83,7 +84,7 @@ impl Desk {
         Shown {
             language: spoken(asked, None),
             account: Arc::clone(&config.account_name),
-            help_desk: config.portal.as_ref().and_then(|portal| portal.help_desk.clone()),
+            help_desk: config.portal.as_ref().and_then(|portal| portal.help_desk.clone()).map(HelpDesk::new),
             user: None,
             full: false,
             csrf: String::new(),

@@ -85,6 +85,7 @@ impl PhoneHouse {
             site: Site {
                 account: "Example VPN".into(),
                 help_desk: "Service desk, 0800 1234".into(),
+                titles: ::vestibule::config::Titles::default(),
                 application_server_key: Some(browser_key()),
             },
             origin: origin.as_str().into(),
