@@ -106,7 +106,7 @@ impl Stop {
 impl Desk {
     pub(super) fn new(rooms: PhoneRooms) -> Self {
         Self {
-            pins: Pins::new(rooms.pin),
+            pins: Pins::new(rooms.pin, rooms.hasher.clone()),
             key: rooms.store.site_key("phone-nonces"),
             offers: Mutex::new(Offers::new(REMEMBERED_MAX)),
             replay: Mutex::new(Replay::new(store_app::POLL_WINDOW, REPLAY_MAX)),
