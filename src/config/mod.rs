@@ -51,8 +51,8 @@ pub use pages::{
 pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
 pub use types::{
-    ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
-    ServerAddress, Stance, StoreConfig, WebhookConfig,
+    AuditConfig, ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig,
+    PushConfig, PushWay, ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
 
 /// What `init` writes: a commented configuration that is in order as it stands.

@@ -11,6 +11,7 @@ pub mod ops;
 mod pages;
 mod post;
 mod reload;
+mod room_left;
 mod rooms;
 mod silence;
 mod sockets;
@@ -18,7 +19,7 @@ mod store_upkeep;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -148,6 +149,8 @@ pub struct Server {
     portal: Option<OpenDoor>,
     admin: Option<OpenDoor>,
     shares: Shares,
+    /// When it was told last that the disk fills.
+    told_of_disk: Arc<Mutex<Option<Tick>>>,
 }
 
 impl Server {
@@ -233,6 +236,7 @@ impl Server {
             portal: None,
             admin: None,
             shares: descriptors.shares(),
+            told_of_disk: Arc::default(),
         };
         server.take_learned().await;
         if let Err(error) = server.open_pages().await {
@@ -404,7 +408,7 @@ impl Server {
         let (telemetry, readiness) = (self.telemetry.clone(), self.readiness.clone());
         self.tasks.spawn(ops::serve(metrics_listener, self.shares.inside(), telemetry, readiness, self.stop.clone()));
         let config = self.config.get();
-        if let Some(file) = &config.audit_file {
+        if let Some(file) = &config.audit.file {
             let sink = FileSink::new(file.clone());
             let records: Arc<dyn Records> = Arc::<dyn Store>::clone(&self.store);
             let feeder = Feeder::new(records, sink, Arc::clone(&recorded), self.telemetry.clone());
@@ -490,6 +494,8 @@ impl Server {
             readiness: self.readiness.clone(),
             telemetry: self.telemetry.clone(),
             clock: self.clock,
+            config: self.config.handle(),
+            told_at: Arc::clone(&self.told_of_disk),
         }
     }
 }

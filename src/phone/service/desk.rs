@@ -26,7 +26,7 @@ use crate::phone::store_app::{self, PhoneKey};
 use crate::phone::waiting::Seat;
 use crate::store::web::{DeviceState, Phone, Seen};
 use crate::store::{Answered, Channel, OpenPrompt, StoreError};
-use crate::telemetry::{PhoneRefusal, PhoneRefused, SecondKeyCame};
+use crate::telemetry::{PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
 use crate::web::{ClientAddress, Connection};
 
 /// Polls of one phone: one a second, five at once.
@@ -85,7 +85,8 @@ impl From<StoreError> for Stop {
             // What is not there is as unknown as any other.
             Ok(_) => Self::Unverified,
             Err(error) => {
-                tracing::warn!(%error, "a phone could not be served");
+                // The store's own trouble is told by whoever looks after it: strangers can bring this about as often as they like.
+                tracing::debug!(%error, "a phone could not be served");
                 Self::Unavailable
             }
         }
@@ -130,6 +131,11 @@ impl Desk {
     /// Counts a request that changed nothing.
     pub(super) fn refused(&self, phone: &'static str, why: PhoneRefusal) {
         self.rooms.telemetry.emit(PhoneRefused { phone, why });
+    }
+
+    /// Tells of a phone what its owner or the site may have to mend.
+    pub(super) fn puzzles(&self, phone: &'static str, what: &'static str, why: &str) {
+        self.rooms.telemetry.emit(PhonePuzzles { phone, what, why });
     }
 
     /// A second key came for an activation (rules F3).

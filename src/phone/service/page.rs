@@ -158,7 +158,7 @@ fn kept(desk: &Desk, told: &Subscription) -> Result<Kept, Told> {
     let services = &desk.rooms.push_services;
     let judged = check_endpoint(&told.endpoint, &services.hosts, services.allow_private);
     judged.and_then(|_| check_subscription_key(&p256dh)).map_err(|why| {
-        tracing::info!(%why, "a phone's push service is none that we write to");
+        desk.puzzles("page", "its push service is none that we write to", &why.to_string());
         Told::Malformed(Malformed::Member("endpoint"))
     })?;
     Ok(Kept { endpoint: told.endpoint.as_str().into(), p256dh, auth })
@@ -290,7 +290,8 @@ fn judged(desk: &Desk, offer: &Offer, answer: &Answer, key: &crate::phone::page:
         wants_number: number.is_some(),
         shows_code: typed,
     };
-    judge(&asked, answer, key).map_err(|why| tracing::info!(?why, "a phone's answer does not fit its prompt"))
+    judge(&asked, answer, key)
+        .map_err(|why| desk.puzzles("page", "its answer does not fit its prompt", &format!("{why:?}")))
 }
 
 /// What is replied, and whether it is the last word: a wrong PIN may be typed again.

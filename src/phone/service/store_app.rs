@@ -159,7 +159,7 @@ fn can_show(version: Option<AppVersion>, open: &OpenPrompt) -> bool {
 }
 
 async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -> Result<Value, Told> {
-    let key = server_key(phone)?;
+    let key = server_key(desk, phone)?;
     let device = &phone.device.id;
     let nonce = desk.store_nonce(open.prompt, device);
     desk.offered(&nonce, open, device).await?;
@@ -192,10 +192,11 @@ fn presence(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Option<Presence> {
     Presence::new(desk.choices(open.prompt, &phone.device.id, &open.numbers, CHOICES))
 }
 
-fn server_key(phone: &Phone) -> Result<ServerKey, Told> {
+fn server_key(desk: &Desk, phone: &Phone) -> Result<ServerKey, Told> {
     let key = phone.server_key.as_ref().ok_or(Told::Stopped(Stop::Unverified))?;
     ServerKey::of_pkcs8(key).map_err(|error| {
-        tracing::error!(device = &*phone.device.id.0, %error, "a phone can't be served: remove it and enrol it again");
+        let why = format!("{}: {error}", phone.device.id.0);
+        desk.puzzles("store_app", "it can't be served; remove it and enrol it again", &why);
         Told::Stopped(Stop::Unavailable)
     })
 }
@@ -214,7 +215,9 @@ async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, enrol: 
     let device = device(&enrol.serial);
     match desk.store().bring_key(&device, &enrol.credential, key, desk.now().wall).await.map_err(Stop::from) {
         // The same key and credential again get the same answer: the app repeats what it got no answer to.
-        Ok(KeyBrought::Taken(phone)) => Ok(envelope::enrolled(&enrol.serial, &server_key(&phone)?.public_field())),
+        Ok(KeyBrought::Taken(phone)) => {
+            Ok(envelope::enrolled(&enrol.serial, &server_key(desk, &phone)?.public_field()))
+        }
         Ok(KeyBrought::SecondKey(user)) => {
             desk.second_key("store_app", &user, &device);
             desk.stranger(from);
