@@ -47,6 +47,7 @@ pub struct Turn {
 
 impl Turn {
     /// Of this asker at that door; two askers that are equal have one turn together.
+    #[must_use]
     pub fn at(door: Door, asker: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         asker.hash(&mut hasher);

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use login::Tick;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -504,7 +505,7 @@ fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Ar
     let key = StoreKey::open(&config.store.key_file)?;
     let telemetry = telemetry.clone();
     let meter = CommitMeter {
-        clock: Box::new(move || clock.tick().since(login::Tick::default())),
+        clock: Box::new(move || clock.tick().since(Tick::default())),
         committed: Box::new(move |took, _| telemetry.emit(Committed { took })),
     };
     let url = format!("sqlite:{}", config.store.file.display());

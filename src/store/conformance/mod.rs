@@ -53,7 +53,7 @@ macro_rules! every_store_must {
                 a_password_hash_comes_back_and_can_be_taken_away, groups_are_kept_in_order_and_once,
                 a_block_shows_and_ends, names_that_are_none_are_refused, users_are_listed_in_pages,
                 a_removed_user_leaves_nothing_behind, a_removed_user_takes_all_of_it_along, tokens_from_which_no_code_could_come_are_refused,
-                a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
+                a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods, of_what_was_removed_a_bounded_number_of_rows_is_kept,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
             guesses: a_code_works_once, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
                 of_two_guesses_on_one_version_one_commits, five_hundred_guesses_on_one_version_reveal_one,

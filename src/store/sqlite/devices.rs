@@ -14,9 +14,9 @@ use super::super::key::random_id;
 use super::super::rows::{Channel, Device};
 use super::super::seal::Place;
 use super::super::web::{DeviceState, Phone, Subscription};
-use super::prompts;
 use super::tx::{Tx, count, db, wall, word};
 use super::users::UserRow;
+use super::{prompts, tokens};
 
 /// Devices of one user, at most, in whatever state: a prompt goes to all active ones.
 pub(super) const DEVICES_PER_USER_MAX: usize = 20;
@@ -226,6 +226,7 @@ pub(super) fn remove(tx: Tx<'_>, device: &DeviceId, at: Wall) -> Result<(), Stor
         params![device.0, db(at.0)],
     )?;
     tx.change("UPDATE users SET version = version + 1 WHERE id = ?1", [owner])?;
+    tokens::forget_removed(tx, "devices", &device.0)?;
     prompts::withdraw_open(tx, owner)
 }
 

@@ -14,6 +14,8 @@ use super::users::UserRow;
 
 /// Tokens of one user, at most: a code is tried on all of them (rules C4).
 const TOKENS_PER_USER_MAX: usize = 20;
+/// Removed ones of a user whose rows are kept, without a secret.
+const REMOVED_PER_USER_MAX: i64 = 64;
 
 const COLUMNS: &str = "id, kind, period_s, digits, algorithm, label, added_at, seed, last_step, drift_steps, counter";
 
@@ -86,7 +88,17 @@ pub(super) fn remove(tx: Tx<'_>, token: &TokenId, at: Wall) -> Result<(), StoreE
         return Err(StoreError::Refused(Refusal::NoToken(Arc::clone(&token.0))));
     }
     tx.change("UPDATE users SET version = version + 1 WHERE id = (SELECT user FROM tokens WHERE id = ?1)", [&token.0])?;
-    Ok(())
+    forget_removed(tx, "tokens", &token.0)
+}
+
+/// Of what a user removed only the latest rows stay: the tables don't grow with those who add and remove all day.
+pub(super) fn forget_removed(tx: Tx<'_>, table: &'static str, id: &str) -> Result<(), StoreError> {
+    let sql = format!(
+        "DELETE FROM {table} WHERE removed_at IS NOT NULL AND user = (SELECT user FROM {table} WHERE id = ?1) AND id NOT IN \
+         (SELECT id FROM {table} WHERE removed_at IS NOT NULL AND user = (SELECT user FROM {table} WHERE id = ?1) \
+         ORDER BY removed_at DESC, rowid DESC LIMIT ?2)"
+    );
+    tx.change(&sql, params![id, REMOVED_PER_USER_MAX]).map(drop)
 }
 
 fn refuse_useless(new: &NewToken) -> Result<(), StoreError> {
