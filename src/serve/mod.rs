@@ -205,6 +205,7 @@ impl Server {
             clock,
             telemetry: telemetry.clone(),
             waiting: workshop.waiting.clone(),
+            hasher: workshop.hasher.clone(),
             stop: stop.clone(),
         };
         let phones = match &config.portal {

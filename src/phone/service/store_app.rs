@@ -22,7 +22,7 @@ use crate::phone::store_app::{
 use crate::store::web::{KeyBrought, Phone, PhoneKey as BroughtKey};
 use crate::store::{Answered, OpenPrompt};
 use crate::telemetry::PhoneRefusal;
-use crate::web::ClientAddress;
+use crate::web::{ClientAddress, Connection};
 
 /// Numbers that the app offers: the right one and decoys.
 const CHOICES: usize = 6;
@@ -85,10 +85,12 @@ impl IntoResponse for Told {
 pub(super) async fn poll(
     State(desk): State<SharedDesk>,
     Extension(from): Extension<ClientAddress>,
+    connection: Option<Extension<Connection>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let done = polled(&desk, from, agent(&headers), &query.unwrap_or_default()).await;
+    let connection = connection.as_deref();
+    let done = polled(&desk, (from, connection), agent(&headers), &query.unwrap_or_default()).await;
     done.map_or_else(|told| told.counted(&desk), Told::Good).into_response()
 }
 
@@ -126,7 +128,12 @@ fn device(serial: &Serial) -> DeviceId {
 
 // --- polls ---------------------------------------------------------------------------------------------------------------
 
-async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &str) -> Result<Value, Told> {
+async fn polled(
+    desk: &Desk,
+    (from, connection): (ClientAddress, Option<&Connection>),
+    agent: Option<&str>,
+    query: &str,
+) -> Result<Value, Told> {
     let poll = Poll::parse(query).map_err(|why| malformed(desk, from, why))?;
     let device = device(&poll.serial);
     let text = poll.signed_text();
@@ -135,7 +142,7 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &s
     desk.poll_once(&device, &text, poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
     let version = agent.and_then(AppVersion::of_user_agent);
-    let open = desk.wait_for(&phone, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
+    let open = desk.wait_for(&phone, connection, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
     let mut list = Vec::new();
     if let Some(open) = open {
         list.push(shown(desk, &phone, &poll.serial, &open).await?);

@@ -22,11 +22,13 @@ pub enum PageRefusal {
     Handshake,
     /// Its handshake took too long.
     Slow,
+    /// It rested, or was slow, and a newcomer needed its place.
+    GaveWay,
 }
 
 impl PageRefusal {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Crowded, Self::Handshake, Self::Slow];
+    pub const ALL: [Self; 4] = [Self::Crowded, Self::Handshake, Self::Slow, Self::GaveWay];
 
     /// The word in metrics.
     #[must_use]
@@ -35,6 +37,7 @@ impl PageRefusal {
             Self::Crowded => "crowded",
             Self::Handshake => "handshake",
             Self::Slow => "slow",
+            Self::GaveWay => "gave_way",
         }
     }
 }
