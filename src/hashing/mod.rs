@@ -351,7 +351,7 @@ fn compare(typed: &Secret, phc: &Secret, memory: &mut Memory) -> Result<bool, No
     let text = std::str::from_utf8(phc.expose()).map_err(|_| unreadable)?;
     let hash = PasswordHash::new(text).map_err(|_| unreadable)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(unreadable) };
-    let algorithm = Algorithm::try_from(hash.algorithm).map_err(|_| unreadable)?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| unreadable)?;
     let version = hash.version.map_or(Ok(Version::default()), Version::try_from).map_err(|_| unreadable)?;
     let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).map_err(|_| unreadable)?);
     let mut output = [0; Output::MAX_LENGTH];
