@@ -139,8 +139,10 @@ async fn equal_refusals_are_one_record_with_a_count_and_however_many_names_are_t
     let mut program =
         vestibule::guarding(&nps).rules(EXEMPT).password("alice", "kept by the primary").start_program().await;
     let vpn = program.appliance().await;
-    for _ in 0..50 {
-        assert_eq!(vpn.ask(&Ask::login("alice", "guess").stationed("203.0.113.7")).await.code, REJECT);
+    for number in 0..50 {
+        // Another password each time: of an equal one the Reject would only be repeated (rules B2).
+        let ask = Ask::login("alice", &format!("guess {number}")).stationed("203.0.113.7");
+        assert_eq!(vpn.ask(&ask).await.code, REJECT);
     }
     for number in 0..300 {
         assert_eq!(vpn.ask(&Ask::login(&format!("name{number}"), "guess")).await.code, REJECT);
