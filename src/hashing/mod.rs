@@ -5,6 +5,7 @@
 //! (rules G1). Nothing here keeps, logs or prints what was typed, knows whose it is, or decides what a wrong one costs.
 
 mod line;
+mod spelling;
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,8 @@ use tokio::sync::oneshot;
 use wire::Secret;
 
 use line::{Lines, Waits};
+
+pub(crate) use spelling::is_read_as_windows_1252;
 
 /// How many may wait at one door, for each thread: more would wait longer than an appliance does.
 const WAITING_PER_THREAD_MAX: usize = 64;
@@ -335,7 +338,7 @@ fn hash_with(password: &Secret, memory: &mut Memory) -> Result<String, HashingFa
     let mut salt = [0; SALT_OCTETS];
     rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut salt).map_err(|_| HashingFailed::System)?;
     let (argon2, mut output) = (Argon2::default(), [0; Params::DEFAULT_OUTPUT_LEN]);
-    memory.fill(&argon2, password.expose(), &salt, &mut output)?;
+    memory.fill(&argon2, spelling::one_spelling(password).expose(), &salt, &mut output)?;
     let system = |_| HashingFailed::System;
     let hash = PasswordHash {
         algorithm: Algorithm::default().ident(),
@@ -348,21 +351,29 @@ fn hash_with(password: &Secret, memory: &mut Memory) -> Result<String, HashingFa
 }
 
 fn compare(typed: &Secret, phc: &Secret, memory: &mut Memory) -> Result<bool, NotCompared> {
+    let text = std::str::from_utf8(phc.expose()).map_err(|_| NotCompared::Unreadable)?;
+    let hash = PasswordHash::new(text).map_err(|_| NotCompared::Unreadable)?;
+    let spelled = spelling::one_spelling(typed);
+    // A hash of before spellings were one is of the octets as they were sent.
+    Ok(is_of(&spelled, &hash, memory)? || (spelled != *typed && is_of(typed, &hash, memory)?))
+}
+
+fn is_of(octets: &Secret, hash: &PasswordHash, memory: &mut Memory) -> Result<bool, NotCompared> {
     let unreadable = NotCompared::Unreadable;
-    let text = std::str::from_utf8(phc.expose()).map_err(|_| unreadable)?;
-    let hash = PasswordHash::new(text).map_err(|_| unreadable)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(unreadable) };
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| unreadable)?;
     let version = hash.version.map_or(Ok(Version::default()), Version::try_from).map_err(|_| unreadable)?;
-    let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).map_err(|_| unreadable)?);
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(hash).map_err(|_| unreadable)?);
     let mut output = [0; Output::MAX_LENGTH];
     let output = output.get_mut(..expected.len()).ok_or(unreadable)?;
-    memory.fill(&argon2, typed.expose(), salt.as_ref(), output).map_err(|_| unreadable)?;
+    memory.fill(&argon2, octets.expose(), salt.as_ref(), output).map_err(|_| unreadable)?;
     Ok(output.ct_eq(expected.as_bytes()).into())
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::PasswordHasher;
+
     use super::*;
 
     fn turn(asker: &str) -> Turn {
@@ -400,6 +411,20 @@ mod tests {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(32_768, 1, 1, None).unwrap());
         memory.fill(&argon2, b"password", b"somesalt", &mut [0; 32]).unwrap();
         assert_eq!(memory.0.capacity(), Params::DEFAULT.block_count());
+    }
+
+    #[tokio::test]
+    async fn accents_are_one_password_however_they_are_sent_also_against_a_hash_of_before() {
+        let hasher = Hasher::new(1);
+        let phc = hasher.hash(turn("a"), Secret::new("Grüße an café")).await.unwrap();
+        let is_right = |typed: &[u8], phc: &Secret| hasher.is_right(turn("a"), Secret::new(typed), phc.clone());
+        for typed in ["Grüße an café".as_bytes(), "Gru\u{308}ße an cafe\u{301}".as_bytes(), b"Gr\xfc\xdfe an caf\xe9"]
+        {
+            assert_eq!(is_right(typed, &phc).await, Ok(true), "{}", typed.escape_ascii());
+        }
+        assert_eq!(is_right("Grüsse an café".as_bytes(), &phc).await, Ok(false));
+        let before = Argon2::default().hash_password(b"caf\xe9 au lait").unwrap().to_string();
+        assert_eq!(is_right(b"caf\xe9 au lait", &Secret::new(before)).await, Ok(true), "as it was sent then");
     }
 
     #[tokio::test]

@@ -5,8 +5,8 @@
 //! handshake, and a broken one never replaces a good one. It knows no page, no user and no policy, decides nothing, and
 //! reads no clock: who owns the tasks says when to look again.
 //!
-//! Read in this order: `door` (from a listener to a request), `crowd` (who gives way to whom), `address`, `certificates`, `acme`; then what rooms put
-//! around their routes: `bounds` and `headers`.
+//! Read in this order: `door` (from a listener to a request), `crowd` (who gives way to whom), `address`, `way`, `certificates`, `acme`;
+//! then what rooms put around their routes: `bounds` and `headers`.
 
 pub mod acme;
 mod address;
@@ -15,6 +15,7 @@ mod certificates;
 mod crowd;
 mod door;
 mod headers;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ pub use certificates::{CertificateFiles, CertificateTrouble, Certificates, Chain
 pub use crowd::{Connection, Held};
 pub use door::{Door, DoorLimits, serve};
 pub use headers::guarded;
+pub use way::Way;

@@ -14,11 +14,13 @@ use super::super::key::random_id;
 use super::super::rows::{Channel, Device};
 use super::super::seal::Place;
 use super::super::web::{DeviceState, Phone, Subscription};
+use super::prompts;
 use super::tx::{Tx, count, db, wall, word};
 use super::users::UserRow;
-use super::{prompts, tokens};
 
 /// Devices of one user, at most, in whatever state: a prompt goes to all active ones.
+/// Removed ones of a user whose rows are kept, without a key.
+const REMOVED_PER_USER_MAX: i64 = 64;
 pub(super) const DEVICES_PER_USER_MAX: usize = 20;
 
 /// What the table holds of a device that was not removed, checked.
@@ -132,7 +134,7 @@ pub(super) fn add(
         server_key: None,
     };
     let device = insert(tx, &owner, DeviceId(random_id('d')?), new, at)?;
-    owner.enrolled(tx)?;
+    owner.enrolled(tx, None)?;
     Ok(device)
 }
 
@@ -226,7 +228,12 @@ pub(super) fn remove(tx: Tx<'_>, device: &DeviceId, at: Wall) -> Result<(), Stor
         params![device.0, db(at.0)],
     )?;
     tx.change("UPDATE users SET version = version + 1 WHERE id = ?1", [owner])?;
-    tokens::forget_removed(tx, "devices", &device.0)?;
+    // Of what a user removed only the latest rows stay: the table doesn't grow with somebody who adds and removes all day.
+    tx.change(
+        "DELETE FROM devices WHERE user = ?1 AND removed_at IS NOT NULL AND id NOT IN (SELECT id FROM devices \
+         WHERE user = ?1 AND removed_at IS NOT NULL ORDER BY removed_at DESC, rowid DESC LIMIT ?2)",
+        params![owner, REMOVED_PER_USER_MAX],
+    )?;
     prompts::withdraw_open(tx, owner)
 }
 
