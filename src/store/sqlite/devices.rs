@@ -19,9 +19,10 @@ use super::tx::{Tx, count, db, wall, word};
 use super::users::UserRow;
 
 /// Devices of one user, at most, in whatever state: a prompt goes to all active ones.
+pub(super) const DEVICES_PER_USER_MAX: usize = 20;
+
 /// Removed ones of a user whose rows are kept, without a key.
 const REMOVED_PER_USER_MAX: i64 = 64;
-pub(super) const DEVICES_PER_USER_MAX: usize = 20;
 
 /// What the table holds of a device that was not removed, checked.
 pub(super) struct DeviceRow {
