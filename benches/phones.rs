@@ -273,6 +273,7 @@ impl House {
             push_url: PushUrl::parse(&format!("{ORIGIN}/push")).unwrap(),
             waiting: Waiting::new(16),
             pin: PinRule { length: 6, tries: 3 },
+            hasher: vestibule::hashing::Hasher::new(2),
             holds: Holds::default(),
             push_services: PushServices { hosts: Vec::new(), allow_private: false },
             stop: CancellationToken::new(),

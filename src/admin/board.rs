@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,6 +24,7 @@ use super::rates::{Rates, Samples};
 use super::staff::Staff;
 use crate::engine::BoardRow;
 use crate::language::{Language, text, text_with};
+use crate::web::{Connection, Held};
 
 /// Boards that are open at once.
 const BOARDS_MAX: usize = 32;
@@ -112,12 +114,21 @@ pub(super) async fn show(State(desk): State<Desk>, staff: Staff) -> Response {
 }
 
 /// The board as it changes, as long as its reader looks and may.
-pub(super) async fn events(State(desk): State<Desk>, staff: Staff) -> Response {
+pub(super) async fn events(
+    State(desk): State<Desk>,
+    connection: Option<Extension<Connection>>,
+    staff: Staff,
+) -> Response {
     let Ok(place) = Arc::clone(&desk.board().places).try_acquire_owned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let now = desk.clock.tick();
-    stream(Watch { desk, staff, told: String::new(), told_at: now, asked_at: now, _place: place }, Watch::next)
+    let held = connection.map(|Extension(connection)| connection.hold());
+    if matches!(held, Some(None)) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let (now, held) = (desk.clock.tick(), held.flatten());
+    let watch = Watch { desk, staff, told: String::new(), told_at: now, asked_at: now, _place: place, _held: held };
+    stream(watch, Watch::next)
 }
 
 /// One board that is open.
@@ -128,6 +139,8 @@ struct Watch {
     told_at: Tick,
     asked_at: Tick,
     _place: OwnedSemaphorePermit,
+    /// No newcomer sends it away.
+    _held: Option<Held>,
 }
 
 impl Watch {

@@ -37,6 +37,11 @@ pub(super) fn login(record: &StoredRecord, language: Language) -> Option<Login> 
     let said = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
     let factor = json["factor"].as_str().map(|word| of_word(language, "admin-factor-", word)).unwrap_or_default();
     let askers = json["askers"].as_u64().filter(|askers| *askers > 1).map(|askers| askers.to_string());
+    let times = json["times"].as_u64().map(|times| {
+        let args = [("times", times.to_string().into()), ("last", clock_time(&said("last")).into())];
+        text_with(language, "admin-times", &args)
+    });
+    let times = times.unwrap_or_default();
     let facts = [
         fact("admin-fact-client", said("client")),
         fact("admin-fact-station", said("station")),
@@ -45,7 +50,11 @@ pub(super) fn login(record: &StoredRecord, language: Language) -> Option<Login> 
         fact("admin-fact-factor", factor),
         fact("admin-fact-waited", waited(&json["waited_ms"], language)),
         fact("admin-fact-askers", askers.unwrap_or_default()),
-        json["amends"].as_u64().map(|_| (word("admin-fact-note"), word("admin-login-amends"))),
+        fact("admin-fact-times", times),
+        json["amends"]
+            .as_u64()
+            .filter(|_| json["times"].is_null())
+            .map(|_| (word("admin-fact-note"), word("admin-login-amends"))),
     ];
     Some(Login {
         time: clock_time(json["time"].as_str().unwrap_or_default()),

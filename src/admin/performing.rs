@@ -18,6 +18,7 @@ use super::letters::{self, Told};
 use super::page::{Here, Page, address_of, shown, when};
 use super::user::Known;
 use crate::enrolment::{CODE_LASTS, EnrolmentError, initial_pin, issue_code};
+use crate::hashing::{Door, Turn};
 use crate::language::{Language, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
 use crate::store::{Act, CodePurpose, NewBypass, NewUser, StaffName, StoreError, StoreFuture};
@@ -210,7 +211,7 @@ impl Task<'_> {
     /// An initial PIN, which approves nothing: its owner changes it first.
     async fn give_pin(&self) -> Result<Secret, StoreError> {
         let pin = initial_pin(self.desk.config().push.pin.length, &self.name).map_err(of_enrolment)?;
-        let hash = self.desk.hasher.hash(pin.clone()).await;
+        let hash = self.desk.hasher.hash(Turn::at(Door::Pages, &self.staff.name), pin.clone()).await;
         let hash = hash.map_err(|error| StoreError::Ours(error.to_string().into()))?;
         settled(|| self.desk.store.set_pin(&self.name, hash.clone(), true, self.now)).await?;
         Ok(pin)

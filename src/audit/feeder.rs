@@ -18,7 +18,7 @@ use crate::telemetry::{AuditTrouble, Telemetry};
 const BATCH: usize = 256;
 
 /// The sink's name in the store. The path is no part of it: a file that moves goes on instead of beginning anew.
-const SINK: &str = "file";
+pub const SINK: &str = "file";
 
 /// Carries records from the store to the file.
 pub struct Feeder {

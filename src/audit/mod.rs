@@ -10,5 +10,5 @@ mod feeder;
 mod file;
 mod line;
 
-pub use feeder::Feeder;
+pub use feeder::{Feeder, SINK};
 pub use file::{FileSink, SinkError};

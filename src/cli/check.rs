@@ -183,7 +183,7 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     let errors = errors.into_iter().flatten().chain(outside);
     let of_errors = errors.map(|(key, why)| Obstacle::new(Severity::Error, said_at(config, key), why));
     let audit =
-        config.audit_file.as_ref().and_then(|file| missing_directory(config, "audit.file", "[audit] file", file));
+        config.audit.file.as_ref().and_then(|file| missing_directory(config, "audit.file", "[audit] file", file));
     let store = missing_directory(config, "store.url", "[store] url", &config.store.file);
     let shortage = config.portal.as_ref().and_then(|_| Descriptors::raised().shortage());
     let descriptors = shortage.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));

@@ -651,6 +651,11 @@ fn tell_records(records: &[Value]) {
             Some(detail) => format!("{}: {detail}", text(record, "reason")),
             None => text(record, "reason"),
         };
+        // Equal refusals of a minute are one record (rules F2).
+        let reason = match record["times"].as_u64() {
+            Some(times) => format!("{reason} ({times} times, until {})", text(record, "last")),
+            None => reason,
+        };
         let mut cells: Vec<String> =
             ["time", "client", "station", "rule", "factor", "answer"].iter().map(|key| text(record, key)).collect();
         cells.push(reason);

@@ -225,7 +225,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     let radius_listen = sections::radius(root);
     let store = sections::store(root);
     let metrics_listen = sections::metrics(root);
-    let audit_file = sections::audit(root);
+    let audit = sections::audit(root);
     let limits = sections::limits(root);
     let realms = sections::realms(root);
     let (names, primaries) = peers::primaries(root);
@@ -276,7 +276,7 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         admin: admin?,
         mail: mail?,
         metrics_listen: metrics_listen?,
-        audit_file: audit_file?,
+        audit: audit?,
         push: push?,
         clients,
         primaries,

@@ -57,8 +57,8 @@ pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
 pub use titles::Titles;
 pub use types::{
-    ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
-    ServerAddress, Stance, StoreConfig, WebhookConfig,
+    AuditConfig, ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig,
+    PushConfig, PushWay, ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
 pub use words::Difference;
 

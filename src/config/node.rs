@@ -111,6 +111,18 @@ impl<'a> Node<'a> {
         self.expected(&format!("from {} to {}", values::spelt(least), values::spelt(most)), None)
     }
 
+    /// A size from `least` to `most`, in octets: a string with its unit.
+    pub(super) fn octets(&self, least: u64, most: u64) -> Option<u64> {
+        let units = "a whole number and its unit: MiB, GiB or TiB, as in \"20GiB\"";
+        let Some(octets) = self.value.as_str().and_then(values::octets) else {
+            return self.expected("a size", Some(format!("write {units}")));
+        };
+        if (least..=most).contains(&octets) {
+            return Some(octets);
+        }
+        self.expected(&format!("from {} to {}", values::spelt_octets(least), values::spelt_octets(most)), None)
+    }
+
     /// One of these words.
     pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();

@@ -8,7 +8,7 @@ use login::limits::Limits;
 use login::name::Realms;
 
 use super::node::{Node, Table};
-use super::types::StoreConfig;
+use super::types::{AuditConfig, StoreConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -68,14 +68,16 @@ pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
     }
 }
 
-/// `[audit] file`. `Some(None)`: not asked for.
-pub(super) fn audit(root: &Table<'_>) -> Option<Option<PathBuf>> {
-    let Some(section) = root.get("audit") else { return Some(None) };
-    let table = section.table("[audit]", &["file"])?;
-    match table.get("file") {
+/// `[audit]`: the file beside the store, and how long the store keeps its records (rules F2).
+pub(super) fn audit(root: &Table<'_>) -> Option<AuditConfig> {
+    let table = root.get("audit")?.table("[audit]", &["file", "keep", "keep_at_most"])?;
+    let file = match table.get("file") {
         Some(node) => path(&node).map(Some),
         None => Some(None),
-    }
+    };
+    let keep = table.get("keep").and_then(|node| node.duration(DAY, 3660 * DAY));
+    let keep_at_most = table.get("keep_at_most").and_then(|node| node.octets(64 << 20, 1 << 50));
+    Some(AuditConfig { file: file?, keep: keep?, keep_at_most: keep_at_most? })
 }
 
 const LIMITS: [&str; 18] = [

@@ -311,7 +311,7 @@ fn a_relative_path_is_relative_to_the_file_that_names_it() {
     let config = Config::parse("/etc/vestibule/vestibule.toml", text, &NoFiles, []).unwrap().config;
     assert_eq!(config.store.file, Path::new("/etc/vestibule/state/v.db"));
     assert_eq!(config.store.key_file, Path::new("/etc/vestibule/store.key"));
-    assert_eq!(config.audit_file.as_deref(), Some(Path::new("/var/log/audit.jsonl")));
+    assert_eq!(config.audit.file.as_deref(), Some(Path::new("/var/log/audit.jsonl")));
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn an_included_file_adds_clients_and_its_paths_are_its_own() {
         .unwrap_or_else(|mistakes| panic!("{mistakes}"))
         .config;
     assert_eq!(config.clients[0].secret.expose(), SIXTEEN.trim().as_bytes());
-    assert_eq!(config.audit_file, Some(conf.join("audit.jsonl")));
+    assert_eq!(config.audit.file, Some(conf.join("audit.jsonl")));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use login::policy::ClientPolicy;
@@ -37,8 +38,8 @@ pub struct Config {
     pub mail: Option<MailConfig>,
     /// `[metrics] listen`: metrics and health, over HTTP.
     pub metrics_listen: SocketAddr,
-    /// `[audit] file`: JSON lines beside what the store keeps.
-    pub audit_file: Option<PathBuf>,
+    /// `[audit]`.
+    pub audit: AuditConfig,
     /// `[method.push]`.
     pub push: PushConfig,
     /// `[client.NAME]`, in the order of their names.
@@ -51,6 +52,17 @@ pub struct Config {
     pub titles: Titles,
     /// Every key in force and where its value is from, for `show` and for the reload's log.
     pub settings: Settings,
+}
+
+/// `[audit]`: how long records are kept, and where else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// JSON lines beside what the store keeps.
+    pub file: Option<PathBuf>,
+    /// The store's records are cut off when they are so old.
+    pub keep: Duration,
+    /// Octets that the store may have; past them the oldest records go.
+    pub keep_at_most: u64,
 }
 
 /// `[store]`: where what lasts is kept.

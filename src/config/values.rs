@@ -27,6 +27,23 @@ pub(super) fn spelt(duration: Duration) -> String {
     whole.map_or_else(|| "0s".to_owned(), |(name, unit)| format!("{}{name}", millis / unit))
 }
 
+/// The units of sizes, and how many octets each is.
+const SIZES: [(&str, u64); 3] = [("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
+/// A whole number and its unit, nothing between: `20GiB`. In octets.
+pub(super) fn octets(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (_, octets) = SIZES.into_iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(octets)
+}
+
+/// The shortest spelling of a size.
+pub(super) fn spelt_octets(octets: u64) -> String {
+    let whole = SIZES.iter().rev().find(|(_, unit)| octets % unit == 0);
+    whole.map_or_else(|| octets.to_string(), |(name, unit)| format!("{}{name}", octets / unit))
+}
+
 /// Whether a name is `[a-z0-9-]+` and short enough for a metric's label (rules G2).
 pub(super) fn is_name(name: &str) -> bool {
     (1..=NAME_OCTETS_MAX).contains(&name.len())

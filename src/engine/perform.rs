@@ -14,11 +14,13 @@ use login::{
     Tick, Unavailable, UserFacts,
 };
 use tokio::time::timeout;
+use wire::kind;
 
 use super::held::Action;
 use super::reply;
 use super::{Engine, Rang};
 use crate::factor::oath::{self, Patience, TypedCode};
+use crate::hashing::{Door, Turn};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::{StoreError, TypedNumber, WithdrawnPrompt};
 use crate::telemetry::{
@@ -87,7 +89,11 @@ impl Engine {
             return;
         };
         let upstream = state.map(|(octets, server)| UpstreamState { octets, server });
-        let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
+        // Within one appliance each station has its turn.
+        let station = forwarded.attributes().find(|attribute| attribute.kind == kind::CALLING_STATION_ID);
+        let turn = (meters.as_ref().map(ClientMeters::name), station.map(|station| station.value));
+        let turn = Turn::at(Door::Vpn, turn);
+        let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, turn, deadline };
         let engine = self.clone();
         self.spawn(async move {
             let answer = engine.answer_of(&primary, request, meters.as_ref().map(ClientMeters::name)).await;

@@ -9,7 +9,7 @@ use wire::Secret;
 
 use super::settling::{Patience, away, settled};
 use crate::config::PIN_DIGITS_MAX;
-use crate::hashing::{Hasher, HashingFailed};
+use crate::hashing::{Door, Hasher, HashingFailed, Turn};
 use crate::store::web::{Pin, Pins};
 
 /// How often a guess that others overtook begins anew: the lock ends a race of wrong ones long before.
@@ -56,7 +56,7 @@ pub enum PinOutcome {
 /// nothing is right.
 pub async fn check(
     store: &dyn Pins,
-    hasher: &Hasher,
+    (hasher, door): (&Hasher, Door),
     typed: &TypedPin<'_>,
     patience: &dyn Patience,
 ) -> Result<PinOutcome, Unavailable> {
@@ -65,7 +65,7 @@ pub async fn check(
         if pin.locked {
             return Ok(PinOutcome::Locked);
         }
-        let right = is_right(hasher, typed.pin, &pin).await?;
+        let right = is_right(hasher, Turn::at(door, typed.user), typed.pin, &pin).await?;
         // Whether it counts on that version.
         let commit = || store.commit_pin_guess(typed.user, typed.guess_id, pin.version, right, typed.tries, typed.at);
         if settled("the guess at the PIN", patience, commit).await? {
@@ -79,8 +79,8 @@ pub async fn check(
 ///
 /// # Errors
 /// [`HashingFailed`].
-pub async fn hash(hasher: &Hasher, pin: &Secret) -> Result<Secret, HashingFailed> {
-    hasher.hash(pin.clone()).await
+pub async fn hash(hasher: &Hasher, turn: Turn, pin: &Secret) -> Result<Secret, HashingFailed> {
+    hasher.hash(turn, pin.clone()).await
 }
 
 fn outcome(pin: &Pin, right: bool, tries: u32) -> PinOutcome {
@@ -92,14 +92,13 @@ fn outcome(pin: &Pin, right: bool, tries: u32) -> PinOutcome {
     }
 }
 
-async fn is_right(hasher: &Hasher, typed: &Secret, pin: &Pin) -> Result<bool, Unavailable> {
+async fn is_right(hasher: &Hasher, turn: Turn, typed: &Secret, pin: &Pin) -> Result<bool, Unavailable> {
     let octets = typed.expose();
     // A longer text is wrong, and is not hashed.
     if octets.is_empty() || octets.len() > PIN_DIGITS_MAX || !octets.iter().all(u8::is_ascii_digit) {
         return Ok(false);
     }
-    let place = hasher.place().ok_or_else(|| Unavailable::seen("overload: too many PINs are being checked at once"))?;
-    let compared = place.is_right(typed.clone(), pin.hash.clone()).await;
+    let compared = hasher.is_right(turn, typed.clone(), pin.hash.clone()).await;
     compared.map_err(|why| Unavailable::seen(format!("the PIN: {why}")))
 }
 
@@ -172,7 +171,7 @@ mod tests {
         let hasher = Hasher::new(2);
         let pin = match pin {
             Some(pin) => {
-                let hash = hash(&hasher, &Secret::new(pin)).await.unwrap();
+                let hash = hash(&hasher, Turn::at(Door::Phones, pin), &Secret::new(pin)).await.unwrap();
                 Some(Pin { hash, version: 1, failures: 0, locked: false, must_change: false, set_at: Wall(0) })
             }
             None => None,
@@ -183,7 +182,7 @@ mod tests {
     async fn typed((store, hasher): &(Fake, Hasher), pin: &str, guess: u8) -> Result<PinOutcome, Unavailable> {
         let (user, pin) = (ResolvedUser::new("alice"), Secret::new(pin));
         let typed = TypedPin { guess_id: [guess; 16], user: &user, pin: &pin, tries: 3, at: Wall(0) };
-        check(store, hasher, &typed, &Tries(2)).await
+        check(store, (hasher, Door::Phones), &typed, &Tries(2)).await
     }
 
     #[tokio::test]

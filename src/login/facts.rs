@@ -69,12 +69,19 @@ pub struct Unavailable {
     pub why: Arc<str>,
     /// Confirmed by the breaker over several users or a probe, so that fail-open may look at it (A5).
     pub confirmed: bool,
+    /// For want of a place of our own: nothing was asked, and whoever asks so often goes on paying for it (G1).
+    pub ours: bool,
 }
 
 impl Unavailable {
+    /// Our own bound: nothing is away, and nobody was asked.
+    pub fn ours(why: impl Into<Arc<str>>) -> Self {
+        Self { ours: true, ..Self::seen(why) }
+    }
+
     /// An outage that one request met; it never opens a door.
     pub fn seen(why: impl Into<Arc<str>>) -> Self {
-        Self { why: why.into(), confirmed: false }
+        Self { why: why.into(), confirmed: false, ours: false }
     }
 }
 

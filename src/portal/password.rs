@@ -12,6 +12,7 @@ use wire::Secret;
 
 use super::room::{Far, Guest, Portal};
 use crate::enrolment::{PASSWORD_CHARS_MIN, WeakPassword, password_allowed_for};
+use crate::hashing::{Door, Turn};
 use crate::mail::LetterKind;
 use crate::sign_in::{Asked, Away, Deed, Fields, OldPassword, Problem, Shown, cleared, sent_on};
 
@@ -47,7 +48,12 @@ async fn change(State(portal): State<Portal>, asked: Asked, fields: Fields) -> R
         OldPassword::Right => {}
         OldPassword::Wrong => return page(&portal, &asked, &guest, Some(("portal-password-old-wrong", "old"))).await,
     }
-    let hash = portal.parts().hasher.hash(new).await.map_err(|error| Away::of(&error.to_string()))?;
+    let hash = portal
+        .parts()
+        .hasher
+        .hash(Turn::at(Door::Pages, guest.user()), new)
+        .await
+        .map_err(|error| Away::of(&error.to_string()))?;
     let set = portal.store().set_password(guest.user(), Some(hash));
     portal.act(&guest, Deed::new(guest.user(), "change_password"), set).await?;
     portal.sign_in().post(guest.user(), LetterKind::PasswordChanged).await;

@@ -16,6 +16,7 @@ use wire::Secret;
 use super::room::{Far, Guest, Portal};
 use crate::enrolment::{WeakPin, pin_allowed_for};
 use crate::factor::pin::PinOutcome;
+use crate::hashing::{Door, Turn};
 use crate::mail::LetterKind;
 use crate::sign_in::{Asked, Away, Deed, Fields, Problem, Shown, sent_on};
 use crate::store::{Device, DeviceState, WebStep};
@@ -66,7 +67,7 @@ async fn set(State(portal): State<Portal>, asked: Asked, fields: Fields) -> Resu
             PinOutcome::Locked => return again_with("portal-pin-locked", "old").await,
         }
     }
-    let hash = portal.parts().hasher.hash(Secret::new(pin)).await;
+    let hash = portal.parts().hasher.hash(Turn::at(Door::Pages, guest.user()), Secret::new(pin)).await;
     let hash = hash.map_err(|error| Away::of(&error.to_string()))?;
     let (store, enrolling) = (portal.store(), guest.signed.step == WebStep::Enrolling);
     let set = async {

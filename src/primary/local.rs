@@ -5,7 +5,7 @@
 //! A name that the store doesn't know costs the same work and gets the same answer as a wrong password, so that
 //! neither time nor text tells who has an account. This file never logs or keeps a password.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Unavailable};
 use wire::{Code, HeldAttributes, Secret};
@@ -13,7 +13,7 @@ use wire::{Code, HeldAttributes, Secret};
 pub use crate::hashing::{HashingFailed, hash_password};
 
 use super::{BoxFuture, Clock, Primary, PrimaryObserver, PrimaryRequest, result_of};
-use crate::hashing::{Hasher, is_read_as_windows_1252};
+use crate::hashing::{Hasher, NotCompared, is_read_as_windows_1252};
 use crate::store::Users;
 
 /// What the hash for unknown names is made of; knowing it opens nothing.
@@ -65,14 +65,7 @@ impl Local {
         observer: Arc<dyn PrimaryObserver>,
         hasher: Hasher,
     ) -> Result<Self, HashingFailed> {
-        Ok(Self {
-            name: PrimaryName::new("local"),
-            passwords,
-            clock,
-            observer,
-            hasher,
-            dummy: Secret::new(hash_password(&Secret::new(DUMMY_PASSWORD))?),
-        })
+        Ok(Self { name: PrimaryName::new("local"), passwords, clock, observer, hasher, dummy: dummy()? })
     }
 
     async fn answer(&self, request: PrimaryRequest) -> PrimaryAnswer {
@@ -92,9 +85,9 @@ impl Local {
 
     async fn verify(&self, request: PrimaryRequest) -> PrimaryAnswer {
         // Bounded waiting (rules G1): a login that would wait longer than its appliance is refused at once.
-        let Some(place) = self.hasher.place() else {
-            return unavailable("overload: too many passwords of local users are being checked at once; try again");
-        };
+        if !self.hasher.has_room(request.turn) {
+            return overload();
+        }
         let stored = match self.passwords.password_hash(&request.claimed).await {
             Ok(stored) => stored,
             Err(why) => return PrimaryAnswer::StoreUnavailable(why),
@@ -103,13 +96,16 @@ impl Local {
         let is_known = stored.is_some();
         let phc = stored.unwrap_or_else(|| self.dummy.clone());
         let wrong = if is_read_as_windows_1252(&request.password) { WRONG_AND_NO_UTF8 } else { WRONG };
-        match place.is_right(request.password, phc).await {
+        match self.hasher.is_right(request.turn, request.password, phc).await {
             Ok(true) if is_known => PrimaryAnswer::Accept {
                 user: request.claimed,
                 attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)),
             },
             Ok(_) => refused(wrong),
-            Err(not_compared) => unavailable(&format!("local: {not_compared}")),
+            Err(NotCompared::Overload) => overload(),
+            Err(not_compared @ (NotCompared::Unreadable | NotCompared::Stopped)) => {
+                unavailable(&format!("local: {not_compared}"))
+            }
         }
     }
 }
@@ -124,8 +120,24 @@ impl Primary for Local {
     }
 }
 
+/// Made once: each hash that is made outside of the hashing threads takes 19 MiB more.
+fn dummy() -> Result<Secret, HashingFailed> {
+    static DUMMY: OnceLock<Secret> = OnceLock::new();
+    if let Some(made) = DUMMY.get() {
+        return Ok(made.clone());
+    }
+    let made = Secret::new(hash_password(&Secret::new(DUMMY_PASSWORD))?);
+    Ok(DUMMY.get_or_init(|| made).clone())
+}
+
 fn refused(why: &str) -> PrimaryAnswer {
     PrimaryAnswer::Reject { attributes: Arc::new(HeldAttributes::none(Code::AccessReject)), why: why.into() }
+}
+
+/// Nobody could check it (rules A10), for want of a place here: it is no trouble of the primary's, and costs whoever came so often.
+fn overload() -> PrimaryAnswer {
+    let why = "overload: too many passwords of local users are being checked at once; try again";
+    PrimaryAnswer::Unavailable(Unavailable::ours(why))
 }
 
 fn unavailable(why: &str) -> PrimaryAnswer {
@@ -139,6 +151,7 @@ mod tests {
     use login::Tick;
 
     use super::*;
+    use crate::hashing::{Door, Turn};
     use crate::primary::clock::tests::TestClock;
     use crate::primary::{Forwarded, NoObserver};
 
@@ -169,6 +182,7 @@ mod tests {
             password: Secret::new(password),
             forwarded: Forwarded::default(),
             upstream: None,
+            turn: Turn::at(Door::Vpn, user),
             deadline: Tick(30_000),
         }
     }

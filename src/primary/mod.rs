@@ -23,6 +23,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::hashing::Turn;
 use login::{PrimaryAnswer, PrimaryName, ResolvedUser, Tick};
 use wire::Secret;
 
@@ -69,6 +70,8 @@ pub struct PrimaryRequest {
     pub forwarded: Forwarded,
     /// The challenge of the primary that this answers, if any.
     pub upstream: Option<UpstreamState>,
+    /// Whose turn it is where turns are taken: at the threads that hash.
+    pub turn: Turn,
     /// When the answer is of no use any more.
     pub deadline: Tick,
 }

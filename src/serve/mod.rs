@@ -13,6 +13,7 @@ pub mod ops;
 mod pages;
 mod post;
 mod reload;
+mod room_left;
 mod rooms;
 mod silence;
 mod sockets;
@@ -20,10 +21,11 @@ mod store_upkeep;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use login::Tick;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -156,6 +158,8 @@ pub struct Server {
     portal: Option<OpenDoor>,
     admin: Option<OpenDoor>,
     shares: Shares,
+    /// When it was told last that the disk fills.
+    told_of_disk: Arc<Mutex<Option<Tick>>>,
     /// Who asks over the socket beside the store; handed out once.
     asked: Option<mpsc::Receiver<Asked>>,
 }
@@ -216,6 +220,7 @@ impl Server {
             clock,
             telemetry: telemetry.clone(),
             waiting: workshop.waiting.clone(),
+            hasher: workshop.hasher.clone(),
             stop: stop.clone(),
         };
         let phones = match &config.portal {
@@ -243,6 +248,7 @@ impl Server {
             portal: None,
             admin: None,
             shares: descriptors.shares(),
+            told_of_disk: Arc::default(),
             asked: None,
         };
         server.take_learned().await;
@@ -433,7 +439,7 @@ impl Server {
         let (telemetry, readiness) = (self.telemetry.clone(), self.readiness.clone());
         self.tasks.spawn(ops::serve(metrics_listener, self.shares.inside(), telemetry, readiness, self.stop.clone()));
         let config = self.config.get();
-        if let Some(file) = &config.audit_file {
+        if let Some(file) = &config.audit.file {
             let sink = FileSink::new(file.clone());
             let records: Arc<dyn Records> = Arc::<dyn Store>::clone(&self.store);
             let feeder = Feeder::new(records, sink, Arc::clone(&recorded), self.telemetry.clone());
@@ -541,6 +547,8 @@ impl Server {
             readiness: self.readiness.clone(),
             telemetry: self.telemetry.clone(),
             clock: self.clock,
+            config: self.config.handle(),
+            told_at: Arc::clone(&self.told_of_disk),
         }
     }
 }
@@ -549,7 +557,7 @@ fn open_store(config: &Config, clock: Clock, telemetry: &Telemetry) -> Result<Ar
     let key = StoreKey::open(&config.store.key_file)?;
     let telemetry = telemetry.clone();
     let meter = CommitMeter {
-        clock: Box::new(move || clock.tick().since(login::Tick::default())),
+        clock: Box::new(move || clock.tick().since(Tick::default())),
         committed: Box::new(move |took, _| telemetry.emit(Committed { took })),
     };
     let url = format!("sqlite:{}", config.store.file.display());

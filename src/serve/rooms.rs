@@ -18,6 +18,7 @@ use super::StartError;
 use crate::config::{Config, PinConfig, PortalConfig, PublicUrl, Titles};
 use crate::engine::{Clock, Engine};
 use crate::enrolment::activation::PushUrl;
+use crate::hashing::Hasher;
 use crate::phone::shell::Site;
 use crate::phone::waiting::Waiting;
 use crate::phone::{Holds, PUSH_PATH, PhoneRooms, PinRule, PushServices};
@@ -96,6 +97,7 @@ pub(super) struct PhoneSurroundings {
     pub(super) clock: Clock,
     pub(super) telemetry: Telemetry,
     pub(super) waiting: Waiting,
+    pub(super) hasher: Hasher,
     pub(super) stop: CancellationToken,
 }
 
@@ -157,6 +159,7 @@ fn service(around: &PhoneSurroundings, url: &PublicUrl, push_url: &PushUrl, word
         push_url: push_url.clone(),
         waiting: around.waiting.clone(),
         pin: PinRule { length: words.pin.length, tries: words.pin.tries },
+        hasher: around.hasher.clone(),
         holds: Holds::default(),
         push_services: PushServices {
             hosts: words.hosts.iter().map(ToString::to_string).collect(),

@@ -16,7 +16,7 @@ use crate::engine::Clock;
 use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::factor::pin::{self, PinOutcome, TypedPin};
-use crate::hashing::Hasher;
+use crate::hashing::{Door, Hasher};
 use crate::mail::LetterKind;
 use crate::store::{CommittedGuess, GuessCommit, GuessOutcome, WebStep};
 use crate::telemetry::SignInResult;
@@ -100,7 +100,7 @@ impl SignIn {
     pub async fn old_pin(&self, signed: &Signed, hasher: &Hasher, typed: &Secret) -> Result<PinOutcome, Away> {
         let (guess_id, user, at) = (random()?, &signed.user, self.moment().wall);
         let typed = TypedPin { guess_id, user, pin: typed, tries: self.config().push.pin.tries, at };
-        let outcome = pin::check(self.store().as_ref(), hasher, &typed, &Settles(self.clock())).await;
+        let outcome = pin::check(self.store().as_ref(), (hasher, Door::Pages), &typed, &Settles(self.clock())).await;
         outcome.map_err(|away| Away { why: away.why })
     }
 

@@ -33,7 +33,7 @@ use rand::rngs::SysRng;
 use crate::config::{Config, PagesConfig, PortalConfig};
 use crate::engine::{Clock, Engine};
 use crate::store::{Store, StoreError, WebRealm};
-use crate::telemetry::{PageDenial, PageDenied, SignInResult, SignInTried, Telemetry};
+use crate::telemetry::{PageDenial, PageDenied, PageUnanswered, SignInResult, SignInTried, Telemetry};
 
 pub use anchor::{Anchored, FirstWays};
 pub use factor::CodeTried;
@@ -168,6 +168,11 @@ impl SignIn {
         let user = signed.map(|signed| signed.user.as_str());
         let (pages, from) = (session::word(realm), Some(asked.address).filter(|from| !from.is_unspecified()));
         self.0.parts.telemetry.emit(PageDenied { pages, why, path, from, user });
+    }
+
+    /// Tells that a page could not be answered.
+    pub fn tell_away(&self, realm: WebRealm, away: &Away) {
+        self.0.parts.telemetry.emit(PageUnanswered { pages: session::word(realm), why: &away.why });
     }
 
     fn clock(&self) -> Clock {

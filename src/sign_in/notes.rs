@@ -12,6 +12,7 @@ use login::ResolvedUser;
 use super::{Away, SignIn};
 use crate::mail::{self, LetterKind, Reader};
 use crate::store::{Act, StoreError};
+use crate::telemetry::StoreTrouble;
 
 /// How often a commit is repeated of which nobody knows whether it holds.
 const SETTLE_TRIES: u32 = 3;
@@ -88,7 +89,8 @@ impl SignIn {
     pub async fn note(&self, deed: Deed) {
         let what = Arc::clone(&deed.0.what);
         if let Err(error) = self.write(deed).await {
-            tracing::error!(%error, act = %what, "an act could not be written down");
+            let doing = format!("writing down the act {what}");
+            self.0.parts.telemetry.emit(StoreTrouble { doing: &doing, error: &error });
         }
     }
 
@@ -113,7 +115,7 @@ impl SignIn {
         match self.store().choices(user).await.map(|choices| Reader::of(&choices)) {
             Ok(Some(reader)) => self.put_out(reader, user, kind).await,
             Ok(None) => {}
-            Err(error) => tracing::error!(%error, "a letter could not be written"),
+            Err(error) => self.0.parts.telemetry.emit(StoreTrouble { doing: "writing a letter", error: &error }),
         }
     }
 
@@ -127,7 +129,7 @@ impl SignIn {
 
     async fn put_out(&self, reader: Reader, user: &ResolvedUser, kind: LetterKind) {
         if let Err(error) = mail::post(&**self.store(), reader, user, kind, self.moment().wall).await {
-            tracing::error!(%error, "a letter could not be put out");
+            self.0.parts.telemetry.emit(StoreTrouble { doing: "putting a letter out", error: &error });
         }
     }
 }

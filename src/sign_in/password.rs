@@ -12,13 +12,14 @@ use axum::http::{HeaderMap, HeaderValue};
 use login::limits::reject_delay;
 use login::name::NameKind;
 use login::policy::{Gate, is_added};
-use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, UserName};
+use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, Unavailable, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
 use super::places::Place;
 use super::session::{From, Signed, Visit, agent_of};
 use super::{Away, Realm, SignIn, station_of};
+use crate::hashing::{Door as HashingDoor, Turn};
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
 use crate::telemetry::SignInResult;
@@ -125,13 +126,13 @@ impl SignIn {
         if !taken.is_free {
             return Ok(Some(SignInResult::Throttled));
         }
-        match self.ask(&primary, signed.user.as_str(), &signed.user, old).await? {
+        match self.ask(&primary, signed.user.as_str(), &signed.user, old, origin).await? {
             PrimaryAnswer::Accept { user, .. } if user == signed.user => {
                 self.give_back(&taken);
                 Ok(None)
             }
             PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away) => {
-                self.give_back(&taken);
+                self.give_back_of(&taken, &away);
                 Err(Away { why: away.why })
             }
             PrimaryAnswer::Accept { .. } | PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => {
@@ -146,6 +147,7 @@ impl SignIn {
         typed: &str,
         claimed: &ResolvedUser,
         password: &Secret,
+        origin: Origin,
     ) -> Result<PrimaryAnswer, Away> {
         let request = PrimaryRequest {
             user_octets: typed.as_bytes().into(),
@@ -153,6 +155,7 @@ impl SignIn {
             password: password.clone(),
             forwarded: Forwarded::default(),
             upstream: None,
+            turn: Turn::at(HashingDoor::Pages, origin.house),
             deadline: self.clock().tick().plus(PRIMARY_WITHIN),
         };
         let server = self.engine().law().primaries.get(primary).cloned();
@@ -182,7 +185,7 @@ impl SignIn {
         if !self.may_ask(&config.policy, &place.primary, &name).await? {
             return shut(SignInResult::Refused);
         }
-        match self.ask(&place.primary, named, &name.claimed(), typed.password).await? {
+        match self.ask(&place.primary, named, &name.claimed(), typed.password, origin).await? {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
                 match self.known(typed, user).await? {
@@ -193,7 +196,7 @@ impl SignIn {
             // A browser has no way to carry on a conversation of the primary.
             PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
             PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away) => {
-                self.give_back(&taken);
+                self.give_back_of(&taken, &away);
                 Err(Away { why: away.why })
             }
         }
@@ -263,10 +266,19 @@ impl SignIn {
         Ok(Taken { origin, user: user.clone(), by_name, who, is_free })
     }
 
-    /// It was right, or it was never looked at.
+    /// It was right.
     fn give_back(&self, taken: &Taken) {
         self.0.houses.give_back(taken.origin.house);
         taken.origin.site.into_iter().for_each(|site| self.0.sites.give_back(site));
+        self.give_back_name(taken);
+    }
+
+    /// It was never looked at. Where that was for want of a place it stays counted for its address: it is what a flood is made of.
+    fn give_back_of(&self, taken: &Taken, away: &Unavailable) {
+        if away.ours { self.give_back_name(taken) } else { self.give_back(taken) }
+    }
+
+    fn give_back_name(&self, taken: &Taken) {
         self.0.pairs.give_back((taken.origin.house, &taken.user));
         if taken.by_name {
             self.0.names.give_back(&taken.user);

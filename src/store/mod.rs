@@ -25,14 +25,15 @@ mod written;
 pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
-    Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Mark,
-    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, TokenUse, User,
-    WithdrawnPrompt, WrongBefore, WrongCode,
+    Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Keep,
+    Mark, NewToken, NewUser, OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, TokenKind,
+    TokenUse, User, WithdrawnPrompt, WrongBefore, WrongCode,
 };
 pub use seeds::same_seed;
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};
 pub use verbs::{
-    Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users, Writable,
+    Codes, Devices, Prompts, Records, Releases, Retention, SiteKeys, Stances, Store, StoreFuture, Tokens, Users,
+    Writable,
 };
 pub use web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,

@@ -489,6 +489,28 @@ pub struct StoredRecord {
     pub json: String,
 }
 
+/// What is kept of the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Older ones go.
+    pub since: Wall,
+    /// Octets that the store may have; past them the oldest records go.
+    pub at_most: Option<u64>,
+    /// A sink that must have taken a record before it goes.
+    pub fed: Option<String>,
+}
+
+/// What became of the oldest records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// So many went; 0: none were due.
+    pub records: u64,
+    /// Octets that the store has, before they went.
+    pub used: u64,
+    /// Some are due, and a sink has not taken them yet.
+    pub waits_for_sink: bool,
+}
+
 /// What a walk along the chain found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainState {

@@ -15,8 +15,8 @@ use wire::Secret;
 
 use super::error::StoreError;
 use super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
-    OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
+    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, Keep, NewToken, NewUser,
+    OpenPrompt, OpenToken, Pruned, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::web::Web;
 
@@ -25,12 +25,23 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// A whole store.
 pub trait Store:
-    Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Writable + Web
+    Users + Tokens + Codes + Devices + Prompts + Releases + Records + Retention + Stances + SiteKeys + Writable + Web
 {
 }
 
-impl<S: Users + Tokens + Codes + Devices + Prompts + Releases + Records + Stances + SiteKeys + Writable + Web> Store
-    for S
+impl<S> Store for S where
+    S: Users
+        + Tokens
+        + Codes
+        + Devices
+        + Prompts
+        + Releases
+        + Records
+        + Retention
+        + Stances
+        + SiteKeys
+        + Writable
+        + Web
 {
 }
 
@@ -180,6 +191,14 @@ pub trait Stances: Send + Sync {
     fn learn_stance(&self, client: &ClientName, at: Wall) -> StoreFuture<'_, ()>;
     /// `vestibule client forget NAME`. Says whether there was something to forget.
     fn forget_stance(&self, client: &ClientName) -> StoreFuture<'_, bool>;
+}
+
+/// What the records need now and then.
+pub trait Retention: Send + Sync {
+    /// Amends the records of refusals whose like came again, once their minute is over; a bounded number, which it tells.
+    fn settle_repeats(&self, now: Wall) -> StoreFuture<'_, usize>;
+    /// Cuts off the oldest stretch of the chain, from one anchor to the next, if it is due (rules F2).
+    fn prune_records(&self, keep: Keep) -> StoreFuture<'_, Pruned>;
 }
 
 /// Whether there is still a store to write to: a disk fills while nobody writes.

@@ -141,7 +141,7 @@ fn answer(answer: RecordedAnswer) -> Option<&'static str> {
 }
 
 /// RFC 3339 in UTC, to the millisecond; a time that no calendar has is the last one that it has.
-fn time(at: Wall) -> String {
+pub(super) fn time(at: Wall) -> String {
     const TO_THE_MILLISECOND: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
     let instant =
         i64::try_from(at.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::MAX);

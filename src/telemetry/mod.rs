@@ -9,6 +9,7 @@
 //! login, and reads no clock: its owner calls [`Telemetry::upkeep`] every five seconds with the tick. There is no global
 //! recorder: two services in one process (as in tests) count apart.
 
+mod crowd;
 mod drops;
 mod gate;
 mod happenings;
@@ -28,15 +29,17 @@ use login::{ClientName, PrimaryName, Tick};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
+use crowd::Crowd;
 pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
     AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused, CertificateTaken, Committed,
-    Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
-    PageRefused, PagesOpened, PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
-    PromptSent, Received, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult,
-    SignInTried, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UnsentReason,
-    UpstreamBadReply, UpstreamDropped, WebPushResult, WebPushTrouble, WebhookTrouble,
+    DiskFills, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied,
+    PageRefusal, PageRefused, PageUnanswered, PagesOpened, PhonePuzzles, PhoneRefusal, PhoneRefused, PrimaryAnswered,
+    PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, RecordsCut, RefusedAgain, ReloadRefused, Reloaded,
+    Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping, StoreRecovered,
+    StoreSpace, StoreTrouble, SuspectSecret, UnsentReason, UpstreamBadReply, UpstreamDropped, WebPushResult,
+    WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;
@@ -66,6 +69,7 @@ struct Inner {
     clients: Mutex<BTreeMap<ClientName, ClientMeters>>,
     primaries: Mutex<BTreeMap<PrimaryName, PrimaryMeters>>,
     gates: Gates,
+    crowd: Crowd,
     now: AtomicU64,
     pulse: Pulse,
 }
@@ -97,6 +101,7 @@ impl Telemetry {
             clients: Mutex::default(),
             primaries: Mutex::default(),
             gates,
+            crowd: Crowd::default(),
             now: AtomicU64::new(0),
             pulse: Pulse::default(),
         }))
@@ -150,6 +155,7 @@ impl Telemetry {
         self.0.now.store(now.0, Ordering::Relaxed);
         self.0.handle.run_upkeep();
         self.0.gates.settle(now);
+        self.0.crowd.settle(now);
     }
 
     /// The tick of the last upkeep: good enough for a limit of one line a minute.
@@ -163,6 +169,11 @@ impl Telemetry {
 
     fn gate(&self, what: &'static str, subject: &str) -> Arc<Gate> {
         self.0.gates.gate(what, subject)
+    }
+
+    /// Whether a line of what a stranger caused may be written, and how many were left out before it (rules G1).
+    fn once_a_while(&self, what: &'static str, group: &str, subject: impl std::hash::Hash) -> Option<u64> {
+        self.0.crowd.admit(what, group, subject, self.now())
     }
 
     fn registrar(&self) -> Registrar<'_> {

@@ -49,6 +49,12 @@ pub enum MetricName {
     CommitSeconds,
     /// Policies that were swapped in or refused.
     Reloads,
+    /// Octets that the store takes.
+    StoreBytes,
+    /// Octets that are free on its disk.
+    DiskFree,
+    /// Whether that is little.
+    DiskLow,
     /// Failures of a service beside the login's way: store, audit, webhook, Web Push, mail, certificate.
     Troubles,
     /// Connections to pages that were closed before a request.
@@ -82,7 +88,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -103,6 +109,9 @@ impl MetricName {
         Self::SuspectSecret,
         Self::CommitSeconds,
         Self::Reloads,
+        Self::StoreBytes,
+        Self::DiskFree,
+        Self::DiskLow,
         Self::Troubles,
         Self::PageRefusals,
         Self::SignIns,
@@ -136,6 +145,9 @@ impl MetricName {
             Self::SuspectSecret => "vestibule_suspect_secret_total",
             Self::CommitSeconds => "vestibule_commit_seconds",
             Self::Reloads => "vestibule_reloads_total",
+            Self::StoreBytes => "vestibule_store_bytes",
+            Self::DiskFree => "vestibule_disk_free_bytes",
+            Self::DiskLow => "vestibule_disk_low",
             Self::Troubles => "vestibule_troubles_total",
             Self::PageRefusals => "vestibule_page_refusals_total",
             Self::SignIns => "vestibule_sign_ins_total",
@@ -170,6 +182,9 @@ impl MetricName {
             }
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
+            Self::StoreBytes => "Octets of the store's file that hold something.",
+            Self::DiskFree => "Octets that are free on the disk under the store.",
+            Self::DiskLow => "1 while that is less than a tenth of the disk, or than 10 GiB of a great one; else 0.",
             Self::Troubles => {
                 "Failures of the store, the audit file, the push webhook, Web Push, the mail or a certificate, by service."
             }
@@ -208,6 +223,9 @@ impl MetricName {
             Self::HeldSessions
             | Self::UpstreamInFlight
             | Self::UpstreamDown
+            | Self::StoreBytes
+            | Self::DiskFree
+            | Self::DiskLow
             | Self::CertificateEnds
             | Self::BuildInfo => Kind::Gauge,
             Self::PrimarySeconds => Kind::Seconds(SERVER_BUCKETS),

@@ -108,6 +108,9 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(Committed { took });
     telemetry.emit(StoreTrouble { doing: "writing a record", error: &"the disk is full" });
     telemetry.emit(StoreRecovered);
+    telemetry.emit(StoreSpace { used: 1 << 30, free: 1 << 20, is_little: true });
+    telemetry.emit(DiskFills { used: 1 << 30, free: 1 << 20, all: 1 << 31 });
+    telemetry.emit(RecordsCut { records: 1024 });
     telemetry.emit(AuditTrouble { doing: "writing records", error: &"the disk is full" });
     telemetry.emit(WebhookTrouble { error: &"503" });
     telemetry.emit(WebPushTrouble { known_by: "*.push.example", host: "a.push.example", error: &"403" });
@@ -165,6 +168,9 @@ fn what_happened_is_what_is_counted() {
         "vestibule_primary_seconds_count{primary=\"nps\",result=\"accept\"} 1",
         "vestibule_factor_seconds_count{method=\"push\",result=\"accepted\"} 1",
         "vestibule_held_sessions 7",
+        "vestibule_disk_low 1",
+        "vestibule_disk_free_bytes 1048576",
+        "vestibule_store_bytes 1073741824",
         "vestibule_page_refusals_total{pages=\"portal\",reason=\"crowded\"} 1",
         "vestibule_sign_ins_total{pages=\"portal\",result=\"refused\"} 1",
         "vestibule_page_denials_total{pages=\"portal\",reason=\"switched_off\"} 1",

@@ -12,6 +12,8 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
+use super::crowd::Connection;
+
 /// The bounds of some routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -51,6 +53,8 @@ async fn within(State(bounds): State<Bounds>, request: Request, next: Next) -> R
         Ok(request) => request,
         Err(status) => return refused(status),
     };
+    // From here on it is our turn: until the answer is made nobody's newcomer sends this connection away.
+    let _works = request.extensions().get::<Connection>().map(Connection::works);
     match bounds.answer_within {
         None => next.run(request).await,
         Some(within) => match tokio::time::timeout(within, next.run(request)).await {

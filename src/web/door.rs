@@ -1,12 +1,11 @@
 //! From a listener to a request: one accept loop for the portal, the admin pages, metrics and health.
 //!
-//! Bounded throughout: connections at once, connections of one address, the handshake's time, the headers' size and time,
-//! a connection's age. Past a bound a connection waits in the system's queue or is closed, and is counted. When told to
-//! stop it takes no more, lets open answers end, and ends.
+//! Bounded throughout: connections at once, those of one network, the handshake's time, the headers' size and time, a
+//! connection's age. Past a bound whoever rests gives way (`crowd` says who), and is counted; where all are being answered, a
+//! newcomer waits. When told to stop it takes no more, lets open answers end, and ends.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,15 +16,16 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
+use login::Origin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address::{ClientAddress, is_proxy};
 use super::certificates::Certificates;
+use super::crowd::{Connection, Crowd, Place, Room};
 use super::way::Way;
 use crate::telemetry::{PageRefusal, PageRefused, Telemetry};
 
@@ -45,10 +45,13 @@ pub struct Door {
 /// The bounds of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoorLimits {
-    /// Connections at once; further ones wait in the system's queue.
+    /// Connections at once, without those that are held. Past it whoever rests gives way to a newcomer.
     pub connections_max: usize,
-    /// Connections at once of one address (of one /64 for IPv6); further ones are closed. Proxies that are named have no such bound.
+    /// Of those, of one address (of one /56 for IPv6; four times as many of a /48): past it they give way to each other, and where
+    /// all of them are being answered a further one is closed. Proxies that are named have no such bound.
     pub connections_per_address_max: usize,
+    /// Connections, besides, that wait on purpose for somebody who proved who they are.
+    pub held_max: usize,
     /// From the connection to the end of its handshake.
     pub handshake_within: Duration,
     /// From the handshake, or the end of the answer before, to the end of the request's headers.
@@ -63,16 +66,18 @@ impl DoorLimits {
     /// What metrics and health need: a scrape every few seconds from a handful of peers.
     pub const INSIDE: Self = Self {
         connections_max: 64,
-        connections_per_address_max: 64,
+        connections_per_address_max: 32,
+        held_max: 32,
         handshake_within: Duration::from_secs(5),
         headers_within: Duration::from_secs(5),
         connection_within: Some(Duration::from_secs(60)),
         stop_within: Duration::from_secs(2),
     };
-    /// What the internet gets: some thousand phones that wait, none of them with more than its share.
+    /// What the internet gets: some thousand phones that wait, and as many places for everybody, nobody with more than a share.
     pub const OUTSIDE: Self = Self {
-        connections_max: 8192,
-        connections_per_address_max: 1024,
+        connections_max: 4096,
+        connections_per_address_max: 256,
+        held_max: 4096,
         handshake_within: Duration::from_secs(10),
         headers_within: Duration::from_secs(10),
         connection_within: Some(Duration::from_secs(600)),
@@ -87,13 +92,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves pages until cancelled, then lets open answers end within their time. The listener comes from outside, so that port 0 works.
 pub async fn serve(listener: TcpListener, pages: Router, door: Door, telemetry: Telemetry, cancel: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(door.limits.connections_max));
-    let house = Arc::new(House { door, telemetry, crowd: Arc::default(), cancel });
+    let limits = door.limits;
+    let room =
+        Room { pages: limits.connections_max, of_a_house: limits.connections_per_address_max, held: limits.held_max };
+    let house = Arc::new(House { door, telemetry, crowd: Crowd::new(room), cancel });
     let connections = TaskTracker::new();
-    while let Some((stream, peer, slot)) = next(&listener, &slots, &house.cancel).await {
-        match house.admit(peer) {
-            Some(share) => {
-                connections.spawn(Arc::clone(&house).converse(stream, peer, pages.clone(), (slot, share)));
+    while let Some((stream, peer, place)) = house.next(&listener).await {
+        match place {
+            Some(place) => {
+                connections.spawn(Arc::clone(&house).converse(stream, peer, pages.clone(), place));
             }
             None => house.refuse(PageRefusal::Crowded),
         }
@@ -101,23 +108,6 @@ pub async fn serve(listener: TcpListener, pages: Router, door: Door, telemetry: 
     drop(listener);
     connections.close();
     connections.wait().await;
-}
-
-/// The next connection and its slot; `None` once cancelled.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    cancel: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    cancel
-        .run_until_cancelled(async {
-            // The slot first: a connection that is accepted is served. The semaphore is never closed.
-            let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-            let (stream, peer) = accept(listener).await;
-            Some((stream, peer, slot))
-        })
-        .await
-        .flatten()
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -142,45 +132,46 @@ struct House {
 }
 
 impl House {
-    /// A share of what one address may have; `None`: it has all of it.
-    fn admit(&self, peer: SocketAddr) -> Option<Share> {
-        let address = peer.ip().to_canonical();
-        if is_proxy(address, &self.door.trusted_proxies) {
-            return Some(Share { crowd: Arc::clone(&self.crowd), of: None });
-        }
-        Crowd::enter(&self.crowd, neighbourhood(address), self.door.limits.connections_per_address_max)
+    /// The next connection and its place, once there is one (one newcomer waits beside those that are in); without one its network
+    /// has all that it may have. `None` once cancelled.
+    async fn next(&self, listener: &TcpListener) -> Option<(TcpStream, SocketAddr, Option<Place>)> {
+        let next = async {
+            let (stream, peer) = accept(listener).await;
+            let address = peer.ip().to_canonical();
+            let origin = (!is_proxy(address, &self.door.trusted_proxies)).then(|| Origin::of(address));
+            (stream, peer, self.crowd.enter(origin).await)
+        };
+        self.cancel.run_until_cancelled(next).await
     }
 
     fn refuse(&self, why: PageRefusal) {
         self.telemetry.emit(PageRefused { pages: self.door.name, why });
     }
 
-    /// One connection, from its first octet to its end or its limit.
-    async fn converse(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        pages: Router,
-        _held: (OwnedSemaphorePermit, Share),
-    ) {
+    /// One connection, from its first octet to its end, its limit, or a newcomer that needs its place.
+    async fn converse(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, pages: Router, place: Place) {
         // An answer is written whole; waiting for more would only delay it.
         let _ = stream.set_nodelay(true);
-        match &self.door.certificates {
-            None => self.talk(stream, peer.ip(), pages).await,
-            Some(certificates) => {
-                let handshake =
-                    tokio::time::timeout(self.door.limits.handshake_within, handshake(stream, certificates));
-                match self.cancel.run_until_cancelled(handshake).await {
-                    Some(Ok(Some(stream))) => self.talk(stream, peer.ip(), pages).await,
-                    Some(Ok(None)) => self.refuse(PageRefusal::Handshake),
-                    Some(Err(_)) => self.refuse(PageRefusal::Slow),
-                    None => {}
-                }
-            }
+        tokio::select! {
+            () = self.meet(stream, peer.ip(), pages, place.connection()) => {}
+            () = place.gives_way() => self.refuse(PageRefusal::GaveWay),
         }
     }
 
-    async fn talk<S>(&self, stream: S, peer: IpAddr, pages: Router)
+    async fn meet(&self, stream: TcpStream, peer: IpAddr, pages: Router, connection: Connection) {
+        let Some(certificates) = &self.door.certificates else {
+            return self.talk(stream, peer, pages, connection).await;
+        };
+        let handshake = tokio::time::timeout(self.door.limits.handshake_within, handshake(stream, certificates));
+        match self.cancel.run_until_cancelled(handshake).await {
+            Some(Ok(Some(stream))) => self.talk(stream, peer, pages, connection).await,
+            Some(Ok(None)) => self.refuse(PageRefusal::Handshake),
+            Some(Err(_)) => self.refuse(PageRefusal::Slow),
+            None => {}
+        }
+    }
+
+    async fn talk<S>(&self, stream: S, peer: IpAddr, pages: Router, connection: Connection)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -191,24 +182,25 @@ impl House {
         let addressed = service_fn(move |mut request: Request<Incoming>| {
             let address = ClientAddress::of(peer, request.headers(), &proxies);
             request.extensions_mut().insert(address);
+            request.extensions_mut().insert(connection.clone());
             request.extensions_mut().insert(way.clone());
             pages.call(request)
         });
-        let connection = http1::Builder::new()
+        let talk = http1::Builder::new()
             // Without a timer the time limit panics.
             .timer(TokioTimer::new())
             .header_read_timeout(limits.headers_within)
             .max_buf_size(HEADER_OCTETS_MAX)
             .serve_connection(TokioIo::new(stream), addressed);
-        let mut connection = std::pin::pin!(connection);
+        let mut talk = std::pin::pin!(talk);
         tokio::select! {
             // A peer that breaks off or speaks nonsense is no event of ours.
-            _ = connection.as_mut() => return,
+            _ = talk.as_mut() => return,
             () = self.cancel.cancelled() => {}
             () = of_age(limits.connection_within) => {}
         }
-        connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(limits.stop_within, connection).await;
+        talk.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(limits.stop_within, talk).await;
     }
 }
 
@@ -230,46 +222,4 @@ async fn handshake(
     let started = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await.ok()?;
     let config = certificates.for_handshake(&started.client_hello())?;
     started.into_stream(config).await.ok()
-}
-
-/// How many connections each address has; never more entries than connections.
-#[derive(Default)]
-struct Crowd(Mutex<HashMap<IpAddr, usize>>);
-
-/// One connection's share; giving it back is dropping it.
-struct Share {
-    crowd: Arc<Crowd>,
-    of: Option<IpAddr>,
-}
-
-impl Crowd {
-    fn enter(crowd: &Arc<Self>, address: IpAddr, most: usize) -> Option<Share> {
-        let mut here = crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if here.get(&address).is_some_and(|count| *count >= most) {
-            return None;
-        }
-        *here.entry(address).or_insert(0) += 1;
-        Some(Share { crowd: Arc::clone(crowd), of: Some(address) })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let Some(address) = self.of else { return };
-        let mut here = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = here.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                here.remove(&address);
-            }
-        }
-    }
-}
-
-/// A house has a /64 (RFC 6177 §2) and may use any address of it.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-    }
 }

@@ -5,13 +5,14 @@
 //! handshake, and a broken one never replaces a good one. It knows no page, no user and no policy, decides nothing, and
 //! reads no clock: who owns the tasks says when to look again.
 //!
-//! Read in this order: `door` (from a listener to a request), `address`, `way`, `certificates`, `acme`; then what rooms put
-//! around their routes: `bounds` and `headers`.
+//! Read in this order: `door` (from a listener to a request), `crowd` (who gives way to whom), `address`, `way`, `certificates`, `acme`;
+//! then what rooms put around their routes: `bounds` and `headers`.
 
 pub mod acme;
 mod address;
 mod bounds;
 mod certificates;
+mod crowd;
 mod door;
 mod headers;
 mod help_desk;
@@ -23,6 +24,7 @@ mod tests;
 pub use address::ClientAddress;
 pub use bounds::{Bounds, bounded, patient, quick};
 pub use certificates::{CertificateFiles, CertificateTrouble, Certificates, Chain, Validity, day, validities};
+pub use crowd::{Connection, Held};
 pub use door::{Door, DoorLimits, serve};
 pub use headers::guarded;
 pub use help_desk::HelpDesk;

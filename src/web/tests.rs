@@ -36,6 +36,7 @@ const HOST: &str = "mfa.example.com";
 const NO_HURRY: DoorLimits = DoorLimits {
     connections_max: 64,
     connections_per_address_max: 64,
+    held_max: 64,
     handshake_within: HOUR,
     headers_within: HOUR,
     connection_within: None,
@@ -322,35 +323,80 @@ async fn a_route_that_never_answers_is_cut_off_unless_it_waits_on_purpose() {
     assert!(timeout(INSTANT, patient.read_u8()).await.is_err(), "the other still waits");
 }
 
+/// A route that waits until somebody lets it go on, held as a phone's poll is or only worked on; how often it was begun.
+fn waits(held: bool) -> (Router, Arc<tokio::sync::Semaphore>, Arc<tokio::sync::Semaphore>) {
+    let (go, begun) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
+    let (goes, begins) = (Arc::clone(&go), Arc::clone(&begun));
+    let wait = move |Extension(connection): Extension<Connection>| {
+        let (goes, begins) = (Arc::clone(&goes), Arc::clone(&begins));
+        async move {
+            let _held = held.then(|| connection.hold().unwrap());
+            begins.add_permits(1);
+            goes.acquire().await.unwrap().forget();
+            "end"
+        }
+    };
+    (patient(pages().route("/wait", get(wait))), go, begun)
+}
+
 #[tokio::test]
 async fn one_address_has_its_share_and_no_more_and_a_named_proxy_has_no_such_bound() {
     let limits = DoorLimits { connections_per_address_max: 2, ..NO_HURRY };
-    let one = site(pages(), limits).await;
-    let (first, _second) = (one.connect().await, one.connect().await);
+    let (pages, go, begun) = waits(false);
+    let one = site(pages.clone(), limits).await;
+    let (mut first, mut second) = (one.connect().await, one.connect().await);
+    for stream in [&mut first, &mut second] {
+        stream.write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    }
+    begun.acquire_many(2).await.unwrap().forget();
     let mut third = one.connect().await;
-    assert_eq!(to_end(&mut third).await, "");
+    assert_eq!(to_end(&mut third).await, "", "both are being answered");
     assert!(one.refused("crowded"));
-    drop(first);
-    // The share is given back when the server has seen the end of the first: ask until then.
-    while !one.get("/", "").await.contains("200 OK") {}
+    go.add_permits(2);
+    assert!(answer(&mut first).await.contains("200 OK") && answer(&mut second).await.contains("200 OK"));
+    assert!(one.get("/", "").await.contains("200 OK"), "they rest now, and one of them gives way");
+    assert!(one.refused("gave_way"));
 
-    let other = site_with(pages(), limits, None, "127.0.0.1/32").await;
+    let other = site_with(pages, limits, None, "127.0.0.1/32").await;
     let _many = [other.connect().await, other.connect().await, other.connect().await];
     assert!(other.get("/", "").await.contains("200 OK"));
 }
 
 #[tokio::test]
-async fn connections_past_the_bound_wait_until_one_ends() {
-    let site = site(pages(), DoorLimits { connections_max: 2, ..NO_HURRY }).await;
-    let (mut first, _second) = (site.connect().await, site.connect().await);
-    for stream in [&mut first] {
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        answer(stream).await;
+async fn whoever_rests_or_is_slow_gives_way_to_a_newcomer_and_whoever_is_held_does_not() {
+    let (pages, go, begun) = waits(true);
+    let site = site(pages, DoorLimits { connections_max: 2, ..NO_HURRY }).await;
+    let mut phone = site.connect().await;
+    phone.write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    begun.acquire().await.unwrap().forget();
+    // One says nothing, and one is in the middle of its body: both cost only a place.
+    let (mut silent, mut slow) = (site.connect().await, site.connect().await);
+    slow.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+    let mut newcomers = Vec::new();
+    for _ in 0..6 {
+        let mut newcomer = site.connect().await;
+        newcomer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        assert!(answer(&mut newcomer).await.contains("200 OK"));
+        newcomers.push(newcomer);
     }
+    assert_eq!((to_end(&mut silent).await, to_end(&mut slow).await), (String::new(), String::new()));
+    go.add_permits(1);
+    assert!(answer(&mut phone).await.contains("200 OK"), "the phone still waits");
+}
+
+#[tokio::test]
+async fn a_newcomer_waits_while_all_are_being_answered() {
+    let (pages, go, begun) = waits(false);
+    let site = site(pages, DoorLimits { connections_max: 2, ..NO_HURRY }).await;
+    let mut both = [site.connect().await, site.connect().await];
+    for stream in &mut both {
+        stream.write_all(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    }
+    begun.acquire_many(2).await.unwrap().forget();
     let mut third = site.connect().await;
     third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     assert!(timeout(INSTANT, third.read_u8()).await.is_err(), "it waits");
-    drop(first);
+    go.add_permits(1);
     assert!(answer(&mut third).await.contains("200 OK"));
 }
 

@@ -207,6 +207,46 @@ async fn whoever_is_refused_holds_no_place_while_the_refusal_waits_and_every_mal
     }
 }
 
+/// Of this program, in octets.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_passwords_at_the_portal_refuses_none_at_the_vpn_and_keeps_no_more_memory_than_its_threads_need() {
+    let (plan, url) = with_portal(USUAL);
+    let program = plan.start_program().await;
+    let vpn = program.appliance().await;
+    let idle = resident(program.child.id());
+    let mut crowd = tokio::task::JoinSet::new();
+    for last in 2..66 {
+        let mut one = Web::from(&url, [127, 0, 0, last]);
+        crowd.spawn(async move {
+            one.get("/sign-in").await;
+            let mut tries = tokio::task::JoinSet::new();
+            for number in 0..6 {
+                let (mut twin, name) = (one.twin(), format!("name-{number}-{last}"));
+                tries.spawn(async move { twin.post("/sign-in", &[("name", &name), ("password", "a guess")]).await });
+            }
+            tries.join_all().await.into_iter().map(|page| page.status).collect::<Vec<u16>>()
+        });
+    }
+    // More come than may wait: some hear of it.
+    program.site.counts("vestibule_sign_ins_total", &["result=\"unavailable\""], 1.0).await;
+    let answer = vpn.ask(&Ask::login("alice", "pw of alice")).await;
+    assert_eq!(answer.code, CHALLENGE, "her password was looked at, and it is right");
+    let statuses: Vec<u16> = crowd.join_all().await.into_iter().flatten().collect();
+    assert!(statuses.iter().all(|status| [422, 503].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&422), "{statuses:?}");
+    // Rules G1: one half of the cores hash, and each such thread keeps its 19 MiB; as much again for all that a first flood makes.
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    let most = idle + 2 * (19 << 20) * u64::try_from(threads).unwrap();
+    let now = resident(program.child.id());
+    assert!(now <= most, "{} MiB resident after {} MiB, with {threads} threads", now >> 20, idle >> 20);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_link_leads_elsewhere_and_none_splits_a_header() {
     let house = PortalHouse::opens().await;

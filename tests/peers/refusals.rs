@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::harness::radius::{ACCEPT, Ask, CLASS, REJECT};
 use crate::harness::stub::Stub;
-use crate::harness::vestibule;
+use crate::harness::{until, vestibule};
 
 const MICROSOFT: u32 = 311;
 const EAP_MESSAGE: u8 = 79;
@@ -27,12 +27,12 @@ async fn chap_mschap_and_eap_are_refused_in_their_own_words() {
     let house = vestibule::guarding(&nps).rules(EXEMPT).start().await;
     let vpn = house.appliance().await;
 
-    let chap = vpn.ask(&Ask::without_password("alice").with(3, &[7; 17]).with(60, &[9; 16])).await;
+    let chap = vpn.ask(&Ask::without_password("bob").with(3, &[7; 17]).with(60, &[9; 16])).await;
     assert_eq!(chap.code, REJECT);
     assert!(chap.text().contains("PAP"), "{}", chap.text());
 
     let response = [&[42, 0][..], &[1; 16], &[0; 8], &[2; 24]].concat();
-    let mschap = Ask::without_password("alice").with(26, &vendor(11, &[3; 16])).with(26, &vendor(25, &response));
+    let mschap = Ask::without_password("carol").with(26, &vendor(11, &[3; 16])).with(26, &vendor(25, &response));
     let mschap = vpn.ask(&mschap).await;
     assert_eq!(mschap.code, REJECT);
     let error = mschap.vendor(MICROSOFT, 2);
@@ -123,7 +123,42 @@ async fn a_wrong_password_an_unknown_name_and_a_wrong_code_are_told_the_same() {
     }
     assert_eq!(told[0].0, REJECT);
     assert!(told.iter().all(|each| *each == told[0]), "rules D6: {told:?}");
-    assert_eq!(reasons(&house.records(4).await), ["primary", "primary", "wrong_code", "primary"]);
+    // The fourth is as the first was: one record, and the count beside it (rules F2).
+    assert_eq!(reasons(&house.records(3).await), ["primary", "primary", "wrong_code"]);
+    let (store, alice) = (house.server.store(), login::ResolvedUser::new("alice"));
+    until("the count", async || {
+        let recent = store.recent_records(&alice, 10).await.unwrap();
+        recent.iter().any(|record| record.json.contains("\"times\":2,")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_refusals_are_one_record_with_a_count_and_however_many_names_are_tried_the_log_has_few_lines_of_it() {
+    let nps = Stub::accepting("hello").await;
+    let mut program =
+        vestibule::guarding(&nps).rules(EXEMPT).password("alice", "kept by the primary").start_program().await;
+    let vpn = program.appliance().await;
+    for number in 0..50 {
+        // Another password each time: of an equal one the Reject would only be repeated (rules B2).
+        let ask = Ask::login("alice", &format!("guess {number}")).stationed("203.0.113.7");
+        assert_eq!(vpn.ask(&ask).await.code, REJECT);
+    }
+    for number in 0..300 {
+        assert_eq!(vpn.ask(&Ask::login(&format!("name{number}"), "guess")).await.code, REJECT);
+    }
+    program.site.counts("vestibule_logins_total", &["client=\"vpn\""], 350.0).await;
+    assert_eq!(vpn.ask(&Ask::login("alice", "hello")).await.code, ACCEPT);
+    // What gets in always has its line, and comes after all others.
+    program.child.says("accepted in").await;
+    let output = program.child.output();
+    let refused = output.lines().filter(|line| line.contains("refused in")).count();
+    assert!((2..=60).contains(&refused), "rules G1: {refused} lines of 350 refusals\n{output}");
+    assert!(output.contains("more since the last such line"), "and a line says how many were left out");
+    let shown = program.site.does(&["user", "show", "alice"]).await;
+    let logins = shown["logins"].as_array().unwrap();
+    let told: Vec<_> = logins.iter().map(|login| (login["answer"].as_str(), login["times"].as_u64())).collect();
+    assert_eq!(told, [(Some("accept"), None), (Some("reject"), Some(50))], "{logins:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,7 +196,7 @@ fn gather(results: impl Iterator<Item = (DeviceId, Result<(), PushFailure>)>) ->
         (Some(why), _) => Err(PushFailure::Refused(why)),
         (None, Some(first)) => {
             let confirmed = outages.iter().all(|outage| outage.confirmed);
-            Err(PushFailure::Unavailable(Unavailable { why: Arc::clone(&first.why), confirmed }))
+            Err(PushFailure::Unavailable(Unavailable { why: Arc::clone(&first.why), confirmed, ours: false }))
         }
         (None, None) => Err(refused("no device was asked")),
     }

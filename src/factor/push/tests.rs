@@ -92,7 +92,7 @@ fn refuses(_: &PushHint) -> Result<(), PushFailure> {
 }
 
 fn is_away(_: &PushHint) -> Result<(), PushFailure> {
-    Err(PushFailure::Unavailable(Unavailable { why: "away".into(), confirmed: true }))
+    Err(PushFailure::Unavailable(Unavailable { why: "away".into(), confirmed: true, ours: false }))
 }
 
 fn seems_away(_: &PushHint) -> Result<(), PushFailure> {

@@ -138,7 +138,7 @@ impl Webhook {
             Err(Failed::Neither(why)) => Err(PushFailure::Refused(why.into())),
             Err(Failed::Outage(why)) => {
                 let confirmed = self.confirmed(hint).await;
-                Err(PushFailure::Unavailable(Unavailable { why: why.into(), confirmed }))
+                Err(PushFailure::Unavailable(Unavailable { why: why.into(), confirmed, ours: false }))
             }
         }
     }
@@ -163,6 +163,7 @@ impl Webhook {
         PushFailure::Unavailable(Unavailable {
             why: "the notifier of [method.push] webhook is away".into(),
             confirmed: true,
+            ours: false,
         })
     }
 

@@ -451,7 +451,7 @@ impl Case {
     /// Nobody's phone rang for the prompt that this login waits for; the session has ended it, uncounted.
     pub(super) fn rang_nowhere(&mut self, inside: Inside, failure: &PushFailure, step: &mut Step<'_, '_>) -> Stage {
         let (why, confirmed) = match failure {
-            PushFailure::Unavailable(Unavailable { why, confirmed }) => (Arc::clone(why), *confirmed),
+            PushFailure::Unavailable(Unavailable { why, confirmed, ours: _ }) => (Arc::clone(why), *confirmed),
             PushFailure::Refused(why) => (Arc::clone(why), false),
         };
         match inside.rule.if_unavailable.push {

@@ -26,8 +26,8 @@ use crate::phone::store_app::{self, PhoneKey};
 use crate::phone::waiting::Seat;
 use crate::store::web::{DeviceState, Phone, Seen};
 use crate::store::{Answered, Channel, OpenPrompt, StoreError};
-use crate::telemetry::{PhoneRefusal, PhoneRefused, SecondKeyCame};
-use crate::web::ClientAddress;
+use crate::telemetry::{PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
+use crate::web::{ClientAddress, Connection};
 
 /// Polls of one phone: one a second, five at once.
 const POLLS: Rate = Rate { burst: 5, every: Duration::from_secs(1) };
@@ -85,7 +85,8 @@ impl From<StoreError> for Stop {
             // What is not there is as unknown as any other.
             Ok(_) => Self::Unverified,
             Err(error) => {
-                tracing::warn!(%error, "a phone could not be served");
+                // The store's own trouble is told by whoever looks after it: strangers can bring this about as often as they like.
+                tracing::debug!(%error, "a phone could not be served");
                 Self::Unavailable
             }
         }
@@ -106,7 +107,7 @@ impl Stop {
 impl Desk {
     pub(super) fn new(rooms: PhoneRooms) -> Self {
         Self {
-            pins: Pins::new(rooms.pin),
+            pins: Pins::new(rooms.pin, rooms.hasher.clone()),
             key: rooms.store.site_key("phone-nonces"),
             offers: Mutex::new(Offers::new(REMEMBERED_MAX)),
             replay: Mutex::new(Replay::new(store_app::POLL_WINDOW, REPLAY_MAX)),
@@ -130,6 +131,11 @@ impl Desk {
     /// Counts a request that changed nothing.
     pub(super) fn refused(&self, phone: &'static str, why: PhoneRefusal) {
         self.rooms.telemetry.emit(PhoneRefused { phone, why });
+    }
+
+    /// Tells of a phone what its owner or the site may have to mend.
+    pub(super) fn puzzles(&self, phone: &'static str, what: &'static str, why: &str) {
+        self.rooms.telemetry.emit(PhonePuzzles { phone, what, why });
     }
 
     /// A second key came for an activation (rules F3).
@@ -257,15 +263,18 @@ impl Desk {
         Ok(open.filter(|open| is_for(phone, open) && open.status == PromptStatus::Pending && can(open)))
     }
 
-    /// The same, held until there is one, for so long at most.
+    /// The same, held until there is one, for so long at most. The phone signed: its connection is no stranger's any more.
     pub(super) async fn wait_for(
         &self,
         phone: &Phone,
+        connection: Option<&Connection>,
         hold: Duration,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
         let until = self.now().tick.plus(hold);
-        let seat = self.rooms.waiting.sit(&phone.device.id);
+        let held = connection.map(Connection::hold);
+        // Without a place among those that wait it is answered at once.
+        let seat = if matches!(held, Some(None)) { None } else { self.rooms.waiting.sit(&phone.device.id) };
         // Before the first look, so that nothing comes unheard between that and the wait.
         let mut arrivals = self.rooms.answers.arrivals(&phone.device.user);
         loop {

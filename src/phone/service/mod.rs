@@ -22,6 +22,7 @@ use super::shell::{self, Site};
 use super::waiting::Waiting;
 use crate::engine::{Arrivals, Clock, Engine};
 use crate::enrolment::activation::PushUrl;
+use crate::hashing::Hasher;
 use crate::store::web::{Choices, Phones, Pins};
 use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
 use crate::telemetry::Telemetry;
@@ -101,6 +102,8 @@ pub struct PhoneRooms {
     pub waiting: Waiting,
     /// Digits of a PIN at least, and wrong ones in a row that lock it: `[method.push] pin`.
     pub pin: PinRule,
+    /// Checks PINs beside the threads that serve.
+    pub hasher: Hasher,
     /// How long a poll with nothing to show is held.
     pub holds: Holds,
     /// Where messages for a page may go.

@@ -26,7 +26,7 @@ use crate::phone::stamp::{Skew, Stamp};
 use crate::store::web::{DeviceState, KeyBrought, Phone, PhoneKey as BroughtKey, Seen, Subscription as Kept};
 use crate::store::{Answered, OpenPrompt, PromptEnd};
 use crate::telemetry::PhoneRefusal;
-use crate::web::ClientAddress;
+use crate::web::{ClientAddress, Connection};
 
 /// Why the page gets no answer to what it asked.
 enum Told {
@@ -158,7 +158,7 @@ fn kept(desk: &Desk, told: &Subscription) -> Result<Kept, Told> {
     let services = &desk.rooms.push_services;
     let judged = check_endpoint(&told.endpoint, &services.hosts, services.allow_private);
     judged.and_then(|_| check_subscription_key(&p256dh)).map_err(|why| {
-        tracing::info!(%why, "a phone's push service is none that we write to");
+        desk.puzzles("page", "its push service is none that we write to", &why.to_string());
         Told::Malformed(Malformed::Member("endpoint"))
     })?;
     Ok(Kept { endpoint: told.endpoint.as_str().into(), p256dh, auth })
@@ -169,13 +169,20 @@ fn kept(desk: &Desk, told: &Subscription) -> Result<Kept, Told> {
 pub(super) async fn poll(
     State(desk): State<SharedDesk>,
     Extension(from): Extension<ClientAddress>,
+    connection: Option<Extension<Connection>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    polled(&desk, from, agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
+    let connection = connection.as_deref();
+    polled(&desk, (from, connection), agent(&headers), &body).await.map_err(|told| told.counted(&desk)).into_response()
 }
 
-async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &Bytes) -> Done {
+async fn polled(
+    desk: &Desk,
+    (from, connection): (ClientAddress, Option<&Connection>),
+    agent: Option<&str>,
+    body: &Bytes,
+) -> Done {
     let poll = read(desk, from, body, Poll::parse)?;
     let device = DeviceId(poll.device.as_str().into());
     let origin = &*desk.rooms.origin;
@@ -184,7 +191,7 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, body: &By
     desk.poll_once(&device, &poll.signed_text(origin), poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
     let open = if poll.wait {
-        desk.wait_for(&phone, desk.rooms.holds.page, |_| true).await?
+        desk.wait_for(&phone, connection, desk.rooms.holds.page, |_| true).await?
     } else {
         desk.open_for(&phone, |_| true).await?
     };
@@ -284,7 +291,8 @@ fn judged(desk: &Desk, offer: &Offer, answer: &Answer, key: &crate::phone::page:
         wants_number: number.is_some(),
         shows_code: typed,
     };
-    judge(&asked, answer, key).map_err(|why| tracing::info!(?why, "a phone's answer does not fit its prompt"))
+    judge(&asked, answer, key)
+        .map_err(|why| desk.puzzles("page", "its answer does not fit its prompt", &format!("{why:?}")))
 }
 
 /// What is replied, and whether it is the last word: a wrong PIN may be typed again.

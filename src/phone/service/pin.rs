@@ -6,11 +6,8 @@ use wire::Secret;
 use super::{PhoneStore, PinRule};
 use crate::factor::oath::Tries;
 use crate::factor::pin::{PinOutcome, TypedPin, check};
-use crate::hashing::Hasher;
+use crate::hashing::{Door, Hasher};
 use crate::store::StoreError;
-
-/// Hashes under way at once.
-const AT_ONCE: usize = 4;
 
 /// So often an unknown commit is repeated: the phone's own time is short.
 const SETTLING_TRIES: u32 = 8;
@@ -33,7 +30,7 @@ pub(super) enum PinCheck {
     None,
 }
 
-/// Checks PINs, a few at once.
+/// Checks PINs, in the phones' turns at the threads that hash.
 #[derive(Debug)]
 pub(super) struct Pins {
     rule: PinRule,
@@ -41,8 +38,8 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    pub(super) fn new(rule: PinRule) -> Self {
-        Self { rule, hasher: Hasher::new(AT_ONCE) }
+    pub(super) fn new(rule: PinRule, hasher: Hasher) -> Self {
+        Self { rule, hasher }
     }
 
     /// One guess, committed before it is told.
@@ -57,7 +54,7 @@ impl Pins {
         at: Wall,
     ) -> Result<PinCheck, StoreError> {
         let typed = TypedPin { guess_id: rand::random(), user, pin: typed, tries: self.rule.tries, at };
-        match check(store, &self.hasher, &typed, &Tries(SETTLING_TRIES)).await {
+        match check(store, (&self.hasher, Door::Phones), &typed, &Tries(SETTLING_TRIES)).await {
             Ok(PinOutcome::Right { must_change: false }) => Ok(PinCheck::Right),
             Ok(PinOutcome::Right { must_change: true }) => Ok(PinCheck::MustChange),
             Ok(PinOutcome::Wrong { left }) => Ok(PinCheck::Wrong { left }),

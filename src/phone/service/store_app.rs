@@ -23,7 +23,7 @@ use crate::phone::store_app::{
 use crate::store::web::{KeyBrought, Phone, PhoneKey as BroughtKey};
 use crate::store::{Answered, OpenPrompt};
 use crate::telemetry::PhoneRefusal;
-use crate::web::ClientAddress;
+use crate::web::{ClientAddress, Connection};
 
 /// Numbers that the app offers: the right one and decoys.
 const CHOICES: usize = 6;
@@ -86,10 +86,12 @@ impl IntoResponse for Told {
 pub(super) async fn poll(
     State(desk): State<SharedDesk>,
     Extension(from): Extension<ClientAddress>,
+    connection: Option<Extension<Connection>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let done = polled(&desk, from, agent(&headers), &query.unwrap_or_default()).await;
+    let connection = connection.as_deref();
+    let done = polled(&desk, (from, connection), agent(&headers), &query.unwrap_or_default()).await;
     done.map_or_else(|told| told.counted(&desk), Told::Good).into_response()
 }
 
@@ -127,7 +129,12 @@ fn device(serial: &Serial) -> DeviceId {
 
 // --- polls ---------------------------------------------------------------------------------------------------------------
 
-async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &str) -> Result<Value, Told> {
+async fn polled(
+    desk: &Desk,
+    (from, connection): (ClientAddress, Option<&Connection>),
+    agent: Option<&str>,
+    query: &str,
+) -> Result<Value, Told> {
     let poll = Poll::parse(query).map_err(|why| malformed(desk, from, why))?;
     let device = device(&poll.serial);
     let text = poll.signed_text();
@@ -136,7 +143,7 @@ async fn polled(desk: &Desk, from: ClientAddress, agent: Option<&str>, query: &s
     desk.poll_once(&device, &text, poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
     let version = agent.and_then(AppVersion::of_user_agent);
-    let open = desk.wait_for(&phone, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
+    let open = desk.wait_for(&phone, connection, desk.rooms.holds.store_app, |open| can_show(version, open)).await?;
     let mut list = Vec::new();
     if let Some(open) = open {
         list.push(shown(desk, &phone, &poll.serial, &open).await?);
@@ -153,7 +160,7 @@ fn can_show(version: Option<AppVersion>, open: &OpenPrompt) -> bool {
 }
 
 async fn shown(desk: &Desk, phone: &Phone, serial: &Serial, open: &OpenPrompt) -> Result<Value, Told> {
-    let key = server_key(phone)?;
+    let key = server_key(desk, phone)?;
     let device = &phone.device.id;
     let nonce = desk.store_nonce(open.prompt, device);
     desk.offered(&nonce, open, device).await?;
@@ -186,10 +193,11 @@ fn presence(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Option<Presence> {
     Presence::new(desk.choices(open.prompt, &phone.device.id, &open.numbers, CHOICES))
 }
 
-fn server_key(phone: &Phone) -> Result<ServerKey, Told> {
+fn server_key(desk: &Desk, phone: &Phone) -> Result<ServerKey, Told> {
     let key = phone.server_key.as_ref().ok_or(Told::Stopped(Stop::Unverified))?;
     ServerKey::of_pkcs8(key).map_err(|error| {
-        tracing::error!(device = &*phone.device.id.0, %error, "a phone can't be served: remove it and enrol it again");
+        let why = format!("{}: {error}", phone.device.id.0);
+        desk.puzzles("store_app", "it can't be served; remove it and enrol it again", &why);
         Told::Stopped(Stop::Unavailable)
     })
 }
@@ -208,7 +216,9 @@ async fn enrolled(desk: &Desk, from: ClientAddress, agent: Option<&str>, enrol: 
     let device = device(&enrol.serial);
     match desk.store().bring_key(&device, &enrol.credential, key, desk.now().wall).await.map_err(Stop::from) {
         // The same key and credential again get the same answer: the app repeats what it got no answer to.
-        Ok(KeyBrought::Taken(phone)) => Ok(envelope::enrolled(&enrol.serial, &server_key(&phone)?.public_field())),
+        Ok(KeyBrought::Taken(phone)) => {
+            Ok(envelope::enrolled(&enrol.serial, &server_key(desk, &phone)?.public_field()))
+        }
         Ok(KeyBrought::SecondKey(user)) => {
             desk.second_key("store_app", &user, &device);
             desk.stranger(from);

@@ -336,7 +336,7 @@ impl Radius {
         // An outage counts only when every server's is more than one user's bad luck (rules A5).
         let confirmed = !self.servers.is_empty() && self.servers.iter().all(|server| server.health().is_confirmed());
         let why = format!("primary {} did not answer: {}", self.shared.name, told.join("; ")).into();
-        PrimaryAnswer::Unavailable(Unavailable { why, confirmed })
+        PrimaryAnswer::Unavailable(Unavailable { why, confirmed, ours: false })
     }
 
     fn tell(&self, server: &Server) -> String {

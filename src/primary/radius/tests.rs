@@ -253,6 +253,7 @@ fn request(user: &str) -> PrimaryRequest {
         password: Secret::new("pw"),
         forwarded: Forwarded::default(),
         upstream: None,
+        turn: crate::hashing::Turn::at(crate::hashing::Door::Vpn, user),
         deadline: Tick(60_000),
     }
 }

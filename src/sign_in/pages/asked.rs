@@ -136,10 +136,8 @@ impl IntoResponse for Problem {
             }
             Self::Forged | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,
-            Self::Away(away) => {
-                tracing::error!(why = %away, "a page could not be answered");
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            // Told where it is shown: a stranger can bring many about.
+            Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut response = status.into_response();
         response.extensions_mut().insert(Arc::new(self));
@@ -173,6 +171,9 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
     };
     if let Some(why) = denial {
         desk.sign_in.tell_denied(desk.realm, why, &path, &asked).await;
+    }
+    if let Problem::Away(away) = &*problem {
+        desk.sign_in.tell_away(desk.realm, away);
     }
     let page = desk.plain(&asked);
     let (title, text) = match *problem {

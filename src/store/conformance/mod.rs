@@ -53,7 +53,7 @@ macro_rules! every_store_must {
                 a_password_hash_comes_back_and_can_be_taken_away, groups_are_kept_in_order_and_once,
                 a_block_shows_and_ends, names_that_are_none_are_refused, users_are_listed_in_pages,
                 a_removed_user_leaves_nothing_behind, a_removed_user_takes_all_of_it_along, tokens_from_which_no_code_could_come_are_refused,
-                a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
+                a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods, of_removed_devices_a_bounded_number_of_rows_is_kept,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
             guesses: a_code_works_once, a_user_has_no_seed_twice, of_fifty_who_add_one_seed_at_once_one_does,
                 a_token_that_is_added_again_makes_no_code_new, a_token_begins_where_it_is_said_to_stand,
@@ -83,7 +83,8 @@ macro_rules! every_store_must {
                 a_removed_method_is_not_released, a_removed_user_is_not_released,
                 a_denial_of_what_is_out_wins_over_a_code, what_is_out_is_withdrawn_by_the_release, an_excuse_needs_no_store,
                 a_record_is_written_once_per_login, names_unknown_to_us_are_hashed, sinks_are_fed_from_their_cursor,
-                one_approval_lets_in_together_only_its_own_login, the_chain_is_whole, a_record_is_one_json_object;
+                one_approval_lets_in_together_only_its_own_login, the_chain_is_whole, a_record_is_one_json_object,
+                equal_refusals_of_a_minute_are_one_record_with_a_count, a_count_ends_with_its_minute;
             phones: a_phone_is_active_only_after_its_test_push, a_test_push_opens_no_logins_door, a_test_is_approved_by_its_own_device_alone, a_phone_without_its_test_answers_no_login, an_unanswered_or_declined_test_makes_nobody_quiet, a_test_of_a_new_phone_forgives_and_minds_no_quiet_time, an_activation_that_is_begun_again_is_the_same, the_same_key_again_gets_the_same_answer, a_second_key_voids_both, five_wrong_codes_void_an_activation, wrong_codes_take_no_key_from_a_phone_that_has_one, fifty_keys_at_once_leave_one_or_none, an_activation_ends_with_its_time_or_its_user, waiting_devices_are_bounded_and_swept, a_phone_of_the_hosts_making_needs_no_test, what_a_phone_brings_comes_back, silent_phones_are_told_once, what_a_phone_can_prove_is_a_fact, what_is_out_is_shown_to_its_own_user;
             numbers: a_yes_brings_the_number_that_is_shown, one_wrong_number_denies_and_counts, of_fifty_choices_at_once_one_counts, each_asking_brings_its_own_number, the_numbers_of_one_prompt_are_bounded, nobody_joins_a_prompt_that_asks_for_less, a_pin_is_asked_for_on_our_own_page_only, typed_digits_are_shown_after_a_confirmation_and_typed_back, the_third_wrong_number_denies, of_fifty_typed_at_once_three_are_looked_at, the_apps_done_is_no_denial_and_any_other_is, digits_of_a_removed_phone_approve_nothing, digits_end_with_their_prompt;
             pins: a_pin_comes_back_as_it_was_set, a_guess_commits_on_its_version_alone, a_repeated_guess_has_no_second_effect, of_fifty_guesses_on_one_version_one_commits, a_lock_holds_until_it_is_reset;

@@ -236,6 +236,21 @@ pub(crate) async fn a_user_has_a_bounded_number_of_methods(site: &impl Site) {
     assert_eq!(device, StoreError::Refused(Refusal::TooMany { what: "devices", most: 20 }));
 }
 
+pub(crate) async fn of_removed_devices_a_bounded_number_of_rows_is_kept(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let mut first = None;
+    for second in 0..80 {
+        let device = store.add_device(&alice(), Channel::Webhook, None, after(second)).await.unwrap();
+        store.remove_device(&device, after(second)).await.unwrap();
+        first.get_or_insert(device);
+    }
+    store.add_device(&alice(), Channel::Webhook, None, after(99)).await.unwrap();
+    assert_eq!(store.list_devices(&alice()).await.unwrap().len(), 1);
+    // What is forgotten is as removed as it was.
+    assert!(store.remove_device(&first.unwrap(), after(99)).await.is_err());
+}
+
 pub(crate) async fn stances_are_learned_and_forgotten(site: &impl Site) {
     let store = site.open();
     let asa = ClientName::new("asa");

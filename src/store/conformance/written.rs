@@ -217,3 +217,59 @@ pub(crate) async fn a_record_is_one_json_object(site: &impl Site) {
     });
     assert_eq!(value, expected);
 }
+
+/// A wrong password of alice.
+fn wrong_password(login: u64, second: u64) -> Record {
+    let (factor, reason) = (RecordedFactor::None, Reason::Primary);
+    Record { time: after(second), vouched: false, factor, reason, ..rejected(login) }
+}
+
+pub(crate) async fn equal_refusals_of_a_minute_are_one_record_with_a_count(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    for (login, second) in [(1, 0), (2, 10), (2, 10), (3, 59)] {
+        assert_eq!(site.open().record(wrong_password(login, second)).await.unwrap(), 1, "login {login}");
+    }
+    // Another station, reason, client or name is another record; and after the primary's Accept each is its own.
+    let elsewhere = Record { station: None, ..wrong_password(4, 1) };
+    let otherwise = Record { reason: Reason::Rule, ..wrong_password(5, 1) };
+    let client = Record { client: login::ClientName::new("f5"), ..wrong_password(6, 1) };
+    let name = Record { user: "somebody".into(), ..wrong_password(7, 1) };
+    for (seq, record) in
+        [elsewhere, otherwise, client, name].into_iter().zip(2_u64..).map(|(record, seq)| (seq, record))
+    {
+        assert_eq!(store.record(record).await.unwrap(), seq);
+    }
+    for (seq, login) in [(6, 8), (7, 9)] {
+        assert_eq!(store.record(Record { vouched: true, ..wrong_password(login, 1) }).await.unwrap(), seq);
+    }
+    let told = store.record_of(LoginId(1)).await.unwrap().unwrap().json;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let (first, last) = ("2027-01-15T08:00:00.000Z", "2027-01-15T08:00:59.000Z");
+    assert_eq!((told["times"].as_u64(), &told["first"], &told["last"]), (Some(3), &first.into(), &last.into()));
+    let recent = store.recent_records(&alice(), 10).await.unwrap();
+    assert_eq!(recent.last().unwrap().json, store.record_of(LoginId(1)).await.unwrap().unwrap().json);
+    let written = store.records_after(0, 10).await.unwrap();
+    assert!(written.len() == 7 && !written[0].json.contains("times"), "what the chain covers stays: {written:?}");
+    assert_eq!(store.verify_chain().await.unwrap(), ChainState::Whole { first: 1, last: 7 });
+}
+
+pub(crate) async fn a_count_ends_with_its_minute(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    for (login, second) in [(1, 0), (2, 30), (3, 40)] {
+        store.record(wrong_password(login, second)).await.unwrap();
+    }
+    assert_eq!(store.settle_repeats(after(59)).await.unwrap(), 0);
+    assert_eq!(store.settle_repeats(after(60)).await.unwrap(), 1);
+    assert_eq!(store.settle_repeats(after(600)).await.unwrap(), 0);
+    let told = store.recent_records(&alice(), 10).await.unwrap();
+    let json: serde_json::Value = serde_json::from_str(&told[0].json).unwrap();
+    assert_eq!((told.len(), json["amends"].as_u64(), json["times"].as_u64()), (1, Some(1), Some(3)), "{told:?}");
+    // The next one begins anew, also where nobody has looked after the last minute.
+    assert_eq!(store.record(wrong_password(4, 61)).await.unwrap(), 3);
+    assert_eq!(store.record(wrong_password(5, 62)).await.unwrap(), 3);
+    assert_eq!(store.record(wrong_password(6, 200)).await.unwrap(), 5, "4 amends 3");
+    assert_eq!(store.recent_records(&alice(), 10).await.unwrap().len(), 3);
+    assert_eq!(store.verify_chain().await.unwrap(), ChainState::Whole { first: 1, last: 5 });
+}

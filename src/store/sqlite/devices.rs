@@ -21,6 +21,9 @@ use super::users::UserRow;
 /// Devices of one user, at most, in whatever state: a prompt goes to all active ones.
 pub(super) const DEVICES_PER_USER_MAX: usize = 20;
 
+/// Removed ones of a user whose rows are kept, without a key.
+const REMOVED_PER_USER_MAX: i64 = 64;
+
 /// What the table holds of a device that was not removed, checked.
 pub(super) struct DeviceRow {
     pub(super) device: Device,
@@ -226,6 +229,12 @@ pub(super) fn remove(tx: Tx<'_>, device: &DeviceId, at: Wall) -> Result<(), Stor
         params![device.0, db(at.0)],
     )?;
     tx.change("UPDATE users SET version = version + 1 WHERE id = ?1", [owner])?;
+    // Of what a user removed only the latest rows stay: the table doesn't grow with somebody who adds and removes all day.
+    tx.change(
+        "DELETE FROM devices WHERE user = ?1 AND removed_at IS NOT NULL AND id NOT IN (SELECT id FROM devices \
+         WHERE user = ?1 AND removed_at IS NOT NULL ORDER BY removed_at DESC, rowid DESC LIMIT ?2)",
+        params![owner, REMOVED_PER_USER_MAX],
+    )?;
     prompts::withdraw_open(tx, owner)
 }
 

@@ -9,15 +9,15 @@ use wire::Secret;
 
 use super::super::error::StoreError;
 use super::super::rows::{
-    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, NewToken, NewUser, OpenPrompt,
-    OpenToken, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
+    Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, Keep, NewToken, NewUser,
+    OpenPrompt, OpenToken, Pruned, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::super::verbs::{
-    Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, StoreFuture, Tokens, Users, Writable,
+    Codes, Devices, Prompts, Records, Releases, Retention, SiteKeys, Stances, StoreFuture, Tokens, Users, Writable,
 };
 use super::tx::Tx;
 use super::users::UserRow;
-use super::{Sqlite, alikes, codes, devices, prompts, records, releases, stances, tokens, users};
+use super::{Sqlite, alikes, codes, devices, prompts, records, releases, repeats, retention, stances, tokens, users};
 
 impl Sqlite {
     pub(super) fn write<'a, T: Send + 'static>(
@@ -253,6 +253,16 @@ impl Records for Sqlite {
 
     fn verify_chain(&self) -> StoreFuture<'_, ChainState> {
         self.read(records::verify)
+    }
+}
+
+impl Retention for Sqlite {
+    fn settle_repeats(&self, now: Wall) -> StoreFuture<'_, usize> {
+        self.write(move |tx| repeats::settle(tx, now, repeats::SETTLED_AT_ONCE))
+    }
+
+    fn prune_records(&self, keep: Keep) -> StoreFuture<'_, Pruned> {
+        self.write(move |tx| retention::prune(tx, &keep))
     }
 }
 

@@ -25,6 +25,8 @@ mod prompts;
 mod reader;
 mod records;
 mod releases;
+mod repeats;
+mod retention;
 mod schema;
 mod stances;
 #[cfg(test)]

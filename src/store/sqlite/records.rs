@@ -2,7 +2,8 @@
 //!
 //! Each row's mac covers the mac before it, its place, its login and its text. The head of the chain, and an anchor every
 //! 1,024 records, are authenticated on their own: a tail that was cut off is missed, and retention may cut at an anchor.
-//! What people did stands in the same chain. A record is never changed: one that turned out otherwise is amended by another.
+//! What people did stands in the same chain. A record is never changed: one that turned out otherwise, or whose like came again, is
+//! amended by another. Retention cuts at anchors, and where it cut is authenticated, too.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use super::super::key::hmac;
 use super::super::rows::{ChainState, StoredRecord};
 use super::super::seal::Seals;
 use super::super::written;
+use super::repeats;
 use super::tx::{Tx, db, undb};
 
 /// Records from one anchor to the next.
@@ -37,7 +39,10 @@ pub(super) fn append(tx: Tx<'_>, record: &Record) -> Result<u64, StoreError> {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     match written {
-        None => link(tx, id(record.login), &user, accepted, &written::json(record, &user)?),
+        None => match repeats::count(tx, record, &user)? {
+            Some(seq) => Ok(seq),
+            None => link(tx, id(record.login), &user, accepted, &written::json(record, &user)?),
+        },
         Some((seq, true)) if !accepted => {
             let amended = amendment(tx, record.login)?.map(|amendment| amendment.seq);
             let json = written::amendment_json(record, &user, undb(seq))?;
@@ -45,6 +50,24 @@ pub(super) fn append(tx: Tx<'_>, record: &Record) -> Result<u64, StoreError> {
         }
         Some((seq, _)) => Ok(undb(seq)),
     }
+}
+
+/// Writes the record that amends this login's; another one there is stays.
+pub(super) fn amend(tx: Tx<'_>, login: LoginId, user: &str, json: &str) -> Result<u64, StoreError> {
+    let amended = amendment(tx, login)?.map(|amendment| amendment.seq);
+    amended.map_or_else(|| link(tx, amendment_id(tx, login), user, false, json), Ok)
+}
+
+/// From here on the chain begins after that anchor.
+pub(super) fn cut(tx: Tx<'_>, seq: u64) -> Result<(), StoreError> {
+    let anchor = Head::anchor(tx, seq)?;
+    let anchor = anchor.ok_or_else(|| StoreError::Tampered { table: "anchors", row: seq.to_string().into() })?;
+    let value = [&anchor.seq.to_be_bytes()[..], &anchor.proof(tx.seals, "cut")].concat();
+    tx.change(
+        "INSERT INTO meta (name, value) VALUES ('chain_cut', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
+        [value],
+    )?;
+    Ok(())
 }
 
 /// Writes an act, once per id; tells its sequence number.
@@ -92,7 +115,7 @@ pub(super) fn recent(tx: Tx<'_>, user: &ResolvedUser, limit: usize) -> Result<Ve
             shown.push(row);
         }
     }
-    Ok(shown)
+    shown.into_iter().map(|row| counted(tx, row)).collect()
 }
 
 /// The latest acts on a user.
@@ -105,7 +128,13 @@ pub(super) fn acts(tx: Tx<'_>, user: &ResolvedUser, limit: usize) -> Result<Vec<
 /// The record of one login, or what amends it.
 pub(super) fn of_login(tx: Tx<'_>, login: LoginId) -> Result<Option<StoredRecord>, StoreError> {
     let written = tx.one("SELECT seq, login, json FROM records WHERE login = ?1", [id(login)], read)?;
-    Ok(if written.is_some() { amendment(tx, login)?.or(written) } else { None })
+    let shown = if written.is_some() { amendment(tx, login)?.or(written) } else { None };
+    shown.map(|row| counted(tx, row)).transpose()
+}
+
+/// With how often its like came so far.
+fn counted(tx: Tx<'_>, row: StoredRecord) -> Result<StoredRecord, StoreError> {
+    Ok(StoredRecord { json: repeats::with_count(tx, row.seq, row.json)?, ..row })
 }
 
 /// How far a sink was fed.
@@ -193,6 +222,16 @@ impl Head {
         if head.proof(tx.seals, "head").ct_eq(proof).into() { Ok(head) } else { Err(tampered()) }
     }
 
+    /// The anchor at that record, if it is ours.
+    fn anchor(tx: Tx<'_>, seq: u64) -> Result<Option<Self>, StoreError> {
+        let anchor: Option<([u8; 32], Vec<u8>)> =
+            tx.one("SELECT mac, proof FROM anchors WHERE seq = ?1", [db(seq)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(anchor.and_then(|(mac, proof)| {
+            let head = Self { seq, mac };
+            bool::from(head.proof(tx.seals, "anchor").ct_eq(&proof)).then_some(head)
+        }))
+    }
+
     fn write(&self, tx: Tx<'_>) -> Result<(), StoreError> {
         let value = [&self.seq.to_be_bytes()[..], &self.mac, &self.proof(tx.seals, "head")].concat();
         tx.change(
@@ -219,13 +258,14 @@ impl Walk {
         if first <= 1 {
             return Ok(Some(Self { first: 1, last: Head::genesis(tx.seals) }));
         }
-        let seq = first.saturating_sub(1);
-        let anchor: Option<([u8; 32], Vec<u8>)> =
-            tx.one("SELECT mac, proof FROM anchors WHERE seq = ?1", [db(seq)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(anchor.and_then(|(mac, proof)| {
-            let last = Head { seq, mac };
-            bool::from(last.proof(tx.seals, "anchor").ct_eq(&proof)).then_some(Self { first, last })
-        }))
+        let anchor = Head::anchor(tx, first.saturating_sub(1))?;
+        let cut: Option<Vec<u8>> = tx.one("SELECT value FROM meta WHERE name = 'chain_cut'", [], |row| row.get(0))?;
+        // Only retention cuts, and it says where.
+        let is_cut_there = |last: &Head| {
+            let value = [&last.seq.to_be_bytes()[..], &last.proof(tx.seals, "cut")].concat();
+            cut.is_some_and(|cut| value.ct_eq(&cut).into())
+        };
+        Ok(anchor.filter(is_cut_there).map(|last| Self { first, last }))
     }
 }
 
@@ -269,7 +309,7 @@ fn amendment_id(tx: Tx<'_>, login: LoginId) -> i64 {
 }
 
 /// A login's id bit for bit, as SQLite's integers are signed.
-fn id(login: LoginId) -> i64 {
+pub(super) fn id(login: LoginId) -> i64 {
     i64::from_be_bytes(login.0.to_be_bytes())
 }
 

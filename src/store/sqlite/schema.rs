@@ -12,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, REPEATS];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -316,6 +316,20 @@ CREATE INDEX distinct_users_by_other ON distinct_users (other);
 const TRACES: &str = "
 ALTER TABLE tokens ADD COLUMN trace BLOB; -- keyed hash of user and seed; NULL in rows of before
 CREATE INDEX tokens_by_trace ON tokens (user, trace) WHERE trace IS NOT NULL;
+";
+
+/// Refusals of the last minute whose like came again.
+const REPEATS: &str = "
+CREATE TABLE repeats (
+    id BLOB PRIMARY KEY,                     -- keyed hash of what makes two refusals equal
+    seq INTEGER NOT NULL UNIQUE,             -- the record of the first
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    last_login INTEGER NOT NULL,             -- whose statement may be repeated
+    mac BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repeats_by_time ON repeats (first_at);
 ";
 
 #[cfg(test)]

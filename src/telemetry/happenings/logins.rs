@@ -141,7 +141,9 @@ impl sealed::Sealed for LoginEnded<'_> {}
 impl Happening for LoginEnded<'_> {
     fn tell(self, telemetry: &Telemetry) {
         self.client.logins(&telemetry.registrar(), self.record.reason).increment(1);
-        self.write();
+        if let Some(more) = self.admitted(telemetry) {
+            self.write(more);
+        }
     }
 }
 
@@ -188,10 +190,23 @@ macro_rules! line {
 }
 
 impl LoginEnded<'_> {
-    fn write(&self) {
+    /// Whether it has a line of its own; the number is how many were left out before it. Only what a stranger can cause is left out:
+    /// a refusal before the primary's Accept, whose like was told within the minute, or of which there are too many (rules G1).
+    fn admitted(&self, telemetry: &Telemetry) -> Option<u64> {
+        let record = self.record;
+        let is_strangers =
+            record.answer != RecordedAnswer::Accept && !record.vouched && record.factor == RecordedFactor::None;
+        if !is_strangers {
+            return Some(0);
+        }
+        let station = record.station.as_ref().map(login::Station::octets);
+        telemetry.once_a_while("logins refused", self.client.name(), (self.user, station, record.reason.as_str()))
+    }
+
+    fn write(&self, more: u64) {
         let record = self.record;
         let user = wire::log_safe(self.user.as_bytes());
-        let sentence = sentence(record, &user);
+        let sentence = sentence(record, &user) + &and_more(more);
         if record.reason == Reason::Fraud {
             line!(warn, record, user, sentence);
         } else {

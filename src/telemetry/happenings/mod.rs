@@ -15,13 +15,13 @@ pub use packets::{
 };
 pub use pages::{
     CertificateEnds, CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused,
-    PagesOpened, SignInResult, SignInTried,
+    PageUnanswered, PagesOpened, SignInResult, SignInTried,
 };
-pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
+pub use phones::{PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
-    AuditTrouble, Committed, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, ReloadRefused,
-    Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, UpstreamDropped, WebPushResult,
-    WebPushTrouble, WebhookTrouble,
+    AuditTrouble, Committed, DiskFills, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
+    RecordsCut, ReloadRefused, Reloaded, Started, Stopping, StoreRecovered, StoreSpace, StoreTrouble, UpstreamBadReply,
+    UpstreamDropped, WebPushResult, WebPushTrouble, WebhookTrouble,
 };
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use login::Wall;
+use login::{Origin, Wall};
 
 use super::{SENTENCE, and_more};
 use crate::telemetry::{Happening, MetricName, Telemetry, sealed};
@@ -22,11 +22,13 @@ pub enum PageRefusal {
     Handshake,
     /// Its handshake took too long.
     Slow,
+    /// It rested, or was slow, and a newcomer needed its place.
+    GaveWay,
 }
 
 impl PageRefusal {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Crowded, Self::Handshake, Self::Slow];
+    pub const ALL: [Self; 4] = [Self::Crowded, Self::Handshake, Self::Slow, Self::GaveWay];
 
     /// The word in metrics.
     #[must_use]
@@ -35,6 +37,7 @@ impl PageRefusal {
             Self::Crowded => "crowded",
             Self::Handshake => "handshake",
             Self::Slow => "slow",
+            Self::GaveWay => "gave_way",
         }
     }
 }
@@ -136,9 +139,8 @@ impl Happening for SignInTried<'_> {
             | SignInResult::WrongCode
             | SignInResult::CodesOff
             | SignInResult::WrongActivation => {
-                let Some(more) = telemetry.gate("sign-in", &format!("{from} {result}")).admit(telemetry.now()) else {
-                    return;
-                };
+                let subject = (Origin::of(self.from).house, result);
+                let Some(more) = telemetry.once_a_while("sign-ins refused", pages, subject) else { return };
                 let more = and_more(more);
                 tracing::info!(target: SENTENCE, pages, from, user, result, "{pages}: a sign-in of {user} from {from} is refused ({result}){more}");
             }
@@ -197,9 +199,8 @@ impl Happening for PageDenied<'_> {
         let (pages, reason) = (self.pages, self.why.as_str());
         telemetry.registrar().counter(MetricName::PagesDenied, &[("pages", pages), ("reason", reason)]).increment(1);
         let from = self.from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_string());
-        let Some(more) = telemetry.gate("page-denied", &format!("{from} {reason}")).admit(telemetry.now()) else {
-            return;
-        };
+        let subject = (self.from.map(|from| Origin::of(from).house), reason);
+        let Some(more) = telemetry.once_a_while("requests to pages refused", pages, subject) else { return };
         let path = wire::log_safe(&self.path.as_bytes()[..self.path.floor_char_boundary(PATH_OCTETS_MAX)]);
         let user = wire::log_safe(self.user.unwrap_or("somebody").as_bytes());
         let more = and_more(more);
@@ -207,6 +208,25 @@ impl Happening for PageDenied<'_> {
             target: SENTENCE, pages, from, user, path, reason,
             "{pages}: {user} from {from} is refused {path} ({reason}){more}"
         );
+    }
+}
+
+/// A page could not be answered: the store, the primary, or a bound of ours.
+#[derive(Debug)]
+pub struct PageUnanswered<'a> {
+    /// Which pages.
+    pub pages: &'static str,
+    /// Why, without a secret.
+    pub why: &'a str,
+}
+
+impl sealed::Sealed for PageUnanswered<'_> {}
+impl Happening for PageUnanswered<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        let Self { pages, why } = self;
+        let Some(more) = telemetry.once_a_while("pages that could not be answered", pages, why) else { return };
+        let (why, more) = (wire::log_safe(why.as_bytes()), and_more(more));
+        tracing::error!(target: SENTENCE, pages, why, "{pages}: a page could not be answered: {why}{more}");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Counted by why, never by whom; a line is written only where a person must do something.
 
-use super::SENTENCE;
+use super::{SENTENCE, and_more};
 use crate::telemetry::{Happening, MetricName, Telemetry, sealed};
 
 /// Why a phone's request changed nothing.
@@ -69,6 +69,29 @@ impl Happening for PhoneRefused {
     fn tell(self, telemetry: &Telemetry) {
         let labels = [("pages", self.phone), ("reason", self.why.as_str())];
         telemetry.registrar().counter(MetricName::PhoneRefusals, &labels).increment(1);
+    }
+}
+
+/// Something of a phone is not as it must be; who has it should look.
+#[derive(Debug)]
+pub struct PhonePuzzles<'a> {
+    /// `page` or `store_app`.
+    pub phone: &'static str,
+    /// What, as a sentence without a secret.
+    pub what: &'static str,
+    /// Why, without a secret.
+    pub why: &'a str,
+}
+
+impl sealed::Sealed for PhonePuzzles<'_> {}
+impl Happening for PhonePuzzles<'_> {
+    fn tell(self, telemetry: &Telemetry) {
+        let Self { phone, what, why } = self;
+        let Some(more) = telemetry.once_a_while("phones' requests that were not done", phone, (what, why)) else {
+            return;
+        };
+        let (why, more) = (wire::log_safe(why.as_bytes()), and_more(more));
+        tracing::warn!(target: SENTENCE, phone, why, "{phone}: {what}: {why}{more}");
     }
 }
 

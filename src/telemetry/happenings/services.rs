@@ -184,6 +184,69 @@ impl Happening for StoreRecovered {
     }
 }
 
+/// How much room the store takes, and how much is left.
+#[derive(Debug)]
+pub struct StoreSpace {
+    /// Octets of the store.
+    pub used: u64,
+    /// Octets that are free beside it.
+    pub free: u64,
+    /// Somebody should make room.
+    pub is_little: bool,
+}
+
+impl sealed::Sealed for StoreSpace {}
+impl Happening for StoreSpace {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double, and nobody reads a disk to the octet")]
+    fn tell(self, telemetry: &Telemetry) {
+        let gauge = |name| telemetry.registrar().gauge(name, &[]);
+        gauge(MetricName::StoreBytes).set(self.used as f64);
+        gauge(MetricName::DiskFree).set(self.free as f64);
+        gauge(MetricName::DiskLow).set(f64::from(u8::from(self.is_little)));
+    }
+}
+
+/// The disk under the store has little room left.
+#[derive(Debug)]
+pub struct DiskFills {
+    /// Octets of the store.
+    pub used: u64,
+    /// Octets that are free beside it.
+    pub free: u64,
+    /// Octets of the disk.
+    pub all: u64,
+}
+
+impl sealed::Sealed for DiskFills {}
+impl Happening for DiskFills {
+    fn tell(self, _: &Telemetry) {
+        let [used, free, all] = [self.used, self.free, self.all].map(|octets| octets >> 20);
+        tracing::warn!(
+            target: SENTENCE, service = "store", used_mib = used, free_mib = free, disk_mib = all,
+            "the disk under the store has {free} of {all} MiB left, and the store takes {used}; with none left nobody gets in. What to do: \
+             make room there, or let the store keep less: [audit] keep_at_most and keep"
+        );
+    }
+}
+
+/// Records were kept long enough.
+#[derive(Debug)]
+pub struct RecordsCut {
+    /// So many.
+    pub records: u64,
+}
+
+impl sealed::Sealed for RecordsCut {}
+impl Happening for RecordsCut {
+    fn tell(self, _: &Telemetry) {
+        let records = self.records;
+        tracing::info!(
+            target: SENTENCE, service = "store", records,
+            "{records} old records were cut off ([audit] keep, keep_at_most); what is left of the chain is whole"
+        );
+    }
+}
+
 /// The audit file can't be written; nothing is lost, the feed waits in the store (rules F2).
 pub struct AuditTrouble<'a> {
     /// What was being done.

@@ -92,6 +92,7 @@ impl PhoneHouse {
             push_url: PushUrl::parse(&format!("http://127.0.0.1:{}{PUSH_PATH}", at.port())).unwrap(),
             waiting: waiting.clone(),
             pin: PinRule { length: 6, tries: 3 },
+            hasher: ::vestibule::hashing::Hasher::new(2),
             holds,
             push_services: PushServices { hosts: vec!["push.example.net".to_owned()], allow_private: false },
             stop: stop.clone(),

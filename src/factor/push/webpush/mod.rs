@@ -174,7 +174,7 @@ impl WebPush {
         if let Gate::Away { confirmed } = self.origins().admit(&message.to, hint.at.tick) {
             self.telemetry.emit(WebPushResult::Away);
             let why = format!("the push service {} is away", message.to.host).into();
-            return Err(PushFailure::Unavailable(Unavailable { why, confirmed }));
+            return Err(PushFailure::Unavailable(Unavailable { why, confirmed, ours: false }));
         }
         let under_way = self.under_way.begin(hint.prompt, &hint.device);
         let sending = send::send(&self.client, (&self.queue, self.telemetry.pulse()), &message, &under_way);
@@ -242,7 +242,7 @@ impl WebPush {
             Failed::Outage(why) => {
                 self.alarm(to, &why);
                 let confirmed = self.confirmed(hint, to).await;
-                PushFailure::Unavailable(Unavailable { why: why.into(), confirmed })
+                PushFailure::Unavailable(Unavailable { why: why.into(), confirmed, ours: false })
             }
         }
     }

@@ -343,7 +343,9 @@ pub(crate) fn unsettled(effect: &Effect) -> Option<(LoginId, LoginEvent)> {
 /// What a push service answers when it does not ring.
 pub(crate) fn push_failure(confirmed: Option<bool>) -> PushFailure {
     match confirmed {
-        Some(confirmed) => PushFailure::Unavailable(Unavailable { why: "the push service is away".into(), confirmed }),
+        Some(confirmed) => {
+            PushFailure::Unavailable(Unavailable { why: "the push service is away".into(), confirmed, ours: false })
+        }
         None => PushFailure::Refused("the push service says no".into()),
     }
 }

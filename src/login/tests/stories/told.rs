@@ -70,7 +70,7 @@ fn a_login_whose_push_rang_nowhere_is_one_by_code_and_says_why() {
     let mut house = house(&[Push, Totp]);
     house.carols_phone_rings(&carol(), &[Push, Totp]);
     let why = "the notifier can't be reached";
-    house.push_fails(&PushFailure::Unavailable(Unavailable { why: why.into(), confirmed: true }));
+    house.push_fails(&PushFailure::Unavailable(Unavailable { why: why.into(), confirmed: true, ours: false }));
     house.pass(121);
     assert_eq!(house.record().factor, RecordedFactor::Method(Totp), "no phone was told, so none left it unanswered");
     assert!(house.detail().contains(why), "{}", house.detail());

@@ -3,11 +3,11 @@
 use login::{Means, PhoneAnswer, ResolvedUser};
 
 use super::super::super::conformance::{
-    NOW, Site, accepted, alice, check, claim, limits, login_key, prompt_id, rejected, totp, user,
+    NOW, Site, accepted, after, alice, check, claim, limits, login_key, prompt_id, rejected, totp, user,
 };
 use super::super::super::error::StoreError;
-use super::super::super::rows::{ChainState, Channel};
-use super::super::super::verbs::{Codes, Devices, Prompts, Records, Releases, Tokens, Users};
+use super::super::super::rows::{ChainState, Channel, Keep};
+use super::super::super::verbs::{Codes, Devices, Prompts, Records, Releases, Retention, Tokens, Users};
 use super::super::Sqlite;
 use super::Place;
 
@@ -186,8 +186,51 @@ async fn a_chain_that_retention_cut_at_an_anchor_is_whole_and_elsewhere_it_is_no
     }
     all.join_all().await;
     assert_eq!(store.verify_chain().await.unwrap(), ChainState::Whole { first: 1, last: 1100 });
-    place.forge("DELETE FROM records WHERE seq <= 1024");
+    // All of them began at one moment; before it nothing is old.
+    let keep = |since| Keep { since, at_most: None, fed: None };
+    assert_eq!(store.prune_records(keep(NOW)).await.unwrap().records, 0);
+    assert_eq!(store.prune_records(keep(after(1))).await.unwrap().records, 1024);
     assert_eq!(store.verify_chain().await.unwrap(), ChainState::Whole { first: 1025, last: 1100 });
+    assert_eq!(store.prune_records(keep(after(1))).await.unwrap().records, 0, "what follows no anchor stays");
+    assert_eq!(store.records_after(0, 1).await.unwrap()[0].seq, 1025);
     place.forge("DELETE FROM records WHERE seq <= 1030");
     assert!(matches!(store.verify_chain().await.unwrap(), ChainState::Broken { .. }));
+}
+
+#[tokio::test]
+async fn a_chain_that_somebody_else_cut_at_an_anchor_is_broken() {
+    let place = Place::fresh();
+    let store = place.sqlite();
+    let mut all = tokio::task::JoinSet::new();
+    for login in 1..=1100 {
+        let store = store.clone();
+        all.spawn(async move { store.record(rejected(login)).await.unwrap() });
+    }
+    all.join_all().await;
+    place.forge("DELETE FROM records WHERE seq <= 1024");
+    assert!(matches!(store.verify_chain().await.unwrap(), ChainState::Broken { .. }), "only retention cuts");
+}
+
+#[tokio::test]
+async fn past_its_size_the_oldest_stretch_goes_and_what_the_file_has_not_taken_stays() {
+    let place = Place::fresh();
+    let store = place.sqlite();
+    let mut all = tokio::task::JoinSet::new();
+    for login in 1..=2100 {
+        let store = store.clone();
+        all.spawn(async move { store.record(rejected(login)).await.unwrap() });
+    }
+    all.join_all().await;
+    let keep = |at_most, fed: Option<&str>| Keep { since: NOW, at_most: Some(at_most), fed: fed.map(str::to_owned) };
+    let used = store.prune_records(keep(u64::MAX, None)).await.unwrap().used;
+    assert!(used > 2100 * 200, "{used}");
+    store.advance_sink("file", 1000).await.unwrap();
+    let held = store.prune_records(keep(1, Some("file"))).await.unwrap();
+    assert_eq!((held.records, held.waits_for_sink), (0, true));
+    store.advance_sink("file", 1024).await.unwrap();
+    assert_eq!(store.prune_records(keep(1, Some("file"))).await.unwrap().records, 1024);
+    // The last anchor's stretch stays, however small the size: there is always something to read.
+    assert_eq!(store.prune_records(keep(1, None)).await.unwrap().records, 0);
+    assert!(store.prune_records(keep(u64::MAX, None)).await.unwrap().used < used);
+    assert_eq!(store.verify_chain().await.unwrap(), ChainState::Whole { first: 1025, last: 2100 });
 }
