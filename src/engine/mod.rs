@@ -263,19 +263,21 @@ impl Engine {
         if answer == PhoneAnswer::Fraud && answered != Answered::Stands(PhoneAnswer::Fraud) {
             self.tell_fraud(prompt, &device, at.wall).await;
         }
+        let said = |answer, number| Some(Event::Phone { prompt, device, answer, number });
         let counts = match &answered {
-            Answered::Taken => Some((answer, number)),
+            Answered::Taken => said(answer, number),
             // A no that came after the release is no second yes.
             Answered::Stands(PhoneAnswer::Approve) if answer != PhoneAnswer::Approve => None,
             // The standing yes came with a number of its own, which this repetition need not know (B2).
-            Answered::Stands(standing) => Some((standing.clone(), None)),
-            // A number that is wrong has denied the prompt (F8).
-            Answered::WrongNumber => Some((PhoneAnswer::Deny, None)),
+            Answered::Stands(standing) => said(standing.clone(), None),
+            // A number that is wrong has ended the prompt (F8).
+            Answered::WrongNumber { .. } => Some(Event::WrongNumber(prompt)),
             Answered::TooLate | Answered::NotLike => None,
         };
-        let ended = counts.as_ref().is_some_and(|(answer, _)| *answer != PhoneAnswer::Approve);
-        if let (Some((answer, number)), Some(key)) = (counts, self.session_of_prompt(prompt)) {
-            self.deliver(key, Event::Phone { prompt, device, answer, number });
+        let approves = |event: &Event| matches!(event, Event::Phone { answer: PhoneAnswer::Approve, .. });
+        let ended = counts.as_ref().is_some_and(|event| !approves(event));
+        if let (Some(event), Some(key)) = (counts, self.session_of_prompt(prompt)) {
+            self.deliver(key, event);
         }
         if ended {
             self.silence(prompt).await;

@@ -473,7 +473,7 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
     use login::Reason;
     match reason {
         Reason::Accepted => Some(FactorResult::Accepted),
-        Reason::Denied | Reason::Fraud => Some(FactorResult::Refused),
+        Reason::Denied | Reason::Fraud | Reason::WrongNumber => Some(FactorResult::Refused),
         Reason::Unanswered | Reason::Expired | Reason::ApprovedTooLate => Some(FactorResult::Unanswered),
         Reason::PushUnavailable => Some(FactorResult::Unavailable),
         Reason::Name

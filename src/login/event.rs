@@ -39,6 +39,8 @@ pub enum Event {
         /// The number that came with a yes, where the prompt asks for one (F8).
         number: Option<Number>,
     },
+    /// Another number than a screen's was given on the phone, and the store has ended the prompt for it (F8).
+    WrongNumber(PromptId),
     /// Another login's prompt took the place of this one (B2).
     Displaced(PromptId),
     /// Where a prompt that was joined stands by now: what was said to it while the joining was on its way (A8).

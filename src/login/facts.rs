@@ -131,6 +131,11 @@ pub struct UserFacts {
     pub codes: Bucket,
     /// A success from this station within 30 days: it counts apart (D1).
     pub station_known: bool,
+    /// Let in from this station within 30 days, whatever opened the second door: strangers' wrong passwords keep nobody out
+    /// there (D7).
+    pub station_let_in: bool,
+    /// How often staff released this name from the shield: what was counted before counts no more (D7).
+    pub shield_lifts: u64,
     /// No pushes before this time (D2).
     pub pushes_quiet_until: Option<Wall>,
     /// The method that the user chose to be asked for first, where a rule lists it.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::moment::Wall;
+use crate::mutant::{self, Mutant};
 
 /// The numbers of part D; `[limits]` sets them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +116,12 @@ pub struct PushCounts {
     pub quiets: u32,
     /// No pushes before then.
     pub quiet_until: Option<Wall>,
+    /// When a wrong number was last typed on the phone, unless it was a denial already (F8).
+    pub wrong_number_at: Option<Wall>,
 }
+
+/// A second wrong number within this time is no slip any more (rules F8, D2).
+pub const SLIP_WITHIN: Duration = Duration::from_secs(600);
 
 impl PushCounts {
     /// The quiet time in force at `now`, if any.
@@ -140,15 +146,27 @@ impl PushCounts {
         self.silenced(limits, now)
     }
 
-    /// The counts after an approval: all is forgotten.
+    /// The counts after a wrong number that was typed on the phone: a slip at first, the second within ten minutes a denial
+    /// (F8). An approval in between forgives none: whoever wants a stranger's number typed waits for such a slip.
+    #[must_use]
+    pub fn after_wrong_number(self, limits: &Limits, now: Wall) -> Self {
+        // A clock that was stepped back makes nobody's second slip a first one.
+        let slipped = self.wrong_number_at.is_some_and(|before| now.since(before) < SLIP_WITHIN);
+        if slipped && !mutant::is(Mutant::SlipsUncounted) {
+            return Self { wrong_number_at: None, ..self.silenced(limits, now) };
+        }
+        Self { wrong_number_at: Some(now), ..self }
+    }
+
+    /// The counts after an approval: silence and denials are forgotten.
     #[must_use]
     pub fn after_approval(self) -> Self {
-        Self::default()
+        Self { wrong_number_at: self.wrong_number_at, ..Self::default() }
     }
 
     fn silenced(self, limits: &Limits, now: Wall) -> Self {
         let quiet = doubled(limits.push_quiet, self.quiets, limits.push_quiet_max);
-        Self { unanswered: 0, quiets: self.quiets.saturating_add(1), quiet_until: Some(now.plus(quiet)) }
+        Self { unanswered: 0, quiets: self.quiets.saturating_add(1), quiet_until: Some(now.plus(quiet)), ..self }
     }
 }
 
@@ -206,6 +224,20 @@ mod tests {
         assert_eq!(denied.after_denial(&limits, NOW).quiet(NOW), Some(NOW.plus(Duration::from_secs(1200))));
         let many = (0..40).fold(PushCounts::default(), |counts, _| counts.after_denial(&limits, NOW));
         assert_eq!(many.quiet(NOW), Some(NOW.plus(Duration::from_secs(4 * 3600))));
+    }
+
+    #[test]
+    fn a_wrong_number_is_a_slip_and_the_second_within_ten_minutes_a_denial() {
+        let limits = Limits::default();
+        let slip = PushCounts::default().after_wrong_number(&limits, NOW);
+        assert_eq!(slip.quiet(NOW), None);
+        let after = |ms| Wall(NOW.0 + ms);
+        assert_eq!(slip.after_wrong_number(&limits, after(600_000)).quiet(after(600_000)), None, "ten minutes later");
+        let second = slip.after_wrong_number(&limits, after(599_999));
+        assert_eq!(second.quiet(after(599_999)), Some(after(1_199_999)));
+        assert_eq!(second.after_wrong_number(&limits, after(600_000)).quiets, 1, "and then it is counted anew");
+        let approved = slip.after_approval().after_wrong_number(&limits, after(1000));
+        assert_eq!(approved.quiets, 1, "an approval in between forgives no slip");
     }
 
     #[test]

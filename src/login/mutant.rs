@@ -56,11 +56,13 @@ pub enum Mutant {
     BareAllAnswered,
     /// A login that nobody could check is answered all the same (A10).
     UncheckedIsRefused,
+    /// However many wrong numbers are typed, each is a slip (F8, D2).
+    SlipsUncounted,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -87,6 +89,7 @@ impl Mutant {
         Self::BareRefusedBeside,
         Self::BareAllAnswered,
         Self::UncheckedIsRefused,
+        Self::SlipsUncounted,
     ];
 }
 

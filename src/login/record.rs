@@ -136,6 +136,8 @@ pub enum Reason {
     Denied,
     /// The phone said it wasn't me.
     Fraud,
+    /// Another number than the screen's was given on the phone (F8).
+    WrongNumber,
     /// Nobody answered the phone in time.
     Unanswered,
     /// Another login of this user waits for the phone (B2).
@@ -190,6 +192,7 @@ impl Reason {
             Self::CodesLocked => "codes_locked",
             Self::Denied => "denied",
             Self::Fraud => "fraud",
+            Self::WrongNumber => "wrong_number",
             Self::Unanswered => "unanswered",
             Self::Busy => "busy",
             Self::PushUnavailable => "push_unavailable",

@@ -248,6 +248,11 @@ impl Session {
         match event {
             Event::Login(id, event) => self.login_event(id, event, cx),
             Event::Phone { prompt, device, answer, number } => self.phone(prompt, device, &answer, number, cx),
+            Event::WrongNumber(prompt) => {
+                if self.prompt.as_ref().is_some_and(|open| open.id == prompt) {
+                    self.end_prompt(Reason::WrongNumber, cx);
+                }
+            }
             Event::Displaced(prompt) => {
                 if self.prompt.as_ref().is_some_and(|open| open.id == prompt) {
                     self.lose_prompt(Reason::Unanswered, cx);

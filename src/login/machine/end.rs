@@ -196,7 +196,7 @@ impl Case {
 
     /// The prompt is over without a yes: denied, reported, displaced, or its time has passed.
     pub(super) fn prompt_lost(&mut self, stage: Stage, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
-        let denied = matches!(reason, Reason::Denied | Reason::Fraud);
+        let denied = matches!(reason, Reason::Denied | Reason::Fraud | Reason::WrongNumber);
         let over = denied || matches!(reason, Reason::Superseded | Reason::Blocked);
         match stage {
             Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {

@@ -166,7 +166,7 @@ pub(super) fn may_prove(asked: &Asked, phone: &Device) -> bool {
 }
 
 /// A yes to what is pending: it brings the number that a screen shows, where one is asked for; one that is on no screen
-/// denies (rules F8).
+/// ends the prompt (rules F8).
 #[expect(
     clippy::too_many_arguments,
     reason = "one answer's facts, each of another kind; a struct would name them twice"
@@ -186,15 +186,31 @@ fn say_yes(
     }
     match asked.choose(number) {
         Chosen::Missing => Ok(Answered::NotLike),
+        Chosen::Wrong if is_typed_on(phone) => {
+            let counts = owner.pushes.after_wrong_number(limits, at);
+            end_refused(tx, row, PromptState::Denied, &phone.id, at)?;
+            let denied = counts.quiets != owner.pushes.quiets;
+            owner.write_pushes(tx, counts)?;
+            Ok(Answered::WrongNumber { quiet_until: counts.quiet_until.filter(|_| denied) })
+        }
         Chosen::Wrong => {
             refuse(tx, owner, row, asked, PromptState::Denied, &phone.id, at, limits)?;
-            Ok(Answered::WrongNumber)
+            Ok(Answered::WrongNumber { quiet_until: owner.pushes.quiet(at) })
         }
         Chosen::Right => {
             approve(tx, owner, row, asked, &phone.id, at)?;
             asked.write(tx, row.id, row.login, owner)?;
             Ok(Answered::Taken)
         }
+    }
+}
+
+/// Our own page has its owner type the number, and people mistype; the store app offers some to choose from, and whoever taps
+/// another one has not looked at the screen, or sees a stranger's (rules F8).
+fn is_typed_on(phone: &Device) -> bool {
+    match phone.channel {
+        Channel::WebPush => true,
+        Channel::PrivacyIdea | Channel::Loopback | Channel::Webhook => false,
     }
 }
 
@@ -437,16 +453,22 @@ pub(super) fn refuse(
     at: Wall,
     limits: &Limits,
 ) -> Result<(), StoreError> {
-    step(tx, row, to)?;
-    tx.change(
-        "UPDATE prompts SET device = ?2, answered_at = ?3, mac = NULL WHERE id = ?1",
-        params![row.id.0, device.0, db(at.0)],
-    )?;
+    end_refused(tx, row, to, device, at)?;
     // A report that follows its own denial is not a second denial (D2), and a test that was declined is none.
     if row.state != PromptState::Denied && !asked.is_test() {
         owner.write_pushes(tx, owner.pushes.after_denial(limits, at))?;
     }
     if to == PromptState::Fraud { report_fraud(tx, owner, at) } else { Ok(()) }
+}
+
+/// It ends by what a phone said.
+fn end_refused(tx: Tx<'_>, row: &PromptRow, to: PromptState, device: &DeviceId, at: Wall) -> Result<(), StoreError> {
+    step(tx, row, to)?;
+    tx.change(
+        "UPDATE prompts SET device = ?2, answered_at = ?3, mac = NULL WHERE id = ?1",
+        params![row.id.0, device.0, db(at.0)],
+    )?;
+    Ok(())
 }
 
 /// No pushes and no release until an admin says so (rules A6).

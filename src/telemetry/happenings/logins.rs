@@ -274,6 +274,7 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         Reason::CodesLocked => "off for a while",
         Reason::Denied => "denied",
         Reason::Fraud => "reported as fraud",
+        Reason::WrongNumber => "a wrong number on the phone",
         Reason::Unanswered | Reason::Expired => "unanswered",
         Reason::PushUnavailable => "unavailable",
         Reason::Name

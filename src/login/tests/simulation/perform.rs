@@ -156,8 +156,13 @@ impl World {
         let answered = self.store.answer(prompt, &device, &said, number, now);
         self.tell(|| format!("{device:?} says {said:?} with {:?} to {prompt}: {answered:?}", number.map(|n| n.0)));
         let Some(delay) = self.synced() else { return };
-        if let Answered::Counts(answer, device, number) = answered {
-            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer, number }));
+        let event = match answered {
+            Answered::Counts(answer, device, number) => Some(Event::Phone { prompt, device, answer, number }),
+            Answered::WrongNumber => Some(Event::WrongNumber(prompt)),
+            Answered::TooLate | Answered::NotLike => None,
+        };
+        if let Some(event) = event {
+            let (epoch, event) = (self.epoch, Box::new(event));
             self.later(delay, Happening::Tell { epoch, prompt, event });
             self.jump_in(prompt);
         }

@@ -57,6 +57,8 @@ pub(crate) enum PromptEnd {
     Approved,
     Denied,
     Unanswered,
+    /// A wrong number was typed.
+    Slipped,
 }
 
 #[derive(Clone, Debug)]
@@ -130,6 +132,8 @@ pub(crate) enum Yes {
 pub(crate) enum Answered {
     /// This stands, by which device and with which number.
     Counts(PhoneAnswer, DeviceId, Option<Number>),
+    /// It was another number than a screen's: the prompt is over (F8).
+    WrongNumber,
     TooLate,
     /// It brings no number, or comes from a phone that may not: nothing changed (B4, F8).
     NotLike,

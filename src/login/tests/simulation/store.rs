@@ -186,17 +186,29 @@ impl Store {
             let stands = self.stands(prompt, device, None);
             return if stands == Answered::TooLate { Answered::NotLike } else { stands };
         }
-        let mut said = said.clone();
-        if said == PhoneAnswer::Approve && row.state == PromptState::Pending {
+        if *said == PhoneAnswer::Approve && row.state == PromptState::Pending {
             match row.weighs(number) {
                 Yes::NotLike => return Answered::NotLike,
-                Yes::Wrong => said = PhoneAnswer::Deny,
+                Yes::Wrong => return self.slip(prompt, device, now),
                 Yes::Counts => row.chosen = number.filter(|_| !row.shown.is_empty()),
             }
         }
         let before = self.current.prompts.get(&prompt).map(|row| row.state);
-        self.say(prompt, device, &said, now);
+        self.say(prompt, device, said, now);
         self.stands(prompt, device, before)
+    }
+
+    /// A wrong number was typed on the phone: it ends the login, and the second within ten minutes counts as a denial (F8).
+    fn slip(&mut self, prompt: PromptId, device: &DeviceId, now: Wall) -> Answered {
+        let limits = self.limits.clone();
+        let Some(row) = self.current.prompts.get_mut(&prompt) else { return Answered::TooLate };
+        row.log.push(Happened::Said(PhoneAnswer::Deny));
+        (row.state, row.device, row.answered_at) = (PromptState::Denied, Some(device.clone()), now);
+        if let Some(user) = self.current.users.get_mut(row.user.as_str()) {
+            user.pushes = user.pushes.after_wrong_number(&limits, now);
+            user.ends.push((PromptEnd::Slipped, now));
+        }
+        Answered::WrongNumber
     }
 
     /// What is said to a prompt, by a phone or by the third wrong digits, moves it as [`PromptState::after`] says.

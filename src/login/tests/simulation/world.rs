@@ -353,7 +353,7 @@ impl World {
             Event::Phone { answer: PhoneAnswer::Approve, .. } => {
                 there.filter_map(|known| known.prompts.get_mut(&prompt)).for_each(|told| *told = true);
             }
-            Event::Phone { answer: PhoneAnswer::Deny | PhoneAnswer::Fraud, .. } => {
+            Event::Phone { answer: PhoneAnswer::Deny | PhoneAnswer::Fraud, .. } | Event::WrongNumber(_) => {
                 there.for_each(|known| known.heard_no = true);
             }
             _ => {}
