@@ -167,6 +167,7 @@ impl House {
             names_a_mac: false,
             credential: Credential::Pap { password: Secret::new(password), appended: None },
             station: Some(Station::new(STATION)),
+            address: None,
             login,
             same: None,
             twin: login,

@@ -17,6 +17,7 @@ mod perform;
 mod refused;
 mod reply;
 mod return_path;
+mod shield;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::factor::push::Push;
-use crate::primary::{Forwarded, Primary};
+use crate::primary::Primary;
 use crate::store::{Answered, Device, Store, StoreError};
 use crate::telemetry::{Held as HeldNow, Telemetry};
 
@@ -52,10 +53,12 @@ pub use clock::Clock;
 pub use notices::{FraudReport, Notices, Silence};
 pub use pages::{PagePrompt, PagePromptStatus, PageRing, RingForPage};
 pub use return_path::ReturnPath;
+pub use shield::Origin;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};
 use refused::Refused;
+use shield::Shields;
 use strangers::Strangers;
 use timers::Timers;
 
@@ -112,6 +115,7 @@ struct Inner {
     listening: arrivals::Listening,
     timers: Timers,
     strangers: Strangers,
+    shields: Arc<Shields>,
     refused: Refused,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
@@ -154,6 +158,7 @@ impl Engine {
             listening: arrivals::Listening::default(),
             timers: Timers::default(),
             strangers: Strangers::default(),
+            shields: Arc::new(Shields::new()),
             refused: Refused::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
@@ -435,16 +440,15 @@ impl Engine {
         // its newest asker's deadline (B2).
         let deadline = attempt.asker.until.plus(attempt.asker.until.since(attempt.asker.since));
         held.requests.push((attempt.asker.id, request));
-        self.step(held, at, Some((forwarded, deadline)), |session, cx| session.take(admission, attempt, cx))
+        held.asked = Some((forwarded, deadline));
+        self.step(held, at, |session, cx| session.take(admission, attempt, cx))
     }
 
     /// Brings an event to its session, if that still exists.
     fn deliver(&self, key: LoginKey, event: Event) {
         let at = self.0.clock.moment();
         let actions = self.with_entry(key, at, |engine, entry| {
-            entry
-                .as_mut()
-                .map_or_else(Vec::new, |held| engine.step(held, at, None, |session, cx| session.handle(event, cx)))
+            entry.as_mut().map_or_else(Vec::new, |held| engine.step(held, at, |session, cx| session.handle(event, cx)))
         });
         self.perform_all(key, actions);
     }
@@ -458,7 +462,6 @@ impl Engine {
         &self,
         held: &mut Held,
         at: Moment,
-        asked: Option<(Forwarded, login::Tick)>,
         change: impl FnOnce(Session, &mut Context<'_>) -> Session,
     ) -> Vec<Action> {
         // None: an earlier step panicked. The session ends here, and its requests with it.
@@ -470,7 +473,7 @@ impl Engine {
         let states = &self.0.keys.states;
         let mut cx = Context { at, policy, stopping, states, dice: &mut dice, out: &mut out };
         held.session = Some(change(session, &mut cx));
-        held.actions(out, asked)
+        held.actions(out)
     }
 
     /// Runs a change on one entry of the map and settles what hangs on it: deadline, counts, indexes, its own end.

@@ -13,11 +13,10 @@ use login::{
     PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station,
     Tick, Unavailable, UserFacts,
 };
-use tokio::time::timeout;
 
 use super::held::Action;
 use super::reply;
-use super::{Engine, Rang};
+use super::{Engine, Origin, Rang};
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::{StoreError, TypedNumber, WithdrawnPrompt};
@@ -32,8 +31,6 @@ const SETTLE_WAIT: Duration = Duration::from_millis(50);
 /// How often, and with what growing pause, a record is offered to a store that can't take it: some three minutes.
 const RECORD_TRIES: u32 = 18;
 const RECORD_WAIT: Duration = Duration::from_secs(1);
-/// How long a primary may take beyond the asker's deadline before its task is given up.
-const PRIMARY_GRACE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// In the order in which the step wanted them.
@@ -83,14 +80,17 @@ impl Engine {
         meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
-        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else {
+        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state, station, address } =
+            effect
+        else {
             return;
         };
         let upstream = state.map(|(octets, server)| UpstreamState { octets, server });
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let answer = engine.answer_of(&primary, request, meters.as_ref().map(ClientMeters::name)).await;
+            let origin = Origin { station, address };
+            let answer = engine.answer_of(&primary, request, &origin, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();
             }
@@ -99,7 +99,13 @@ impl Engine {
     }
 
     /// The primary's answer, by the asker's deadline; a client that sprays names which nobody knows asks it in vain (D3).
-    async fn answer_of(&self, primary: &PrimaryName, request: PrimaryRequest, client: Option<&str>) -> PrimaryAnswer {
+    async fn answer_of(
+        &self,
+        primary: &PrimaryName,
+        request: PrimaryRequest,
+        origin: &Origin,
+        client: Option<&str>,
+    ) -> PrimaryAnswer {
         let away = |why: String| PrimaryAnswer::Unavailable(Unavailable::seen(why));
         let Some(server) = self.law().primaries.get(primary).cloned() else {
             return away(format!("the primary {primary} is no longer configured"));
@@ -117,9 +123,7 @@ impl Engine {
             let attributes = Arc::new(wire::HeldAttributes::none(wire::Code::AccessReject));
             return PrimaryAnswer::Reject { attributes, why: why.into() };
         }
-        let limit = request.deadline.since(self.0.clock.tick()) + PRIMARY_GRACE;
-        let answer = timeout(limit, server.ask(request)).await;
-        let answer = answer.unwrap_or_else(|_| away(format!("the primary {primary} did not answer in time")));
+        let answer = self.ask_shielded(&*server, request, origin).await;
         if matches!(answer, PrimaryAnswer::Reject { .. }) && !self.knows(&claimed).await {
             self.0.strangers.rejected(client, per_minute, self.0.clock.tick());
         }
@@ -434,7 +438,7 @@ impl Engine {
         self.0.law.load().policy.limits.clone()
     }
 
-    fn away(&self, doing: &str, error: &StoreError) -> Unavailable {
+    pub(super) fn away(&self, doing: &str, error: &StoreError) -> Unavailable {
         self.0.telemetry.emit(StoreTrouble { doing, error });
         Unavailable::seen(error.to_string())
     }
@@ -484,6 +488,8 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::NameHeld
+        | Reason::AddressHeld
         | Reason::PrimaryUnavailable
         | Reason::Rule
         | Reason::NoRule

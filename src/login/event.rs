@@ -3,6 +3,7 @@
 //! Each answer names the login and the number of the question it answers; the machine drops what does not match,
 //! so an answer of another login, of an older round, or a forged one never counts (rules A2).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use wire::Secret;
@@ -110,6 +111,10 @@ pub enum Effect {
         password: Secret,
         /// The primary's own State and which of its servers it belongs to.
         state: Option<(Arc<[u8]>, usize)>,
+        /// From where, for the limits (D7).
+        station: Option<Station>,
+        /// The station's address, where it is one and not the appliance's own (D7).
+        address: Option<IpAddr>,
     },
     /// Read what the store knows of the resolved user.
     ReadUser {

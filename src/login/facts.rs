@@ -104,10 +104,21 @@ pub enum PrimaryAnswer {
         /// Which of the primary's servers asked: the answer goes to that one.
         server: usize,
     },
+    /// Nobody was asked: the name, or the address that it comes from, is held back (D7).
+    HeldBack(HeldBack),
     /// Nobody answered.
     Unavailable(Unavailable),
     /// Nobody was asked: our own store is away, so the login could not end well whatever the primary says (A10).
     StoreUnavailable(Unavailable),
+}
+
+/// Why the primary was not asked about a name (D7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// It is the address, whose names failed too often; else the name.
+    pub is_address: bool,
+    /// For log and audit: until when, and what to do.
+    pub why: Arc<str>,
 }
 
 /// What the store knows of a resolved user at one moment.

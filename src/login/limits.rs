@@ -37,6 +37,10 @@ pub struct Limits {
     pub state_lasts: Duration,
     /// How long a refusal waits before it leaves (D6).
     pub reject_delay: Duration,
+    /// Wrong passwords of a name that the primary hears from unknown stations within half an hour (D7).
+    pub shield: u32,
+    /// They are counted and told, and nobody is held back.
+    pub shield_watches: bool,
     /// Primary failures a minute that a client may cause without Message-Authenticator (D5).
     pub bare_failures_per_minute: u32,
     /// Primary failures a minute under names that the store doesn't know, for each client (D3).
@@ -66,6 +70,8 @@ impl Default for Limits {
             prompt_lasts: MINUTE * 2,
             state_lasts: MINUTE * 2,
             reject_delay: Duration::from_secs(1),
+            shield: 4,
+            shield_watches: false,
             bare_failures_per_minute: 60,
             unknown_names_per_minute: 300,
             held_sessions: 200_000,

@@ -58,11 +58,17 @@ pub enum Mutant {
     UncheckedIsRefused,
     /// However many wrong numbers are typed, each is a slip (F8, D2).
     SlipsUncounted,
+    /// No name is ever held back (D7).
+    ShieldDown,
+    /// Tries that are under way count for nothing until they have failed (D7).
+    ShieldCountsLate,
+    /// A stranger's failures hold a known station back (D7).
+    ShieldHoldsEverybody,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -90,6 +96,9 @@ impl Mutant {
         Self::BareAllAnswered,
         Self::UncheckedIsRefused,
         Self::SlipsUncounted,
+        Self::ShieldDown,
+        Self::ShieldCountsLate,
+        Self::ShieldHoldsEverybody,
     ];
 }
 

@@ -112,6 +112,10 @@ pub enum Reason {
     EmptyPassword,
     /// The primary says no.
     Primary,
+    /// Too many wrong passwords under this name: the primary is not asked about it for a while (D7).
+    NameHeld,
+    /// Too many names failed from this address: the primary is not asked for it for a while (D7).
+    AddressHeld,
     /// The primary could not be asked.
     PrimaryUnavailable,
     /// A rule says no.
@@ -180,6 +184,8 @@ impl Reason {
             Self::SuspectSecret => "suspect_secret",
             Self::EmptyPassword => "empty_password",
             Self::Primary => "primary",
+            Self::NameHeld => "name_held",
+            Self::AddressHeld => "address_held",
             Self::PrimaryUnavailable => "primary_unavailable",
             Self::Rule => "rule",
             Self::NoRule => "no_rule",

@@ -157,6 +157,8 @@ impl Told {
             | Reason::SuspectSecret
             | Reason::EmptyPassword
             | Reason::Primary
+            | Reason::NameHeld
+            | Reason::AddressHeld
             | Reason::Rule
             | Reason::NoRule
             | Reason::Undecided

@@ -5,6 +5,7 @@
 //! tried on many names nor many on one gets far, and the directory behind does not lock the account on a stranger's word.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
@@ -17,6 +18,7 @@ use wire::Secret;
 use super::notes::Deed;
 use super::session::{From, Signed, Visit, agent_of};
 use super::{Away, Realm, SignIn};
+use crate::engine::Origin;
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
 use crate::telemetry::SignInResult;
@@ -99,23 +101,29 @@ impl SignIn {
         let taken = self.take(address, &signed.user).await?;
         let sound = !old.is_empty() && old.len() <= PASSWORD_OCTETS_MAX; // rules A3
         let answer = if taken.is_free && sound {
-            Some(self.ask(&primary, signed.user.as_str(), &signed.user, old).await?)
+            Some(self.ask(&primary, signed.user.as_str(), &signed.user, old, address).await?)
         } else {
             None
         };
-        match answer {
-            Some(PrimaryAnswer::Accept { user, .. }) if user == signed.user => {
+        match &answer {
+            Some(PrimaryAnswer::Accept { user, .. }) if *user == signed.user => {
                 self.give_back(&taken);
                 return Ok(OldPassword::Right);
             }
             Some(PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away)) => {
                 self.give_back(&taken);
-                return Err(Away { why: away.why });
+                return Err(Away { why: Arc::clone(&away.why) });
             }
-            Some(PrimaryAnswer::Accept { .. } | PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. })
+            Some(
+                PrimaryAnswer::Accept { .. }
+                | PrimaryAnswer::Reject { .. }
+                | PrimaryAnswer::Challenge { .. }
+                | PrimaryAnswer::HeldBack(_),
+            )
             | None => {}
         }
-        let result = if taken.is_free { SignInResult::Refused } else { SignInResult::Throttled };
+        let looked_at = !matches!(answer, None | Some(PrimaryAnswer::HeldBack(_))) || !sound;
+        let result = if taken.is_free && looked_at { SignInResult::Refused } else { SignInResult::Throttled };
         self.tell(signed.realm, result, address, Some(&signed.user));
         self.let_pass(began).await;
         Ok(OldPassword::Wrong)
@@ -127,6 +135,7 @@ impl SignIn {
         typed: &str,
         claimed: &ResolvedUser,
         password: &Secret,
+        from: IpAddr,
     ) -> Result<PrimaryAnswer, Away> {
         let request = PrimaryRequest {
             user_octets: typed.as_bytes().into(),
@@ -138,7 +147,8 @@ impl SignIn {
         };
         let server = self.engine().law().primaries.get(primary).cloned();
         let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        Ok(server.ask(request).await)
+        let origin = Origin { station: Some(Station::new(from.to_string().as_bytes())), address: Some(from) };
+        Ok(self.engine().ask_for_page(server, request, origin).await)
     }
 
     /// Who it is, if everything is in order.
@@ -158,7 +168,7 @@ impl SignIn {
         if !self.may_ask(&config.policy, &place.primary, &name).await? {
             return shut(SignInResult::Refused);
         }
-        match self.ask(&place.primary, named, &name.claimed(), typed.password).await? {
+        match self.ask(&place.primary, named, &name.claimed(), typed.password, typed.address).await? {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
                 match self.known(typed, user).await? {
@@ -168,6 +178,11 @@ impl SignIn {
             }
             // A browser has no way to carry on a conversation of the primary.
             PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
+            // Rules D7: the primary was not asked, so this try costs nothing here, and its words are a wrong password's (D6).
+            PrimaryAnswer::HeldBack(_) => {
+                self.give_back(&taken);
+                shut(SignInResult::Throttled)
+            }
             PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away) => {
                 self.give_back(&taken);
                 Err(Away { why: away.why })

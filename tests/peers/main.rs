@@ -31,6 +31,7 @@ mod portal_browser;
 mod portal_doors;
 mod races;
 mod refusals;
+mod spraying;
 mod stance;
 mod store_app;
 mod store_app_logins;

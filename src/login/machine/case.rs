@@ -2,6 +2,7 @@
 //!
 //! It holds no answer of its own and decides nothing; what it keeps is bounded, and counted by `bytes` (rules G1).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub(super) struct Case {
     /// The request says that its name is a MAC address (A2).
     pub(super) names_a_mac: bool,
     pub(super) station: Option<Station>,
+    pub(super) address: Option<IpAddr>,
     pub(super) key: LoginKey,
     pub(super) same: Option<LoginKey>,
     pub(super) proof: Proof,
@@ -100,6 +102,7 @@ impl Case {
             user_octets: attempt.user_octets,
             names_a_mac: attempt.names_a_mac,
             station: attempt.station,
+            address: attempt.address,
             key: attempt.login,
             same: attempt.same,
             proof: attempt.proof,

@@ -122,7 +122,18 @@ impl Case {
         self.primary = Some(primary.clone());
         self.primary_since = Some(step.now());
         let user_octets = self.user_octets.clone();
-        step.cx.emit(Effect::AskPrimary { login: self.id, question, primary, user_octets, claimed, password, state });
+        let (station, address) = (self.station.clone(), self.address);
+        step.cx.emit(Effect::AskPrimary {
+            login: self.id,
+            question,
+            primary,
+            user_octets,
+            claimed,
+            password,
+            state,
+            station,
+            address,
+        });
         Stage::AskingPrimary { question }
     }
 
@@ -145,6 +156,10 @@ impl Case {
             }
             PrimaryAnswer::Challenge { attributes, state, server } => {
                 self.primary_challenged(attributes, state, server, step)
+            }
+            PrimaryAnswer::HeldBack(held) => {
+                let reason = if held.is_address { Reason::AddressHeld } else { Reason::NameHeld };
+                self.reject(Refusal::because(reason).detail(held.why), step)
             }
             PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
                 self.unchecked(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)

@@ -204,12 +204,11 @@ pub(super) fn is_let_in(
     limits: &Limits,
 ) -> Result<bool, StoreError> {
     let Some(station) = station else { return Ok(false) };
-    let let_in: Option<i64> = tx
-        .one(
-            "SELECT max(coalesce(success_at, 0), coalesce(let_in_at, 0)) FROM buckets WHERE user = ?1 AND station = ?2",
-            params![owner, tx.seals.station(station.octets())],
-            |row| row.get(0),
-        )?;
+    let let_in: Option<i64> = tx.one(
+        "SELECT max(coalesce(success_at, 0), coalesce(let_in_at, 0)) FROM buckets WHERE user = ?1 AND station = ?2",
+        params![owner, tx.seals.station(station.octets())],
+        |row| row.get(0),
+    )?;
     Ok(let_in.filter(|let_in| *let_in > 0).is_some_and(|let_in| at.since(wall(let_in)) <= limits.station_known_for))
 }
 

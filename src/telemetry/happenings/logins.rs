@@ -285,6 +285,8 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::NameHeld
+        | Reason::AddressHeld
         | Reason::PrimaryUnavailable
         | Reason::Rule
         | Reason::NoRule

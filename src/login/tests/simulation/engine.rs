@@ -26,6 +26,8 @@ pub(crate) struct Engine {
     wakes: BTreeMap<LoginKey, Tick>,
     pub(crate) duplicates: Duplicates,
     pub(crate) proof: ProofKey,
+    /// What strangers' wrong passwords came to in this life (D7).
+    pub(crate) shield: login::shield::Shield,
     shown: ProofKey,
     /// It stops: what would begin is refused (G3).
     pub(crate) draining: bool,
@@ -60,6 +62,7 @@ impl Engine {
             wakes: BTreeMap::new(),
             duplicates: Duplicates::default(),
             proof,
+            shield: login::shield::Shield::default(),
             shown,
             draining: false,
         }

@@ -45,6 +45,10 @@ pub(crate) struct UserRow {
     pub(crate) phones: BTreeSet<DeviceId>,
     pub(crate) buckets: BTreeMap<Option<String>, Bucket>,
     pub(crate) known: BTreeMap<String, Wall>,
+    /// From where this user was let in, whatever opened the second door (D7).
+    pub(crate) let_in: BTreeMap<String, Wall>,
+    /// How often staff released the name (D7).
+    pub(crate) lifts: u64,
     pub(crate) pushes: PushCounts,
     /// The ledger: how this user's prompts ended (D2).
     pub(crate) ends: Vec<(PromptEnd, Wall)>,

@@ -145,6 +145,9 @@ pub(crate) const STATIONS: [Option<&str>; 6] = [
     None,
 ];
 
+/// Where a stranger sits who has a list of names.
+pub(crate) const SPRAYER: &str = "203.0.113.66";
+
 /// Everybody whom the store knows is in it.
 pub(crate) const KNOWN: &str = "known";
 

@@ -3,10 +3,10 @@
 //! Beside its rows it keeps a ledger of what really happened (uses, failures, what each phone said, in their order); the
 //! ledger is rolled back with the rows, and the invariants read it instead of the rows' own verdicts.
 
-use login::limits::Limits;
+use login::limits::{Bucket, Limits};
 use login::prompt::PromptState;
 use login::{
-    BypassId, Claim, CodeOutcome, DeviceId, LoginId, Method, Number, NumberOutcome, PhoneAnswer, PromptClaim,
+    BypassId, Claim, CodeOutcome, DeviceId, LoginId, Means, Method, Number, NumberOutcome, PhoneAnswer, PromptClaim,
     PromptClose, PromptId, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, UserFacts, Wall,
 };
 
@@ -70,6 +70,8 @@ impl Store {
             methods: methods.iter().filter(|(_, has)| *has).map(|(method, _)| *method).collect(),
             codes: row.buckets.get(&bucket).copied().unwrap_or_default(),
             station_known: bucket.is_some(),
+            station_let_in: station.is_some_and(|station| row.let_in.contains_key(station)),
+            shield_lifts: row.lifts,
             pushes_quiet_until: row.pushes.quiet(now),
             prefers: person.prefers,
             has_bypass: self.durable.bypasses.values().any(|row| row.owner == user && !row.spent && row.ends_at > now),
@@ -312,6 +314,16 @@ impl Store {
             return ReleaseOutcome::Refused(why.into());
         }
         self.current.records.insert(login, RecordedAnswer::Accept);
+        let station = record.station.as_ref().map(|station| String::from_utf8_lossy(station.octets()).into_owned());
+        if let (Some(station), Some(user)) = (station, self.current.users.get_mut(check.user.as_str())) {
+            user.let_in.insert(station.clone(), now);
+            if let Means::Prompt { .. } = check.means {
+                // A factor was proved from there: its codes count apart, and begin anew (D1).
+                user.known.insert(station.clone(), now);
+                user.buckets.insert(Some(station.clone()), Bucket::default());
+                user.codes.push((Some(station), true, now));
+            }
+        }
         ReleaseOutcome::Granted
     }
 
@@ -326,7 +338,8 @@ impl Store {
         // Rules D1: an admin forgets what was counted; so does the ledger.
         let Some(row) = self.current.users.get_mut(user) else { return };
         let (phones, known) = (std::mem::take(&mut row.phones), std::mem::take(&mut row.known));
-        *row = UserRow { phones, known, ..UserRow::default() };
+        let (let_in, lifts) = (std::mem::take(&mut row.let_in), row.lifts + 1);
+        *row = UserRow { phones, known, let_in, lifts, ..UserRow::default() };
     }
 
     pub(crate) fn remove_methods(&mut self, user: &str) {

@@ -189,6 +189,7 @@ impl House {
             names_a_mac: false,
             credential: Credential::Pap { password, appended },
             station: Some(Station::new(ask.station.as_bytes())),
+            address: Station::new(ask.station.as_bytes()).address(),
             login: if ask.authentic {
                 login
             } else {

@@ -1,0 +1,46 @@
+//! D7 by an arithmetic of its own: what the primary was asked, under which name, from where, and what it said.
+
+use login::ResolvedUser;
+
+use crate::reference::Tried;
+use crate::shield::aloud;
+use crate::world::{Check, World};
+
+/// So many wrong passwords of a name may the primary hear from strangers within half an hour; and so many of each known station.
+const MOST: usize = 4;
+const WINDOW_MS: u64 = 30 * 60 * 1000;
+
+/// No more than four wrong ones within half an hour, counting what is under way (D7).
+pub(crate) fn d7_the_primary_hears_so_many_and_no_more(world: &World, next: &Tried) -> Check {
+    let before = counting(world, &next.aloud, next.known_at.as_deref(), next.lifts);
+    if before < MOST {
+        return Ok(());
+    }
+    Err(("D7", format!("the primary is asked about {:?} ({:?}) after {before} others", next.aloud, next.known_at)))
+}
+
+/// A known station counts apart, and strangers' failures never hold it back (D7).
+pub(crate) fn d7_a_known_station_is_not_held_by_strangers(
+    world: &World,
+    claimed: &ResolvedUser,
+    known_at: Option<&str>,
+    lifts: u64,
+) -> Check {
+    let own = counting(world, &aloud(claimed), known_at, lifts);
+    if own >= MOST {
+        return Ok(());
+    }
+    Err(("D7", format!("{claimed} is held back at {known_at:?} after {own} of its own")))
+}
+
+/// Wrong ones of this life of the server within the half hour, and those of which nobody knows yet.
+fn counting(world: &World, name: &str, known_at: Option<&str>, lifts: u64) -> usize {
+    let counts = |tried: &&Tried| {
+        let same = tried.epoch == world.epoch && tried.aloud == name && tried.known_at.as_deref() == known_at;
+        same && tried.lifts >= lifts
+            && tried.answered.is_none_or(|(at, wrong)| {
+                world.now < at || (wrong && world.now.since(at).as_millis() < u128::from(WINDOW_MS))
+            })
+    };
+    world.reference.tried.iter().filter(counts).count()
+}
