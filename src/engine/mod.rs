@@ -471,7 +471,8 @@ impl Engine {
         let mut dice = rand::random::<u64>;
         let (policy, stopping) = (&law.policy, self.0.draining.load(Ordering::Relaxed));
         let states = &self.0.keys.states;
-        let mut cx = Context { at, policy, stopping, states, dice: &mut dice, out: &mut out };
+        let rejection = |primary: &PrimaryName, roll| self.rejection(primary, roll);
+        let mut cx = Context { at, policy, stopping, states, rejection: &rejection, dice: &mut dice, out: &mut out };
         held.session = Some(change(session, &mut cx));
         held.actions(out)
     }

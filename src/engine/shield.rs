@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use login::limits::Limits;
+use login::pace::Rejections;
 use login::shield::{Counted, Network, Shield, Taken};
-use login::{HeldBack, PrimaryAnswer, ProofKey, ResolvedUser, Station, Tick, Unavailable, Wall};
+use login::{HeldBack, PrimaryAnswer, PrimaryName, ProofKey, ResolvedUser, Station, Tick, Unavailable, Wall};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -35,12 +36,23 @@ pub struct Origin {
 pub(super) struct Shields {
     key: ProofKey,
     windows: Mutex<Shield>,
+    /// How long primaries take to say no (D6).
+    rejections: Mutex<Rejections>,
     freed: Notify,
 }
 
 impl Shields {
     pub(super) fn new() -> Self {
-        Self { key: ProofKey::new(rand::random()), windows: Mutex::default(), freed: Notify::new() }
+        Self {
+            key: ProofKey::new(rand::random()),
+            windows: Mutex::default(),
+            rejections: Mutex::default(),
+            freed: Notify::new(),
+        }
+    }
+
+    fn lock_rejections(&self) -> MutexGuard<'_, Rejections> {
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts are whole after every statement, also when a panic elsewhere poisoned the lock.
@@ -86,6 +98,12 @@ impl Engine {
         asked.await.unwrap_or_else(|gone| PrimaryAnswer::Unavailable(Unavailable::seen(gone.to_string())))
     }
 
+    /// How long one of this primary's last rejections took: what is refused otherwise takes as long (rules D6).
+    #[must_use]
+    pub fn rejection(&self, primary: &PrimaryName, roll: u64) -> Duration {
+        self.0.shields.lock_rejections().draw(primary, roll)
+    }
+
     pub(super) async fn ask_shielded(
         &self,
         server: &dyn Primary,
@@ -97,11 +115,16 @@ impl Engine {
             Ok(place) => place,
             Err(answer) => return answer,
         };
-        let limit = request.deadline.since(self.0.clock.tick()) + PRIMARY_GRACE;
+        let asked = self.0.clock.tick();
+        let limit = request.deadline.since(asked) + PRIMARY_GRACE;
         let late = || Unavailable::seen(format!("the primary {} did not answer in time", server.name()));
         let answer = timeout(limit, server.ask(request)).await.unwrap_or_else(|_| PrimaryAnswer::Unavailable(late()));
         match &answer {
-            PrimaryAnswer::Reject { .. } => self.failed(place, &claimed, origin).await,
+            PrimaryAnswer::Reject { .. } => {
+                let took = self.0.clock.tick().since(asked);
+                self.0.shields.lock_rejections().note(server.name(), took);
+                self.failed(place, &claimed, origin).await;
+            }
             PrimaryAnswer::Accept { .. }
             | PrimaryAnswer::Challenge { .. }
             | PrimaryAnswer::HeldBack(_)

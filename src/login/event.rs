@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wire::Secret;
 
@@ -243,6 +244,8 @@ pub struct Context<'a> {
     pub stopping: bool,
     /// Makes States (C3).
     pub states: &'a ProofKey,
+    /// How long a rejection of that primary took lately, drawn by a random number (D6).
+    pub rejection: &'a dyn Fn(&PrimaryName, u64) -> Duration,
     /// Randomness: 64 bits a call.
     pub dice: &'a mut dyn FnMut() -> u64,
     /// What is to be done, in order.

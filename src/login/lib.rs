@@ -22,6 +22,7 @@ pub mod moment;
 pub mod mutant;
 pub mod name;
 pub mod outage;
+pub mod pace;
 pub mod policy;
 pub mod prompt;
 pub mod record;

@@ -187,13 +187,16 @@ pub fn patience(gives_up_after: Duration) -> Duration {
     gives_up_after.saturating_sub(margin)
 }
 
+/// No refusal waits longer (D6).
+pub const REJECT_DELAY_MAX: Duration = Duration::from_secs(5);
+
 /// How long this refusal waits: `reject_delay`, jittered by a fifth either way, 5 s at most (D6).
 /// `dice` is a random octet.
 #[must_use]
 pub fn reject_delay(limits: &Limits, dice: u8) -> Duration {
     let millis = u64::try_from(limits.reject_delay.as_millis()).unwrap_or(u64::MAX);
     let spread = millis.saturating_mul(u64::from(dice)).saturating_mul(2) / (5 * 255);
-    Duration::from_millis(millis.saturating_sub(millis / 5).saturating_add(spread)).min(Duration::from_secs(5))
+    Duration::from_millis(millis.saturating_sub(millis / 5).saturating_add(spread)).min(REJECT_DELAY_MAX)
 }
 
 #[cfg(test)]

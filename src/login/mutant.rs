@@ -64,11 +64,13 @@ pub enum Mutant {
     ShieldCountsLate,
     /// A stranger's failures hold a known station back (D7).
     ShieldHoldsEverybody,
+    /// A refusal after the primary's Accept leaves sooner than its rejection would (D6).
+    RefusedTooSoon,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -99,6 +101,7 @@ impl Mutant {
         Self::ShieldDown,
         Self::ShieldCountsLate,
         Self::ShieldHoldsEverybody,
+        Self::RefusedTooSoon,
     ];
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
-use login::limits::reject_delay;
+use login::limits::{REJECT_DELAY_MAX, reject_delay};
 use login::name::NameKind;
 use login::policy::{Gate, is_added};
 use login::{Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
@@ -77,9 +77,9 @@ impl SignIn {
                 self.tell(typed.realm, SignInResult::Password, typed.address, Some(&user));
                 Ok(PasswordTried::Right(Box::new(signed), line))
             }
-            Ok(Door::Shut { result, who }) => {
+            Ok(Door::Shut { result, who, is_the_primarys }) => {
                 self.tell_as(typed.realm, result, typed.address, who.as_deref());
-                self.let_pass(began).await;
+                self.let_pass_as(began, typed.realm, is_the_primarys).await;
                 Ok(PasswordTried::Refused)
             }
             Err(away) => {
@@ -125,7 +125,8 @@ impl SignIn {
         let looked_at = !matches!(answer, None | Some(PrimaryAnswer::HeldBack(_))) || !sound;
         let result = if taken.is_free && looked_at { SignInResult::Refused } else { SignInResult::Throttled };
         self.tell(signed.realm, result, address, Some(&signed.user));
-        self.let_pass(began).await;
+        let is_the_primarys = matches!(answer, Some(PrimaryAnswer::Reject { .. }));
+        self.let_pass_as(began, signed.realm, is_the_primarys).await;
         Ok(OldPassword::Wrong)
     }
 
@@ -159,9 +160,11 @@ impl SignIn {
         let name = config.policy.user_name(named.as_bytes(), false).ok();
         let sound = !typed.password.is_empty() && typed.password.len() <= PASSWORD_OCTETS_MAX; // rules A3
         let person = name.filter(|name| name.kind() == NameKind::Person && named.len() <= NAME_OCTETS_MAX && sound);
-        let Some(name) = person else { return Ok(Door::Shut { result: SignInResult::Refused, who: None }) };
+        let Some(name) = person else {
+            return Ok(Door::Shut { result: SignInResult::Refused, who: None, is_the_primarys: false });
+        };
         let taken = self.take(typed.address, &name.claimed()).await?;
-        let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()) });
+        let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()), is_the_primarys: false });
         if !taken.is_free {
             return shut(SignInResult::Throttled);
         }
@@ -177,7 +180,10 @@ impl SignIn {
                 }
             }
             // A browser has no way to carry on a conversation of the primary.
-            PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
+            PrimaryAnswer::Reject { .. } => {
+                Ok(Door::Shut { result: SignInResult::Refused, who: Some(taken.who.clone()), is_the_primarys: true })
+            }
+            PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
             // Rules D7: the primary was not asked, so this try costs nothing here, and its words are a wrong password's (D6).
             PrimaryAnswer::HeldBack(_) => {
                 self.give_back(&taken);
@@ -253,6 +259,16 @@ impl SignIn {
         }
     }
 
+    /// The same for a sign-in's password: what the primary did not refuse itself takes no less than its own rejections do.
+    async fn let_pass_as(&self, began: Tick, realm: WebRealm, is_the_primarys: bool) {
+        let primary = Realm::of(&self.config(), realm).map(|realm| realm.primary);
+        if let (false, Ok(primary)) = (is_the_primarys, primary) {
+            let rejection = self.engine().rejection(&primary, rand::random()).min(REJECT_DELAY_MAX);
+            self.clock().wait_until(began.plus(rejection)).await;
+        }
+        self.let_pass(began).await;
+    }
+
     /// Rules D6: one delay for every refusal, however soon it was known.
     pub(super) async fn let_pass(&self, began: Tick) {
         self.clock().wait_until(began.plus(reject_delay(&self.limits(), rand::random()))).await;
@@ -273,7 +289,12 @@ struct Taken {
 /// What the first door came to. A reader is told no more than that it is shut.
 enum Door {
     Open(ResolvedUser),
-    Shut { result: SignInResult, who: Option<String> },
+    Shut {
+        result: SignInResult,
+        who: Option<String>,
+        /// The primary itself said no: it took as long as that takes.
+        is_the_primarys: bool,
+    },
 }
 
 /// Whoever has an IPv6 address has the whole /64.

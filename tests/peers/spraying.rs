@@ -1,6 +1,8 @@
 //! Rules D7: somebody with a list of names, or of passwords, locks nobody's account in the directory behind us; and nobody whose
 //! place is known is kept out by that.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::harness::portal_house::{USUAL, with_portal};
@@ -162,4 +164,24 @@ async fn the_pages_and_the_vpn_count_together() {
     assert_eq!(Web::new(&url).password("alice", "pw of alice").await.location, "/sign-in/second");
     house.site.does(&["--json", "user", "unblock", "carol"]).await;
     assert_eq!(Web::new(&url).password("carol", "pw of carol").await.location, "/sign-in/second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_users_right_password_takes_as_long_as_a_wrong_one_and_has_its_words() {
+    // A primary whose no takes so long that no load of this machine could be taken for it.
+    let slow = Duration::from_millis(1500);
+    let nps = Stub::refusing_after(slow, "hello").await;
+    let house = house(&nps, "").await;
+    let vpn = house.appliance().await;
+    house.site.does(&["--json", "user", "block", "alice"]).await;
+    let mut told = Vec::new();
+    for (name, password) in [("bob", "guess"), ("alice", "hello")] {
+        let began = Instant::now();
+        let answer = vpn.ask(&Ask::login(name, password).stationed(HOME)).await;
+        assert!(began.elapsed() >= slow, "D6: {name} after {:?}", began.elapsed());
+        told.push(looks(&answer));
+    }
+    assert_eq!(told[0].0, REJECT);
+    assert_eq!(told[0], told[1]);
+    assert_eq!(reasons(&house.records(2).await), ["blocked", "primary"]);
 }

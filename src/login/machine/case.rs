@@ -63,6 +63,10 @@ pub(super) struct Case {
     /// What its record tells beside its end: why no phone rang, why its prompt was taken back.
     pub(super) note: Option<Arc<str>>,
     pub(super) primary_since: Option<Tick>,
+    /// When the primary was asked last, or would have been (D6).
+    pub(super) asked_at: Tick,
+    /// No challenge of ours was posed since: nobody can tell a refusal from the primary's (D6).
+    pub(super) at_first_door: bool,
     pub(super) waited_primary: Duration,
     pub(super) factor_since: Option<Tick>,
     /// The approval that lets this login in together with the others of its L: set when the phone said yes (B2).
@@ -125,6 +129,8 @@ impl Case {
             factor: RecordedFactor::None,
             note: None,
             primary_since: None,
+            asked_at: step.now(),
+            at_first_door: true,
             waited_primary: Duration::ZERO,
             factor_since: None,
             let_in: None,

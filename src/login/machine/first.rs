@@ -121,6 +121,7 @@ impl Case {
         let question = self.ask();
         self.primary = Some(primary.clone());
         self.primary_since = Some(step.now());
+        (self.asked_at, self.at_first_door) = (step.now(), true);
         let user_octets = self.user_octets.clone();
         let (station, address) = (self.station.clone(), self.address);
         step.cx.emit(Effect::AskPrimary {
@@ -148,11 +149,12 @@ impl Case {
                 self.vouched = Some(user.as_str().into());
                 self.read_user(first, user, step)
             }
-            PrimaryAnswer::Reject { attributes, why } => {
+            // Its own words stay with us: a name that is held back, or a user who is blocked, could not have them (D6).
+            PrimaryAnswer::Reject { attributes: _, why } => {
                 if let Some(unsplit) = self.unsplit.take() {
                     return self.ask_primary(unsplit, None, step);
                 }
-                self.reject(Refusal::because(Reason::Primary).carrying(attributes).detail(why), step)
+                self.reject(Refusal::because(Reason::Primary).detail(why), step)
             }
             PrimaryAnswer::Challenge { attributes, state, server } => {
                 self.primary_challenged(attributes, state, server, step)

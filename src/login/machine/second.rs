@@ -314,6 +314,7 @@ impl Case {
             self.factor = RecordedFactor::Method(*code);
         }
         self.rounds += 1;
+        self.at_first_door = false;
         let state = step.cx.states.state(self.id.0, self.rounds);
         let until = step.now().plus(self.policy.limits.state_lasts);
         let challenge = OpenChallenge::Ours { round: self.rounds, say };

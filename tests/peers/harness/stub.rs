@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
@@ -18,6 +19,15 @@ impl Stub {
     /// Accepts whoever sends this password.
     pub(crate) async fn accepting(password: &str) -> Self {
         Self::on(address(), password).await
+    }
+
+    /// The same, whose refusals take so long.
+    pub(crate) async fn refusing_after(delay: Duration, password: &str) -> Self {
+        let socket = UdpSocket::bind((address(), 0)).await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let heard = Arc::default();
+        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard), delay));
+        Self { at, heard, task }
     }
 
     /// Hears everything and answers nothing.
@@ -40,7 +50,7 @@ impl Stub {
         let socket = UdpSocket::bind(at).await.unwrap();
         let at = socket.local_addr().unwrap();
         let heard = Arc::default();
-        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard)));
+        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard), Duration::ZERO));
         Self { at, heard, task }
     }
 
@@ -56,7 +66,8 @@ impl Drop for Stub {
     }
 }
 
-async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, String)>>>) {
+async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, String)>>>, refuses_after: Duration) {
+    let socket = Arc::new(socket);
     let mut octets = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut octets).await {
         let request = &octets[..length];
@@ -67,6 +78,11 @@ async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, 
         let code = if request[0] == STATUS_SERVER || password == right { ACCEPT } else { REJECT };
         let user = String::from_utf8_lossy(&value(USER_NAME).unwrap_or_default()).into_owned();
         heard.lock().unwrap().push((user, password));
-        let _ = socket.send_to(&signed_answer(code, request, &[], PRIMARY_SECRET), peer).await;
+        let reply = signed_answer(code, request, &[], PRIMARY_SECRET);
+        let (socket, delay) = (Arc::clone(&socket), if code == REJECT { refuses_after } else { Duration::ZERO });
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let _ = socket.send_to(&reply, peer).await;
+        });
     }
 }

@@ -84,6 +84,10 @@ pub(crate) struct Known {
     pub(crate) begun_by: AskerId,
     pub(crate) askers: Vec<AskerId>,
     pub(crate) question: Option<Question>,
+    /// When the primary was asked last.
+    pub(crate) asked_at: Option<Tick>,
+    /// Somebody was challenged in it.
+    pub(crate) challenged: bool,
     /// The question of its claim, and the prompt that it would be.
     pub(crate) claim: (Option<Question>, Option<PromptId>),
     /// The primary's State that is out.
@@ -244,6 +248,8 @@ impl Known {
             begun_by: by,
             askers: Vec::new(),
             question: None,
+            asked_at: None,
+            challenged: false,
             claim: (None, None),
             primary_state: None,
             unasked: false,

@@ -13,6 +13,7 @@ mod bounds;
 mod codes;
 mod doors;
 mod endings;
+mod held_back;
 mod house;
 mod last_look;
 mod names;

@@ -91,6 +91,7 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
             one_login::b5_an_approval_of_no_screen_ends(world, asker)?;
         }
         Answer::Reject(reject) => {
+            shield::d6_a_no_after_the_yes_takes_as_long_as_the_primarys(world, asker, reject)?;
             one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?;
             one_login::b5_who_can_be_challenged_is(world, asker, reject)?;
             doors::a10_nobody_hears_a_no_of_a_login_that_was_not_checked(world, asker, reject)?;

@@ -1,8 +1,10 @@
-//! D7 by an arithmetic of its own: what the primary was asked, under which name, from where, and what it said.
+//! D6 and D7 by an arithmetic of its own: what the primary was asked, under which name, from where, and what it said.
 
-use login::ResolvedUser;
+use login::answer::Reject;
+use login::{AskerId, Reason, ResolvedUser};
 
 use crate::reference::Tried;
+use crate::scene::REJECTION;
 use crate::shield::aloud;
 use crate::world::{Check, World};
 
@@ -43,4 +45,30 @@ fn counting(world: &World, name: &str, known_at: Option<&str>, lifts: u64) -> us
             })
     };
     world.reference.tried.iter().filter(counts).count()
+}
+
+/// Who is refused after the primary's yes, or without asking it, hears it no sooner than the primary's own no (D6).
+pub(crate) fn d6_a_no_after_the_yes_takes_as_long_as_the_primarys(
+    world: &World,
+    asker: AskerId,
+    reject: &Reject,
+) -> Check {
+    let first_door = matches!(
+        reject.reason,
+        Reason::Blocked
+            | Reason::LookAlike
+            | Reason::Rule
+            | Reason::NoRule
+            | Reason::Undecided
+            | Reason::Unenrolled
+            | Reason::NameHeld
+    );
+    let asked = world.reference.asked(asker);
+    let known = world.reference.login_of(asker).filter(|known| first_door && !known.challenged);
+    let Some(asked_at) = known.and_then(|known| known.asked_at) else { return Ok(()) };
+    let due = asked_at.plus(REJECTION).min(asked.until);
+    if world.now >= due || world.engine.draining || asked.repeats.is_some() {
+        return Ok(());
+    }
+    Err(("D6", format!("{asker:?} is refused ({:?}) {} ms too soon", reject.reason, due.0 - world.now.0)))
 }
