@@ -80,8 +80,19 @@ impl Engine {
         meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
-        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state, station, address } =
-            effect
+        let Effect::AskPrimary {
+            login,
+            question,
+            primary,
+            user_octets,
+            claimed,
+            password,
+            state,
+            station,
+            address,
+            may_ring,
+            by_owner,
+        } = effect
         else {
             return;
         };
@@ -89,7 +100,7 @@ impl Engine {
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let origin = Origin { station, address };
+            let origin = Origin { station, address, may_ring, by_owner };
             let answer = engine.answer_of(&primary, request, &origin, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();

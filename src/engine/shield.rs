@@ -30,6 +30,10 @@ pub struct Origin {
     pub station: Option<Station>,
     /// The same as an address, where it is one and nobody's but the person's own.
     pub address: Option<IpAddr>,
+    /// Where the name is held back, its owner may be asked on a phone first.
+    pub may_ring: bool,
+    /// The owner said yes.
+    pub by_owner: bool,
 }
 
 /// The windows, and who waits for a place in one.
@@ -113,6 +117,9 @@ impl Engine {
         let claimed = request.claimed.clone();
         let place = match self.place(&claimed, origin, request.deadline).await {
             Ok(place) => place,
+            Err(PrimaryAnswer::HeldBack(held)) if !held.is_address && self.owner_may_be_asked(&claimed, origin) => {
+                return PrimaryAnswer::HeldBack(HeldBack { password: Some(request.password), ..held });
+            }
             Err(answer) => return answer,
         };
         let asked = self.0.clock.tick();
@@ -138,6 +145,10 @@ impl Engine {
     async fn place(&self, claimed: &ResolvedUser, origin: &Origin, by: Tick) -> Result<Option<Place>, PrimaryAnswer> {
         let (shields, limits) = (&self.0.shields, self.limits());
         let name = Counted::name(&shields.key, claimed);
+        if origin.by_owner {
+            shields.lock().said_yes(name);
+            return Ok(None);
+        }
         loop {
             let mut freed = pin!(shields.freed.notified());
             freed.as_mut().enable();
@@ -174,6 +185,13 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Rules D7: "once its owner answers on an enrolled phone". Whether there is one, the login finds out.
+    fn owner_may_be_asked(&self, claimed: &ResolvedUser, origin: &Origin) -> bool {
+        let (shields, now) = (&self.0.shields, self.0.clock.tick());
+        let name = Counted::name(&shields.key, claimed);
+        origin.may_ring && shields.lock().may_ring(name, &self.limits(), now)
     }
 
     /// A known station counts apart: strangers' failures hold it back never, nor its own anybody else (rules D7).
@@ -266,5 +284,5 @@ impl Engine {
 }
 
 fn held_back(is_address: bool, why: String) -> PrimaryAnswer {
-    PrimaryAnswer::HeldBack(HeldBack { is_address, why: why.into() })
+    PrimaryAnswer::HeldBack(HeldBack { is_address, why: why.into(), password: None })
 }

@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::key::{LoginKey, LoginKeyParts, ProofKey};
+use crate::limits::{Limits, doubled};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::name::{ResolvedUser, Station, fold, realm};
@@ -28,6 +29,8 @@ pub const SPREAD_NAMES: usize = 20;
 
 /// Failures that are remembered, of all names together: about ten megabytes (G1).
 const FAILURES_MAX: usize = 100_000;
+/// Names whose owners' phones were rung: as many are remembered.
+const RINGS_MAX: usize = 20_000;
 /// The same of all networks.
 const SPREAD_MAX: usize = 100_000;
 
@@ -96,6 +99,14 @@ pub struct Shield {
     failures: VecDeque<(Tick, Counted)>,
     networks: BTreeMap<Network, Vec<(Tick, Counted)>>,
     spread: VecDeque<(Tick, Network)>,
+    /// Names that are held back, whose owners were asked on their phones: how often in vain, and until when no more.
+    rings: BTreeMap<Counted, Rings>,
+}
+
+#[derive(Debug, Default)]
+struct Rings {
+    in_vain: u32,
+    quiet_until: Tick,
 }
 
 #[derive(Debug, Default)]
@@ -189,6 +200,31 @@ impl Shield {
         let oldest = names.len().checked_sub(SPREAD_NAMES).and_then(|at| names.get(at)).map(|(at, _)| *at)?;
         let until = oldest.plus(SPREAD);
         (until > now).then_some(until)
+    }
+
+    /// Whether the owner of a held name may be asked on a phone now, though nobody knows whether the password is right. Counted
+    /// apart from the owner's own prompts (D2), and more strictly, since it takes a name and nothing else to cause one: each
+    /// that was not answered with a yes is followed by a quiet time, which doubles. It is one and the same for names that
+    /// nobody has, so that nobody learns which these are.
+    pub fn may_ring(&mut self, who: Counted, limits: &Limits, now: Tick) -> bool {
+        if self.rings.len() >= RINGS_MAX {
+            self.rings.retain(|_, rings| rings.quiet_until > now);
+        }
+        let full = self.rings.len() >= RINGS_MAX;
+        match self.rings.get(&who) {
+            Some(rings) if rings.quiet_until > now => return false,
+            None if full => return false,
+            Some(_) | None => {}
+        }
+        let rings = self.rings.entry(who).or_default();
+        let quiet = doubled(limits.push_quiet, rings.in_vain, limits.push_quiet_max);
+        (rings.in_vain, rings.quiet_until) = (rings.in_vain.saturating_add(1), now.plus(quiet));
+        true
+    }
+
+    /// The owner said yes: the next time the phone rings at once.
+    pub fn said_yes(&mut self, who: Counted) {
+        self.rings.remove(&who);
     }
 
     /// What counts no more, at the front of each row.
@@ -326,6 +362,17 @@ mod tests {
         shield.give_back(name("zoe"));
         assert_eq!((shield.names.len(), shield.failures.len()), (0, 0));
         assert_eq!((shield.networks.len(), shield.spread.len()), (0, 0));
+    }
+
+    #[test]
+    fn an_owner_is_asked_once_in_a_quiet_time_that_doubles_until_there_is_a_yes() {
+        let (mut shield, alice, limits) = (Shield::default(), name("alice"), Limits::default());
+        let mut asked = |seconds| shield.may_ring(alice, &limits, at(seconds));
+        assert!(asked(0) && !asked(599) && asked(600));
+        assert!(!asked(1799) && asked(1800), "twenty minutes after the second");
+        shield.said_yes(alice);
+        assert!(shield.may_ring(alice, &limits, at(1801)));
+        assert!(shield.may_ring(name("bob"), &limits, at(1801)));
     }
 
     #[test]

@@ -148,7 +148,8 @@ impl SignIn {
         };
         let server = self.engine().law().primaries.get(primary).cloned();
         let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        let origin = Origin { station: Some(Station::new(from.to_string().as_bytes())), address: Some(from) };
+        let station = Some(Station::new(from.to_string().as_bytes()));
+        let origin = Origin { station, address: Some(from), ..Origin::default() };
         Ok(self.engine().ask_for_page(server, request, origin).await)
     }
 

@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use login::PhoneAnswer;
 use serde_json::Value;
 
+use crate::harness::phone::Phone;
 use crate::harness::portal_house::{USUAL, with_portal};
 use crate::harness::radius::{ACCEPT, Answer, Ask, REJECT};
 use crate::harness::stub::Stub;
@@ -184,4 +186,37 @@ async fn a_blocked_users_right_password_takes_as_long_as_a_wrong_one_and_has_its
     assert_eq!(told[0].0, REJECT);
     assert_eq!(told[0], told[1]);
     assert_eq!(reasons(&house.records(2).await), ["blocked", "primary"]);
+}
+
+const PUSH: &str = "[[rule]]\nname = \"all\"\nsecond_factor = [\"push\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_held_name_gets_in_by_the_phone_first_and_a_stranger_never_rings_it_again() {
+    let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
+    let house = guarding(&nps).rules(PUSH).calling("alice", &phone).start().await;
+    let vpn = house.appliance().await;
+    for number in 0..4 {
+        assert_eq!(vpn.ask(&guess("alice", number)).await.code, REJECT);
+    }
+    let right = Ask::login("alice", "hello").stationed("203.0.113.200");
+    vpn.send(&right).await;
+    let hint = phone.rings().await;
+    assert_eq!(nps.heard().len(), 4, "the phone first");
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    assert_eq!(vpn.next(&[right]).await.code, ACCEPT);
+    assert_eq!((nps.heard().len(), phone.rang()), (5, 1), "then the primary; one login, one prompt");
+
+    let stranger = guess("alice", 9);
+    vpn.send(&stranger).await;
+    let hint = phone.rings().await;
+    house.presses(&hint, PhoneAnswer::Deny).await;
+    for number in 10..20 {
+        assert_eq!(vpn.ask(&guess("alice", number)).await.code, REJECT, "at once");
+    }
+    assert_eq!((nps.heard().len(), phone.rang()), (5, 2), "quiet for ten minutes");
+    let home = Ask::login("alice", "hello").stationed("203.0.113.200");
+    vpn.send(&home).await;
+    let hint = phone.rings().await;
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    assert_eq!(vpn.next(&[home, stranger]).await.code, ACCEPT, "her own pushes ring as ever, where she was let in");
 }
