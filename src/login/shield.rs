@@ -204,8 +204,7 @@ impl Shield {
 
     /// Whether the owner of a held name may be asked on a phone now, though nobody knows whether the password is right. Counted
     /// apart from the owner's own prompts (D2), and more strictly, since it takes a name and nothing else to cause one: each
-    /// that was not answered with a yes is followed by a quiet time, which doubles. It is one and the same for names that
-    /// nobody has, so that nobody learns which these are.
+    /// that was not answered with a yes is followed by a quiet time, which doubles.
     pub fn may_ring(&mut self, who: Counted, limits: &Limits, now: Tick) -> bool {
         if self.rings.len() >= RINGS_MAX {
             self.rings.retain(|_, rings| rings.quiet_until > now);

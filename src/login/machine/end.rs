@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::release::too_late;
-use super::{Case, Inside, REPEATS_FOR, Stage, Step, owner};
+use super::{Case, Inside, REPEATS_FOR, Stage, Step};
 use crate::answer::{Answer, Reject, Text};
 use crate::event::Effect;
 use crate::limits;
@@ -135,7 +135,7 @@ impl Case {
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
-            Stage::HeldBack { owner } if out_of_patience => self.owner_too_slow(&owner, step),
+            Stage::HeldBack { owner } if out_of_patience => self.owner_said_nothing(&owner.why, step),
             Stage::ReadingName { .. } if out_of_patience => self.unchecked(
                 Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                 step,
@@ -223,8 +223,7 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
-            // Rules D7: it shows no difference, not even in time.
-            Stage::HeldBack { owner } => owner::silent(owner),
+            Stage::HeldBack { owner } => self.owner_lost(&owner, reason, step),
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }

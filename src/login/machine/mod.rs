@@ -119,10 +119,7 @@ impl Login {
             (
                 Stage::HeldBack { owner: Owner { at: OwnerAt::Claiming(question, claim), password, why } },
                 LoginEvent::Claim(answers, outcome),
-            ) if question == answers => {
-                let owner = Owner { at: OwnerAt::Silent, password, why };
-                case.owner_claimed(owner, claim, outcome, step)
-            }
+            ) if question == answers => case.owner_claimed((password, why), claim, outcome, step),
             (Stage::ReadingUser { question, first }, LoginEvent::User(answers, facts)) if question == answers => {
                 case.user_read(first, facts, step)
             }
@@ -291,7 +288,7 @@ impl Login {
         let stage = match stage {
             Stage::AwaitingPhone { inside } => case.rang_nowhere(inside, failure, step),
             Stage::Lingering { .. } => Stage::Gone,
-            Stage::HeldBack { owner } => owner::silent(owner),
+            Stage::HeldBack { owner } => case.owner_said_nothing(&owner.why, step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }

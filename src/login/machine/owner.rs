@@ -1,10 +1,9 @@
 //! A name that strangers tried too often: its owner is asked on an enrolled phone first, and only then the primary (rules D7).
 //!
-//! Nothing of it shows at the VPN: a name that nobody has, one without a phone, one whose phone is silent and one whose owner
-//! says no are held as long, and are refused in a wrong password's words (D6). So nobody learns who there is by it. A prompt
-//! that rings before the password was right counts in no limit of its owner's, and how often it may ring is the windows' to say
-//! ([`crate::shield`]). It shows no number, so that where one is wished for it opens only the way to the primary, and the phone is
-//! asked once more (F8).
+//! Where nobody can be asked (nobody has the name, no phone, pushes are quiet) it is refused at once, in a wrong password's words
+//! and after its time (D6); so it is when the phone is silent or says no. A prompt that rings before the password was right
+//! counts in no limit of its owner's, and how often it may ring is the windows' to say ([`crate::shield`]). It shows no number, so
+//! that where one is wished for it opens only the way to the primary, and the phone is asked once more (F8).
 
 use std::sync::Arc;
 
@@ -88,13 +87,13 @@ impl Case {
             let stands = facts.known && facts.blocked.is_none() && facts.looks_like.is_none();
             stands && !quiet && facts.methods.contains(&Method::Push) && (!asks.pin || facts.pin_phones)
         };
-        let (Ok(facts), Ok(user)) = (facts, &self.user) else { return silent(owner) };
-        if !can_say_yes(&facts) || step.cx.stopping {
-            return silent(owner);
-        }
+        let claimed = self.user.as_ref().ok().map(UserName::claimed);
+        let (Some(user), true) = (claimed, facts.is_ok_and(|facts| can_say_yes(&facts)) && !step.cx.stopping) else {
+            return self.owner_said_nothing(&owner.why, step);
+        };
         let claim = PromptClaim {
             prompt: PromptId(step.cx.random_16()),
-            user: user.claimed(),
+            user,
             login: self.key,
             ends_at: step.cx.at.wall.plus(self.policy.limits.prompt_lasts),
             askers_until: step.cx.at.wall.plus(self.patience_left(step.now())),
@@ -114,7 +113,7 @@ impl Case {
     /// What the store said to the claim. Where another prompt is out, or pushes are quiet, nobody is asked.
     pub(super) fn owner_claimed(
         &mut self,
-        owner: Owner,
+        (password, why): (Secret, Arc<str>),
         claim: PromptClaim,
         outcome: Result<Claim, Unavailable>,
         step: &mut Step<'_, '_>,
@@ -125,9 +124,11 @@ impl Case {
                 let user = claim.user.clone();
                 *step.prompt = Some(OpenPrompt { id: claim.prompt, user, ends, approved: None });
                 step.cx.emit(Effect::Push { login: self.id, claim });
-                Stage::HeldBack { owner: Owner { at: OwnerAt::Rings, ..owner } }
+                Stage::HeldBack { owner: Owner { password, why, at: OwnerAt::Rings } }
             }
-            Ok(Claim::Joined { .. } | Claim::Busy | Claim::Quiet { .. }) | Err(_) => silent(owner),
+            Ok(Claim::Joined { .. } | Claim::Busy | Claim::Quiet { .. }) | Err(_) => {
+                self.owner_said_nothing(&why, step)
+            }
         }
     }
 
@@ -137,9 +138,19 @@ impl Case {
         self.ask_primary(owner.password, None, step)
     }
 
-    /// Its time is over, and nothing tells why.
-    pub(super) fn owner_too_slow(&mut self, owner: &Owner, step: &mut Step<'_, '_>) -> Stage {
-        self.reject(Refusal::because(Reason::NameHeld).detail(Arc::clone(&owner.why)), step)
+    /// Nobody could be asked, nobody answered, or it was a no: at the VPN nothing tells which (D6).
+    pub(super) fn owner_said_nothing(&mut self, why: &Arc<str>, step: &mut Step<'_, '_>) -> Stage {
+        self.reject(Refusal::because(Reason::NameHeld).detail(Arc::clone(why)), step)
+    }
+
+    /// The prompt is over without a yes; the record says what the phone said.
+    pub(super) fn owner_lost(&mut self, owner: &Owner, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
+        let said = match reason {
+            Reason::Denied => "; its owner's phone said no",
+            Reason::Fraud => "; its owner's phone reported it",
+            _ => "",
+        };
+        self.owner_said_nothing(&format!("{}{said}", owner.why).into(), step)
     }
 
     /// The owner's yes is a second factor, too, where the rule takes a push and nobody wishes for a number beside it (F8).
@@ -148,9 +159,4 @@ impl Case {
         let wished = self.client_policy().is_some_and(|client| client.challenge && client.number != NumberWish::Off);
         (!wished && !inside.rule.number_required && inside.methods.contains(&Method::Push)).then_some(asks)
     }
-}
-
-/// Whatever became of asking the owner: it is held on, as it would be beside a phone that rings (D6).
-pub(super) fn silent(owner: Owner) -> Stage {
-    Stage::HeldBack { owner: Owner { at: OwnerAt::Silent, ..owner } }
 }

@@ -58,12 +58,13 @@ fn a_wrong_password_is_one_whatever_its_owner_says() {
 }
 
 #[test]
-fn who_is_nobody_and_whose_owner_is_silent_or_says_no_wait_as_long_and_are_told_the_same() {
-    let nobody = |house: &mut House| house.user_is(&UserFacts::default());
+fn where_nobody_says_yes_the_primary_is_not_asked_and_the_words_are_a_wrong_passwords() {
     let rung = |house: &mut House| {
         house.user_is(&with_a_phone());
         house.claim_is(&Claim::Claimed { displaced: None });
     };
+    let nobody = |house: &mut House| house.user_is(&UserFacts::default());
+    let no_phone = |house: &mut House| house.user_is(&UserFacts { methods: vec![Totp], ..with_a_phone() });
     let denied = |house: &mut House| {
         rung(house);
         house.phone_says(PhoneAnswer::Deny);
@@ -72,15 +73,15 @@ fn who_is_nobody_and_whose_owner_is_silent_or_says_no_wait_as_long_and_are_told_
         rung(house);
         house.phone_says(PhoneAnswer::Fraud);
     };
-    let ways: [&dyn Fn(&mut House); 4] = [&nobody, &rung, &denied, &reported];
-    for goes in ways {
+    let ways: [(&dyn Fn(&mut House), u64); 5] =
+        [(&nobody, 2), (&no_phone, 2), (&denied, 2), (&reported, 2), (&rung, 27)];
+    for (goes, refused_after) in ways {
         let mut house = house(&[Push, Totp]);
         let asks = house.ask(&carol());
         held(&mut house);
         goes(&mut house);
-        house.pass(26);
         assert_eq!(house.told(asks), Told::Nothing);
-        house.pass(1);
+        house.pass(refused_after);
         assert_eq!(house.told(asks), Told::Reject(Reason::NameHeld));
         assert_eq!(asked_by_owner(&house), 0);
         house.pass(150);
