@@ -139,8 +139,9 @@ impl Shield {
         if let Some(until) = self.held(who, lifts, most, now) {
             return Taken::Held(until);
         }
+        let late = mutant::is(Mutant::ShieldCountsLate) || mutant::is(Mutant::ShieldDown);
         let window = self.names.entry(who).or_default();
-        if window.counting(lifts, now).count() + window.asked >= most && !mutant::is(Mutant::ShieldCountsLate) {
+        if window.counting(lifts, now).count() + window.asked >= most && !late {
             return Taken::Wait;
         }
         window.asked += 1;
