@@ -16,7 +16,7 @@ use login::{
 
 use super::held::Action;
 use super::reply;
-use super::{Engine, Origin, Rang};
+use super::{AskedFrom, Engine, Rang};
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::{StoreError, TypedNumber, WithdrawnPrompt};
@@ -100,7 +100,7 @@ impl Engine {
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let origin = Origin { station, address, may_ring, by_owner };
+            let origin = AskedFrom { station, address, may_ring, by_owner };
             let answer = engine.answer_of(&primary, request, &origin, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();
@@ -114,7 +114,7 @@ impl Engine {
         &self,
         primary: &PrimaryName,
         request: PrimaryRequest,
-        origin: &Origin,
+        origin: &AskedFrom,
         client: Option<&str>,
     ) -> PrimaryAnswer {
         let away = |why: String| PrimaryAnswer::Unavailable(Unavailable::seen(why));

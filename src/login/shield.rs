@@ -10,8 +10,6 @@
 //! passwords where names belong.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::key::{LoginKey, LoginKeyParts, ProofKey};
@@ -19,6 +17,7 @@ use crate::limits::{Limits, doubled};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::name::{ResolvedUser, Station, fold, realm};
+use crate::network::Network;
 
 /// How long a failure counts.
 pub const WINDOW: Duration = Duration::from_secs(30 * 60);
@@ -33,29 +32,6 @@ const FAILURES_MAX: usize = 100_000;
 const RINGS_MAX: usize = 20_000;
 /// The same of all networks.
 const SPREAD_MAX: usize = 100_000;
-
-/// A network whose people share one share: an IPv4 address, or the /56 that one customer has of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Network(IpAddr);
-
-impl Network {
-    /// The network of an address; IPv4 in IPv6 form is that IPv4 address.
-    #[must_use]
-    pub fn of(address: IpAddr) -> Self {
-        const PREFIX: u128 = u128::MAX << (128 - 56);
-        Self(match address.to_canonical() {
-            IpAddr::V6(six) => Ipv6Addr::from(u128::from(six) & PREFIX).into(),
-            four @ IpAddr::V4(_) => four,
-        })
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = if self.0.is_ipv4() { 32 } else { 56 };
-        write!(f, "{}/{bits}", self.0)
-    }
-}
 
 /// Whose window: a name's, or that of one known station of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -260,6 +236,7 @@ impl Shield {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Origin;
 
     const MOST: u32 = 4;
 
@@ -269,6 +246,10 @@ mod tests {
 
     fn name(text: &str) -> Counted {
         Counted::name(&key(), &ResolvedUser::new(text))
+    }
+
+    fn network(address: &str) -> Network {
+        Origin::of(address.parse().unwrap()).house
     }
 
     fn at(seconds: u64) -> Tick {
@@ -338,20 +319,20 @@ mod tests {
 
     #[test]
     fn the_twentieth_name_holds_a_network_and_one_name_twenty_times_does_not() {
-        let (mut shield, here) = (Shield::default(), Network::of("2001:db8:0:1::1".parse().unwrap()));
+        let (mut shield, here) = (Shield::default(), network("2001:db8:0:1::1"));
         assert!((0..30).all(|second| shield.failed_from(here, name("alice"), at(second)).is_none()));
         let names: Vec<Counted> = (0..19).map(|number| name(&format!("user{number}"))).collect();
         assert!(names[..18].iter().all(|who| shield.failed_from(here, *who, at(30)).is_none()));
         assert_eq!(shield.failed_from(here, names[18], at(31)), Some(at(629)), "alice failed last at 29 s");
-        assert_eq!(shield.network_held(Network::of("2001:db8:0:ff::2".parse().unwrap()), at(628)), Some(at(629)));
-        assert_eq!(shield.network_held(Network::of("2001:db8:0:100::2".parse().unwrap()), at(40)), None);
+        assert_eq!(shield.network_held(network("2001:db8:0:ff::2"), at(628)), Some(at(629)));
+        assert_eq!(shield.network_held(network("2001:db8:0:100::2"), at(40)), None);
         assert_eq!(shield.network_held(here, at(629)), None);
     }
 
     #[test]
     fn nothing_is_left_when_its_time_is_over() {
         let mut shield = Shield::default();
-        let here = Network::of("192.0.2.1".parse().unwrap());
+        let here = network("192.0.2.1");
         for number in 0..1000 {
             let who = name(&format!("user{number}"));
             shield.fails(who, at(number));
