@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::out::{Failure, Outcome, is_error_coloured};
 use super::site::Global;
-use crate::config::{Config, Finding};
+use crate::config::{Config, Finding, Loaded, changeable_by_others};
 use crate::serve::descriptors::Descriptors;
 use crate::serve::{Extras, Server};
 use crate::telemetry::{self, LogStyle};
@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global) -> Outcome {
     telemetry::init(if global.json { LogStyle::Json } else { LogStyle::of_stderr() });
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
-    loaded.warnings.iter().for_each(warn);
+    tell(&loaded, &global.config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Failure::Refused(format!("the runtime can't start: {why}")))?;
     runtime.block_on(serve(loaded.config, &global.config))
@@ -63,11 +63,17 @@ fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
 fn read_again(path: &Path) -> Result<Config, Vec<String>> {
     match Config::load(path) {
         Ok(loaded) => {
-            loaded.warnings.iter().for_each(warn);
+            tell(&loaded, path);
             Ok(loaded.config)
         }
         Err(mistakes) => Err(mistakes.findings().iter().map(one_line).collect()),
     }
+}
+
+/// What the configuration may be meant otherwise in, and who else may write it.
+fn tell(loaded: &Loaded, path: &Path) {
+    loaded.warnings.iter().for_each(warn);
+    changeable_by_others(&loaded.config, path).iter().for_each(|why| tracing::warn!("configuration: {why}"));
 }
 
 fn warn(finding: &Finding) {

@@ -34,6 +34,7 @@ mod secrets;
 mod sections;
 mod serving;
 mod settings;
+mod trust;
 mod types;
 mod values;
 
@@ -50,6 +51,7 @@ pub use pages::{
 };
 pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
+pub use trust::changeable_by_others;
 pub use types::{
     ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
     ServerAddress, Stance, StoreConfig, WebhookConfig,

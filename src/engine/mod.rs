@@ -53,7 +53,7 @@ pub use clock::Clock;
 pub use notices::{FraudReport, Notices, Silence};
 pub use pages::{PagePrompt, PagePromptStatus, PageRing, RingForPage};
 pub use return_path::ReturnPath;
-pub use shield::Origin;
+pub use shield::AskedFrom;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};

@@ -173,6 +173,7 @@ impl Engine {
             station: ring.address.map(|address| Station::new(address.to_string().as_bytes())),
             asks: Asks { number, pin },
             only: ring.only.clone(),
+            unproven: false,
         })
     }
 

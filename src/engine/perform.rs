@@ -16,7 +16,7 @@ use login::{
 
 use super::held::Action;
 use super::reply;
-use super::{Engine, Origin, Rang};
+use super::{AskedFrom, Engine, Rang};
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::{StoreError, TypedNumber, WithdrawnPrompt};
@@ -80,8 +80,19 @@ impl Engine {
         meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
-        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state, station, address } =
-            effect
+        let Effect::AskPrimary {
+            login,
+            question,
+            primary,
+            user_octets,
+            claimed,
+            password,
+            state,
+            station,
+            address,
+            may_ring,
+            by_owner,
+        } = effect
         else {
             return;
         };
@@ -89,7 +100,7 @@ impl Engine {
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let origin = Origin { station, address };
+            let origin = AskedFrom { station, address, may_ring, by_owner };
             let answer = engine.answer_of(&primary, request, &origin, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();
@@ -103,7 +114,7 @@ impl Engine {
         &self,
         primary: &PrimaryName,
         request: PrimaryRequest,
-        origin: &Origin,
+        origin: &AskedFrom,
         client: Option<&str>,
     ) -> PrimaryAnswer {
         let away = |why: String| PrimaryAnswer::Unavailable(Unavailable::seen(why));

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use login::limits::Limits;
 use login::pace::Rejections;
-use login::shield::{Counted, Network, Shield, Taken};
-use login::{HeldBack, PrimaryAnswer, PrimaryName, ProofKey, ResolvedUser, Station, Tick, Unavailable, Wall};
+use login::shield::{Counted, Shield, Taken};
+use login::{HeldBack, Origin, PrimaryAnswer, PrimaryName, ProofKey, ResolvedUser, Station, Tick, Unavailable, Wall};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -25,11 +25,15 @@ const PRIMARY_GRACE: Duration = Duration::from_secs(5);
 
 /// Where a password comes from.
 #[derive(Clone, Debug, Default)]
-pub struct Origin {
+pub struct AskedFrom {
     /// Calling-Station-Id, or the browser's address.
     pub station: Option<Station>,
     /// The same as an address, where it is one and nobody's but the person's own.
     pub address: Option<IpAddr>,
+    /// Where the name is held back, its owner may be asked on a phone first.
+    pub may_ring: bool,
+    /// The owner said yes.
+    pub by_owner: bool,
 }
 
 /// The windows, and who waits for a place in one.
@@ -91,7 +95,7 @@ impl Engine {
         &self,
         server: Arc<dyn Primary>,
         request: PrimaryRequest,
-        origin: Origin,
+        origin: AskedFrom,
     ) -> PrimaryAnswer {
         let engine = self.clone();
         let asked = self.0.tasks.spawn(async move { engine.ask_shielded(&*server, request, &origin).await });
@@ -108,11 +112,14 @@ impl Engine {
         &self,
         server: &dyn Primary,
         request: PrimaryRequest,
-        origin: &Origin,
+        origin: &AskedFrom,
     ) -> PrimaryAnswer {
         let claimed = request.claimed.clone();
         let place = match self.place(&claimed, origin, request.deadline).await {
             Ok(place) => place,
+            Err(PrimaryAnswer::HeldBack(held)) if !held.is_address && self.owner_may_be_asked(&claimed, origin) => {
+                return PrimaryAnswer::HeldBack(HeldBack { password: Some(request.password), ..held });
+            }
             Err(answer) => return answer,
         };
         let asked = self.0.clock.tick();
@@ -135,16 +142,25 @@ impl Engine {
     }
 
     /// A place for one try; none is needed where nobody is held back. Whoever finds none waits while others are under way.
-    async fn place(&self, claimed: &ResolvedUser, origin: &Origin, by: Tick) -> Result<Option<Place>, PrimaryAnswer> {
+    async fn place(
+        &self,
+        claimed: &ResolvedUser,
+        origin: &AskedFrom,
+        by: Tick,
+    ) -> Result<Option<Place>, PrimaryAnswer> {
         let (shields, limits) = (&self.0.shields, self.limits());
         let name = Counted::name(&shields.key, claimed);
+        if origin.by_owner {
+            shields.lock().said_yes(name);
+            return Ok(None);
+        }
         loop {
             let mut freed = pin!(shields.freed.notified());
             freed.as_mut().enable();
             let now = self.0.clock.tick();
             let (is_clean, network) = {
                 let windows = shields.lock();
-                let held = origin.address.and_then(|address| windows.network_held(Network::of(address), now));
+                let held = origin.address.and_then(|address| windows.network_held(Origin::of(address).house, now));
                 (windows.is_clean(name), held)
             };
             // Who knows the station is asked only where something is counted.
@@ -176,18 +192,25 @@ impl Engine {
         }
     }
 
+    /// Rules D7: "once its owner answers on an enrolled phone". Whether there is one, the login finds out.
+    fn owner_may_be_asked(&self, claimed: &ResolvedUser, origin: &AskedFrom) -> bool {
+        let (shields, now) = (&self.0.shields, self.0.clock.tick());
+        let name = Counted::name(&shields.key, claimed);
+        origin.may_ring && shields.lock().may_ring(name, &self.limits(), now)
+    }
+
     /// A known station counts apart: strangers' failures hold it back never, nor its own anybody else (rules D7).
-    fn counted(&self, name: Counted, claimed: &ResolvedUser, origin: &Origin, stands: &Stands) -> Counted {
+    fn counted(&self, name: Counted, claimed: &ResolvedUser, origin: &AskedFrom, stands: &Stands) -> Counted {
         let mine = origin.station.as_ref().filter(|_| stands.station_known);
         mine.map_or(name, |station| Counted::at_station(&self.0.shields.key, claimed, station))
     }
 
     /// The primary said no.
-    async fn failed(&self, place: Option<Place>, claimed: &ResolvedUser, origin: &Origin) {
+    async fn failed(&self, place: Option<Place>, claimed: &ResolvedUser, origin: &AskedFrom) {
         let (shields, limits, stands) = (&self.0.shields, self.limits(), self.stands(claimed, origin).await);
         let name = Counted::name(&shields.key, claimed);
         let (who, at) = (self.counted(name, claimed, origin, &stands), self.0.clock.moment());
-        let network = origin.address.map(Network::of).filter(|_| !stands.station_known);
+        let network = origin.address.map(|address| Origin::of(address).house).filter(|_| !stands.station_known);
         let (held, network_held) = {
             let mut windows = shields.lock();
             // In one breath with giving back, so that nobody else takes the place in between.
@@ -219,7 +242,7 @@ impl Engine {
         }
     }
 
-    async fn stands(&self, claimed: &ResolvedUser, origin: &Origin) -> Stands {
+    async fn stands(&self, claimed: &ResolvedUser, origin: &AskedFrom) -> Stands {
         let (at, limits) = (self.0.clock.moment().wall, self.limits());
         match self.0.store.user_facts(claimed, origin.station.as_ref(), at, &limits).await {
             Ok(facts) => Stands {
@@ -235,7 +258,7 @@ impl Engine {
     }
 
     /// Rules D7: an address is never held back from which somebody was let in lately.
-    async fn is_known_network(&self, origin: &Origin, limits: &Limits) -> bool {
+    async fn is_known_network(&self, origin: &AskedFrom, limits: &Limits) -> bool {
         let Some(address) = origin.address else { return true };
         let station = Station::new(address.to_string().as_bytes());
         let known_for = u64::try_from(limits.station_known_for.as_millis()).unwrap_or(u64::MAX);
@@ -266,5 +289,5 @@ impl Engine {
 }
 
 fn held_back(is_address: bool, why: String) -> PrimaryAnswer {
-    PrimaryAnswer::HeldBack(HeldBack { is_address, why: why.into() })
+    PrimaryAnswer::HeldBack(HeldBack { is_address, why: why.into(), password: None })
 }

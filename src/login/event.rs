@@ -116,6 +116,10 @@ pub enum Effect {
         station: Option<Station>,
         /// The station's address, where it is one and not the appliance's own (D7).
         address: Option<IpAddr>,
+        /// Where the name is held back, its owner may be asked on a phone first: the password comes back then (D7).
+        may_ring: bool,
+        /// The owner said yes: the primary is asked though the name is held back (D7).
+        by_owner: bool,
     },
     /// Read what the store knows of the resolved user.
     ReadUser {

@@ -113,12 +113,14 @@ pub enum PrimaryAnswer {
 }
 
 /// Why the primary was not asked about a name (D7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HeldBack {
     /// It is the address, whose names failed too often; else the name.
     pub is_address: bool,
     /// For log and audit: until when, and what to do.
     pub why: Arc<str>,
+    /// The password that was not looked at, where the owner of the name may be asked on a phone first.
+    pub password: Option<wire::Secret>,
 }
 
 /// What the store knows of a resolved user at one moment.

@@ -21,6 +21,7 @@ pub mod machine;
 pub mod moment;
 pub mod mutant;
 pub mod name;
+pub mod network;
 pub mod outage;
 pub mod pace;
 pub mod policy;
@@ -38,6 +39,7 @@ pub use facts::{
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, STATE_OCTETS, State, StateHash};
 pub use moment::{Moment, Tick, Wall};
 pub use name::{ClientName, GroupName, PrimaryName, ResolvedUser, RuleName, Station, UserName};
+pub use network::{Network, Origin};
 pub use policy::Policy;
 pub use prompt::{
     Asks, Claim, DeviceId, Number, NumberMatch, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus,

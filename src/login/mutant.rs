@@ -66,11 +66,13 @@ pub enum Mutant {
     ShieldHoldsEverybody,
     /// A refusal after the primary's Accept leaves sooner than its rejection would (D6).
     RefusedTooSoon,
+    /// A name that is held back is asked about though its owner said nothing (D7).
+    OwnerUnasked,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -102,6 +104,7 @@ impl Mutant {
         Self::ShieldCountsLate,
         Self::ShieldHoldsEverybody,
         Self::RefusedTooSoon,
+        Self::OwnerUnasked,
     ];
 }
 

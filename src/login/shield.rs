@@ -10,14 +10,14 @@
 //! passwords where names belong.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::key::{LoginKey, LoginKeyParts, ProofKey};
+use crate::limits::{Limits, doubled};
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
 use crate::name::{ResolvedUser, Station, fold, realm};
+use crate::network::Network;
 
 /// How long a failure counts.
 pub const WINDOW: Duration = Duration::from_secs(30 * 60);
@@ -28,31 +28,10 @@ pub const SPREAD_NAMES: usize = 20;
 
 /// Failures that are remembered, of all names together: about ten megabytes (G1).
 const FAILURES_MAX: usize = 100_000;
+/// Names whose owners' phones were rung: as many are remembered.
+const RINGS_MAX: usize = 20_000;
 /// The same of all networks.
 const SPREAD_MAX: usize = 100_000;
-
-/// A network whose people share one share: an IPv4 address, or the /56 that one customer has of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Network(IpAddr);
-
-impl Network {
-    /// The network of an address; IPv4 in IPv6 form is that IPv4 address.
-    #[must_use]
-    pub fn of(address: IpAddr) -> Self {
-        const PREFIX: u128 = u128::MAX << (128 - 56);
-        Self(match address.to_canonical() {
-            IpAddr::V6(six) => Ipv6Addr::from(u128::from(six) & PREFIX).into(),
-            four @ IpAddr::V4(_) => four,
-        })
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = if self.0.is_ipv4() { 32 } else { 56 };
-        write!(f, "{}/{bits}", self.0)
-    }
-}
 
 /// Whose window: a name's, or that of one known station of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +75,14 @@ pub struct Shield {
     failures: VecDeque<(Tick, Counted)>,
     networks: BTreeMap<Network, Vec<(Tick, Counted)>>,
     spread: VecDeque<(Tick, Network)>,
+    /// Names that are held back, whose owners were asked on their phones: how often in vain, and until when no more.
+    rings: BTreeMap<Counted, Rings>,
+}
+
+#[derive(Debug, Default)]
+struct Rings {
+    in_vain: u32,
+    quiet_until: Tick,
 }
 
 #[derive(Debug, Default)]
@@ -192,6 +179,30 @@ impl Shield {
         (until > now).then_some(until)
     }
 
+    /// Whether the owner of a held name may be asked on a phone now, though nobody knows whether the password is right. Counted
+    /// apart from the owner's own prompts (D2), and more strictly, since it takes a name and nothing else to cause one: each
+    /// that was not answered with a yes is followed by a quiet time, which doubles.
+    pub fn may_ring(&mut self, who: Counted, limits: &Limits, now: Tick) -> bool {
+        if self.rings.len() >= RINGS_MAX {
+            self.rings.retain(|_, rings| rings.quiet_until > now);
+        }
+        let full = self.rings.len() >= RINGS_MAX;
+        match self.rings.get(&who) {
+            Some(rings) if rings.quiet_until > now => return false,
+            None if full => return false,
+            Some(_) | None => {}
+        }
+        let rings = self.rings.entry(who).or_default();
+        let quiet = doubled(limits.push_quiet, rings.in_vain, limits.push_quiet_max);
+        (rings.in_vain, rings.quiet_until) = (rings.in_vain.saturating_add(1), now.plus(quiet));
+        true
+    }
+
+    /// The owner said yes: the next time the phone rings at once.
+    pub fn said_yes(&mut self, who: Counted) {
+        self.rings.remove(&who);
+    }
+
     /// What counts no more, at the front of each row.
     fn forget(&mut self, now: Tick) {
         while self.failures.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
@@ -225,6 +236,7 @@ impl Shield {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Origin;
 
     const MOST: u32 = 4;
 
@@ -234,6 +246,10 @@ mod tests {
 
     fn name(text: &str) -> Counted {
         Counted::name(&key(), &ResolvedUser::new(text))
+    }
+
+    fn network(address: &str) -> Network {
+        Origin::of(address.parse().unwrap()).house
     }
 
     fn at(seconds: u64) -> Tick {
@@ -303,20 +319,20 @@ mod tests {
 
     #[test]
     fn the_twentieth_name_holds_a_network_and_one_name_twenty_times_does_not() {
-        let (mut shield, here) = (Shield::default(), Network::of("2001:db8:0:1::1".parse().unwrap()));
+        let (mut shield, here) = (Shield::default(), network("2001:db8:0:1::1"));
         assert!((0..30).all(|second| shield.failed_from(here, name("alice"), at(second)).is_none()));
         let names: Vec<Counted> = (0..19).map(|number| name(&format!("user{number}"))).collect();
         assert!(names[..18].iter().all(|who| shield.failed_from(here, *who, at(30)).is_none()));
         assert_eq!(shield.failed_from(here, names[18], at(31)), Some(at(629)), "alice failed last at 29 s");
-        assert_eq!(shield.network_held(Network::of("2001:db8:0:ff::2".parse().unwrap()), at(628)), Some(at(629)));
-        assert_eq!(shield.network_held(Network::of("2001:db8:0:100::2".parse().unwrap()), at(40)), None);
+        assert_eq!(shield.network_held(network("2001:db8:0:ff::2"), at(628)), Some(at(629)));
+        assert_eq!(shield.network_held(network("2001:db8:0:100::2"), at(40)), None);
         assert_eq!(shield.network_held(here, at(629)), None);
     }
 
     #[test]
     fn nothing_is_left_when_its_time_is_over() {
         let mut shield = Shield::default();
-        let here = Network::of("192.0.2.1".parse().unwrap());
+        let here = network("192.0.2.1");
         for number in 0..1000 {
             let who = name(&format!("user{number}"));
             shield.fails(who, at(number));
@@ -327,6 +343,17 @@ mod tests {
         shield.give_back(name("zoe"));
         assert_eq!((shield.names.len(), shield.failures.len()), (0, 0));
         assert_eq!((shield.networks.len(), shield.spread.len()), (0, 0));
+    }
+
+    #[test]
+    fn an_owner_is_asked_once_in_a_quiet_time_that_doubles_until_there_is_a_yes() {
+        let (mut shield, alice, limits) = (Shield::default(), name("alice"), Limits::default());
+        let mut asked = |seconds| shield.may_ring(alice, &limits, at(seconds));
+        assert!(asked(0) && !asked(599) && asked(600));
+        assert!(!asked(1799) && asked(1800), "twenty minutes after the second");
+        shield.said_yes(alice);
+        assert!(shield.may_ring(alice, &limits, at(1801)));
+        assert!(shield.may_ring(name("bob"), &limits, at(1801)));
     }
 
     #[test]

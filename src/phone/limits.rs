@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -83,15 +82,6 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     }
 }
 
-/// The part of an address that one subscriber has: IPv4 whole, IPv6 its first 64 bits.
-#[must_use]
-pub fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,13 +110,5 @@ mod tests {
             assert!(buckets.buckets.lock().unwrap().len() <= 64);
         }
         assert!(!buckets.take(&0, at(2)));
-    }
-
-    #[test]
-    fn an_ipv6_subscriber_is_its_network() {
-        let of = |text: &str| subscriber(text.parse().unwrap()).to_string();
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
     }
 }

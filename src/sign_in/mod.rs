@@ -7,7 +7,7 @@
 //! sent. What it never does: keep a password, let a first enrolment begin without its trust anchor (F3), or read the clock but
 //! through the engine's.
 //!
-//! Read in this order: `session` (the cookie and what it stands for), `forms` (whose form it is), `throttle`, then the doors:
+//! Read in this order: `session` (the cookie and what it stands for), `forms` (whose form it is), `throttle` and `places`, then the doors:
 //! `password`, `factor`, `ring`, `anchor`; `pages` has the forms that both realms show, `notes` what is written and mailed.
 
 mod anchor;
@@ -16,6 +16,7 @@ mod forms;
 mod notes;
 mod pages;
 mod password;
+mod places;
 mod ring;
 mod session;
 mod throttle;
@@ -52,8 +53,6 @@ pub const STAFF_IDLE: Duration = Duration::from_secs(15 * 60);
 const STAFF_LASTS: Duration = Duration::from_secs(8 * 60 * 60);
 /// A method is changed only so long after a factor was proved; later it is asked for again.
 const FACTORED_FOR: Duration = Duration::from_secs(10 * 60);
-/// Sign-ins that are looked at in one moment; more are told to come again (rules G1).
-const AT_ONCE_MAX: usize = 256;
 
 /// The configuration in force, read anew for each request.
 pub type ConfigHandle = Arc<dyn Fn() -> Arc<Config> + Send + Sync>;
@@ -82,10 +81,12 @@ struct Inner {
     csrf: [u8; 32],
     seeds: [u8; 32],
     names: Throttle,
-    addresses: Throttle,
+    /// Tries of an address or a /56, and of a /48: wrong, malformed, or not looked at for want of a place.
+    houses: Throttle,
+    sites: Throttle,
     pairs: Throttle,
     rings: ring::Rings,
-    places: tokio::sync::Semaphore,
+    places: places::Places,
 }
 
 /// Nothing can be said now; nothing was changed. For the log there is `why`; a reader is told to try again.
@@ -119,10 +120,11 @@ impl SignIn {
             csrf: key("csrf"),
             seeds: key("seeds of pages"),
             names: Throttle::new(20, Duration::from_secs(180)),
-            addresses: Throttle::new(30, Duration::from_secs(20)),
+            houses: Throttle::new(30, Duration::from_secs(20)),
+            sites: Throttle::new(120, Duration::from_secs(5)),
             pairs: Throttle::new(5, Duration::from_secs(60)),
             rings: ring::Rings::default(),
-            places: tokio::sync::Semaphore::new(AT_ONCE_MAX),
+            places: places::Places::default(),
             parts,
         }))
     }

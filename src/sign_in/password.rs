@@ -2,23 +2,24 @@
 //!
 //! Whatever keeps somebody out looks and takes alike: a name that nobody has, a wrong password, a blocked account, too many
 //! tries (rules D6). Failures are counted for the address, for the name, and for both together, so that neither one password
-//! tried on many names nor many on one gets far, and the directory behind does not lock the account on a stranger's word.
+//! tried on many names nor many on one gets far, and the directory behind does not lock the account on a stranger's word. What
+//! can be no name or no password counts for its address too, and nobody holds a place while a refusal waits (rules G1).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 use login::limits::{REJECT_DELAY_MAX, reject_delay};
 use login::name::NameKind;
 use login::policy::{Gate, is_added};
-use login::{Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
+use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
+use super::places::Place;
 use super::session::{From, Signed, Visit, agent_of};
 use super::{Away, Realm, SignIn};
-use crate::engine::Origin;
+use crate::engine::AskedFrom;
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
 use crate::telemetry::SignInResult;
@@ -65,7 +66,6 @@ impl SignIn {
     /// The primary or the store can't be asked now.
     pub(super) async fn password(&self, typed: Typed<'_>) -> Result<PasswordTried, Away> {
         let began = self.clock().tick();
-        let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
         match self.first_door(&typed).await {
             Ok(Door::Open(user)) => {
                 let from = From {
@@ -95,39 +95,53 @@ impl SignIn {
     /// # Errors
     /// The primary or the store can't be asked now.
     pub async fn old_password(&self, signed: &Signed, old: &Secret, address: IpAddr) -> Result<OldPassword, Away> {
-        let (began, config) = (self.clock().tick(), self.config());
-        let primary = Realm::of(&config, signed.realm)?.primary;
-        let _place = self.0.places.try_acquire().map_err(|_| Away::of("too many sign-ins at once"))?;
-        let taken = self.take(address, &signed.user).await?;
-        let sound = !old.is_empty() && old.len() <= PASSWORD_OCTETS_MAX; // rules A3
-        let answer = if taken.is_free && sound {
-            Some(self.ask(&primary, signed.user.as_str(), &signed.user, old, address).await?)
-        } else {
-            None
+        let began = self.clock().tick();
+        let (result, is_the_primarys, told) = match self.first_door_again(signed, old, address).await {
+            Ok(None) => return Ok(OldPassword::Right),
+            Ok(Some((result, is_the_primarys))) => (result, is_the_primarys, Ok(OldPassword::Wrong)),
+            Err(away) => (SignInResult::Unavailable, false, Err(away)),
         };
-        match &answer {
-            Some(PrimaryAnswer::Accept { user, .. }) if *user == signed.user => {
-                self.give_back(&taken);
-                return Ok(OldPassword::Right);
-            }
-            Some(PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away)) => {
-                self.give_back(&taken);
-                return Err(Away { why: Arc::clone(&away.why) });
-            }
-            Some(
-                PrimaryAnswer::Accept { .. }
-                | PrimaryAnswer::Reject { .. }
-                | PrimaryAnswer::Challenge { .. }
-                | PrimaryAnswer::HeldBack(_),
-            )
-            | None => {}
-        }
-        let looked_at = !matches!(answer, None | Some(PrimaryAnswer::HeldBack(_))) || !sound;
-        let result = if taken.is_free && looked_at { SignInResult::Refused } else { SignInResult::Throttled };
         self.tell(signed.realm, result, address, Some(&signed.user));
-        let is_the_primarys = matches!(answer, Some(PrimaryAnswer::Reject { .. }));
         self.let_pass_as(began, signed.realm, is_the_primarys).await;
-        Ok(OldPassword::Wrong)
+        told
+    }
+
+    /// Why it is not their password, and whether the primary itself said no; `None`: it is.
+    async fn first_door_again(
+        &self,
+        signed: &Signed,
+        old: &Secret,
+        address: IpAddr,
+    ) -> Result<Option<(SignInResult, bool)>, Away> {
+        let primary = Realm::of(&self.config(), signed.realm)?.primary;
+        let origin = Origin::of(address);
+        if !self.counts(origin) {
+            return Ok(Some((SignInResult::Throttled, false)));
+        }
+        if old.is_empty() || old.len() > PASSWORD_OCTETS_MAX {
+            return Ok(Some((SignInResult::Refused, false))); // rules A3
+        }
+        let _place = self.place(origin)?;
+        let taken = self.take(address, &signed.user).await?;
+        if !taken.is_free {
+            return Ok(Some((SignInResult::Throttled, false)));
+        }
+        match self.ask(&primary, signed.user.as_str(), &signed.user, old, address).await? {
+            PrimaryAnswer::Accept { user, .. } if user == signed.user => {
+                self.give_back(&taken);
+                Ok(None)
+            }
+            PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away) => {
+                self.give_back(&taken);
+                Err(Away { why: away.why })
+            }
+            PrimaryAnswer::HeldBack(_) => {
+                self.give_back(&taken);
+                Ok(Some((SignInResult::Throttled, false)))
+            }
+            PrimaryAnswer::Reject { .. } => Ok(Some((SignInResult::Refused, true))),
+            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => Ok(Some((SignInResult::Refused, false))),
+        }
     }
 
     async fn ask(
@@ -148,13 +162,18 @@ impl SignIn {
         };
         let server = self.engine().law().primaries.get(primary).cloned();
         let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        let origin = Origin { station: Some(Station::new(from.to_string().as_bytes())), address: Some(from) };
-        Ok(self.engine().ask_for_page(server, request, origin).await)
+        let station = Some(Station::new(from.to_string().as_bytes()));
+        let from = AskedFrom { station, address: Some(from), ..AskedFrom::default() };
+        Ok(self.engine().ask_for_page(server, request, from).await)
     }
 
-    /// Who it is, if everything is in order.
+    /// Who it is, if everything is in order. A try counts for its address before anything is looked at: whoever is over it costs
+    /// no place and no look into the store.
     async fn first_door(&self, typed: &Typed<'_>) -> Result<Door, Away> {
-        let config = self.config();
+        let (config, origin) = (self.config(), Origin::of(typed.address));
+        if !self.counts(origin) {
+            return Ok(Door::Shut { result: SignInResult::Throttled, who: None, is_the_primarys: false });
+        }
         let place = Realm::of(&config, typed.realm)?;
         let named = typed.name.trim();
         let name = config.policy.user_name(named.as_bytes(), false).ok();
@@ -163,6 +182,7 @@ impl SignIn {
         let Some(name) = person else {
             return Ok(Door::Shut { result: SignInResult::Refused, who: None, is_the_primarys: false });
         };
+        let _place = self.place(origin)?;
         let taken = self.take(typed.address, &name.claimed()).await?;
         let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()), is_the_primarys: false });
         if !taken.is_free {
@@ -237,23 +257,34 @@ impl SignIn {
         Ok(Some(user))
     }
 
-    /// A place for one try, if there is one. From where the user got in before, strangers' tries at the name don't count.
+    /// Whether this address, its /56 and its /48 may try once more. What is tried counts until it was right.
+    fn counts(&self, origin: Origin) -> bool {
+        let now = self.clock().tick();
+        self.0.houses.take(origin.house, now) && origin.site.is_none_or(|site| self.0.sites.take(site, now))
+    }
+
+    /// A place among those that are looked at. For want of one the try stays counted: it is what a flood is made of.
+    fn place(&self, origin: Origin) -> Result<Place<'_>, Away> {
+        self.0.places.enter(origin).ok_or_else(|| Away::of("too many sign-ins at once"))
+    }
+
+    /// A try at this name, if there is one left. From where the user got in before, strangers' tries at the name don't count.
     async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Taken, Away> {
-        let (at, network) = (self.moment(), network_of(address));
+        let (at, origin) = (self.moment(), Origin::of(address));
         let station = Station::new(address.to_string().as_bytes());
         let facts = self.store().user_facts(user, Some(&station), at.wall, &self.limits()).await?;
         // Rules F2: people type passwords where names belong.
         let who = if facts.known { user.as_str().to_owned() } else { self.store().unknown_name(user.as_str()) };
         let (by_name, inner) = (!facts.station_known, &self.0);
-        let is_free = inner.addresses.take(network, at.tick)
-            && inner.pairs.take((network, user), at.tick)
-            && (!by_name || inner.names.take(user, at.tick));
-        Ok(Taken { network, user: user.clone(), by_name, who, is_free })
+        let is_free = inner.pairs.take((origin.house, user), at.tick) && (!by_name || inner.names.take(user, at.tick));
+        Ok(Taken { origin, user: user.clone(), by_name, who, is_free })
     }
 
+    /// It was right, or it was never looked at.
     fn give_back(&self, taken: &Taken) {
-        self.0.addresses.give_back(taken.network);
-        self.0.pairs.give_back((taken.network, &taken.user));
+        self.0.houses.give_back(taken.origin.house);
+        taken.origin.site.into_iter().for_each(|site| self.0.sites.give_back(site));
+        self.0.pairs.give_back((taken.origin.house, &taken.user));
         if taken.by_name {
             self.0.names.give_back(&taken.user);
         }
@@ -277,7 +308,7 @@ impl SignIn {
 
 /// What a try took, so that it can be given back.
 struct Taken {
-    network: IpAddr,
+    origin: Origin,
     user: ResolvedUser,
     by_name: bool,
     /// As logs may show it.
@@ -295,12 +326,4 @@ enum Door {
         /// The primary itself said no: it took as long as that takes.
         is_the_primarys: bool,
     },
-}
-
-/// Whoever has an IPv6 address has the whole /64.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => IpAddr::V6((u128::from(six) & !u128::from(u64::MAX)).into()),
-    }
 }

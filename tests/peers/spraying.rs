@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use login::PhoneAnswer;
 use serde_json::Value;
 
+use crate::harness::phone::Phone;
 use crate::harness::portal_house::{USUAL, with_portal};
 use crate::harness::radius::{ACCEPT, Answer, Ask, REJECT};
 use crate::harness::stub::Stub;
@@ -100,10 +102,10 @@ async fn staff_release_a_name_at_once_and_user_show_says_until_when_it_is_held()
     for number in 0..5 {
         assert_eq!(vpn.ask(&guess("alice", number)).await.code, REJECT);
     }
-    let shown = house.site.does(&["--json", "user", "show", "alice"]).await;
+    let shown = house.site.does(&["user", "show", "alice"]).await;
     assert!(shown["passwords"]["held_back_until"].is_string(), "{shown}");
-    house.site.does(&["--json", "user", "unblock", "alice"]).await;
-    let shown = house.site.does(&["--json", "user", "show", "alice"]).await;
+    house.site.does(&["user", "unblock", "alice"]).await;
+    let shown = house.site.does(&["user", "show", "alice"]).await;
     assert!(shown["passwords"]["held_back_until"].is_null(), "{shown}");
     let right = Ask::login("alice", "hello").stationed("203.0.113.200");
     assert_eq!(vpn.ask(&right).await.code, ACCEPT);
@@ -134,7 +136,7 @@ async fn an_address_from_which_twenty_names_failed_is_held_unless_it_is_the_appl
     let right = Ask::login("bob", "hello").stationed("203.0.113.66");
     assert_eq!(vpn.ask(&right).await.code, REJECT, "for everybody there");
     assert_eq!(vpn.ask(&Ask::login("bob", "hello").stationed("203.0.113.67")).await.code, ACCEPT);
-    let records = house.records(108).await;
+    let records = house.records(103).await;
     assert_eq!(reasons(&records).iter().filter(|reason| **reason == "address_held").count(), 6);
 }
 
@@ -162,7 +164,7 @@ async fn the_pages_and_the_vpn_count_together() {
     let page = Web::new(&url).password("carol", "pw of carol").await;
     assert_eq!((page.status, page.location.as_str()), (422, ""), "held back in the portal, too");
     assert_eq!(Web::new(&url).password("alice", "pw of alice").await.location, "/sign-in/second");
-    house.site.does(&["--json", "user", "unblock", "carol"]).await;
+    house.site.does(&["user", "unblock", "carol"]).await;
     assert_eq!(Web::new(&url).password("carol", "pw of carol").await.location, "/sign-in/second");
 }
 
@@ -173,7 +175,7 @@ async fn a_blocked_users_right_password_takes_as_long_as_a_wrong_one_and_has_its
     let nps = Stub::refusing_after(slow, "hello").await;
     let house = house(&nps, "").await;
     let vpn = house.appliance().await;
-    house.site.does(&["--json", "user", "block", "alice"]).await;
+    house.site.does(&["user", "block", "alice"]).await;
     let mut told = Vec::new();
     for (name, password) in [("bob", "guess"), ("alice", "hello")] {
         let began = Instant::now();
@@ -184,4 +186,37 @@ async fn a_blocked_users_right_password_takes_as_long_as_a_wrong_one_and_has_its
     assert_eq!(told[0].0, REJECT);
     assert_eq!(told[0], told[1]);
     assert_eq!(reasons(&house.records(2).await), ["blocked", "primary"]);
+}
+
+const PUSH: &str = "[[rule]]\nname = \"all\"\nsecond_factor = [\"push\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_held_name_gets_in_by_the_phone_first_and_a_stranger_never_rings_it_again() {
+    let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
+    let house = guarding(&nps).rules(PUSH).calling("alice", &phone).start().await;
+    let vpn = house.appliance().await;
+    for number in 0..4 {
+        assert_eq!(vpn.ask(&guess("alice", number)).await.code, REJECT);
+    }
+    let right = Ask::login("alice", "hello").stationed("203.0.113.200");
+    vpn.send(&right).await;
+    let hint = phone.rings().await;
+    assert_eq!(nps.heard().len(), 4, "the phone first");
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    assert_eq!(vpn.next(&[right]).await.code, ACCEPT);
+    assert_eq!((nps.heard().len(), phone.rang()), (5, 1), "then the primary; one login, one prompt");
+
+    let stranger = guess("alice", 9);
+    vpn.send(&stranger).await;
+    let hint = phone.rings().await;
+    house.presses(&hint, PhoneAnswer::Deny).await;
+    for number in 10..20 {
+        assert_eq!(vpn.ask(&guess("alice", number)).await.code, REJECT, "at once");
+    }
+    assert_eq!((nps.heard().len(), phone.rang()), (5, 2), "quiet for ten minutes");
+    let home = Ask::login("alice", "hello").stationed("203.0.113.200");
+    vpn.send(&home).await;
+    let hint = phone.rings().await;
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    assert_eq!(vpn.next(&[home, stranger]).await.code, ACCEPT, "her own pushes ring as ever, where she was let in");
 }

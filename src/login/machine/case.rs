@@ -18,7 +18,7 @@ use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
 use crate::name::{ClientName, NameRefused, PrimaryName, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
-use crate::prompt::{DeviceId, PromptId};
+use crate::prompt::{Asks, DeviceId, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};
 
 /// What stays the same from stage to stage.
@@ -65,6 +65,8 @@ pub(super) struct Case {
     pub(super) primary_since: Option<Tick>,
     /// When the primary was asked last, or would have been (D6).
     pub(super) asked_at: Tick,
+    /// The owner of the name said yes on a phone before the primary was asked: what that proves (D7).
+    pub(super) owner: Option<Asks>,
     /// No challenge of ours was posed since: nobody can tell a refusal from the primary's (D6).
     pub(super) at_first_door: bool,
     pub(super) waited_primary: Duration,
@@ -130,6 +132,7 @@ impl Case {
             note: None,
             primary_since: None,
             asked_at: step.now(),
+            owner: None,
             at_first_door: true,
             waited_primary: Duration::ZERO,
             factor_since: None,

@@ -135,6 +135,7 @@ impl Case {
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
+            Stage::HeldBack { owner } if out_of_patience => self.owner_said_nothing(&owner.why, step),
             Stage::ReadingName { .. } if out_of_patience => self.unchecked(
                 Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                 step,
@@ -156,6 +157,7 @@ impl Case {
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -221,6 +223,7 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
+            Stage::HeldBack { owner } => self.owner_lost(&owner, reason, step),
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
@@ -254,6 +257,7 @@ impl Case {
             releasing @ Stage::Releasing { .. } => releasing,
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }

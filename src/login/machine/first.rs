@@ -124,6 +124,9 @@ impl Case {
         (self.asked_at, self.at_first_door) = (step.now(), true);
         let user_octets = self.user_octets.clone();
         let (station, address) = (self.station.clone(), self.address);
+        let by_owner = self.owner.is_some();
+        // Rules D7, C4, D5: whose name is held back is asked for a first password alone, and not on everybody's word.
+        let may_ring = !by_owner && self.authentic && self.appended.is_none() && state.is_none();
         step.cx.emit(Effect::AskPrimary {
             login: self.id,
             question,
@@ -134,6 +137,8 @@ impl Case {
             state,
             station,
             address,
+            may_ring,
+            by_owner,
         });
         Stage::AskingPrimary { question }
     }
@@ -159,10 +164,7 @@ impl Case {
             PrimaryAnswer::Challenge { attributes, state, server } => {
                 self.primary_challenged(attributes, state, server, step)
             }
-            PrimaryAnswer::HeldBack(held) => {
-                let reason = if held.is_address { Reason::AddressHeld } else { Reason::NameHeld };
-                self.reject(Refusal::because(reason).detail(held.why), step)
-            }
+            PrimaryAnswer::HeldBack(held) => self.held_back(held, step),
             PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
                 self.unchecked(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
             }

@@ -3,13 +3,14 @@
 //! Nonces are made from the prompt, the device and a key of the site, not kept: any node and any later process knows them,
 //! and nobody else can. So no row is written for a phone to be asked.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use hmac::{Hmac, KeyInit, Mac};
-use login::{DeviceId, Moment, Number, NumberMatch, PhoneAnswer, PromptId, PromptStatus, ResolvedUser, Wall};
+use login::{
+    DeviceId, Moment, Network, Number, NumberMatch, Origin, PhoneAnswer, PromptId, PromptStatus, ResolvedUser, Wall,
+};
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -18,7 +19,7 @@ use super::pin::Pins;
 use super::{LOOK_EVERY, PhoneRooms, PhoneStore};
 use crate::engine::Arrivals;
 use crate::language::Language;
-use crate::phone::limits::{Buckets, Rate, subscriber};
+use crate::phone::limits::{Buckets, Rate};
 use crate::phone::page::PageKey;
 use crate::phone::replay::Replay;
 use crate::phone::store_app::{self, PhoneKey};
@@ -36,6 +37,9 @@ const GUESSES: Rate = Rate { burst: 10, every: Duration::from_secs(6) };
 
 /// Bad requests of any kind from one address: many phones may share it, and none of theirs are bad.
 const STRANGERS: Rate = Rate { burst: 60, every: Duration::from_secs(1) };
+
+/// The same from one /48.
+const STRANGERS_OF_A_SITE: Rate = Rate { burst: 240, every: Duration::from_millis(250) };
 
 /// What is remembered at once of each kind.
 const REMEMBERED_MAX: usize = 65_536;
@@ -56,8 +60,9 @@ pub(super) struct Desk {
     offers: Mutex<Offers>,
     replay: Mutex<Replay>,
     polls: Buckets<DeviceId>,
-    guesses: Buckets<(DeviceId, IpAddr)>,
-    strangers: Buckets<IpAddr>,
+    guesses: Buckets<(DeviceId, Network)>,
+    strangers: Buckets<Network>,
+    strangers_of_sites: Buckets<Network>,
     nobody: Option<(PhoneKey, PageKey)>,
 }
 
@@ -108,6 +113,7 @@ impl Desk {
             polls: Buckets::new(POLLS, REMEMBERED_MAX),
             guesses: Buckets::new(GUESSES, REMEMBERED_MAX),
             strangers: Buckets::new(STRANGERS, REMEMBERED_MAX),
+            strangers_of_sites: Buckets::new(STRANGERS_OF_A_SITE, REMEMBERED_MAX),
             nobody: PhoneKey::nobody().zip(PageKey::nobody()),
             rooms,
         }
@@ -147,13 +153,17 @@ impl Desk {
     /// Whether this address may try another code. Only that is kept from it: a phone that signs well is heard whoever else
     /// shares its address.
     pub(super) fn admit(&self, from: ClientAddress) -> Result<(), Stop> {
-        let free = self.strangers.has_one(&subscriber(from.0), self.now().tick);
+        let (origin, now) = (Origin::of(from.0), self.now().tick);
+        let free = self.strangers.has_one(&origin.house, now)
+            && origin.site.is_none_or(|site| self.strangers_of_sites.has_one(&site, now));
         if free { Ok(()) } else { Err(Stop::TooMany) }
     }
 
     /// Something bad came from there: it counts, and past the rate it is not even told what was bad.
     pub(super) fn stranger(&self, from: ClientAddress) -> Stop {
-        let told = self.strangers.take(&subscriber(from.0), self.now().tick);
+        let (origin, now) = (Origin::of(from.0), self.now().tick);
+        let told = self.strangers.take(&origin.house, now)
+            && origin.site.is_none_or(|site| self.strangers_of_sites.take(&site, now));
         if told { Stop::Unverified } else { Stop::TooMany }
     }
 
@@ -196,7 +206,7 @@ impl Desk {
     }
 
     async fn guessed(&self, device: &DeviceId, from: ClientAddress, channel: Channel) -> Result<Option<Phone>, Stop> {
-        if !self.guesses.has_one(&(device.clone(), subscriber(from.0)), self.now().tick) {
+        if !self.guesses.has_one(&(device.clone(), Origin::of(from.0).house), self.now().tick) {
             return Err(Stop::TooMany);
         }
         let known = self.store().phone(device).await?;
@@ -205,7 +215,7 @@ impl Desk {
 
     /// A bad signature for this device counts against its sender, never against the device: nobody can lock it out.
     pub(super) fn guess(&self, device: &DeviceId, from: ClientAddress) -> Stop {
-        let _ = self.guesses.take(&(device.clone(), subscriber(from.0)), self.now().tick);
+        let _ = self.guesses.take(&(device.clone(), Origin::of(from.0).house), self.now().tick);
         self.stranger(from)
     }
 

@@ -62,11 +62,13 @@ macro_rules! every_store_must {
                 alternating_wrong_codes_all_count, a_wrong_code_is_remembered_where_it_counted,
                 parallel_repetitions_of_a_wrong_code_count_once, a_guess_is_stale_once_tokens_changed,
                 failures_lock_and_a_success_forgives, a_stranger_does_not_lock_a_known_station,
+                where_somebody_was_let_in_is_known_and_so_is_its_network,
                 a_station_is_known_for_thirty_days, a_locked_station_commits_nothing, an_approved_push_unlocks_codes,
                 an_admin_unlocks_codes, lifted_limits_end_no_block, used_codes_outlive_a_restart, stations_are_bounded;
             prompts: one_prompt_is_out_at_a_time, the_same_login_joins_its_prompt, a_claim_that_is_repeated_is_the_same,
                 a_prompt_nobody_waits_for_gives_way_and_counts, a_known_station_displaces_an_unknown_one,
                 an_expired_prompt_is_closed_when_met, three_unanswered_make_quiet, a_denial_makes_quiet_at_once,
+                a_prompt_before_the_password_counts_for_nothing_and_gives_way,
                 an_approval_forgets_what_was_unanswered, the_first_answer_stands, a_denial_wins_over_an_approval,
                 nothing_revives_a_denial, a_fraud_report_bars_the_user, a_hint_never_approves,
                 only_the_users_own_device_answers, too_late_is_too_late, an_approval_waits_ten_seconds,
@@ -231,6 +233,7 @@ pub(crate) fn claim(n: u8, login: u8, at: Wall) -> PromptClaim {
         station: Some(home()),
         asks: Asks::default(),
         only: None,
+        unproven: false,
     }
 }
 

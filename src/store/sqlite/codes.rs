@@ -214,7 +214,7 @@ pub(super) fn is_let_in(
 
 /// The network of a station that is an address, as a keyed hash of its own kind.
 fn network_of(tx: Tx<'_>, station: &Station) -> Option<Vec<u8>> {
-    let network = login::shield::Network::of(station.address()?);
+    let network = login::Origin::of(station.address()?).house;
     Some(tx.seals.station(network.to_string().as_bytes()))
 }
 

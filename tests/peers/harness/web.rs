@@ -1,5 +1,7 @@
 //! A browser without a screen: it keeps the cookie, brings the form's token back, and follows nothing by itself.
 
+use std::net::IpAddr;
+
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 
@@ -26,6 +28,18 @@ impl Web {
     pub(crate) fn new(base: &str) -> Self {
         let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
         Self { client, base: base.to_owned(), cookie: None, csrf: String::new(), headers: Vec::new() }
+    }
+
+    /// Somebody who asks from this address of loopback.
+    pub(crate) fn from(base: &str, address: [u8; 4]) -> Self {
+        let builder = reqwest::Client::builder().redirect(Policy::none()).no_proxy();
+        Self { client: builder.local_address(IpAddr::from(address)).build().unwrap(), ..Self::new(base) }
+    }
+
+    /// Another connection of the same browser: its cookie, and the token of its last page.
+    pub(crate) fn twin(&self) -> Self {
+        let (client, base, headers) = (self.client.clone(), self.base.clone(), self.headers.clone());
+        Self { client, base, cookie: self.cookie.clone(), csrf: self.csrf.clone(), headers }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Page {

@@ -97,6 +97,8 @@ pub(crate) struct PromptRow {
     pub(crate) ends_at: Wall,
     pub(crate) askers_until: Wall,
     pub(crate) station_known: bool,
+    /// Asked before the password was (D7).
+    pub(crate) unproven: bool,
     pub(crate) displaced: Option<PromptId>,
     pub(crate) state: PromptState,
     pub(crate) device: Option<DeviceId>,
@@ -281,6 +283,9 @@ impl Rows {
             return row.end(PromptState::Withdrawn);
         }
         row.end(PromptState::Unanswered);
+        if row.unproven {
+            return;
+        }
         let at = now.min(row.ends_at);
         if let Some(user) = self.users.get_mut(row.user.as_str()) {
             user.pushes = user.pushes.after_unanswered(limits, at);
@@ -380,6 +385,7 @@ impl PromptRow {
             ends_at: claim.ends_at,
             askers_until: claim.askers_until,
             station_known: claim.station_known,
+            unproven: claim.unproven,
             displaced,
             state: PromptState::Pending,
             device: None,

@@ -116,6 +116,11 @@ impl Store {
             let gives_way = claim.authentic && (!open.waited_for(now) || stranger);
             if open.over(now) {
                 rows.expire(id, now, &limits);
+            } else if claim.unproven {
+                return Some(Claim::Busy);
+            } else if open.unproven {
+                rows.prompts.entry(id).and_modify(|row| row.end(PromptState::Withdrawn));
+                displaced = Some(id);
             } else if open.login == claim.login && !open.asks_like(claim.asks) {
                 // Rules B4, F8: it asks for less than this login must have proved, or for a number of another kind, or said yes to
                 // another screen: it is none of its.
@@ -223,9 +228,9 @@ impl Store {
         if row.state != before {
             (row.device, row.answered_at) = (Some(device.clone()), now);
         }
-        let (state, name) = (row.state, row.user.clone());
+        let (state, name, unproven) = (row.state, row.user.clone(), row.unproven);
         let Some(user) = self.current.users.get_mut(name.as_str()) else { return };
-        if state != before {
+        if state != before && !unproven {
             user.phone_said(said, before, now, &limits);
         }
         if *said == PhoneAnswer::Fraud {

@@ -10,7 +10,7 @@ use login::{AskerId, HeldBack, PrimaryAnswer, Reason, UserFacts};
 use crate::house::{House, Told, carol, house};
 
 fn held(is_address: bool) -> PrimaryAnswer {
-    PrimaryAnswer::HeldBack(HeldBack { is_address, why: "held back until later".into() })
+    PrimaryAnswer::HeldBack(HeldBack { is_address, why: "held back until later".into(), password: None })
 }
 
 fn words(house: &House, asker: AskerId) -> &'static str {

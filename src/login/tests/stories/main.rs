@@ -19,5 +19,6 @@ mod last_look;
 mod names;
 mod numbers;
 mod one_login;
+mod owner;
 mod told;
 mod unchecked;

@@ -17,7 +17,9 @@ use crate::world::{Check, World};
 pub(crate) use doors::a6_a_repeat_still_stands as speaks_against_a_repeat;
 pub(crate) use one_login::{g3_nobody_waits_after_a_drain as drained, overdue, repeated_from, superseded};
 pub(crate) use shield::{
-    d7_a_known_station_is_not_held_by_strangers as holds_back, d7_the_primary_hears_so_many_and_no_more as asks_primary,
+    d7_a_known_station_is_not_held_by_strangers as holds_back,
+    d7_only_its_owner_lets_a_held_name_be_asked_about as asks_by_owner,
+    d7_the_primary_hears_so_many_and_no_more as asks_primary,
 };
 
 /// How the machine routes a request.

@@ -1,11 +1,12 @@
 //! D6 and D7 by an arithmetic of its own: what the primary was asked, under which name, from where, and what it said.
 
 use login::answer::Reject;
-use login::{AskerId, Reason, ResolvedUser};
+use login::{AskerId, PhoneAnswer, Reason, ResolvedUser};
 
 use crate::reference::Tried;
 use crate::scene::REJECTION;
 use crate::shield::aloud;
+use crate::store::{Happened, PromptRow};
 use crate::world::{Check, World};
 
 /// So many wrong passwords of a name may the primary hear from strangers within half an hour; and so many of each known station.
@@ -33,6 +34,17 @@ pub(crate) fn d7_a_known_station_is_not_held_by_strangers(
         return Ok(());
     }
     Err(("D7", format!("{claimed} is held back at {known_at:?} after {own} of its own")))
+}
+
+/// A name that is held back is asked about once a phone of its owner's said yes, and not before (D7).
+pub(crate) fn d7_only_its_owner_lets_a_held_name_be_asked_about(world: &World, claimed: &ResolvedUser) -> Check {
+    let said_yes = |row: &PromptRow| {
+        row.unproven && row.user == claimed.as_str() && row.log.contains(&Happened::Said(PhoneAnswer::Approve))
+    };
+    if world.store.current.prompts.values().any(said_yes) {
+        return Ok(());
+    }
+    Err(("D7", format!("{claimed} is held back, and the primary is asked though no phone said yes")))
 }
 
 /// Wrong ones of this life of the server within the half hour, and those of which nobody knows yet.
