@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Claim, ClientName, CodeOutcome, LoginKey, Means, Method, Moment, NumberOutcome, PrimaryAnswer, PrimaryName,
-    PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station,
-    Tick, Unavailable, UserFacts,
+    Claim, ClientName, CodeOutcome, HeldBack, LoginKey, Means, Method, Moment, NumberOutcome, PrimaryAnswer,
+    PrimaryName, PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
+    Station, Tick, Unavailable, UserFacts,
 };
 
 use super::held::Action;
@@ -129,10 +129,9 @@ impl Engine {
         let (claimed, client) = (request.claimed.clone(), client.unwrap_or_default());
         let per_minute = self.0.law.load().policy.limits.unknown_names_per_minute;
         if self.0.strangers.exhausted(client, per_minute, self.0.clock.tick()) && !self.knows(&claimed).await {
-            // A refusal of ours, which must not show by a silence either (D6).
-            let why = "too many unknown names were rejected through this client; known users still get in";
-            let attributes = Arc::new(wire::HeldAttributes::none(wire::Code::AccessReject));
-            return PrimaryAnswer::Reject { attributes, why: why.into() };
+            // A refusal of ours, which must show neither by a silence nor by its words or its time (D6).
+            let why = "the primary was not asked: too many unknown names were rejected through this client; known users still get in";
+            return PrimaryAnswer::HeldBack(HeldBack { is_address: false, why: why.into(), password: None });
         }
         let answer = self.ask_shielded(&*server, request, origin).await;
         if matches!(answer, PrimaryAnswer::Reject { .. }) && !self.knows(&claimed).await {
