@@ -27,7 +27,6 @@ impl World {
             Some(station) => Counted::at_station(&self.shield_key(), claimed, station),
             None => name,
         };
-        let who = if login::mutant::is(login::mutant::Mutant::ShieldHoldsEverybody) { name } else { who };
         if *by_owner {
             let check = crate::invariants::asks_by_owner(self, claimed);
             self.expect(check);
