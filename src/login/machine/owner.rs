@@ -37,8 +37,6 @@ pub(super) enum OwnerAt {
     Claiming(Question, PromptClaim),
     /// The phone rings.
     Rings,
-    /// Nobody is asked, or nobody said yes; it shows no difference.
-    Silent,
 }
 
 impl Owner {
