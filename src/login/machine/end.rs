@@ -98,8 +98,8 @@ impl Case {
         let is_its_own = reason == Reason::Primary || mutant::is(Mutant::RefusedTooSoon);
         let primary = self.client_policy().map(|client| &client.primary).filter(|_| self.at_first_door && !is_its_own);
         let Some(primary) = primary else { return delayed };
-        let rejected = self.asked_at.plus((step.cx.rejection)(primary, roll >> 8));
-        delayed.max(rejected.min(came.plus(limits::REJECT_DELAY_MAX)))
+        let rejection = (step.cx.rejection)(primary, roll >> 8);
+        delayed.max(self.asked_at.plus(rejection.min(limits::REJECT_DELAY_MAX)))
     }
 
     fn send_reject(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
