@@ -143,10 +143,12 @@ impl Case {
 
     /// The prompt is over without a yes; the record says what the phone said.
     pub(super) fn owner_lost(&mut self, owner: &Owner, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
-        let said = match reason {
-            Reason::Denied => "; its owner's phone said no",
-            Reason::Fraud => "; its owner's phone reported it",
-            _ => "",
+        let said = if reason == Reason::Denied {
+            "; its owner's phone said no"
+        } else if reason == Reason::Fraud {
+            "; its owner's phone reported it"
+        } else {
+            ""
         };
         self.owner_said_nothing(&format!("{}{said}", owner.why).into(), step)
     }

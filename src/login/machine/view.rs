@@ -99,11 +99,8 @@ impl Login {
 
     /// A prompt is being claimed.
     pub(crate) fn is_claiming(&self) -> bool {
-        match &self.stage {
-            Stage::Claiming { .. } => true,
-            Stage::HeldBack { owner } => matches!(owner.at, OwnerAt::Claiming(..)),
-            _ => false,
-        }
+        let owner = matches!(&self.stage, Stage::HeldBack { owner } if matches!(owner.at, OwnerAt::Claiming(..)));
+        owner || matches!(self.stage, Stage::Claiming { .. })
     }
 
     /// Who answered a State before, with what, and what became of it: `None` if nobody did.
