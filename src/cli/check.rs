@@ -12,6 +12,7 @@ use crate::config::{
 };
 use crate::language::Language;
 use crate::serve::descriptors::Descriptors;
+use crate::serve::doubts;
 use crate::store::{KeyError, StoreKey};
 use crate::web::CertificateFiles;
 
@@ -188,10 +189,13 @@ fn obstacles(config: &Config, main: &Path) -> Vec<Obstacle> {
     let store = missing_directory(config, "store.url", "[store] url", &config.store.file);
     let shortage = config.portal.as_ref().and_then(|_| Descriptors::raised().shortage());
     let descriptors = shortage.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
+    let doubts = doubts::of_days(config, super::site::now()).into_iter().chain(doubts::of_groups(config));
+    let doubts = doubts.map(|doubt| Obstacle::new(doubt.severity, said_at(config, &doubt.key), doubt.text));
     // Whoever may write the law is named, as those who may read a secret are (rules F1).
     let open = changeable_by_others(config, main).into_iter();
     let open = open.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
-    [key(config), store, audit, descriptors].into_iter().flatten().chain(of_errors).chain(open).collect()
+    let obstacles = [key(config), store, audit, descriptors].into_iter().flatten();
+    obstacles.chain(of_errors).chain(doubts).chain(open).collect()
 }
 
 /// The key's file as it should be, and the one that sealed the store, if there is a store already.

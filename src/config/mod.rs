@@ -34,9 +34,11 @@ mod secrets;
 mod sections;
 mod serving;
 mod settings;
+mod slips;
 mod trust;
 mod types;
 mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ pub use types::{
     ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
     ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
+pub use words::Difference;
 
 /// What `init` writes: a commented configuration that is in order as it stands.
 #[must_use]

@@ -28,7 +28,7 @@ pub use rows::{
     NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt,
     WrongBefore, WrongCode,
 };
-pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
+pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};
 pub use verbs::{
     Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users, Writable,
 };
