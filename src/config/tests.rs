@@ -225,8 +225,7 @@ fn the_portal_as_the_design_writes_it_in_full_is_in_order() {
     let portal = config.portal.unwrap();
     assert_eq!(portal.pages.tls, TlsSource::Acme);
     assert_eq!(portal.pages.acme.directory.as_ref(), "https://acme-v02.api.letsencrypt.org/directory");
-    assert!(portal.first_enrolment.trusts("::ffff:10.1.2.3".parse().unwrap()));
-    assert!(!portal.first_enrolment.trusts("192.0.2.1".parse().unwrap()));
+    assert_eq!(portal.first_enrolment.networks, ["10.0.0.0/8".parse().unwrap()]);
     let mail = config.mail.unwrap();
     assert_eq!((mail.server.to_string().as_str(), mail.security), ("mail.example.com:465", MailSecurity::Tls));
     assert_eq!(config.push.vapid_contact.as_deref(), Some("mailto:mfa@example.com"));
