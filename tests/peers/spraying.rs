@@ -116,6 +116,25 @@ async fn staff_release_a_name_at_once_and_user_show_says_until_when_it_is_held()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_primary_takes_for_another_has_the_stations_and_the_releases_of_its_user() {
+    let nps = Stub::accepting("hello").await;
+    let house = house(&nps, "").await;
+    let vpn = house.appliance().await;
+    let home = || Ask::login("mail.alice", "hello").stationed(HOME);
+    assert_eq!(vpn.ask(&home()).await.code, ACCEPT);
+    for number in 0..6 {
+        assert_eq!(vpn.ask(&guess("mail.alice", number)).await.code, REJECT);
+    }
+    assert_eq!(wrong(&nps), 4);
+    assert_eq!(vpn.ask(&home()).await.code, ACCEPT);
+    let elsewhere = Ask::login("mail.alice", "hello").stationed("203.0.113.200");
+    assert_eq!(vpn.ask(&elsewhere).await.code, REJECT);
+    house.site.does(&["user", "unblock", "alice"]).await;
+    let other = Ask::login("mail.alice", "hello").stationed("203.0.113.201");
+    assert_eq!(vpn.ask(&other).await.code, ACCEPT, "released");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_from_which_twenty_names_failed_is_held_unless_it_is_the_appliances_or_somebody_is_at_home_there() {
     let nps = Stub::accepting("hello").await;
     let house = house(&nps, "").await;
