@@ -241,3 +241,18 @@ async fn the_owner_of_a_held_name_gets_in_by_the_phone_first_and_a_stranger_neve
     house.presses(&hint, PhoneAnswer::Approve).await;
     assert_eq!(vpn.next(&[home]).await.code, ACCEPT, "her own pushes ring as ever, where she was let in");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_held_name_signs_in_to_the_portal_by_the_phone_first() {
+    let (phone, (plan, url)) = (Phone::new(), with_portal(USUAL));
+    let house = plan.calling("carol", &phone).start().await;
+    let vpn = house.appliance().await;
+    for number in 0..4 {
+        assert_eq!(vpn.ask(&guess("carol", number)).await.code, REJECT);
+    }
+    let signs_in = tokio::spawn(async move { Web::new(&url).password("carol", "pw of carol").await.location });
+    let hint = phone.rings().await;
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    assert_eq!(signs_in.await.unwrap(), "/sign-in/second");
+    assert_eq!(phone.rang(), 1);
+}
