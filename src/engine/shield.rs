@@ -4,6 +4,7 @@
 //! way as may fail, and tells what is held back. A question that was begun outlives whoever asked it, so that nobody tries
 //! passwords uncounted by hanging up.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,7 +44,12 @@ pub(super) struct Shields {
     /// How long primaries take to say no (D6).
     rejections: Mutex<Rejections>,
     freed: Notify,
+    /// Who a name turned out to be, where the primary's Accept named somebody else (A2): stations and releases are theirs.
+    resolved: Mutex<BTreeMap<Counted, ResolvedUser>>,
 }
+
+/// Names of which that is remembered; past it all are forgotten, and learned anew.
+const RESOLVED_MAX: usize = 10_000;
 
 impl Shields {
     pub(super) fn new() -> Self {
@@ -51,8 +57,32 @@ impl Shields {
             key: ProofKey::new(rand::random()),
             windows: Mutex::default(),
             rejections: Mutex::default(),
+            resolved: Mutex::default(),
             freed: Notify::new(),
         }
+    }
+
+    fn lock_resolved(&self) -> MutexGuard<'_, BTreeMap<Counted, ResolvedUser>> {
+        self.resolved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The primary said who this name is.
+    fn is(&self, claimed: &ResolvedUser, user: &ResolvedUser) {
+        let name = Counted::name(&self.key, claimed);
+        let mut resolved = self.lock_resolved();
+        if user == claimed {
+            resolved.remove(&name);
+            return;
+        }
+        if resolved.len() >= RESOLVED_MAX {
+            resolved.clear();
+        }
+        resolved.insert(name, user.clone());
+    }
+
+    fn who_is(&self, claimed: &ResolvedUser) -> ResolvedUser {
+        let name = Counted::name(&self.key, claimed);
+        self.lock_resolved().get(&name).unwrap_or(claimed).clone()
     }
 
     fn lock_rejections(&self) -> MutexGuard<'_, Rejections> {
@@ -132,8 +162,11 @@ impl Engine {
                 self.0.shields.lock_rejections().note(server.name(), took);
                 self.failed(place, &claimed, origin).await;
             }
-            PrimaryAnswer::Accept { .. }
-            | PrimaryAnswer::Challenge { .. }
+            PrimaryAnswer::Accept { user, .. } => {
+                self.0.shields.is(&claimed, user);
+                drop(place);
+            }
+            PrimaryAnswer::Challenge { .. }
             | PrimaryAnswer::HeldBack(_)
             | PrimaryAnswer::Unavailable(_)
             | PrimaryAnswer::StoreUnavailable(_) => drop(place),
@@ -230,6 +263,7 @@ impl Engine {
     }
 
     async fn tell_name_held(&self, claimed: &ResolvedUser, stands: &Stands, until: Wall, limits: &Limits) {
+        let claimed = &self.0.shields.who_is(claimed);
         // Rules F2: people type passwords where names belong.
         let shown = if stands.user_known { claimed.to_string() } else { self.0.store.unknown_name(claimed.as_str()) };
         let (failures, watches) = (limits.shield, limits.shield_watches);
@@ -244,7 +278,8 @@ impl Engine {
 
     async fn stands(&self, claimed: &ResolvedUser, origin: &AskedFrom) -> Stands {
         let (at, limits) = (self.0.clock.moment().wall, self.limits());
-        match self.0.store.user_facts(claimed, origin.station.as_ref(), at, &limits).await {
+        let user = self.0.shields.who_is(claimed);
+        match self.0.store.user_facts(&user, origin.station.as_ref(), at, &limits).await {
             Ok(facts) => Stands {
                 user_known: facts.known,
                 station_known: facts.station_known || facts.station_let_in,

@@ -12,20 +12,22 @@ use axum::http::{HeaderMap, HeaderValue};
 use login::limits::{REJECT_DELAY_MAX, reject_delay};
 use login::name::NameKind;
 use login::policy::{Gate, is_added};
-use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, UserName};
+use login::{ClientName, HeldBack, Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
 use super::places::Place;
-use super::session::{From, Signed, Visit, agent_of};
-use super::{Away, Realm, SignIn, station_of};
-use crate::engine::AskedFrom;
+use super::session::{From, Signed, Visit, agent_of, word};
+use super::{Away, Realm, SignIn, random, station_of};
+use crate::engine::{AskedFrom, RingForPage};
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
 use crate::telemetry::SignInResult;
 
 /// How long the primary may take.
 const PRIMARY_WITHIN: Duration = Duration::from_secs(12);
+/// How long the owner of a name that is held back has to answer the phone; the browser waits that long.
+const OWNER_WITHIN: Duration = Duration::from_secs(45);
 /// RFC 2865 §5.1 and §5.2: what a User-Name and a User-Password can carry.
 const NAME_OCTETS_MAX: usize = 253;
 const PASSWORD_OCTETS_MAX: usize = 128;
@@ -126,7 +128,7 @@ impl SignIn {
         if !taken.is_free {
             return Ok(Some((SignInResult::Throttled, false)));
         }
-        match self.ask(&primary, signed.user.as_str(), &signed.user, old, address).await? {
+        match self.ask(&primary, signed.user.as_str(), &signed.user, old, asked_from(address)).await? {
             PrimaryAnswer::Accept { user, .. } if user == signed.user => {
                 self.give_back(&taken);
                 Ok(None)
@@ -150,7 +152,7 @@ impl SignIn {
         typed: &str,
         claimed: &ResolvedUser,
         password: &Secret,
-        from: IpAddr,
+        from: AskedFrom,
     ) -> Result<PrimaryAnswer, Away> {
         let request = PrimaryRequest {
             user_octets: typed.as_bytes().into(),
@@ -162,9 +164,40 @@ impl SignIn {
         };
         let server = self.engine().law().primaries.get(primary).cloned();
         let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        let station = Some(Station::new(from.to_string().as_bytes()));
-        let from = AskedFrom { station, address: Some(from), ..AskedFrom::default() };
         Ok(self.engine().ask_for_page(server, request, from).await)
+    }
+
+    /// Asks the primary; where the name is held back, its owner on a phone first, and then the primary (rules D7).
+    async fn ask_or_the_owner(
+        &self,
+        primary: &PrimaryName,
+        claimed: &ResolvedUser,
+        typed: &Typed<'_>,
+    ) -> Result<PrimaryAnswer, Away> {
+        let (named, from) = (typed.name.trim(), AskedFrom { may_ring: true, ..asked_from(typed.address) });
+        let answer = self.ask(primary, named, claimed, typed.password, from.clone()).await?;
+        match &answer {
+            PrimaryAnswer::HeldBack(HeldBack { password: Some(_), .. }) => {}
+            PrimaryAnswer::HeldBack(_)
+            | PrimaryAnswer::Accept { .. }
+            | PrimaryAnswer::Reject { .. }
+            | PrimaryAnswer::Challenge { .. }
+            | PrimaryAnswer::Unavailable(_)
+            | PrimaryAnswer::StoreUnavailable(_) => return Ok(answer),
+        }
+        let ring = RingForPage {
+            user: claimed.clone(),
+            page: ClientName::new(word(typed.realm)),
+            key: random()?,
+            address: Some(typed.address),
+            only: None,
+            without_pin: false,
+            unproven: true,
+        };
+        if !self.engine().owner_says_yes(ring, OWNER_WITHIN).await {
+            return Ok(answer);
+        }
+        self.ask(primary, named, claimed, typed.password, AskedFrom { may_ring: false, by_owner: true, ..from }).await
     }
 
     /// Who it is, if everything is in order. A try counts for its address before anything is looked at: whoever is over it costs
@@ -191,7 +224,7 @@ impl SignIn {
         if !self.may_ask(&config.policy, &place.primary, &name).await? {
             return shut(SignInResult::Refused);
         }
-        match self.ask(&place.primary, named, &name.claimed(), typed.password, typed.address).await? {
+        match self.ask_or_the_owner(&place.primary, &name.claimed(), typed).await? {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
                 match self.known(typed, user).await? {
@@ -199,10 +232,10 @@ impl SignIn {
                     None => shut(SignInResult::Refused),
                 }
             }
-            // A browser has no way to carry on a conversation of the primary.
             PrimaryAnswer::Reject { .. } => {
                 Ok(Door::Shut { result: SignInResult::Refused, who: Some(taken.who.clone()), is_the_primarys: true })
             }
+            // A browser has no way to carry on a conversation of the primary.
             PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
             // Rules D7: the primary was not asked, so this try costs nothing here, and its words are a wrong password's (D6).
             PrimaryAnswer::HeldBack(_) => {
@@ -304,6 +337,12 @@ impl SignIn {
     pub(super) async fn let_pass(&self, began: Tick) {
         self.clock().wait_until(began.plus(reject_delay(&self.limits(), rand::random()))).await;
     }
+}
+
+/// A browser's address is its station; one that a proxy did not say is nobody's.
+fn asked_from(address: IpAddr) -> AskedFrom {
+    let known = Some(address).filter(|address| !address.is_unspecified());
+    AskedFrom { station: station_of(address), address: known, ..AskedFrom::default() }
 }
 
 /// What a try took, so that it can be given back.

@@ -116,6 +116,25 @@ async fn staff_release_a_name_at_once_and_user_show_says_until_when_it_is_held()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_primary_takes_for_another_has_the_stations_and_the_releases_of_its_user() {
+    let nps = Stub::accepting("hello").await;
+    let house = house(&nps, "").await;
+    let vpn = house.appliance().await;
+    let home = || Ask::login("mail.alice", "hello").stationed(HOME);
+    assert_eq!(vpn.ask(&home()).await.code, ACCEPT);
+    for number in 0..6 {
+        assert_eq!(vpn.ask(&guess("mail.alice", number)).await.code, REJECT);
+    }
+    assert_eq!(wrong(&nps), 4);
+    assert_eq!(vpn.ask(&home()).await.code, ACCEPT);
+    let elsewhere = Ask::login("mail.alice", "hello").stationed("203.0.113.200");
+    assert_eq!(vpn.ask(&elsewhere).await.code, REJECT);
+    house.site.does(&["user", "unblock", "alice"]).await;
+    let other = Ask::login("mail.alice", "hello").stationed("203.0.113.201");
+    assert_eq!(vpn.ask(&other).await.code, ACCEPT, "released");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_from_which_twenty_names_failed_is_held_unless_it_is_the_appliances_or_somebody_is_at_home_there() {
     let nps = Stub::accepting("hello").await;
     let house = house(&nps, "").await;
@@ -221,4 +240,19 @@ async fn the_owner_of_a_held_name_gets_in_by_the_phone_first_and_a_stranger_neve
     let hint = phone.rings().await;
     house.presses(&hint, PhoneAnswer::Approve).await;
     assert_eq!(vpn.next(&[home]).await.code, ACCEPT, "her own pushes ring as ever, where she was let in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_held_name_signs_in_to_the_portal_by_the_phone_first() {
+    let (phone, (plan, url)) = (Phone::new(), with_portal(USUAL));
+    let house = plan.calling("carol", &phone).start().await;
+    let vpn = house.appliance().await;
+    for number in 0..4 {
+        assert_eq!(vpn.ask(&guess("carol", number)).await.code, REJECT);
+    }
+    let signs_in = tokio::spawn(async move { Web::new(&url).password("carol", "pw of carol").await.location });
+    let hint = phone.rings().await;
+    house.presses(&hint, PhoneAnswer::Approve).await;
+    assert_eq!(signs_in.await.unwrap(), "/sign-in/second");
+    assert_eq!(phone.rang(), 1);
 }

@@ -78,8 +78,11 @@ async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, 
         let password = String::from_utf8_lossy(&reveal(&hidden, PRIMARY_SECRET, &request[4..20])).into_owned();
         let code = if request[0] == STATUS_SERVER || password == right { ACCEPT } else { REJECT };
         let user = String::from_utf8_lossy(&value(USER_NAME).unwrap_or_default()).into_owned();
+        // `mail.NAME` is another name of NAME's.
+        let named = user.strip_prefix("mail.").filter(|_| code == ACCEPT);
+        let values: Vec<(u8, Vec<u8>)> = named.into_iter().map(|name| (USER_NAME, name.as_bytes().to_vec())).collect();
+        let reply = signed_answer(code, request, &values, PRIMARY_SECRET);
         heard.lock().unwrap().push((user, password));
-        let reply = signed_answer(code, request, &[], PRIMARY_SECRET);
         let (socket, delay) = (Arc::clone(&socket), if code == REJECT { refuses_after } else { Duration::ZERO });
         tokio::spawn(async move {
             // Its own slowness, which is what it is for.
