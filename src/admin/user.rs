@@ -113,7 +113,8 @@ fn takes_a_pin(device: &Device) -> bool {
 }
 
 fn is_limited(user: &User, now: Wall) -> bool {
-    user.codes.failures > 0 || user.pushes.unanswered > 0 || user.pushes.quiet(now).is_some()
+    let is_held = user.shield_until.is_some_and(|until| until > now);
+    is_held || user.codes.failures > 0 || user.pushes.unanswered > 0 || user.pushes.quiet(now).is_some()
 }
 
 /// How it stands with a user, the gravest first; never empty.
@@ -140,6 +141,11 @@ pub(super) fn standing(user: &User, now: Wall, language: Language) -> Vec<State>
         user.pushes
             .quiet(now)
             .map(|until| warn(text_with(language, "admin-state-quiet", &[("time", when(until).into())]))),
+    );
+    states.extend(
+        user.shield_until
+            .filter(|until| *until > now)
+            .map(|until| warn(text_with(language, "admin-state-held-back", &[("time", when(until).into())]))),
     );
     if states.is_empty() {
         states.push(State { look: "good", told: text(language, "admin-state-good").into_owned() });

@@ -37,6 +37,7 @@ mod serving;
 mod settings;
 mod slips;
 mod titles;
+mod trust;
 mod types;
 mod values;
 mod words;
@@ -56,6 +57,7 @@ pub use pages::{
 pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
 pub use titles::Titles;
+pub use trust::changeable_by_others;
 pub use types::{
     AuditConfig, ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig,
     PushConfig, PushWay, ServerAddress, Stance, StoreConfig, WebhookConfig,

@@ -112,6 +112,10 @@ pub enum Reason {
     EmptyPassword,
     /// The primary says no.
     Primary,
+    /// Too many wrong passwords under this name: the primary is not asked about it for a while (D7).
+    NameHeld,
+    /// Too many names failed from this address: the primary is not asked for it for a while (D7).
+    AddressHeld,
     /// The primary could not be asked.
     PrimaryUnavailable,
     /// A rule says no.
@@ -136,6 +140,8 @@ pub enum Reason {
     Denied,
     /// The phone said it wasn't me.
     Fraud,
+    /// Another number than the screen's was given on the phone (F8).
+    WrongNumber,
     /// Nobody answered the phone in time.
     Unanswered,
     /// Another login of this user waits for the phone (B2).
@@ -178,6 +184,8 @@ impl Reason {
             Self::SuspectSecret => "suspect_secret",
             Self::EmptyPassword => "empty_password",
             Self::Primary => "primary",
+            Self::NameHeld => "name_held",
+            Self::AddressHeld => "address_held",
             Self::PrimaryUnavailable => "primary_unavailable",
             Self::Rule => "rule",
             Self::NoRule => "no_rule",
@@ -190,6 +198,7 @@ impl Reason {
             Self::CodesLocked => "codes_locked",
             Self::Denied => "denied",
             Self::Fraud => "fraud",
+            Self::WrongNumber => "wrong_number",
             Self::Unanswered => "unanswered",
             Self::Busy => "busy",
             Self::PushUnavailable => "push_unavailable",

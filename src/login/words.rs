@@ -119,6 +119,8 @@ pub enum Told {
     Unanswered,
     /// The phone said no.
     OnPhone,
+    /// Another number came from the phone than the one on this screen.
+    WrongNumber,
     /// Another request of the same login took its place.
     Superseded,
     /// Nobody's mistake: later.
@@ -142,6 +144,7 @@ impl Told {
             Reason::CodesLocked => Self::CodesLocked,
             Reason::Unanswered => Self::Unanswered,
             Reason::Denied | Reason::Fraud => Self::OnPhone,
+            Reason::WrongNumber => Self::WrongNumber,
             Reason::Superseded => Self::Superseded,
             Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => Self::Later,
             Reason::Credential => Self::Credential,
@@ -154,6 +157,8 @@ impl Told {
             | Reason::SuspectSecret
             | Reason::EmptyPassword
             | Reason::Primary
+            | Reason::NameHeld
+            | Reason::AddressHeld
             | Reason::Rule
             | Reason::NoRule
             | Reason::Undecided
@@ -175,6 +180,7 @@ impl Told {
             Self::CodesLocked => "Too many wrong codes. Wait a while, then try again, or ask your service desk.",
             Self::Unanswered => "Nobody answered the request on your phone in time.",
             Self::OnPhone => "The request was denied on your phone.",
+            Self::WrongNumber => "That was not the number shown here. Log in again and give the new number.",
             Self::Superseded => "A newer request for this login took the place of this one.",
             Self::Later => "The login can't be checked at the moment. Try again in a minute.",
             Self::Credential => "This login method is not supported here. Use PAP.",

@@ -149,6 +149,10 @@ impl SignIn {
         if facts.blocked.is_some() {
             return Ok(CodeTried::Wrong);
         }
+        // Rules D1, D7: from now on this address of theirs counts apart, by whatever factor it was.
+        if let Some(station) = station_of(signed.session.address) {
+            self.store().remember_station(&signed.user, &station, self.moment().wall).await?;
+        }
         let steps_up = self.step_up(signed, WebStep::Full);
         let (full, line) = if signed.is_full() {
             steps_up.await?

@@ -122,6 +122,7 @@ impl SignIn {
             address: Some(address).filter(|address| !address.is_unspecified()),
             only: only.clone(),
             without_pin: owes_pin,
+            unproven: false,
         };
         let rings = match self.engine().ring_for_page(ring).await {
             Ok(rings) => rings,

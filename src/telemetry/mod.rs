@@ -33,13 +33,13 @@ use crowd::Crowd;
 pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused, CertificateTaken, Committed,
-    DiskFills, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied,
-    PageRefusal, PageRefused, PageUnanswered, PagesOpened, PhonePuzzles, PhoneRefusal, PhoneRefused, PrimaryAnswered,
-    PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, RecordsCut, RefusedAgain, ReloadRefused, Reloaded,
-    Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping, StoreRecovered,
-    StoreSpace, StoreTrouble, SuspectSecret, UnsentReason, UpstreamBadReply, UpstreamDropped, WebPushResult,
-    WebPushTrouble, WebhookTrouble,
+    AddressHeld, AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused,
+    CertificateTaken, Committed, DiskFills, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
+    MailTrouble, NameHeld, PageDenial, PageDenied, PageRefusal, PageRefused, PageUnanswered, PagesOpened, PhonePuzzles,
+    PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,
+    RecordsCut, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried,
+    StanceLearned, Started, Stopping, StoreRecovered, StoreSpace, StoreTrouble, SuspectSecret, UnsentReason,
+    UpstreamBadReply, UpstreamDropped, WebPushResult, WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -12,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, REPEATS];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, REPEATS, SHIELD];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -330,6 +330,18 @@ CREATE TABLE repeats (
     mac BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX repeats_by_time ON repeats (first_at);
+";
+
+/// A number that was typed wrong once (F8); names that strangers tried too often (D7).
+const SHIELD: &str = "
+ALTER TABLE users ADD COLUMN wrong_number_at INTEGER; -- a slip: the second within ten minutes is a denial (rules F8)
+ALTER TABLE users ADD COLUMN shield_until INTEGER;    -- strangers' logins are held back until then, for who looks (rules D7)
+ALTER TABLE users ADD COLUMN shield_lifts INTEGER NOT NULL DEFAULT 0; -- how often staff released the name: the server counts anew
+ALTER TABLE buckets ADD COLUMN let_in_at INTEGER;     -- the last Accept to somebody there, whatever opened its doors
+ALTER TABLE buckets ADD COLUMN network BLOB;          -- the /32 or /56 that the station is in, where it is an address
+CREATE INDEX buckets_by_station ON buckets (station);
+CREATE INDEX buckets_by_network ON buckets (network) WHERE network IS NOT NULL;
+ALTER TABLE prompts ADD COLUMN unproven INTEGER NOT NULL DEFAULT 0; -- asked before the password was (rules D7): counts for nothing
 ";
 
 #[cfg(test)]

@@ -296,6 +296,7 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         Reason::CodesLocked => "off for a while",
         Reason::Denied => "denied",
         Reason::Fraud => "reported as fraud",
+        Reason::WrongNumber => "a wrong number on the phone",
         Reason::Unanswered | Reason::Expired => "unanswered",
         Reason::PushUnavailable => "unavailable",
         Reason::Name
@@ -306,6 +307,8 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::NameHeld
+        | Reason::AddressHeld
         | Reason::PrimaryUnavailable
         | Reason::Rule
         | Reason::NoRule
