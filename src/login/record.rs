@@ -128,6 +128,8 @@ pub enum Reason {
     Blocked,
     /// A wrong code.
     WrongCode,
+    /// A wrong code, which a token that counts presses would show further on: it was likely used elsewhere.
+    CodeAhead,
     /// A code that was used before.
     SpentCode,
     /// Codes are off for a while (D1).
@@ -186,6 +188,7 @@ impl Reason {
             Self::NoMethod => "no_method",
             Self::Blocked => "blocked",
             Self::WrongCode => "wrong_code",
+            Self::CodeAhead => "code_ahead",
             Self::SpentCode => "spent_code",
             Self::CodesLocked => "codes_locked",
             Self::Denied => "denied",

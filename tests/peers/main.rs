@@ -32,6 +32,7 @@ mod portal_browser;
 mod portal_doors;
 mod races;
 mod refusals;
+mod resync;
 mod stance;
 mod store_app;
 mod store_app_logins;
