@@ -10,6 +10,7 @@ use super::site::Global;
 use crate::config::{Config, FlatFinding, Loaded, Origin, PagesConfig, Severity, TlsSource, render};
 use crate::language::Language;
 use crate::serve::descriptors::Descriptors;
+use crate::serve::doubts;
 use crate::store::{KeyError, StoreKey};
 use crate::web::CertificateFiles;
 
@@ -186,7 +187,9 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     let store = missing_directory(config, "store.url", "[store] url", &config.store.file);
     let shortage = config.portal.as_ref().and_then(|_| Descriptors::raised().shortage());
     let descriptors = shortage.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
-    [key(config), store, audit, descriptors].into_iter().flatten().chain(of_errors).collect()
+    let doubts = doubts::of_days(config, super::site::now()).into_iter().chain(doubts::of_groups(config));
+    let doubts = doubts.map(|doubt| Obstacle::new(doubt.severity, said_at(config, &doubt.key), doubt.text));
+    [key(config), store, audit, descriptors].into_iter().flatten().chain(of_errors).chain(doubts).collect()
 }
 
 /// The key's file as it should be, and the one that sealed the store, if there is a store already.

@@ -429,7 +429,7 @@ fn tell(
     steps.push(format!("Start it:        {command} serve"));
     steps.push(format!(
         "Try it from here, as the appliance would; first add [client.here] with address = \"127.0.0.1\" and\n     \
-         secret_file = \"secrets/client.{client}\":\n     {command} radtest 127.0.0.1 alice --secret-file {}",
+         secret_file = \"secrets/client.{client}\" to the file:\n     {command} reload\n     {command} radtest 127.0.0.1 alice --secret-file {}",
         shell::word(&secret.display().to_string())
     ));
     out::say("\nNext:");

@@ -120,8 +120,9 @@ impl Terminal {
             }
         }
         let failed = |error: &dyn std::fmt::Display| Failure::Refused(format!("the terminal can't be read: {error}"));
-        self.tty.write_all(question.as_bytes()).map_err(|error| failed(&error))?;
+        // The echo first: who answers the moment the question stands there is neither shown nor unheard.
         tcsetattr(&self.tty, SetArg::TCSAFLUSH, &quiet).map_err(|error| failed(&error))?;
+        self.tty.write_all(question.as_bytes()).map_err(|error| failed(&error))?;
         let typed = self.typed();
         let _ = self.tty.write_all(b"\n");
         typed

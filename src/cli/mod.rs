@@ -13,6 +13,7 @@ mod init;
 mod input;
 mod out;
 mod radtest;
+mod reload;
 mod serve;
 mod shell;
 mod site;
@@ -46,12 +47,15 @@ enum Command {
     Init(init::Args),
     /// Run the server.
     ///
-    /// Ready when GET /readyz on [metrics] listen answers 200. SIGHUP reads the configuration again, whole or not at all;
+    /// Ready when GET /readyz on [metrics] listen answers 200. SIGHUP, like `vestibule reload`, reads the configuration again, whole or not at all;
     /// SIGTERM and SIGINT let held logins finish, for as long as [limits] drain_within allows, and end it.
     #[command(after_help = serve::EXAMPLES)]
     Serve,
     /// Read the configuration and say all that is wrong with it.
     Check(check::Args),
+    /// Have the server that runs take the configuration again, whole or not at all, and say what changed.
+    #[command(after_help = reload::EXAMPLES)]
+    Reload,
     /// Log in as an appliance does, and show what the server answers.
     Radtest(radtest::Args),
     /// Users: add, list, show, issue an enrolment code, block, unblock, remove.
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args, &global),
         Command::Serve => serve::run(&global),
         Command::Check(args) => check::run(&args, &global),
+        Command::Reload => reload::run(&global),
         Command::Radtest(args) => radtest::run(&args, &global),
         Command::User(command) => user::run(command, &global),
         Command::Token(command) => token::run(command, &global),

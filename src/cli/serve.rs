@@ -6,10 +6,12 @@ use std::path::Path;
 
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::out::{Failure, Outcome, is_error_coloured};
 use super::site::Global;
 use crate::config::{Config, Finding};
+use crate::serve::control::{Answer, Ask, Asked};
 use crate::serve::descriptors::Descriptors;
 use crate::serve::{Extras, Server};
 use crate::telemetry::{self, LogStyle};
@@ -40,9 +42,16 @@ async fn serve(config: Config, path: &Path) -> Outcome {
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let mut server = Server::start(config, Extras::default()).await.map_err(Failure::of)?;
+    let mut asked = server.asked();
     loop {
         tokio::select! {
-            _ = hang_up.recv() => server.reload(read_again(path)).await,
+            _ = hang_up.recv() => drop(take_again(&mut server, path).await),
+            Some(asked) = next(&mut asked) => match asked.ask {
+                Ask::Reload => {
+                    let answer = take_again(&mut server, path).await;
+                    asked.answer(answer);
+                }
+            },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -55,18 +64,36 @@ async fn serve(config: Config, path: &Path) -> Outcome {
     Ok(())
 }
 
+/// What is asked next over the socket; without one nothing ever is.
+async fn next(asked: &mut Option<mpsc::Receiver<Asked>>) -> Option<Asked> {
+    match asked {
+        Some(asked) => asked.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A signal and `vestibule reload` do the same.
+async fn take_again(server: &mut Server, path: &Path) -> Answer {
+    let (new, warnings) = read_again(path);
+    let broken = new.is_err();
+    match server.reload(new).await {
+        Ok(changes) => Answer::Reloaded { changes, warnings },
+        Err(mistakes) => Answer::Refused { mistakes, broken },
+    }
+}
+
 fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|why| Failure::Refused(format!("signals can't be listened for: {why}")))
 }
 
-/// Rules G2: whole, or refused with all its mistakes.
-fn read_again(path: &Path) -> Result<Config, Vec<String>> {
+/// Rules G2: whole, or refused with all its mistakes; beside it what is doubtful.
+fn read_again(path: &Path) -> (Result<Config, Vec<String>>, Vec<String>) {
     match Config::load(path) {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(warn);
-            Ok(loaded.config)
+            (Ok(loaded.config), loaded.warnings.iter().map(one_line).collect())
         }
-        Err(mistakes) => Err(mistakes.findings().iter().map(one_line).collect()),
+        Err(mistakes) => (Err(mistakes.findings().iter().map(one_line).collect()), Vec::new()),
     }
 }
 

@@ -142,6 +142,11 @@ fn client(node: &Node<'_>, clients: &[Sketch]) -> Option<ClientName> {
 pub(super) fn plain<'a>(node: &Node<'a>, what: &str) -> Option<&'a str> {
     match node.text()? {
         text if !text.trim().is_empty() && !text.contains(char::is_control) => Some(text),
+        text if text.contains(char::is_control) => {
+            // "EXAMPLE\\bob" is EXAMPLE, a backspace, and ob.
+            let help = "no control characters; a backslash in double quotes begins an escape: write 'EXAMPLE\\bob'";
+            node.expected(what, Some(help.to_owned()))
+        }
         _ => node.expected(what, None),
     }
 }

@@ -1,12 +1,16 @@
 //! The second pass over rules: what only all of them together, or the clients beside them, can be wrong about.
 
+use std::time::Duration;
+
 use login::policy::Verdict;
 use login::{ClientName, Method};
 
 use super::conditions::{matches_all, may_match};
+use super::node::{Node, Table};
 use super::peers::Sketch;
 use super::reply::makes_admin;
 use super::rules::Read;
+use super::types::ClientConfig;
 use super::values::quoted;
 
 /// Looks at all rules together; `admins` are the clients that allow an administrator.
@@ -19,6 +23,86 @@ pub(super) fn cross_check(rules: &[Read<'_>], clients: &[Sketch], admins: &[Clie
         admin_reply(read, clients, admins);
     }
     unreachable_rules(rules);
+    same_conditions(rules);
+}
+
+/// `DOMAIN\user` in a condition is a realm and a name only where `[realms]` says which realm it is (rules A2).
+pub(super) fn domains_without_realms(root: &Table<'_>, rules: &[Read<'_>]) {
+    if root.get_quietly("realms").is_some() {
+        return;
+    }
+    let mut users = Vec::new();
+    for read in rules {
+        users_in(read.table.get_quietly("when"), &mut users);
+    }
+    for node in users {
+        let Some((domain, name)) = node.value.as_str().and_then(|text| text.split_once('\\')) else { continue };
+        let realm = format!("{}.example", domain.to_lowercase());
+        let help = format!(
+            "write [realms] with the line {domain} = {} (the domain's own DNS name), and here {}",
+            quoted(&realm),
+            quoted(&format!("{name}@{realm}"))
+        );
+        node.warn("a domain stands before this name, and there is no [realms]", "it matches no login", Some(help));
+    }
+}
+
+fn users_in<'a>(when: Option<Node<'a>>, found: &mut Vec<Node<'a>>) {
+    let Some(table) = when.and_then(|node| node.opened()) else { return };
+    for entry in table.entries() {
+        match entry.key.as_str() {
+            "user" => found.extend(entry.one_or_more().unwrap_or_default()),
+            "all" | "any" => {
+                entry.one_or_more().unwrap_or_default().into_iter().for_each(|part| users_in(Some(part), found));
+            }
+            "not" => users_in(Some(entry), found),
+            _ => {}
+        }
+    }
+}
+
+/// Nobody finds a phone faster than this (rules G4).
+const PUSH_NEEDS: Duration = Duration::from_secs(15);
+
+/// A push that its client does not wait for is a Reject to whoever reads the prompt.
+pub(super) fn impatient(root: &Table<'_>, clients: &[ClientConfig], rules: &[Read<'_>]) {
+    let Some(section) = root.get_quietly("client").and_then(|node| node.opened()) else { return };
+    for client in clients.iter().filter(|client| client.policy.gives_up_after < PUSH_NEEDS) {
+        let rings = |read: &&Read<'_>| {
+            read.methods().contains(&Method::Push) && may_match(&read.rule.when, client.name.as_str())
+        };
+        let said = section.get_quietly(client.name.as_str()).and_then(|node| node.opened());
+        let Some(node) = said.and_then(|table| table.get_quietly("gives_up_after")) else { continue };
+        if let Some(read) = rules.iter().find(rings) {
+            let help = "raise the RADIUS timeout on the appliance, all retries together, to 60 s, and say so here (FortiGate: \
+                        `config system global`, `set remoteauthtimeout 60`; Cisco ASA: `timeout 60` under `aaa-server … host`; \
+                        pam_radius: 60 behind the secret in its file of servers); or list no \"push\" for this client";
+            let message = format!(
+                "the rule {} sends a push, and `{}` does not wait for a person",
+                quoted(read.rule.name.as_str()),
+                client.name
+            );
+            node.warn(&message, "nobody finds a phone so fast", Some(help.to_owned()));
+        }
+    }
+}
+
+/// Of two rules for the same logins, the second is never looked at.
+fn same_conditions(rules: &[Read<'_>]) {
+    for (number, read) in rules.iter().enumerate() {
+        let is_same = |earlier: &&Read<'_>| {
+            earlier.rule.until.is_none()
+                && !matches_all(&earlier.rule.when)
+                && format!("{:?}", earlier.rule.when) == format!("{:?}", read.rule.when)
+        };
+        if let Some(earlier) = rules.iter().take(number).find(is_same) {
+            let help = format!(
+                "the rule {} above it has the same `when`, and first match wins: take one of them out, or tell them apart",
+                quoted(earlier.rule.name.as_str())
+            );
+            read.warn("name", "this rule is never reached", "", &help);
+        }
+    }
 }
 
 fn exempt_for_good(read: &Read<'_>) {

@@ -3,7 +3,7 @@
 //! All syntax errors are found in one pass. A date keeps its own shape, so that `until = "2027-01-01"`, a string, is
 //! told apart from a date. Nothing here knows which keys exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::finding::{Finding, Place, Severity, Source};
+use super::slips;
 
 /// The path of a value: keys, and the numbers of array elements.
 pub(super) type KeyPath = Vec<String>;
@@ -51,7 +52,18 @@ impl Document {
         let values = reader.table(&mut Vec::new(), table.get_ref());
         let mut findings = reader.findings;
         let document = Self { source, directory: directory.to_owned(), values, places: reader.places };
-        findings.extend(errors.iter().map(|error| document.syntax(error)));
+        let mut told = BTreeSet::new();
+        for error in &errors {
+            match document.slip(error) {
+                // One slip makes a parser stumble more than once.
+                Some((line, slip)) => findings.extend(told.insert(line).then_some(slip)),
+                None => findings.push(document.syntax(error)),
+            }
+        }
+        // One pair of brackets, more than once: that is told where rules are read, and not once for each key of theirs.
+        if findings.iter().any(|found| found.message == SAID_TWICE && found.help.is_some()) {
+            findings.retain(|found| found.message != SAID_TWICE);
+        }
         (document, findings)
     }
 
@@ -66,6 +78,24 @@ impl Document {
         self.place(self.spans(&path).map_or(0..0, |spans| spans.value.clone()))
     }
 
+    /// Where its line begins, and what that shows, in our words.
+    fn slip(&self, error: &toml::de::Error) -> Option<(usize, Finding)> {
+        let text = &self.source.text;
+        let at = error.span().filter(|_| error.message() != DUPLICATE)?.start.min(text.len());
+        let begins = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+        let line = text.get(begins..)?.lines().next()?;
+        let slip = slips::slip(line)?;
+        let finding = Finding {
+            severity: Severity::Error,
+            place: self.place(begins + slip.span.start..begins + slip.span.end),
+            message: slip.message.to_owned(),
+            label: slip.label.to_owned(),
+            other: None,
+            help: Some(slip.help),
+        };
+        Some((begins, finding))
+    }
+
     fn syntax(&self, error: &toml::de::Error) -> Finding {
         let span = error.span().unwrap_or(0..0);
         let twice = error.message() == DUPLICATE;
@@ -73,11 +103,18 @@ impl Document {
         Finding {
             severity: Severity::Error,
             other: self.first_said(&span).filter(|_| twice).map(|first| (self.place(first), "first here".to_owned())),
+            help: (twice && self.is_rule(&span)).then(|| RULE_BRACKETS.to_owned()),
             place: self.place(span),
             message: message.to_owned(),
             label: label.to_owned(),
-            help: None,
         }
+    }
+
+    /// `[rule]`, which TOML takes once.
+    fn is_rule(&self, span: &Range<usize>) -> bool {
+        let text = &self.source.text;
+        let begins = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+        text.get(begins..).is_some_and(|line| line.trim_start().starts_with("[rule]"))
     }
 
     /// Where a key that is said again at `span` was said first: a table by its whole header, another key by its name.
@@ -143,6 +180,8 @@ fn hidden_from(line: &str, at: usize) -> String {
 /// A key that ends so is a secret itself; `secret_file` does not.
 const SECRET_WORDS: [&str; 4] = ["secret", "password", "passwd", "passphrase"];
 
+/// Each rule is an element of a list.
+pub(super) const RULE_BRACKETS: &str = "each rule begins with [[rule]], in two pairs of brackets";
 /// What the parser calls it.
 const DUPLICATE: &str = "duplicate key";
 /// What we call it. The rest of such a file can be judged all the same.

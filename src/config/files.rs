@@ -63,11 +63,22 @@ pub struct Disk;
 
 impl Files for Disk {
     fn text(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
-        let read = File::open(path)?.take(TEXT_OCTETS_MAX + 1).read_to_string(&mut text)?;
+        let mut octets = Vec::new();
+        let read = File::open(path)?.take(TEXT_OCTETS_MAX + 1).read_to_end(&mut octets)?;
         if read as u64 > TEXT_OCTETS_MAX {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 4 MiB"));
         }
+        if octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is UTF-16, as Windows writes where asked for Unicode",
+            ));
+        }
+        let text = String::from_utf8(octets).map_err(|error| {
+            let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = before.iter().filter(|octet| **octet == b'\n').count() + 1;
+            io::Error::new(io::ErrorKind::InvalidData, format!("line {line} holds octets that are no UTF-8"))
+        })?;
         Ok(text)
     }
 

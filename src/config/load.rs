@@ -251,6 +251,8 @@ fn walk(root: &Table<'_>) -> Option<Config> {
     let admins: Vec<_> =
         clients.iter().filter(|client| client.policy.allow_admin).map(|client| client.name.clone()).collect();
     crossing::cross_check(&rules, &sketches, &admins, push.as_ref().is_none_or(|push| !push.channels.is_empty()));
+    crossing::domains_without_realms(root, &rules);
+    crossing::impatient(root, &clients, &rules);
     nobody(root, sketches.is_empty(), root.get_quietly(RULE).is_none());
     write_order(root, &rules);
 

@@ -34,8 +34,10 @@ mod secrets;
 mod sections;
 mod serving;
 mod settings;
+mod slips;
 mod types;
 mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,7 @@ pub use types::{
     ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
     ServerAddress, Stance, StoreConfig, WebhookConfig,
 };
+pub use words::Difference;
 
 /// What `init` writes: a commented configuration that is in order as it stands.
 #[must_use]

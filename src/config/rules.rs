@@ -7,6 +7,7 @@ use login::policy::{Condition, IfUnavailable, Outage, Rule, Unenrolled, Verdict}
 use login::{Method, RuleName, Wall};
 
 use super::conditions::{needs_group, when};
+use super::document::RULE_BRACKETS;
 use super::nearest::{listed, suggestion};
 use super::node::{Node, Table};
 use super::peers::Sketch;
@@ -27,7 +28,7 @@ pub(super) struct Read<'a> {
 
 /// All rules that are in order. Those with mistakes are left out; then nobody sees the others either.
 pub(super) fn rules<'a>(root: &Table<'a>, clients: &[Sketch], realms: &Realms) -> Vec<Read<'a>> {
-    let Some(list) = root.get_quietly("rule").and_then(|node| node.array()) else { return Vec::new() };
+    let Some(list) = root.get_quietly("rule").and_then(|node| list(&node)) else { return Vec::new() };
     let tables: Vec<Table<'a>> =
         list.iter().filter_map(|entry| entry.clone().shown_as(shown_as(entry)).table("[[rule]]", &RULE)).collect();
     unique_names(&tables);
@@ -35,6 +36,13 @@ pub(super) fn rules<'a>(root: &Table<'a>, clients: &[Sketch], realms: &Realms) -
         .into_iter()
         .filter_map(|table| rule(&table, clients, realms).map(|rule| Read { rule: Arc::new(rule), table }))
         .collect()
+}
+
+fn list<'a>(node: &Node<'a>) -> Option<Vec<Node<'a>>> {
+    if node.value.as_dict().is_some() {
+        return node.refuse_key("`rule` is a list", "one pair of brackets", Some(RULE_BRACKETS.to_owned()));
+    }
+    node.array()
 }
 
 /// `rule."VPN users"`: by its name, so that a rule moved is not a rule changed.

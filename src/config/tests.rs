@@ -127,6 +127,14 @@ fn no_expected_text_shows_a_secret() {
     }
 }
 
+#[test]
+fn tabs_windows_line_ends_and_a_byte_order_mark_are_taken() {
+    let text = "\u{feff}[client.vpn]\r\n\taddress\t=\t\"192.0.2.10\"\r\n[[rule]]\r\n\tname = \"all\"\r\n\tsecond_factor = [\"totp\"]\r\n";
+    assert_eq!(read(text).config.clients.len(), 1);
+    let wrong = refused(&text.replace("\"all\"", "all")).to_string();
+    assert!(wrong.contains("vestibule.toml:4:9") && wrong.contains("text stands in quotes"), "{wrong}");
+}
+
 fn read(text: &str) -> Loaded {
     Config::parse("vestibule.toml", text, &NoFiles, []).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }

@@ -4,8 +4,10 @@
 //! refused, held ones have their time, sockets are read no more and close once all are answered, then the store. It decides nothing about a login.
 
 mod build;
+pub mod control;
 pub(crate) mod descriptors;
 mod desk;
+pub(crate) mod doubts;
 mod notices;
 pub mod ops;
 mod pages;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::AdminParts;
 use crate::audit::{Feeder, FileSink};
 use crate::client::{Bounds, Gate, GateOptions};
-use crate::config::{Config, PagesConfig};
+use crate::config::{Config, PagesConfig, Severity};
 use crate::engine::{Clock, Engine, Parts};
 use crate::factor::push::PushChannel;
 use crate::listen::{BindError, Listener};
@@ -40,13 +42,14 @@ use crate::phone::WAITING_MAX;
 use crate::phone::waiting::Waiting;
 use crate::store::{CommitMeter, KeyError, Records, Sqlite, SqliteOptions, Store, StoreError, StoreKey};
 use crate::telemetry::pulse::BEAT_EVERY;
-use crate::telemetry::{Committed, Started, Stopping, StoreTrouble, Telemetry};
+use crate::telemetry::{CertificateEnds, Committed, Started, Stopping, StoreTrouble, Telemetry};
 use crate::web::{CertificateTrouble, DoorLimits};
 
 use crate::portal::PortalParts;
 use crate::sign_in::{SignIn, SignInParts};
 pub(crate) use build::rehearse;
 use build::{InForce, Workshop};
+use control::{Asked, Control};
 use descriptors::{Descriptors, Shares};
 use desk::Desk;
 use notices::Mailing;
@@ -58,6 +61,8 @@ use store_upkeep::StoreUpkeep;
 
 /// Metrics are drained this often (dependencies of the exporter), and learned stances read again.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// What ends with the days is told so often.
+const DOUBTS_EVERY: Duration = Duration::from_secs(86_400);
 /// Silent phones are looked for this often.
 const SILENCE_EVERY: Duration = Duration::from_secs(60);
 /// Answers for retransmits are forgotten this often.
@@ -79,6 +84,9 @@ pub enum StartError {
     /// A RADIUS socket.
     #[error("{0}")]
     Bind(#[from] BindError),
+    /// More than one socket, a line each.
+    #[error("{0}")]
+    Sockets(String),
     /// The address for metrics and health.
     #[error("[metrics] listen = \"{address}\": {why}; choose another address, or end the program that has it")]
     Metrics {
@@ -148,6 +156,8 @@ pub struct Server {
     portal: Option<OpenDoor>,
     admin: Option<OpenDoor>,
     shares: Shares,
+    /// Who asks over the socket beside the store; handed out once.
+    asked: Option<mpsc::Receiver<Asked>>,
 }
 
 impl Server {
@@ -169,6 +179,7 @@ impl Server {
         let post_office = Arc::new(PostOffice::default());
         post_office.take(post::smtp(&config)?);
         let nobody_wrote = config.settings.nobody_wrote("radius.listen");
+        sockets::all_free(&config, nobody_wrote, &telemetry)?;
         let listeners = sockets::bind(&config.radius_listen, nobody_wrote, &telemetry)?;
         let metrics_listener = bind_metrics(config.metrics_listen).await?;
         let (tasks, listening, stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
@@ -232,6 +243,7 @@ impl Server {
             portal: None,
             admin: None,
             shares: descriptors.shares(),
+            asked: None,
         };
         server.take_learned().await;
         if let Err(error) = server.open_pages().await {
@@ -239,8 +251,26 @@ impl Server {
             server.stop.cancel();
             return Err(error);
         }
+        server.hear_commands();
         server.open(listeners, metrics_listener, recorded);
         Ok(server)
+    }
+
+    /// What commands on this host ask, for whoever owns this server to answer; to be taken once.
+    pub fn asked(&mut self) -> Option<mpsc::Receiver<Asked>> {
+        self.asked.take()
+    }
+
+    /// A server without the socket is no less a server: it hears signals.
+    fn hear_commands(&mut self) {
+        match Control::open(&self.config.get().store.file) {
+            Ok(control) => {
+                let (sender, asked) = mpsc::channel(1);
+                self.asked = Some(asked);
+                self.tasks.spawn(control.run(sender, self.tasks.clone(), self.stop.clone()));
+            }
+            Err(why) => tracing::warn!("{why}"),
+        }
     }
 
     /// The RADIUS addresses, with the ports that the system chose where the configuration said 0.
@@ -411,6 +441,7 @@ impl Server {
         }
         self.keep_up(recorded);
         self.deliver_letters();
+        self.look_at_the_calendar();
         for part in Part::ALL {
             self.readiness.stands(part);
         }
@@ -458,6 +489,27 @@ impl Server {
                     telemetry.emit(StoreTrouble { doing: "looking for silent phones", error: &error });
                 }
             }
+        });
+    }
+
+    /// What goes wrong by itself, told at the start and once a day.
+    fn look_at_the_calendar(&self) {
+        let (config, clock, telemetry) = (self.config.clone(), self.clock, self.telemetry.clone());
+        for doubt in doubts::of_groups(&config.get()) {
+            tracing::warn!("configuration: {}", doubt.text);
+        }
+        self.every(DOUBTS_EVERY, move || {
+            let config = config.get();
+            for (key, until) in doubts::ends(&config) {
+                telemetry.emit(CertificateEnds { key, until });
+            }
+            for doubt in doubts::of_days(&config, clock.moment().wall) {
+                match doubt.severity {
+                    Severity::Error => tracing::error!("configuration: {}", doubt.text),
+                    Severity::Warning => tracing::warn!("configuration: {}", doubt.text),
+                }
+            }
+            std::future::ready(())
         });
     }
 

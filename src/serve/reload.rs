@@ -5,7 +5,7 @@
 
 use super::pages::OpenDoor;
 use super::{Server, StartError, post};
-use crate::config::Config;
+use crate::config::{Config, Difference};
 use crate::telemetry::{ReloadRefused, Reloaded};
 
 /// Keys whose change needs a start.
@@ -27,25 +27,27 @@ const AT_THE_START: [&str; 14] = [
 ];
 
 impl Server {
-    /// Takes a new configuration, or keeps the old one and says why.
-    pub async fn reload(&mut self, new: Result<Config, Vec<String>>) {
+    /// Takes a new configuration, or keeps the old one; says which in the log and to whoever asked.
+    ///
+    /// # Errors
+    /// Why it was refused, a line each.
+    pub async fn reload(&mut self, new: Result<Config, Vec<String>>) -> Result<Vec<String>, Vec<String>> {
         // Whatever is the matter with the configuration: the certificates' files may have changed.
         [&self.portal, &self.admin].into_iter().flatten().for_each(OpenDoor::look_now);
         let outcome = match new {
             Ok(config) => self.adopt(config).await.map_err(|error| vec![error.to_string()]),
             Err(mistakes) => Err(mistakes),
         };
-        match outcome {
-            Ok(changes) => self.telemetry.emit(Reloaded { changes: &changes }),
-            Err(mistakes) => self.telemetry.emit(ReloadRefused { mistakes: &mistakes }),
+        match &outcome {
+            Ok(changes) => self.telemetry.emit(Reloaded { changes }),
+            Err(mistakes) => self.telemetry.emit(ReloadRefused { mistakes }),
         }
+        outcome
     }
 
     async fn adopt(&mut self, config: Config) -> Result<Vec<String>, StartError> {
-        let changes = Config::differences(&self.config.get(), &config)
-            .iter()
-            .map(|change| told(&change.key, &change.to_string()))
-            .collect();
+        let differences = Config::differences_in_words(&self.config.get(), &config);
+        let changes = differences.into_iter().map(told).collect();
         let smtp = post::smtp(&config)?;
         let law = self.workshop.law(&config, &mut self.in_force).await?;
         // The law first: a client that is new to the gate is known to it already, one that is gone is refused at release (A6).
@@ -62,7 +64,11 @@ impl Server {
     }
 }
 
-fn told(key: &str, change: &str) -> String {
-    let later = AT_THE_START.iter().any(|prefix| key.starts_with(prefix));
-    if later { format!("{change} (takes effect at the next start)") } else { change.to_owned() }
+fn told(difference: Difference) -> String {
+    let needs_a_start = |key: &String| AT_THE_START.iter().any(|prefix| key.starts_with(prefix));
+    let later: Vec<&str> = difference.keys.iter().filter(|key| needs_a_start(key)).map(String::as_str).collect();
+    match later.is_empty() {
+        true => difference.text,
+        false => format!("{} (at the next start: {})", difference.text, later.join(", ")),
+    }
 }

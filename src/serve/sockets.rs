@@ -1,7 +1,9 @@
 //! The RADIUS sockets of a server that starts: all that the policy names, and of those that nobody wrote what the host has.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
+use super::StartError;
+use crate::config::Config;
 use crate::listen::{BindError, Listener};
 use crate::telemetry::Telemetry;
 
@@ -34,6 +36,30 @@ pub(super) fn bind(
     Ok(listeners)
 }
 
+/// Looks at every socket before the first is taken, so that all that are not to be had are told at once. One alone is told
+/// where it is opened.
+///
+/// # Errors
+/// The sockets, each with what to do.
+pub(super) fn all_free(config: &Config, nobody_wrote: bool, telemetry: &Telemetry) -> Result<(), StartError> {
+    let of_radius = config.radius_listen.iter().filter_map(|address| {
+        let why = Listener::bind(*address, telemetry.clone()).err()?;
+        (!(nobody_wrote && why.is_of_the_host())).then(|| why.to_string())
+    });
+    let refused = |address: SocketAddr| TcpListener::bind(address).err();
+    let of_metrics = refused(config.metrics_listen)
+        .map(|why| StartError::Metrics { address: config.metrics_listen, why }.to_string());
+    let portal = config.portal.as_ref().map(|portal| ("portal", &portal.pages));
+    let admin = config.admin.as_ref().map(|admin| ("admin", &admin.pages));
+    let of_pages = [portal, admin].into_iter().flatten().flat_map(|(name, pages)| {
+        let addresses = [Some(pages.listen), pages.acme.http_listen].into_iter().flatten();
+        addresses
+            .filter_map(move |address| Some(StartError::Pages { name, address, why: refused(address)? }.to_string()))
+    });
+    let all: Vec<String> = of_radius.chain(of_metrics).chain(of_pages).collect();
+    if all.len() < 2 { Ok(()) } else { Err(StartError::Sockets(all.join("\n"))) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +81,19 @@ mod tests {
     #[tokio::test]
     async fn where_no_default_can_be_had_nothing_starts() {
         assert!(opened(&["192.0.2.77:1812"], true).unwrap_err().contains("192.0.2.77"));
+    }
+
+    #[tokio::test]
+    async fn all_sockets_that_somebody_else_has_are_told_at_once() {
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (radius, metrics) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
+        let text = format!("[radius]\nlisten = \"{radius}\"\n[metrics]\nlisten = \"{metrics}\"\n");
+        let config = Config::parse("vestibule.toml", &text, &crate::config::NoFiles, []).unwrap().config;
+        let told = all_free(&config, false, &Telemetry::new()).unwrap_err().to_string();
+        assert!(told.contains(&radius.to_string()) && told.contains(&metrics.to_string()), "{told}");
+        drop(tcp);
+        assert!(all_free(&config, false, &Telemetry::new()).is_ok(), "one alone is told where it is opened");
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ pub use rows::{
     WithdrawnPrompt, WrongBefore, WrongCode,
 };
 pub use seeds::same_seed;
-pub use sqlite::{CommitMeter, Sqlite, SqliteOptions};
+pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};
 pub use verbs::{
     Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users, Writable,
 };

@@ -31,8 +31,8 @@ use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped,
-    FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
+    AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused, CertificateTaken, Committed,
+    Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
     PageRefused, PagesOpened, PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
     PromptSent, Received, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult,
     SignInTried, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UnsentReason,

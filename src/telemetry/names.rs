@@ -177,7 +177,9 @@ impl MetricName {
             Self::SignIns => "Passwords and factors that were tried at a sign-in, by pages and result.",
             Self::PagesDenied => "Requests to pages that were not allowed or not genuine, by pages and reason.",
             Self::PhoneRefusals => "Requests of phones that changed nothing, by pages (page, store_app) and reason.",
-            Self::CertificateEnds => "When the certificate in force ends, in seconds since 1970, by pages.",
+            Self::CertificateEnds => {
+                "When the certificate in force ends, in seconds since 1970, by pages; and the first of each file of certificates, by the key that names it."
+            }
             Self::BuildInfo => "Always 1, with the version as a label.",
         }
     }

@@ -408,14 +408,26 @@ fn the_ordinary_course_of_things_writes_no_line() {
     let lines = lines_of(LogStyle::Plain, |telemetry| {
         let client = &asa(telemetry);
         telemetry.emit(Received { client });
-        telemetry.emit(Retransmitted { client });
         telemetry.emit(Answered { client, code: AnswerCode::Challenge });
-        telemetry.emit(Joined { client, login: LoginId(1), prompt_avoided: true });
         telemetry.emit(dropped(client, DropReason::Superseded));
         telemetry.emit(dropped(client, DropReason::Expired));
         telemetry.emit(Held(1));
     });
     assert!(lines.is_empty(), "{lines:?}");
+}
+
+#[test]
+fn a_request_that_is_repeated_or_joins_is_one_line_a_while() {
+    let lines = lines_of(LogStyle::Plain, |telemetry| {
+        let client = &asa(telemetry);
+        for _ in 0..100 {
+            telemetry.emit(Retransmitted { client });
+            telemetry.emit(Joined { client, login: LoginId(1), prompt_avoided: true });
+        }
+    });
+    let [repeated, joined] = &lines[..] else { panic!("{lines:?}") };
+    assert!(repeated.contains("asa: a packet came again"), "{repeated}");
+    assert!(joined.contains("joins the one that is held"), "{joined}");
 }
 
 #[test]

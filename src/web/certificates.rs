@@ -234,6 +234,44 @@ pub fn day(wall: Wall) -> String {
     stamp.map_or_else(|| "a day that no calendar has".to_owned(), |stamp| stamp.strftime("%Y-%m-%d").to_string())
 }
 
+/// How long a certificate of a file is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Whose it is, as it says itself.
+    pub subject: String,
+    /// From when.
+    pub not_before: Wall,
+    /// Until when.
+    pub not_after: Wall,
+}
+
+/// The days of each certificate in a file, in its order: our own, those between, authorities.
+///
+/// # Errors
+/// The file can't be read, or holds none.
+pub fn validities(file: &Path) -> Result<Vec<Validity>, CertificateTrouble> {
+    let octets = open(file, |_| Ok(()))?;
+    let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&octets)
+        .collect::<Result<_, _>>()
+        .map_err(|_| CertificateTrouble::NoCertificate)?;
+    if found.is_empty() {
+        return Err(CertificateTrouble::NoCertificate);
+    }
+    let unusable = || CertificateTrouble::Unusable("a certificate in it is no X.509".to_owned());
+    let wall = |seconds: i64| Wall(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000));
+    let one = |certificate: &CertificateDer<'_>| {
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| unusable())?;
+        let validity = parsed.validity();
+        Ok(Validity {
+            // Somebody else wrote it: it must not break a line.
+            subject: wire::log_safe(parsed.subject().to_string().as_bytes()),
+            not_before: wall(validity.not_before.timestamp()),
+            not_after: wall(validity.not_after.timestamp()),
+        })
+    };
+    found.iter().map(one).collect()
+}
+
 /// A certificate in files, and what they looked like when they were last read.
 #[derive(Debug)]
 pub struct CertificateFiles {

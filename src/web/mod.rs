@@ -21,7 +21,7 @@ mod tests;
 
 pub use address::ClientAddress;
 pub use bounds::{Bounds, bounded, patient, quick};
-pub use certificates::{CertificateFiles, CertificateTrouble, Certificates, Chain, day};
+pub use certificates::{CertificateFiles, CertificateTrouble, Certificates, Chain, Validity, day, validities};
 pub use door::{Door, DoorLimits, serve};
 pub use headers::guarded;
 pub use way::Way;

@@ -423,7 +423,7 @@ async fn who_has_no_factor_or_no_role_or_lost_it_sees_nothing() {
     site.house.site.write("vestibule.toml", &policy);
     let config = Config::load(&site.house.site.policy_file()).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
     assert_eq!(hilda.get("/users").await.status, StatusCode::OK);
-    site.house.server.reload(Ok(config.config)).await;
+    site.house.server.reload(Ok(config.config)).await.unwrap();
     assert_eq!(
         hilda.get("/users").await.status,
         StatusCode::FORBIDDEN,

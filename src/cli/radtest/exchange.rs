@@ -13,6 +13,9 @@ use crate::engine::Clock;
 /// The same packet goes out again after so long, as appliances do.
 const SEND_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
+/// Who waits hears of it so often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
 /// A socket that talks to one server only.
 pub(super) struct Exchange {
     socket: UdpSocket,
@@ -98,7 +101,13 @@ impl Exchange {
     }
 
     /// Sends, and waits for a reply that verifies. One that does not changes nothing, for anybody could send it (rules E1).
-    pub(super) fn ask(&self, request: &SentRequest, secret: &SharedSecret) -> Result<Reply, NoReply> {
+    /// `waiting` hears how long it has been, once a second, and how often the packet was sent.
+    pub(super) fn ask(
+        &self,
+        request: &SentRequest,
+        secret: &SharedSecret,
+        mut waiting: impl FnMut(Duration, u32),
+    ) -> Result<Reply, NoReply> {
         let began = self.clock.tick();
         let (mut sent, mut heard) = (0, Heard::Nothing);
         let mut buffer = [0; PACKET_OCTETS_MAX + 1];
@@ -107,6 +116,7 @@ impl Exchange {
             if after >= self.timeout {
                 return Err(NoReply { heard, after, sent });
             }
+            waiting(after, sent);
             if sent <= self.retries && after >= SEND_AGAIN_EVERY.saturating_mul(sent) {
                 sent += 1;
                 if let Err(why) = self.socket.send(request.as_bytes()) {
@@ -132,7 +142,7 @@ impl Exchange {
         let left = self.timeout.saturating_sub(after);
         let again = SEND_AGAIN_EVERY.saturating_mul(sent).saturating_sub(after);
         let wait = if sent <= self.retries { left.min(again) } else { left };
-        wait.max(Duration::from_millis(1))
+        wait.min(TELL_EVERY).max(Duration::from_millis(1))
     }
 
     fn receive<'b>(&self, buffer: &'b mut [u8], wait: Duration) -> std::io::Result<Option<&'b [u8]>> {

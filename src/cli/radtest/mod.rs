@@ -5,6 +5,7 @@
 //! or secret is ever printed.
 
 mod exchange;
+mod patience;
 mod request;
 mod silence;
 
@@ -19,6 +20,7 @@ use serde::Serialize;
 use wire::{Code, Dictionary, PacketView, Secret, SharedSecret, VerifiedReply, log_safe};
 
 use self::exchange::Exchange;
+use self::patience::Patience;
 use self::request::{Credential, Method, Template, attribute};
 use super::input;
 use super::out::{self, Failure, Outcome, is_coloured, paint};
@@ -176,7 +178,10 @@ impl Login {
     fn round(&mut self, credential: &Credential, state: Option<&[u8]>) -> Result<Next, Failure> {
         let request = self.template.request(credential, state, self.exchange.identifier(), &self.secret)?;
         self.say(&format!("Access-Request to {}", self.exchange.server()), &request.told);
-        match self.exchange.ask(&request.sent, &self.secret) {
+        let mut patience = Patience::new(self.exchange.timeout(), self.is_json);
+        let asked = self.exchange.ask(&request.sent, &self.secret, |after, sent| patience.tell(after, sent));
+        patience.end();
+        match asked {
             Ok(reply) => {
                 let (next, told) = read(&reply.octets, &request, &self.secret)?;
                 let title = format!("{} after {} ms", told.code.unwrap_or("-"), reply.after.as_millis());

@@ -40,6 +40,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use login::GroupName;
 use tokio::sync::Notify;
 
 use super::error::{KeyError, StoreError};
@@ -70,6 +71,12 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self { readers: 2, busy: Duration::from_secs(5), meter: None }
     }
+}
+
+/// The groups that somebody is in, of the store in `file`; `None` where none is there yet. Nothing is written.
+#[must_use]
+pub fn groups_in(file: &Path) -> Option<std::collections::BTreeSet<GroupName>> {
+    Some(open::groups(file)?.iter().map(|name| GroupName::folded(name)).collect())
 }
 
 impl StoreKey {

@@ -94,6 +94,24 @@ pub(super) fn check_key(db: &mut Connection, seals: &Seals) -> Result<(), StoreE
 
 /// Why this key can't open the file, if that can be told without writing; `None` too where there is no file yet.
 pub(super) fn mismatch(path: &Path, seals: &Seals) -> Option<KeyError> {
+    let db = peek(path)?;
+    let (id, check) = key_names(&db).ok()?;
+    if bool::from(seals.key_check().ct_eq(&check?)) {
+        return None;
+    }
+    let wanted = String::from_utf8_lossy(&id?).into_owned();
+    Some(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() })
+}
+
+/// The groups that somebody is in, read without writing and without the key; `None` where there is no store yet, or none of ours.
+pub(super) fn groups(path: &Path) -> Option<std::collections::BTreeSet<String>> {
+    let db = peek(path)?;
+    let mut query = db.prepare("SELECT DISTINCT json_each.value FROM users, json_each(users.groups)").ok()?;
+    query.query_map((), |row| row.get(0)).ok()?.collect::<Result<_, _>>().ok()
+}
+
+/// A connection that can't even make the files beside the store.
+fn peek(path: &Path) -> Option<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     // Without a WAL nobody has the file open, and it is read as it stands: SQLite would make a WAL even to read.
     let mut file = reqwest::Url::from_file_path(std::path::absolute(path).ok()?).ok()?;
@@ -102,13 +120,7 @@ pub(super) fn mismatch(path: &Path, seals: &Seals) -> Option<KeyError> {
     if !Path::new(&wal).exists() {
         file.set_query(Some("immutable=1"));
     }
-    let db = Connection::open_with_flags(file.as_str(), flags).ok()?;
-    let (id, check) = key_names(&db).ok()?;
-    if bool::from(seals.key_check().ct_eq(&check?)) {
-        return None;
-    }
-    let wanted = String::from_utf8_lossy(&id?).into_owned();
-    Some(KeyError::Wrong { given: seals.key_id().into(), wanted: wanted.into() })
+    Connection::open_with_flags(file.as_str(), flags).ok()
 }
 
 /// The id of the key that seals a file, and the proof that it is that one.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use login::{LoginId, Method, Reason, Record, RecordedAnswer, RecordedFactor};
 
-use super::{SENTENCE, millis, spoken};
+use super::{SENTENCE, and_more, millis, spoken};
 use crate::telemetry::{ClientMeters, Happening, Telemetry, sealed};
 
 /// How many logins are held now.
@@ -39,7 +39,14 @@ impl Happening for Joined<'_> {
         if self.prompt_avoided {
             telemetry.service().prompts_avoided.increment(1);
         }
-        tracing::debug!(target: SENTENCE, client = self.client.name(), login = %self.login, "a request joins the held login");
+        let (client, login) = (self.client.name(), self.login);
+        if let Some(more) = telemetry.gate("joined", client).admit(telemetry.now()) {
+            let more = and_more(more);
+            tracing::info!(
+                target: SENTENCE, client, login = %login,
+                "{client}: the same login was asked again and joins the one that is held{more}"
+            );
+        }
     }
 }
 

@@ -14,8 +14,8 @@ pub use packets::{
     AnswerCode, AnswerUnsent, Answered, Dropped, Received, Retransmitted, StanceLearned, SuspectSecret, UnsentReason,
 };
 pub use pages::{
-    CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, SignInResult,
-    SignInTried,
+    CertificateEnds, CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused,
+    PagesOpened, SignInResult, SignInTried,
 };
 pub use phones::{PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{

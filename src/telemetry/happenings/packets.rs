@@ -131,9 +131,16 @@ pub struct Retransmitted<'a> {
 
 impl sealed::Sealed for Retransmitted<'_> {}
 impl Happening for Retransmitted<'_> {
-    fn tell(self, _: &Telemetry) {
+    fn tell(self, telemetry: &Telemetry) {
         self.client.retransmits().increment(1);
-        tracing::trace!(target: SENTENCE, client = self.client.name(), "retransmit");
+        let client = self.client.name();
+        if let Some(more) = telemetry.gate("retransmitted", client).admit(telemetry.now()) {
+            let more = and_more(more);
+            tracing::info!(
+                target: SENTENCE, client,
+                "{client}: a packet came again (the same Identifier and Authenticator), which is no second login{more}"
+            );
+        }
     }
 }
 

@@ -268,6 +268,24 @@ impl Happening for CertificateTaken<'_> {
     }
 }
 
+/// When the first certificate of a file ends that the policy names: a chain's, or an authority's.
+#[derive(Debug)]
+pub struct CertificateEnds {
+    /// The key of the policy that names it.
+    pub key: &'static str,
+    /// Until when it is valid.
+    pub until: Wall,
+}
+
+impl sealed::Sealed for CertificateEnds {}
+impl Happening for CertificateEnds {
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double for longer than certificates last")]
+    fn tell(self, telemetry: &Telemetry) {
+        let ends = telemetry.registrar().gauge(MetricName::CertificateEnds, &[("pages", self.key)]);
+        ends.set((self.until.0 / 1000) as f64);
+    }
+}
+
 /// A certificate was refused, or could not be had; the one in force stays.
 pub struct CertificateRefused<'a> {
     /// Which pages.
