@@ -190,7 +190,7 @@ fn show_json(new: &NewToken) -> Outcome {
     line.extend_from_slice(b"\",\"uri\":\"");
     line.extend_from_slice(new.uri.expose());
     line.extend_from_slice(b"\"}");
-    out::show_secret("", &wire::Secret::new(line.as_slice()));
+    out::show_secret("", &Secret::new(line.as_slice()));
     Ok(())
 }
 
