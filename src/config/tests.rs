@@ -40,6 +40,12 @@ fn staged(from: &str) -> tempfile::TempDir {
         ("client.newline", "\n"),
         ("client.open", SIXTEEN),
         ("long", &long),
+        ("client.marked", "\u{feff}0123456789abcdef\r\n"),
+        ("quoted", "\"0123456789abcdef\"\n"),
+        ("client.commented", "# the firewall\n0123456789abcdef\n"),
+        ("client.wide", "a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0"),
+        ("client.blank", "0123456789abcdef \n"),
+        ("client.lines", "0123456789abcdef\nfedcba9876543210\n"),
     ];
     for (name, text) in sound.into_iter().map(|name| (name, SIXTEEN)).chain(odd) {
         fs::write(secrets.join(name), text).unwrap();
