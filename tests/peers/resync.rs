@@ -26,13 +26,14 @@ async fn button(house: &PortalHouse) -> TokenId {
     house.store().add_token(&ResolvedUser::new("alice"), token, now).await.unwrap()
 }
 
-/// Password, then these codes as long as one is asked for.
-async fn logs_in(house: &PortalHouse, counters: &[u64]) -> Answer {
+/// Password, then these codes as long as one is asked for. Each login from a place of its own: a Reject repeats for ten seconds (B2).
+async fn logs_in(house: &PortalHouse, place: u8, counters: &[u64]) -> Answer {
+    let station = format!("203.0.113.{place}");
     let vpn = house.house.appliance().await;
-    let mut answer = vpn.ask(&Ask::login("alice", "pw of alice").stationed("203.0.113.9")).await;
+    let mut answer = vpn.ask(&Ask::login("alice", "pw of alice").stationed(&station)).await;
     for counter in counters {
         assert_eq!(answer.code, CHALLENGE, "{counter}");
-        answer = vpn.ask(&Ask::login("alice", &shows(*counter)).stationed("203.0.113.9").answering(&answer)).await;
+        answer = vpn.ask(&Ask::login("alice", &shows(*counter)).stationed(&station).answering(&answer)).await;
     }
     answer
 }
@@ -45,7 +46,7 @@ async fn counter(house: &PortalHouse) -> u64 {
 async fn a_token_that_counted_on_is_refused_as_that_and_its_owner_sets_it_right() {
     let house = PortalHouse::opens().await;
     let token = button(&house).await;
-    let wrong = logs_in(&house, &[490, 491, 492]).await;
+    let wrong = logs_in(&house, 1, &[490, 491, 492]).await;
     assert_eq!(wrong.code, REJECT);
     let record = house.house.records(1).await.pop().unwrap();
     assert_eq!(record["reason"], "code_ahead", "{record}");
@@ -72,7 +73,7 @@ async fn a_token_that_counted_on_is_refused_as_that_and_its_owner_sets_it_right(
     assert!(alice.get(&done.location).await.body.contains("in step again"));
     assert_eq!(counter(&house).await, 502);
     // What set it right is used up, and what comes next gets in.
-    assert_eq!(logs_in(&house, &[500, 501, 502]).await.code, ACCEPT);
+    assert_eq!(logs_in(&house, 2, &[500, 501, 502]).await.code, ACCEPT);
     let acts = house.store().acts_on(&ResolvedUser::new("alice"), 50).await.unwrap();
     let acts = acts.iter().map(|act| serde_json::from_str::<Value>(&act.json).unwrap());
     let acts: Vec<Value> = acts.filter(|act| act["act"].as_str().unwrap().starts_with("resync_token")).collect();
