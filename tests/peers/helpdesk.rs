@@ -126,7 +126,8 @@ async fn the_help_desk_sets_a_token_right_with_two_codes_that_its_owner_reads_ou
             [("name", "alice"), ("object", &token), ("first", &first), ("second", &second), ("reason", reason)];
         hank.post("/user/resync-token", &fields).await
     };
-    assert!(hank.get("/user?name=alice").await.body.contains("/user/resync-token?name=alice&amp;object="));
+    let offered = hank.get("/user?name=alice").await.body.replace("&#38;", "&").replace("&amp;", "&");
+    assert!(offered.contains(&page), "{offered}");
     let wrong = form(&mut hank, 500, 502, "read out by telephone").await;
     assert!(wrong.status == 422 && wrong.body.contains("not two codes in a row"), "{}", wrong.body);
     assert!(wrong.body.contains("read out by telephone") && !wrong.body.contains(&shows(500)), "{}", wrong.body);

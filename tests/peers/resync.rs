@@ -113,6 +113,7 @@ async fn a_token_is_set_right_by_its_owner_alone_who_proved_a_factor_lately() {
     assert_eq!(alice.get(&format!("/tokens/{}/resync", totp.0)).await.status, 404, "it has no counter");
     assert!(!alice.get(&format!("/tokens/{}", totp.0)).await.body.contains("/resync"));
     house.ages(&mut alice, Duration::from_secs(11 * 60)).await;
+    assert_eq!(alice.get("/").await.status, 200);
     assert!(alice.get(&path).await.location.starts_with("/sign-in/second"));
     assert!(alice.post(&path, &codes).await.location.starts_with("/sign-in/second"));
     assert_eq!(counter(&house).await, 0);
