@@ -13,8 +13,6 @@ use login::{
     PrimaryName, PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
     Station, Tick, Unavailable, UserFacts,
 };
-use tokio::time::timeout;
-use wire::kind;
 
 use super::held::Action;
 use super::reply;
@@ -101,9 +99,8 @@ impl Engine {
         };
         let upstream = state.map(|(octets, server)| UpstreamState { octets, server });
         // Within one appliance each station has its turn.
-        let station = forwarded.attributes().find(|attribute| attribute.kind == kind::CALLING_STATION_ID);
-        let turn = (meters.as_ref().map(ClientMeters::name), station.map(|station| station.value));
-        let turn = Turn::at(Door::Vpn, turn);
+        let asker = (meters.as_ref().map(ClientMeters::name), station.as_ref().map(Station::octets));
+        let turn = Turn::at(Door::Vpn, asker);
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, turn, deadline };
         let engine = self.clone();
         self.spawn(async move {
