@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use login::name::NameKind;
-use login::{GroupName, ResolvedUser, Wall};
+use login::{GroupName, Reason, ResolvedUser, Wall};
 use serde_json::{Value, json};
 use wire::Secret;
 
@@ -499,7 +499,7 @@ fn show(site: &Site, global: &Global, name: &str) -> Outcome {
     if global.json {
         let mut told = facts(&user, site.now);
         more.add_to(&mut told);
-        told["logins"] = Value::Array(records);
+        told["logins"] = records.into_iter().map(explained).collect();
         return out::json(&told);
     }
     tell(&user, site);
@@ -658,6 +658,33 @@ fn tell_records(records: &[Value]) {
     };
     let rows: Vec<Vec<String>> = records.iter().map(row).collect();
     out::table(&["TIME", "CLIENT", "STATION", "RULE", "FACTOR", "ANSWER", "REASON"], &rows);
+    tell_causes(records);
+}
+
+/// What the refusals mean and what to do, each reason once, in the words of the log and of the staff's page.
+fn tell_causes(records: &[Value]) {
+    let mut told: Vec<Reason> = Vec::new();
+    let refused = records.iter().filter(|record| record["answer"].as_str() != Some("accept"));
+    for reason in refused.filter_map(|record| Reason::of_word(record["reason"].as_str()?)) {
+        if !told.contains(&reason) {
+            told.push(reason);
+        }
+    }
+    if !told.is_empty() {
+        out::say("\nWhat that means:");
+    }
+    for reason in told {
+        out::say(format!("  {}: {}", reason.as_str(), reason.sentence()));
+    }
+}
+
+/// A record with the sentence of its reason.
+fn explained(mut record: Value) -> Value {
+    let sentence = record["reason"].as_str().and_then(Reason::of_word).map(Reason::sentence);
+    if let (Some(sentence), Some(fields)) = (sentence, record.as_object_mut()) {
+        fields.insert("sentence".to_owned(), sentence.into());
+    }
+    record
 }
 
 #[cfg(test)]

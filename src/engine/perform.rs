@@ -484,21 +484,31 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::PrimaryQuestion
         | Reason::PrimaryUnavailable
         | Reason::Rule
         | Reason::NoRule
         | Reason::Undecided
         | Reason::Unenrolled
         | Reason::NoMethod
+        | Reason::NoToken
+        | Reason::CodeBehind
+        | Reason::PhoneCannot
+        | Reason::Quiet
         | Reason::Blocked
         | Reason::WrongCode
+        | Reason::NotACode
+        | Reason::CodesNotTaken
         | Reason::SpentCode
         | Reason::CodesLocked
         | Reason::Busy
         | Reason::StoreUnavailable
         | Reason::State
         | Reason::Changed
+        | Reason::PolicyChanged
+        | Reason::PromptEnded
         | Reason::TooLarge
+        | Reason::AdminService
         | Reason::Unusable
         | Reason::Overload
         | Reason::Draining
