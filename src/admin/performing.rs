@@ -299,6 +299,7 @@ fn of_enrolment(error: EnrolmentError) -> StoreError {
         error @ (EnrolmentError::Seed(_)
         | EnrolmentError::Digits(_)
         | EnrolmentError::Period(_)
+        | EnrolmentError::Counter
         | EnrolmentError::NoRandomness
         | EnrolmentError::BringsNoKey(_)
         | EnrolmentError::Address(_)

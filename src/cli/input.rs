@@ -10,7 +10,8 @@ use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tc
 use wire::Secret;
 use zeroize::Zeroizing;
 
-use super::out::Failure;
+use super::out::{self, Failure};
+use crate::config::Oddity;
 
 /// More than any secret or list of codes has.
 const OCTETS_MAX: u64 = 64 * 1024;
@@ -26,7 +27,12 @@ pub(super) fn secret(file: &Path, what: &str) -> Result<Secret, Failure> {
         let shown = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
         return Err(Failure::Refused(format!("{shown} is empty; it must hold {what}, alone on its line")));
     }
-    Ok(Secret::new(bare))
+    let secret = Secret::new(bare);
+    if let Some(odd) = Oddity::of(&secret) {
+        let shown = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
+        out::note(format!("{shown} {}. As {what}, {}", odd.shown(), odd.mend()));
+    }
+    Ok(secret)
 }
 
 /// The secret in a file, or asked at the terminal where no file is given.

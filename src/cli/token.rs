@@ -26,6 +26,7 @@ pub(super) enum Command {
 Examples:
   vestibule token add alice totp                                 scan the QR code with any authenticator app
   vestibule token add bob hotp --secret-file seed.txt --digits 6
+  vestibule token add bob hotp --secret-file seed.txt --counter 512   a token that was used elsewhere goes on there
   vestibule token add bob totp --secret-file - --algorithm sha256 --period 60
   vestibule --json token add alice totp                          {\"token\",\"secret\",\"uri\"}")]
     Add {
@@ -45,6 +46,9 @@ Examples:
         /// sha1, sha256 or sha512; many apps know sha1 only.
         #[arg(long, default_value = "sha1", value_parser = algorithm)]
         algorithm: Algorithm,
+        /// For hotp: the counter of its next code, where it was used elsewhere before. Codes before it never count.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        counter: u64,
         /// What the user calls it.
         #[arg(long, value_name = "TEXT")]
         label: Option<String>,
@@ -90,7 +94,7 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
 pub(super) fn run(command: Command, global: &Global) -> Outcome {
     let site = Site::open(global)?;
     match command {
-        Command::Add { user, kind, secret_file, digits, period, algorithm, label } => {
+        Command::Add { user, kind, secret_file, digits, period, algorithm, counter, label } => {
             let seed = match secret_file {
                 Some(file) => Seed::Base32(input::secret(&file, "the token's secret")?),
                 None => Seed::Random,
@@ -104,7 +108,7 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
                     ));
                 }
             };
-            add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label })
+            add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label, counter })
         }
         Command::List { user } => list(&site, global, &user),
         Command::Remove { token, reason } => remove(&site, global, &token, reason.as_deref()),
@@ -140,7 +144,7 @@ fn add(site: &Site, global: &Global, user: &str, wish: TokenWish) -> Outcome {
 /// Bad shapes and seeds are bad usage, the rest is refused or failed.
 fn failure(error: EnrolmentError) -> Failure {
     match error {
-        EnrolmentError::Seed(_) | EnrolmentError::Digits(_) | EnrolmentError::Period(_) => {
+        EnrolmentError::Seed(_) | EnrolmentError::Digits(_) | EnrolmentError::Period(_) | EnrolmentError::Counter => {
             Failure::Usage(error.to_string())
         }
         EnrolmentError::NoRandomness

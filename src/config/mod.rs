@@ -23,6 +23,7 @@ mod mail;
 mod nearest;
 mod node;
 mod numbers;
+mod oddity;
 mod pages;
 mod peers;
 mod portal;
@@ -46,6 +47,7 @@ pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use files::{Disk, Files, NoFiles, SecretTrouble};
 pub use finding::{Finding, FlatFinding, Mistakes, Place, Severity, Source, render};
 pub use load::Loaded;
+pub use oddity::Oddity;
 pub use pages::{
     AcmeConfig, AdminConfig, FirstEnrolment, MailConfig, MailLogin, MailSecurity, PagesConfig, PortalConfig, PublicUrl,
     Roles, TlsSource, UsersMay,

@@ -4,7 +4,7 @@
 //! are read by whoever serves them. The one secret here, mail's password, is of a type that never prints (rules F1).
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,15 +224,6 @@ impl fmt::Display for PublicUrl {
 impl fmt::Debug for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, f)
-    }
-}
-
-impl FirstEnrolment {
-    /// Whether a session from this address needs no code: its own, or the one that a trusted proxy vouches for (rules F3).
-    #[must_use]
-    pub fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 

@@ -9,6 +9,7 @@ use wire::Secret;
 
 use super::files::SecretTrouble;
 use super::node::{Node, Table};
+use super::oddity::Oddity;
 use super::sections;
 
 /// Fewer octets are guessed off-line from one captured packet.
@@ -63,6 +64,10 @@ fn read(table: &Table<'_>, usual: &str, kind: Kind) -> Option<Secret> {
             &label,
             "one captured packet is enough to guess it off-line; take 16 random octets or more",
         );
+    }
+    if let Some(odd) = Oddity::of(&secret) {
+        let message = format!("the file of this {} may hold more than the {}", kind.called, kind.called);
+        at.warn_here(named.is_some(), &message, &format!("{shown} {}", odd.shown()), odd.mend());
     }
     let key = format!("{}.{}", table.node.shown_path(), kind.called);
     table.node.book.settings().insert_secret(key, secret.clone(), &shown, at.origin());

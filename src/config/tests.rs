@@ -40,6 +40,12 @@ fn staged(from: &str) -> tempfile::TempDir {
         ("client.newline", "\n"),
         ("client.open", SIXTEEN),
         ("long", &long),
+        ("client.marked", "\u{feff}0123456789abcdef\r\n"),
+        ("quoted", "\"0123456789abcdef\"\n"),
+        ("client.commented", "# the firewall\n0123456789abcdef\n"),
+        ("client.wide", "a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0"),
+        ("client.blank", "0123456789abcdef \n"),
+        ("client.lines", "0123456789abcdef\nfedcba9876543210\n"),
     ];
     for (name, text) in sound.into_iter().map(|name| (name, SIXTEEN)).chain(odd) {
         fs::write(secrets.join(name), text).unwrap();
@@ -225,8 +231,7 @@ fn the_portal_as_the_design_writes_it_in_full_is_in_order() {
     let portal = config.portal.unwrap();
     assert_eq!(portal.pages.tls, TlsSource::Acme);
     assert_eq!(portal.pages.acme.directory.as_ref(), "https://acme-v02.api.letsencrypt.org/directory");
-    assert!(portal.first_enrolment.trusts("::ffff:10.1.2.3".parse().unwrap()));
-    assert!(!portal.first_enrolment.trusts("192.0.2.1".parse().unwrap()));
+    assert_eq!(portal.first_enrolment.networks, ["10.0.0.0/8".parse().unwrap()]);
     let mail = config.mail.unwrap();
     assert_eq!((mail.server.to_string().as_str(), mail.security), ("mail.example.com:465", MailSecurity::Tls));
     assert_eq!(config.push.vapid_contact.as_deref(), Some("mailto:mfa@example.com"));

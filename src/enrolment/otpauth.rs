@@ -8,7 +8,7 @@ use wire::Secret;
 use zeroize::Zeroizing;
 
 use super::seed::base32;
-use crate::store::{Algorithm, NewToken, TokenKind};
+use crate::store::{Algorithm, Mark, NewToken, TokenKind};
 
 /// Whose account it is, as the app shows it.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,14 @@ pub struct Account<'a> {
 pub fn uri(account: Account<'_>, token: &NewToken) -> Secret {
     let (kind, moving) = match token.kind {
         TokenKind::Totp { period_s } => ("totp", format!("period={period_s}")),
-        // A new token begins at 0, in the store as in the app.
-        TokenKind::Hotp => ("hotp", "counter=0".to_owned()),
+        // In the app as in the store: at 0, or where a token that was used elsewhere stands.
+        TokenKind::Hotp => {
+            let next = match token.used {
+                Some(Mark::Hotp { counter }) => counter.saturating_add(1),
+                Some(Mark::Totp { .. }) | None => 0,
+            };
+            ("hotp", format!("counter={next}"))
+        }
     };
     let (issuer, user) = (encoded(account.issuer), encoded(account.user.as_str()));
     let label = if issuer.is_empty() { user } else { format!("{issuer}:{user}") };
@@ -74,7 +80,7 @@ mod tests {
     }
 
     fn token(kind: TokenKind, digits: u8, algorithm: Algorithm) -> NewToken {
-        NewToken { kind, seed: Secret::new("12345678901234567890"), digits, algorithm, label: None }
+        NewToken { kind, seed: Secret::new("12345678901234567890"), digits, algorithm, label: None, used: None }
     }
 
     const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";

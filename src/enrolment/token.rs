@@ -6,7 +6,7 @@ use wire::Secret;
 use super::otpauth::{Account, uri};
 use super::qr::Qr;
 use super::seed::{SEED_OCTETS_GOOD, SeedMistake, base32, checked, random, seed_of_base32};
-use crate::store::{self, Algorithm, StoreError, TokenKind, Tokens};
+use crate::store::{self, Algorithm, Mark, StoreError, TokenKind, Tokens};
 
 /// What kind of token is wanted.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct TokenWish {
     pub seed: Seed,
     /// What the user calls it.
     pub label: Option<String>,
+    /// HOTP: the counter of its next code, where it was used elsewhere before.
+    pub counter: u64,
 }
 
 impl TokenWish {
@@ -28,7 +30,7 @@ impl TokenWish {
     #[must_use]
     pub fn usual() -> Self {
         let kind = TokenKind::Totp { period_s: 30 };
-        Self { kind, digits: 6, algorithm: Algorithm::Sha1, seed: Seed::Random, label: None }
+        Self { kind, digits: 6, algorithm: Algorithm::Sha1, seed: Seed::Random, label: None, counter: 0 }
     }
 }
 
@@ -83,6 +85,9 @@ pub enum EnrolmentError {
     /// Not 6 or 8.
     #[error("{0} digits are not possible: a code has 6 or 8")]
     Digits(u8),
+    /// A clock has no counter.
+    #[error("--counter is for HOTP tokens: a TOTP token's codes come of the time")]
+    Counter,
     /// Not 30 or 60.
     #[error("a period of {0} s is not possible: it is 30 or 60")]
     Period(u32),
@@ -116,8 +121,14 @@ pub async fn add_token(
     check_shape(&wish)?;
     let seed = seed_of(&wish)?;
     let warnings = warnings(&wish, &seed);
-    let token =
-        store::NewToken { kind: wish.kind, seed, digits: wish.digits, algorithm: wish.algorithm, label: wish.label };
+    let token = store::NewToken {
+        kind: wish.kind,
+        seed,
+        digits: wish.digits,
+        algorithm: wish.algorithm,
+        label: wish.label,
+        used: wish.counter.checked_sub(1).map(|counter| Mark::Hotp { counter }),
+    };
     let (secret, uri) = (base32(&token.seed), uri(account, &token));
     let id = store.add_token(account.user, token, at).await?;
     Ok(NewToken { token: id, secret, qr: Qr::of(&uri), uri, warnings })
@@ -126,6 +137,9 @@ pub async fn add_token(
 fn check_shape(wish: &TokenWish) -> Result<(), EnrolmentError> {
     if !matches!(wish.digits, 6 | 8) {
         return Err(EnrolmentError::Digits(wish.digits));
+    }
+    if wish.counter > 0 && wish.kind != TokenKind::Hotp {
+        return Err(EnrolmentError::Counter);
     }
     match wish.kind {
         TokenKind::Totp { period_s: 30 | 60 } | TokenKind::Hotp => Ok(()),
@@ -229,7 +243,13 @@ mod tests {
         let open = OpenToken { token, seed: kept.seed, last_step: None, drift_steps: 0, counter: 0 };
         let app = totp_rs::Totp::from_url(std::str::from_utf8(new.uri.expose()).unwrap()).unwrap();
         let code = app.generate(1_700_000_000).to_string();
-        let found = verify(&[open], code.as_bytes(), Wall(1_700_000_000_000), &login::limits::Limits::default());
+        let found = verify(
+            &[open],
+            &[login::Method::Totp],
+            code.as_bytes(),
+            Wall(1_700_000_000_000),
+            &login::limits::Limits::default(),
+        );
         assert!(matches!(found, Match::Right { .. }));
     }
 

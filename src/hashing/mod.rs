@@ -4,12 +4,16 @@
 //! more than a bounded number of askers ever queue for one: whoever would wait longer is refused at once (rules G1). Nothing
 //! here keeps, logs or prints what was typed, knows whose it is, or decides what a wrong one costs.
 
+mod spelling;
+
 use std::sync::Arc;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::Secret;
+
+pub(crate) use spelling::is_read_as_windows_1252;
 
 /// How many may wait for a hashing thread, for each thread: more would wait longer than an appliance does.
 const WAITING_PER_THREAD_MAX: usize = 64;
@@ -133,14 +137,22 @@ pub fn hash_password(password: &Secret) -> Result<String, HashingFailed> {
     if password.len() > OCTETS_MAX {
         return Err(HashingFailed::TooLong);
     }
-    let hash = Argon2::default().hash_password(password.expose()).map_err(|_| HashingFailed::System)?;
+    let hash = Argon2::default()
+        .hash_password(spelling::one_spelling(password).expose())
+        .map_err(|_| HashingFailed::System)?;
     Ok(hash.to_string())
 }
 
 fn is_right(typed: &Secret, phc: &Secret) -> Result<bool, NotCompared> {
     let text = std::str::from_utf8(phc.expose()).map_err(|_| NotCompared::Unreadable)?;
     let hash = PasswordHash::new(text).map_err(|_| NotCompared::Unreadable)?;
-    match Argon2::default().verify_password(typed.expose(), &hash) {
+    let spelled = spelling::one_spelling(typed);
+    // A hash of before spellings were one is of the octets as they were sent.
+    Ok(is_of(&spelled, &hash)? || (spelled != *typed && is_of(typed, &hash)?))
+}
+
+fn is_of(octets: &Secret, hash: &PasswordHash) -> Result<bool, NotCompared> {
+    match Argon2::default().verify_password(octets.expose(), hash) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
         Err(_) => Err(NotCompared::Unreadable),
@@ -159,6 +171,20 @@ mod tests {
         assert_eq!(is_right("482915", phc.clone()).await, Ok(true));
         assert_eq!(is_right("482916", phc).await, Ok(false));
         assert_eq!(is_right("482915", Secret::new("$argon2id$nonsense")).await, Err(NotCompared::Unreadable));
+    }
+
+    #[tokio::test]
+    async fn accents_are_one_password_however_they_are_sent_also_against_a_hash_of_before() {
+        let hasher = Hasher::new(1);
+        let phc = hasher.hash(Secret::new("Grüße an café")).await.unwrap();
+        let is_right = |typed: &[u8], phc: &Secret| hasher.place().unwrap().is_right(Secret::new(typed), phc.clone());
+        for typed in ["Grüße an café".as_bytes(), "Gru\u{308}ße an cafe\u{301}".as_bytes(), b"Gr\xfc\xdfe an caf\xe9"]
+        {
+            assert_eq!(is_right(typed, &phc).await, Ok(true), "{}", typed.escape_ascii());
+        }
+        assert_eq!(is_right("Grüsse an café".as_bytes(), &phc).await, Ok(false));
+        let before = Argon2::default().hash_password(b"caf\xe9 au lait").unwrap().to_string();
+        assert_eq!(is_right(b"caf\xe9 au lait", &Secret::new(before)).await, Ok(true), "as it was sent then");
     }
 
     #[tokio::test]

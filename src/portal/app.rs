@@ -10,14 +10,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use login::TokenId;
+use login::limits::Limits;
 use wire::Secret;
 
-use super::room::{Far, Guest, Portal, name_of};
+use super::room::{Far, Guest, NotMade, Portal, name_of};
 use crate::enrolment::{Account, Qr, base32, uri};
-use crate::factor::oath::{Match, verify};
+use crate::factor::oath::{Match, RESYNC_AHEAD, verify};
 use crate::mail::{LetterKind, Method};
 use crate::sign_in::{Asked, Away, Deed, Fields, Problem, Shown};
-use crate::store::{Algorithm, NewToken, OpenToken, Token, TokenKind};
+use crate::store::{Algorithm, Mark, NewToken, OpenToken, Token, TokenKind};
 
 pub(super) fn routes() -> Router<Portal> {
     Router::new().route("/app", get(show).post(confirm))
@@ -46,34 +47,28 @@ async fn confirm(State(portal): State<Portal>, asked: Asked, fields: Fields) -> 
     let name = name_of(fields.get("label"));
     let code = digits_of(fields.get("code"));
     let token = NewToken { label: name.clone(), ..token_of(&portal, &guest) };
-    if !confirms(&portal, &token, &code) {
+    let Some(used) = confirms(&portal, &token, &code) else {
         return page(&portal, &asked, &guest, Some(name.unwrap_or_default())).await;
-    }
-    add(&portal, &guest, token, &code, Method::App).await
+    };
+    Ok(add(&portal, &guest, NewToken { used: Some(used), ..token }, Method::App).await?)
 }
 
-/// Adds a token whose code was right, and uses that code up (rules C1).
-pub(super) async fn add(
-    portal: &Portal,
-    guest: &Guest,
-    token: NewToken,
-    code: &Secret,
-    method: Method,
-) -> Result<Response, Problem> {
+/// Adds a token whose code was right; that code is used up in the same commit (rules C1).
+pub(super) async fn add(portal: &Portal, guest: &Guest, token: NewToken, method: Method) -> Result<Response, NotMade> {
     let name = token.label.clone().unwrap_or_default();
     // Written down before it is there, so by its kind; its id is in the list of the user's tokens.
     let deed = Deed::new(guest.user(), "add_token").on(token.kind.method().as_str());
-    portal.act(guest, deed, portal.store().add_token(guest.user(), token, portal.moment().wall)).await?;
-    if let Err(away) = portal.sign_in().use_up(&guest.signed, code, guest.address).await {
-        // The token stands; its first code could be used once more for half a minute.
-        tracing::warn!(why = %away, "the code that confirmed a token could not be used up");
-    }
-    let (_, after) = portal.changed(guest, LetterKind::MethodAdded { method, name }).await?;
-    Ok(after.to("/?done=method-added"))
+    let (user, at) = (guest.user().clone(), portal.moment().wall);
+    let letter = LetterKind::MethodAdded { method, name };
+    let made = portal.makes(guest, deed, letter, |store, turn| {
+        Box::pin(async move { Ok(store.enrol_token(turn, &user, token, at).await?.is_some()) })
+    });
+    Ok(made.await?.to("/?done=method-added"))
 }
 
-/// Whether this code is the token's, as it is before it was ever used.
-pub(super) fn confirms(portal: &Portal, token: &NewToken, code: &Secret) -> bool {
+/// Which code of the token this is, before any was ever used. A token with a button may have been used for long elsewhere: whoever
+/// has its secret here may be anywhere within [`RESYNC_AHEAD`].
+pub(super) fn confirms(portal: &Portal, token: &NewToken, code: &Secret) -> Option<Mark> {
     let known = Token {
         id: TokenId("".into()),
         user: login::ResolvedUser::new(""),
@@ -84,7 +79,11 @@ pub(super) fn confirms(portal: &Portal, token: &NewToken, code: &Secret) -> bool
         added_at: login::Wall(0),
     };
     let open = OpenToken { token: known, seed: token.seed.clone(), last_step: None, drift_steps: 0, counter: 0 };
-    matches!(verify(&[open], code.expose(), portal.moment().wall, &portal.limits()), Match::Right { .. })
+    let limits = Limits { hotp_look_ahead: RESYNC_AHEAD, ..portal.limits() };
+    match verify(&[open], &[token.kind.method()], code.expose(), portal.moment().wall, &limits) {
+        Match::Right { uses, .. } => uses.first().map(|used| used.mark),
+        Match::Spent | Match::None => None,
+    }
 }
 
 /// As people type it.
@@ -94,7 +93,14 @@ pub(super) fn digits_of(text: &str) -> Secret {
 
 fn token_of(portal: &Portal, guest: &Guest) -> NewToken {
     let seed = portal.sign_in().seed_of(&guest.signed);
-    NewToken { kind: TokenKind::Totp { period_s: 30 }, seed, digits: 6, algorithm: Algorithm::Sha1, label: None }
+    NewToken {
+        kind: TokenKind::Totp { period_s: 30 },
+        seed,
+        digits: 6,
+        algorithm: Algorithm::Sha1,
+        label: None,
+        used: None,
+    }
 }
 
 async fn page(portal: &Portal, asked: &Asked, guest: &Guest, wrong: Option<String>) -> Result<Response, Problem> {

@@ -12,7 +12,7 @@ use axum::routing::get;
 use wire::Secret;
 
 use super::app::{add, confirms, digits_of};
-use super::room::{Far, Guest, Portal, name_of};
+use super::room::{Far, Guest, NotMade, Portal, name_of};
 use crate::enrolment::seed_of_base32;
 use crate::mail::Method;
 use crate::sign_in::{Asked, Fields, Problem, Shown};
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<Portal> {
 struct HardwarePage {
     page: Shown,
     name: String,
-    /// Which field is wrong: `secret`, `code`, or none.
+    /// Which field is wrong: `secret`, `code`, none; or `twice`: the user has this very token.
     about: &'static str,
     kind: String,
     hash: &'static str,
@@ -63,11 +63,15 @@ async fn confirm(State(portal): State<Portal>, asked: Asked, fields: Fields) -> 
     // The code itself says how many digits the token shows.
     let digits = if code.len() == 8 { 8 } else { 6 };
     let label = name_of(fields.get("label"));
-    let token = NewToken { kind, seed, digits, algorithm: hash_of(&fields).1, label };
-    if !confirms(&portal, &token, &code) {
+    let token = NewToken { kind, seed, digits, algorithm: hash_of(&fields).1, label, used: None };
+    let Some(used) = confirms(&portal, &token, &code) else {
         return page(&portal, &asked, &guest, &fields, "code").await;
+    };
+    match add(&portal, &guest, NewToken { used: Some(used), ..token }, Method::HardwareToken).await {
+        Ok(added) => Ok(added),
+        Err(NotMade::Twice) => page(&portal, &asked, &guest, &fields, "twice").await,
+        Err(NotMade::Otherwise(problem)) => Err(problem),
     }
-    add(&portal, &guest, token, &code, Method::HardwareToken).await
 }
 
 async fn page(

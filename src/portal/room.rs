@@ -12,7 +12,7 @@ use super::waiting::Waiting;
 use crate::config::{Config, PortalConfig, UsersMay};
 use crate::mail::LetterKind;
 use crate::sign_in::{Asked, Away, Deed, Desk, Fields, Problem, Shown, SignIn, Signed, Visit, sent_on};
-use crate::store::{Device, Store, WebRealm, WebStep};
+use crate::store::{Device, Refusal, SessionTurn, Store, StoreError, StoreFuture, WebRealm, WebStep};
 
 /// The portal. Clones are one.
 #[derive(Clone)]
@@ -139,12 +139,61 @@ impl Portal {
         self.sign_in().act(deed.from(guest.address), async { change.await.map_err(Problem::from) }).await
     }
 
+    /// A method is made, and the session goes on in full under another id, in one commit that begins with the session (rules C1,
+    /// F3): of a form that was sent four times one makes something, and the others find their session gone.
+    pub(super) async fn makes<'s>(
+        &'s self,
+        guest: &Guest,
+        deed: Deed,
+        letter: LetterKind,
+        make: impl FnOnce(&'s dyn Store, SessionTurn) -> StoreFuture<'s, bool>,
+    ) -> Result<After, NotMade> {
+        let turning = self.sign_in().turning(&guest.signed)?;
+        let made = make(self.store(), turning.turn);
+        if !self.sign_in().act(deed.from(guest.address), async { made.await.map_err(NotMade::from) }).await? {
+            return Err(NotMade::Otherwise(Problem::SignIn));
+        }
+        self.sign_in().post(guest.user(), letter).await;
+        let (_, line) = self.sign_in().turned(&guest.signed, turning)?;
+        Ok(After(line))
+    }
+
     /// What was done is mailed; the session goes on under another id and the others end.
     pub(super) async fn changed(&self, guest: &Guest, letter: LetterKind) -> Result<(Signed, After), Problem> {
         self.sign_in().post(guest.user(), letter).await;
-        // Whoever just made a first method has proved it: a first enrolment ends here (rules F3).
         let (renewed, line) = self.sign_in().renew(&guest.signed).await?;
         Ok((renewed, After(line)))
+    }
+}
+
+/// Why no method was made.
+pub(super) enum NotMade {
+    /// The user has a token with this very secret (rules C1).
+    Twice,
+    /// Anything else.
+    Otherwise(Problem),
+}
+
+impl From<Away> for NotMade {
+    fn from(away: Away) -> Self {
+        Self::Otherwise(away.into())
+    }
+}
+
+impl From<StoreError> for NotMade {
+    fn from(error: StoreError) -> Self {
+        let twice = matches!(error, StoreError::Refused(Refusal::SameSeed(_)));
+        if twice { Self::Twice } else { Self::Otherwise(error.into()) }
+    }
+}
+
+impl From<NotMade> for Problem {
+    /// Where no page says it better.
+    fn from(why: NotMade) -> Self {
+        match why {
+            NotMade::Twice => Self::Missing,
+            NotMade::Otherwise(problem) => problem,
+        }
     }
 }
 

@@ -112,12 +112,12 @@ async fn done(
 
 async fn activate(portal: &Portal, guest: &Guest, device: &Device, prompt: PromptId) -> Result<Response, Problem> {
     let deed = Deed::new(guest.user(), "add_device").on(&device.id.0);
-    portal.act(guest, deed, portal.store().confirm_device(&device.id, prompt, portal.moment().wall)).await?;
-    portal.waiting().forget(&device.id);
     let name = device.label.as_deref().unwrap_or_default().to_owned();
-    let letter = LetterKind::MethodAdded { method: Method::Phone, name };
-    let (_, after) = portal.changed(guest, letter).await?;
-    Ok(after.to("/?done=method-added"))
+    let (letter, at) = (LetterKind::MethodAdded { method: Method::Phone, name }, portal.moment().wall);
+    let made =
+        portal.makes(guest, deed, letter, |store, turn| store.confirm_device(&device.id, prompt, turn, at)).await;
+    portal.waiting().forget(&device.id);
+    Ok(made?.to("/?done=method-added"))
 }
 
 /// A phone of this user that has its key.

@@ -13,11 +13,17 @@ use wire::{Code, HeldAttributes, Secret};
 pub use crate::hashing::{HashingFailed, hash_password};
 
 use super::{BoxFuture, Clock, Primary, PrimaryObserver, PrimaryRequest, result_of};
-use crate::hashing::Hasher;
+use crate::hashing::{Hasher, is_read_as_windows_1252};
 use crate::store::Users;
 
 /// What the hash for unknown names is made of; knowing it opens nothing.
 const DUMMY_PASSWORD: &str = "nobody has this password";
+
+/// What the record says of a password that opens nothing.
+const WRONG: &str = "wrong password, or no such user";
+/// The same, where an appliance may have sent another encoding than the two that are understood.
+const WRONG_AND_NO_UTF8: &str =
+    "wrong password, or no such user (it came as no UTF-8 and was read as Windows-1252; let the appliance send UTF-8)";
 
 /// Where the hashes are: the store, as narrow as this room needs it.
 pub trait Passwords: Send + Sync {
@@ -96,12 +102,13 @@ impl Local {
         // An unknown name costs the same work, on a hash that no password opens: `is_known` is asked afterwards.
         let is_known = stored.is_some();
         let phc = stored.unwrap_or_else(|| self.dummy.clone());
+        let wrong = if is_read_as_windows_1252(&request.password) { WRONG_AND_NO_UTF8 } else { WRONG };
         match place.is_right(request.password, phc).await {
             Ok(true) if is_known => PrimaryAnswer::Accept {
                 user: request.claimed,
                 attributes: Arc::new(HeldAttributes::none(Code::AccessAccept)),
             },
-            Ok(_) => refused("wrong password, or no such user"),
+            Ok(_) => refused(wrong),
             Err(not_compared) => unavailable(&format!("local: {not_compared}")),
         }
     }

@@ -10,6 +10,7 @@ use axum::http::HeaderValue;
 use wire::Secret;
 
 use super::notes::Deed;
+use super::pages::Asked;
 use super::session::Signed;
 use super::{Away, SignIn, random};
 use crate::enrolment::{CODE_LASTS, issue_code, takes_admin_code, typed_code};
@@ -24,7 +25,7 @@ pub struct FirstWays {
     pub admin_code: bool,
     /// A code by mail, and there is an address for it.
     pub mail_code: bool,
-    /// The browser's address is in a trusted network.
+    /// The browser's address is in a trusted network, and so is every other on the way, as far as headers tell.
     pub network: bool,
 }
 
@@ -42,7 +43,7 @@ impl SignIn {
     ///
     /// # Errors
     /// The store.
-    pub async fn first_ways(&self, signed: &Signed, address: IpAddr) -> Result<FirstWays, Away> {
+    pub async fn first_ways(&self, signed: &Signed, asked: &Asked) -> Result<FirstWays, Away> {
         let config = self.config();
         let Some(portal) = &config.portal else { return Ok(FirstWays::default()) };
         let Some(user) = self.store().show_user(&signed.user).await? else { return Ok(FirstWays::default()) };
@@ -53,7 +54,7 @@ impl SignIn {
         Ok(FirstWays {
             admin_code: takes_admin_code(&config, &user).is_ok(),
             mail_code: first && anchors.mail_code && mail,
-            network: first && anchors.trusts(address),
+            network: first && asked.is_from(&anchors.networks),
         })
     }
 
@@ -61,19 +62,19 @@ impl SignIn {
     ///
     /// # Errors
     /// The store: the code is as it was.
-    pub async fn enrol_by_code(&self, signed: &Signed, typed: &str, address: IpAddr) -> Result<Anchored, Away> {
+    pub async fn enrol_by_code(&self, signed: &Signed, typed: &str, asked: &Asked) -> Result<Anchored, Away> {
         let began = self.clock().tick();
-        let ways = self.first_ways(signed, address).await?;
+        let ways = self.first_ways(signed, asked).await?;
         // What can be no code of ours is spent as one, so that it takes as long and counts.
         let code = typed_code(typed).unwrap_or_else(|| Secret::new("?"));
         let purposes = [(ways.admin_code, CodePurpose::Enrol), (ways.mail_code, CodePurpose::MailedEnrol)];
         for (_, purpose) in purposes.into_iter().filter(|(open, _)| *open) {
             match self.store().spend_code(&signed.user, purpose, &code, random()?, self.moment().wall).await? {
-                CodeSpent::Right => return self.begin(signed, "enrol_by_code", address).await,
+                CodeSpent::Right => return self.begin(signed, "enrol_by_code", asked.address).await,
                 CodeSpent::Wrong => {}
             }
         }
-        self.tell(signed.realm, SignInResult::WrongActivation, address, Some(&signed.user));
+        self.tell(signed.realm, SignInResult::WrongActivation, asked.address, Some(&signed.user));
         self.let_pass(began).await;
         Ok(Anchored::Wrong)
     }
@@ -82,20 +83,20 @@ impl SignIn {
     ///
     /// # Errors
     /// The store.
-    pub async fn enrol_by_network(&self, signed: &Signed, address: IpAddr) -> Result<Anchored, Away> {
-        if !self.first_ways(signed, address).await?.network {
+    pub async fn enrol_by_network(&self, signed: &Signed, asked: &Asked) -> Result<Anchored, Away> {
+        if !self.first_ways(signed, asked).await?.network {
             return Ok(Anchored::Wrong);
         }
-        self.begin(signed, "enrol_from_network", address).await
+        self.begin(signed, "enrol_from_network", asked.address).await
     }
 
     /// Mails a code to who never had a method. What the page says does not depend on whether one went out.
     ///
     /// # Errors
     /// The store.
-    pub async fn mail_code(&self, signed: &Signed, address: IpAddr) -> Result<(), Away> {
+    pub async fn mail_code(&self, signed: &Signed, asked: &Asked) -> Result<(), Away> {
         let at = self.moment();
-        if !self.first_ways(signed, address).await?.mail_code || !self.may_again("mail", &signed.user) {
+        if !self.first_ways(signed, asked).await?.mail_code || !self.may_again("mail", &signed.user) {
             return Ok(());
         }
         let issued = issue_code(self.store().as_ref(), &signed.user, CodePurpose::MailedEnrol, at.wall).await;

@@ -11,7 +11,7 @@ use wire::Secret;
 
 use super::notes::Deed;
 use super::session::Signed;
-use super::{Away, SignIn, random};
+use super::{Away, SignIn, random, station_of};
 use crate::engine::Clock;
 use crate::enrolment;
 use crate::factor::oath::{self, Patience, TypedCode};
@@ -62,16 +62,16 @@ impl SignIn {
 
     async fn try_code(&self, signed: &Signed, typed: &str, address: IpAddr) -> Result<CodeTried, Away> {
         let code = plain(typed);
-        let station = Station::new(address.to_string().as_bytes());
+        let station = station_of(address);
         if code.len() <= 8 && code.bytes().all(|octet| octet.is_ascii_digit()) {
-            return self.oath(signed, &Secret::new(code), &station).await;
+            return self.oath(signed, &Secret::new(code), station.as_ref()).await;
         }
         // What can be no code of ours is a wrong code all the same, and counts.
         let code = enrolment::typed_recovery_code(typed).unwrap_or_else(|| Secret::new(code));
-        self.recovery(signed, &code, &station, address).await
+        self.recovery(signed, &code, station.as_ref(), address).await
     }
 
-    async fn oath(&self, signed: &Signed, code: &Secret, station: &Station) -> Result<CodeTried, Away> {
+    async fn oath(&self, signed: &Signed, code: &Secret, station: Option<&Station>) -> Result<CodeTried, Away> {
         match self.spend(signed, code, station).await? {
             CodeOutcome::Right { .. } => self.prove(signed).await,
             CodeOutcome::Wrong | CodeOutcome::Spent | CodeOutcome::NoToken => Ok(CodeTried::Wrong),
@@ -80,21 +80,17 @@ impl SignIn {
     }
 
     /// A code of an app or a token of this user, used up or counted.
-    pub(super) async fn spend(&self, signed: &Signed, code: &Secret, station: &Station) -> Result<CodeOutcome, Away> {
+    pub(super) async fn spend(
+        &self,
+        signed: &Signed,
+        code: &Secret,
+        station: Option<&Station>,
+    ) -> Result<CodeOutcome, Away> {
         let at = self.moment();
-        let typed =
-            TypedCode { guess_id: random()?, user: &signed.user, station: Some(station), code, methods: &CODES, at };
+        let typed = TypedCode { guess_id: random()?, user: &signed.user, station, code, methods: &CODES, at };
         let store: &dyn crate::store::Store = self.store().as_ref();
         let outcome = oath::check(store, &typed, &self.limits(), &Settles(self.clock())).await;
         outcome.map_err(|away| Away { why: away.why })
-    }
-
-    /// Uses up the code with which a new token was confirmed, so that nobody who saw it gets in with it (rules C1).
-    ///
-    /// # Errors
-    /// The store could not say.
-    pub async fn use_up(&self, signed: &Signed, code: &Secret, address: IpAddr) -> Result<(), Away> {
-        self.spend(signed, code, &Station::new(address.to_string().as_bytes())).await.map(drop)
     }
 
     /// Tries the PIN that somebody has, before it is changed. It counts as one that is typed on a phone does.
@@ -112,11 +108,11 @@ impl SignIn {
         &self,
         signed: &Signed,
         code: &Secret,
-        station: &Station,
+        station: Option<&Station>,
         address: IpAddr,
     ) -> Result<CodeTried, Away> {
         let (limits, at, user) = (self.limits(), self.moment(), &signed.user);
-        let guess = self.store().read_guess(user, Some(station), &CODES, at.wall, &limits).await?;
+        let guess = self.store().read_guess(user, station, &CODES, at.wall, &limits).await?;
         if let Some(until) = guess.bucket.lock(at.wall) {
             return Ok(CodeTried::Locked(end_of(until)));
         }
@@ -132,12 +128,12 @@ impl SignIn {
     }
 
     /// A wrong recovery code counts as any wrong code does (rules D1), before it is told.
-    async fn count(&self, signed: &Signed, code: &Secret, station: &Station, at: Moment) -> Result<(), Away> {
+    async fn count(&self, signed: &Signed, code: &Secret, station: Option<&Station>, at: Moment) -> Result<(), Away> {
         let (limits, user, guess_id) = (self.limits(), &signed.user, random()?);
         for _ in 0..STALE_TRIES_MAX {
-            let guess = self.store().read_guess(user, Some(station), &CODES, at.wall, &limits).await?;
+            let guess = self.store().read_guess(user, station, &CODES, at.wall, &limits).await?;
             let outcome = GuessOutcome::Wrong(self.store().wrong_code(user, code, &guess.tokens));
-            let (user, station) = (user.clone(), Some(station.clone()));
+            let (user, station) = (user.clone(), station.cloned());
             let commit = GuessCommit { guess_id, user, version: guess.version, station, outcome, at: at.wall };
             match self.store().commit_guess(commit, &limits).await? {
                 CommittedGuess::Committed => return Ok(()),

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Limits;
-use login::{Moment, PrimaryName, ResolvedUser};
+use login::{Moment, PrimaryName, ResolvedUser, Station};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
@@ -44,7 +44,7 @@ pub use pages::{
 };
 pub use password::{OldPassword, PasswordTried};
 pub use ring::{Rang, RingStands};
-pub use session::{Cookie, Signed, Visit, handle_of};
+pub use session::{Cookie, Signed, Turning, Visit, handle_of};
 
 use throttle::Throttle;
 
@@ -147,12 +147,6 @@ impl SignIn {
         self.0.parts.clock.moment()
     }
 
-    /// Whether this address may begin a first enrolment with a password alone (rules F3).
-    #[must_use]
-    pub fn trusts(&self, address: IpAddr) -> bool {
-        self.config().portal.as_ref().is_some_and(|portal| portal.first_enrolment.trusts(address))
-    }
-
     /// Whether a user may do once more what costs much, such as beginning a phone: five times at once, then once a minute.
     #[must_use]
     pub fn may_again(&self, what: &'static str, user: &ResolvedUser) -> bool {
@@ -221,4 +215,9 @@ fn random<const N: usize>() -> Result<[u8; N], Away> {
     let mut octets = [0; N];
     SysRng.try_fill_bytes(&mut octets).map_err(|_| Away::of("the operating system gives no random numbers"))?;
     Ok(octets)
+}
+
+/// The station that an address is for codes and names (rules D1); none where a proxy did not say it: nobody knows that place.
+fn station_of(address: IpAddr) -> Option<Station> {
+    (!address.is_unspecified()).then(|| Station::new(address.to_string().as_bytes()))
 }

@@ -12,13 +12,13 @@ use axum::http::{HeaderMap, HeaderValue};
 use login::limits::reject_delay;
 use login::name::NameKind;
 use login::policy::{Gate, is_added};
-use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Station, Tick, UserName};
+use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
 use super::places::Place;
 use super::session::{From, Signed, Visit, agent_of};
-use super::{Away, Realm, SignIn};
+use super::{Away, Realm, SignIn, station_of};
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
 use crate::telemetry::SignInResult;
@@ -254,8 +254,8 @@ impl SignIn {
     /// A try at this name, if there is one left. From where the user got in before, strangers' tries at the name don't count.
     async fn take(&self, address: IpAddr, user: &ResolvedUser) -> Result<Taken, Away> {
         let (at, origin) = (self.moment(), Origin::of(address));
-        let station = Station::new(address.to_string().as_bytes());
-        let facts = self.store().user_facts(user, Some(&station), at.wall, &self.limits()).await?;
+        let station = station_of(address);
+        let facts = self.store().user_facts(user, station.as_ref(), at.wall, &self.limits()).await?;
         // Rules F2: people type passwords where names belong.
         let who = if facts.known { user.as_str().to_owned() } else { self.store().unknown_name(user.as_str()) };
         let (by_name, inner) = (!facts.station_known, &self.0);

@@ -119,7 +119,7 @@ impl SignIn {
             user: signed.user.clone(),
             page: ClientName::new(word(signed.realm)),
             key: signed.cookie.half_keyed(&self.0.csrf, &[purpose, tested.as_bytes()].concat()),
-            address: Some(address),
+            address: Some(address).filter(|address| !address.is_unspecified()),
             only: only.clone(),
             without_pin: owes_pin,
         };

@@ -16,7 +16,7 @@ use wire::Secret;
 use super::notes::Deed;
 use super::{Away, FACTORED_FOR, Realm, SignIn, random};
 use crate::config::Config;
-use crate::store::{ListedSession, NewWebSession, WebRealm, WebSession, WebStep};
+use crate::store::{ListedSession, NewWebSession, SessionTurn, WebRealm, WebSession, WebStep};
 
 /// Octets of a User-Agent that are kept.
 const AGENT_OCTETS_MAX: usize = 200;
@@ -78,6 +78,14 @@ pub struct Signed {
     pub factored_lately: bool,
     pub(super) realm: WebRealm,
     pub(super) cookie: Cookie,
+}
+
+/// A session on its way to another id, together with the method that is made in it.
+#[derive(Clone, Debug)]
+pub struct Turning {
+    /// What the store does.
+    pub turn: SessionTurn,
+    cookie: Cookie,
 }
 
 impl Signed {
@@ -195,6 +203,29 @@ impl SignIn {
         let (renewed, line) = self.turn(signed, WebStep::Full, proved).await?;
         self.store().close_web_sessions(&renewed.user, Some(renewed.id())).await?;
         Ok((renewed, line))
+    }
+
+    /// How this session will have gone on once a method was made in it: the store does both in one commit, the session first, so
+    /// that a form that was sent four times makes one method (rules C1, F3).
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn turning(&self, signed: &Signed) -> Result<Turning, Away> {
+        let cookie = Cookie::fresh()?;
+        let factored_at = (!signed.is_full()).then(|| self.moment().wall);
+        Ok(Turning { turn: SessionTurn { old: signed.id(), new: cookie.hash(), factored_at }, cookie })
+    }
+
+    /// It has gone on: who is signed in now, and what the browser must be told.
+    ///
+    /// # Errors
+    /// The pages are not configured any more.
+    pub fn turned(&self, signed: &Signed, turning: Turning) -> Result<(Signed, HeaderValue), Away> {
+        let Turning { turn, cookie } = turning;
+        let factored_at = turn.factored_at.or(signed.session.factored_at);
+        let session = WebSession { step: WebStep::Full, factored_at, ..signed.session.clone() };
+        let line = self.set_cookie(signed.realm, &cookie)?;
+        Ok((self.signed(session, signed.realm, cookie, self.moment().wall), line))
     }
 
     /// A PIN was set by somebody who proved no factor for it: the session owes one again, under another id, and all others end.

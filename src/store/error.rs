@@ -114,6 +114,11 @@ pub enum Refusal {
     /// Not a name that a user can have.
     #[error("{0:?} can't be a user's name: 1 to 253 octets, no control characters")]
     Name(Arc<str>),
+    /// The user has a token with this seed, whatever its kind, digits or hash (rules C1).
+    #[error(
+        "the user has this very secret already, in token {0:?}; a code would work twice. `vestibule token remove` takes the old one away, `vestibule token resync` sets its counter right"
+    )]
+    SameSeed(Arc<str>),
     /// A token from which no code could come.
     #[error("the token is refused: {0}")]
     Token(&'static str),

@@ -13,6 +13,7 @@ pub mod error;
 pub mod key;
 pub mod rows;
 mod seal;
+mod seeds;
 mod sqlite;
 pub mod verbs;
 pub mod web;
@@ -25,9 +26,10 @@ pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Mark,
-    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, User, WithdrawnPrompt,
-    WrongBefore, WrongCode,
+    NewToken, NewUser, OpenPrompt, OpenToken, StaffName, Stance, StoredRecord, Token, TokenKind, TokenUse, User,
+    WithdrawnPrompt, WrongBefore, WrongCode,
 };
+pub use seeds::same_seed;
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};
 pub use verbs::{
     Codes, Devices, Prompts, Records, Releases, SiteKeys, Stances, Store, StoreFuture, Tokens, Users, Writable,
@@ -35,5 +37,5 @@ pub use verbs::{
 pub use web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DeviceState, DueLetter, KeyBrought, Letters,
     ListedSession, NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd,
-    Seen, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
+    Seen, SessionTurn, Subscription, TypedNumber, UserChoices, Web, WebRealm, WebSession, WebSessions, WebStep,
 };

@@ -159,6 +159,9 @@ pub struct NewToken {
     pub algorithm: Algorithm,
     /// What the user calls it.
     pub label: Option<String>,
+    /// Where it stands already: the code that confirmed it is used up in the commit that adds it (C1), and a counter that went on
+    /// elsewhere begins where it is. What a token of the same seed had used before counts, too, and the later of both holds.
+    pub used: Option<Mark>,
 }
 
 /// An active token, without its seed.
@@ -193,6 +196,14 @@ pub struct OpenToken {
     pub drift_steps: i64,
     /// HOTP: the first counter that was never used.
     pub counter: u64,
+}
+
+impl OpenToken {
+    /// Whether both show the same codes at the same time or count. No user can have such two; stores of before may (rules C1).
+    #[must_use]
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        self.token.kind == other.token.kind && super::seeds::same_seed(&self.seed, &other.seed)
+    }
 }
 
 /// What a guess is made against, all as of one version.
@@ -232,13 +243,8 @@ pub struct GuessCommit {
 /// Right or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuessOutcome {
-    /// A code of this token, which is now used.
-    Used {
-        /// Which token.
-        token: TokenId,
-        /// Where it stands now.
-        mark: Mark,
-    },
+    /// A code of all these tokens, which is now used on each of them; the first is the one that is told.
+    Used(Vec<TokenUse>),
     /// No token has this code. The same one again adds no failure (C1); the answer is *wrong* all the same.
     Wrong(WrongCode),
 }
@@ -295,6 +301,15 @@ impl WrongBefore {
     pub fn is_repeated_by(&self, code: &WrongCode, at: Wall) -> bool {
         self.code == *code && self.since <= at
     }
+}
+
+/// One token's part in a code that was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenUse {
+    /// Which token.
+    pub token: TokenId,
+    /// Where it stands now.
+    pub mark: Mark,
 }
 
 /// Where a token stands after a use; both kinds only grow (C1).

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Limits;
-use login::{BypassId, ClientName, DeviceId, Method, Number, PromptId, ResolvedUser, Wall};
+use login::{BypassId, ClientName, DeviceId, Method, Number, PromptId, ResolvedUser, TokenId, Wall};
 use wire::Secret;
 
-use super::rows::{Channel, Device, OpenPrompt, StoredRecord};
+use super::rows::{Channel, Device, NewToken, OpenPrompt, StoredRecord};
 use super::verbs::StoreFuture;
 
 /// All that pages, phones and help desk ask of a store.
@@ -28,8 +28,16 @@ pub trait Phones: Send + Sync {
     /// A phone brings its key. The same code and key again within the time gets the same answer; another key voids the
     /// activation and removes the device (rules F3). Five wrong codes void it, too.
     fn bring_key(&self, device: &DeviceId, code: &Secret, key: PhoneKey, at: Wall) -> StoreFuture<'_, KeyBrought>;
-    /// The test push of this prompt was approved by this very device, and the session saw its fingerprint: it is active (F3).
-    fn confirm_device(&self, device: &DeviceId, prompt: PromptId, at: Wall) -> StoreFuture<'_, ()>;
+    /// The test push of this prompt was approved by this very device, and the session saw its fingerprint: it is active (F3),
+    /// and the session has turned in the same commit; all others of its user have ended. False: the session had ended or turned
+    /// before, and nothing was changed.
+    fn confirm_device(
+        &self,
+        device: &DeviceId,
+        prompt: PromptId,
+        session: SessionTurn,
+        at: Wall,
+    ) -> StoreFuture<'_, bool>;
     /// A device that was not removed, in whatever state, with its keys opened; `None` if there is none.
     fn phone(&self, device: &DeviceId) -> StoreFuture<'_, Option<Phone>>;
     /// What a phone tells of itself after its signature was verified; being seen ends its silence.
@@ -168,6 +176,15 @@ pub trait WebSessions: Send + Sync {
         factored_at: Option<Wall>,
         at: Wall,
     ) -> StoreFuture<'_, bool>;
+    /// Gives the user of this session a token: the session's turn is the compare-and-set that comes first (C1, F3), and in the same
+    /// commit all other sessions of the user end. `None`: the session had ended or turned before, and nothing was changed.
+    fn enrol_token(
+        &self,
+        session: SessionTurn,
+        user: &ResolvedUser,
+        token: NewToken,
+        at: Wall,
+    ) -> StoreFuture<'_, Option<TokenId>>;
     /// The user's sessions of both realms whose absolute end has not come, the one used last first; idle ends are the caller's to see.
     fn list_web_sessions(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Vec<ListedSession>>;
     /// Ends one.
@@ -200,6 +217,17 @@ pub trait Acts: Send + Sync {
 }
 
 // --- what goes in and what comes back ------------------------------------------------------------------------------
+
+/// How a session goes on that makes a method: in full, under an id that nobody has seen yet.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTurn {
+    /// By which the store knows it until now.
+    pub old: [u8; 32],
+    /// By which it does from now on: the hash of a new random id.
+    pub new: [u8; 32],
+    /// When its user proved a factor, if that was just now; `None` leaves what is there.
+    pub factored_at: Option<Wall>,
+}
 
 /// An activation to begin.
 #[derive(Clone, Debug)]

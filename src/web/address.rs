@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
+use super::way::unquoted;
+
 /// Where a request came from; in the extensions of each request. Never a v4-mapped IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientAddress(pub IpAddr);
@@ -29,15 +31,12 @@ impl ClientAddress {
         if !is_proxy(peer, proxies) {
             return Self(peer);
         }
-        match (forwarded_for(headers), forwarded(headers)) {
-            (Some(hops), None) | (None, Some(hops)) => nearest_stranger(&hops, proxies),
-            // One of the two the proxy did not write: a stranger may have.
-            (Some(one), Some(other)) => match (nearest_stranger(&one, proxies), nearest_stranger(&other, proxies)) {
-                (one, other) if one == other => one,
-                (_, _) => Self::UNKNOWN,
-            },
-            (None, None) => Self::UNKNOWN,
-        }
+        let nearest = |hops: Vec<Option<IpAddr>>| nearest_stranger(&hops, proxies);
+        let (one, other) = (forwarded_for(headers).map(nearest), forwarded(headers).map(nearest));
+        let Some(client) = one.or(other) else { return Self::UNKNOWN };
+        // Where two say something else, one of them the proxy did not write: a stranger may have.
+        let agree = [one, other, real_ip(headers, proxies)].into_iter().flatten().all(|said| said == client);
+        if agree { client } else { Self::UNKNOWN }
     }
 }
 
@@ -59,6 +58,7 @@ fn nearest_stranger(hops: &[Option<IpAddr>], proxies: &[IpNet]) -> ClientAddress
 }
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The hops of every `X-Forwarded-For`, in their order; `None` where one is no address.
 fn forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
@@ -67,13 +67,27 @@ fn forwarded_for(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
 
 /// The hops of every `Forwarded` (RFC 7239 §4).
 fn forwarded(headers: &HeaderMap) -> Option<Vec<Option<IpAddr>>> {
-    elements(headers, &header::FORWARDED, |element| {
-        let pair = |part: &str| {
-            let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("for").then(|| value.trim().trim_matches('"').to_owned())
-        };
-        address(&element.split(';').find_map(pair)?)
-    })
+    elements(headers, &header::FORWARDED, for_of)
+}
+
+/// For whom an element of `Forwarded` says it was; `None` also where it says it twice (§4: "at most one instance").
+pub(super) fn for_of(element: &str) -> Option<IpAddr> {
+    let pairs = element.split(';').filter_map(|part| part.split_once('='));
+    let mut said = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    let (first, second) = (said.next(), said.next());
+    first.filter(|_| second.is_none()).and_then(|(_, value)| address(&unquoted(value)))
+}
+
+/// Whom `X-Real-IP` says: it vouches for nobody, but a proxy that writes it alone hands on what a stranger wrote elsewhere. Of a
+/// row of proxies it may name the one before, which says nothing.
+fn real_ip(headers: &HeaderMap, proxies: &[IpNet]) -> Option<ClientAddress> {
+    let said = elements(headers, &REAL_IP, address)?;
+    let mut strangers = said.into_iter().filter(|hop| !hop.is_some_and(|hop| is_proxy(hop, proxies)));
+    match (strangers.next(), strangers.next()) {
+        (None, _) => None,
+        (Some(Some(one)), None) => Some(ClientAddress(one)),
+        (Some(_), _) => Some(ClientAddress::UNKNOWN),
+    }
 }
 
 fn elements(
@@ -88,7 +102,7 @@ fn elements(
 }
 
 /// An address, perhaps with a port: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`.
-fn address(text: &str) -> Option<IpAddr> {
+pub(super) fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip())).ok()?;
@@ -151,5 +165,15 @@ mod tests {
         assert_eq!(seen("10.0.0.2", &both), "unknown");
         let agreed = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9")];
         assert_eq!(seen("10.0.0.2", &agreed), "203.0.113.9");
+        // This proxy writes X-Real-IP and hands on what somebody wrote into the other.
+        for forged in ["10.1.1.1", "203.0.113.9, 10.1.1.1"] {
+            let lines = [("x-forwarded-for", forged), ("x-real-ip", "203.0.113.9")];
+            assert_eq!(seen("10.0.0.2", &lines), "unknown", "{forged}");
+        }
+        for real in ["203.0.113.9", "2001:db8:9::1"] {
+            let lines = [("x-forwarded-for", "203.0.113.9, 2001:db8:9::1"), ("x-real-ip", real)];
+            assert_eq!(seen("10.0.0.2", &lines), "203.0.113.9", "{real}");
+        }
+        assert_eq!(seen("10.0.0.2", &[("x-real-ip", "203.0.113.9")]), "unknown", "it vouches for nobody");
     }
 }

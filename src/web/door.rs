@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::address::{ClientAddress, is_proxy};
 use super::certificates::Certificates;
+use super::way::Way;
 use crate::telemetry::{PageRefusal, PageRefused, Telemetry};
 
 /// How one listener lets peers in.
@@ -185,10 +186,12 @@ impl House {
     {
         let limits = self.door.limits;
         let proxies = Arc::clone(&self.door.trusted_proxies);
+        let way = Way::new(peer, Arc::clone(&proxies));
         let pages = TowerToHyperService::new(pages);
         let addressed = service_fn(move |mut request: Request<Incoming>| {
             let address = ClientAddress::of(peer, request.headers(), &proxies);
             request.extensions_mut().insert(address);
+            request.extensions_mut().insert(way.clone());
             pages.call(request)
         });
         let connection = http1::Builder::new()

@@ -5,7 +5,7 @@
 //! handshake, and a broken one never replaces a good one. It knows no page, no user and no policy, decides nothing, and
 //! reads no clock: who owns the tasks says when to look again.
 //!
-//! Read in this order: `door` (from a listener to a request), `address`, `certificates`, `acme`; then what rooms put
+//! Read in this order: `door` (from a listener to a request), `address`, `way`, `certificates`, `acme`; then what rooms put
 //! around their routes: `bounds` and `headers`.
 
 pub mod acme;
@@ -14,6 +14,7 @@ mod bounds;
 mod certificates;
 mod door;
 mod headers;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +24,4 @@ pub use bounds::{Bounds, bounded, patient, quick};
 pub use certificates::{CertificateFiles, CertificateTrouble, Certificates, Chain, Validity, day, validities};
 pub use door::{Door, DoorLimits, serve};
 pub use headers::guarded;
+pub use way::Way;

@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod demo_page;
 mod documented;
+mod first_methods;
 mod freeradius_before;
 mod freeradius_behind;
 mod habits;

@@ -51,10 +51,10 @@ async fn somebody_with_one_method_is_shown_which_is_asked_for_first() {
 async fn a_hardware_token_of_another_hash_is_added_by_naming_it() {
     let house = PortalHouse::of(with_portal(USUAL)).await;
     let mut alice = house.alice().await;
-    let secret = data_encoding::BASE32_NOPAD.encode(&seed("token"));
     for (word, algorithm) in [("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)] {
+        let secret = data_encoding::BASE32_NOPAD.encode(&seed(word));
         alice.get("/hardware").await;
-        let code = hotp_of(word, &seed("token"), 0);
+        let code = hotp_of(word, &seed(word), 0);
         let form = [("secret", secret.as_str()), ("kind", "hotp"), ("code", code.as_str())];
         let refused = alice.post("/hardware", &form).await;
         assert!(refused.status == 422 && refused.body.contains("<option value=\"sha1\" selected>"), "{}", refused.body);

@@ -10,7 +10,9 @@ use wire::Secret;
 
 use crate::harness::oath::{self, seed};
 use crate::harness::phone::Phone;
-use crate::harness::portal_house::{PortalHouse, USUAL, with_portal, with_portal_and_pins, with_portal_behind_a_proxy};
+use crate::harness::portal_house::{
+    PortalHouse, USUAL, with_portal, with_portal_and_pins, with_portal_behind, with_portal_behind_a_proxy,
+};
 use crate::harness::radius::Ask;
 use crate::harness::until;
 
@@ -180,7 +182,17 @@ async fn a_trusted_network_needs_no_code_and_only_once_in_a_life() {
     carol.password("carol", "pw of carol").await;
     assert!(!carol.get("/sign-in/second").await.body.contains("/sign-in/network"));
     assert_eq!(carol.post("/sign-in/network", &[]).await.status, 403, "a stranger outside");
+    // Through somebody inside who is no named proxy, in all the ways in which that shows.
     carol.headers = from("203.0.113.9, 10.1.2.3");
+    assert!(!carol.get("/sign-in/second").await.body.contains("/sign-in/network"));
+    for (name, value) in
+        [("forwarded", "for=unknown, for=10.1.2.3"), ("x-client-ip", "203.0.113.9"), ("via", "1.1 a, 1.1 b")]
+    {
+        carol.headers = from("10.1.2.3");
+        carol.headers.push((name, value.to_owned()));
+        assert_eq!(carol.post("/sign-in/network", &[]).await.status, 403, "{name}: {value}");
+    }
+    carol.headers = from("10.1.2.4, 10.1.2.3");
     assert!(carol.get("/sign-in/second").await.body.contains("/sign-in/network"));
     assert_eq!(carol.post("/sign-in/network", &[]).await.location, "/");
     assert!(carol.get("/").await.body.contains("Set up your second factor"));
@@ -190,6 +202,48 @@ async fn a_trusted_network_needs_no_code_and_only_once_in_a_life() {
     alice.password("alice", "pw of alice").await;
     alice.get("/sign-in/second").await;
     assert_eq!(alice.post("/sign-in/network", &[]).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_outside_is_not_inside_through_a_proxy_that_nobody_named() {
+    let anchors = "first_enrolment = [{ network = [\"127.0.0.0/8\"] }]\n";
+    let house = PortalHouse::of(with_portal_behind("10.0.0.2", &format!("{USUAL}{anchors}"))).await;
+    let mut carol = house.web();
+    carol.password("carol", "pw of carol").await;
+    for (name, value) in [
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-forwarded-for", "203.0.113.9, 127.0.0.9"),
+        ("forwarded", "for=_hidden"),
+        ("x-real-ip", "203.0.113.9"),
+        ("true-client-ip", "203.0.113.9"),
+        ("via", "1.1 squid"),
+    ] {
+        carol.headers = vec![(name, value.to_owned())];
+        assert!(!carol.get("/sign-in/second").await.body.contains("/sign-in/network"), "{name}: {value}");
+        assert_eq!(carol.post("/sign-in/network", &[]).await.status, 403, "{name}: {value}");
+    }
+    // What vouches for her says nothing that only a named proxy may: she is where her own socket is.
+    carol.headers = vec![("x-forwarded-for", "127.0.0.9".to_owned())];
+    assert!(carol.get("/sign-in/second").await.body.contains("/sign-in/network"));
+    carol.headers.clear();
+    assert_eq!(carol.post("/sign-in/network", &[]).await.location, "/");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_a_proxy_left_unsaid_is_nobodys_known_station() {
+    let house = PortalHouse::of(with_portal_behind_a_proxy(USUAL)).await;
+    for (said, station, known) in [("unknown", "0.0.0.0", false), ("203.0.113.9", "203.0.113.9", true)] {
+        let mut alice = house.web();
+        alice.headers = vec![("x-forwarded-for", said.to_owned())];
+        alice.password("alice", "pw of alice").await;
+        let code =
+            if known { oath::hotp(&seed("alice"), oath::unix_now() / 30 + 1) } else { oath::totp(&seed("alice")) };
+        assert_eq!(alice.code(&code).await.location, "/", "{said}");
+        let (station, at) = (login::Station::new(station.as_bytes()), Clock::begin().moment().wall);
+        let limits = login::limits::Limits::default();
+        let facts = house.store().user_facts(&ResolvedUser::new("alice"), Some(&station), at, &limits).await.unwrap();
+        assert_eq!(facts.station_known, known, "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,3 +125,18 @@ async fn a_wrong_password_an_unknown_name_and_a_wrong_code_are_told_the_same() {
     assert!(told.iter().all(|each| *each == told[0]), "rules D6: {told:?}");
     assert_eq!(reasons(&house.records(4).await), ["primary", "primary", "wrong_code", "primary"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_with_accents_is_right_however_the_appliance_spells_it_and_a_wrong_one_says_what_it_came_as() {
+    let house = vestibule::alone().password("alice", "Grüße an café 9").rules(EXEMPT).start().await;
+    let vpn = house.appliance().await;
+    let spellings =
+        ["Grüße an café 9".as_bytes(), "Gru\u{308}ße an cafe\u{301} 9".as_bytes(), b"Gr\xfc\xdfe an caf\xe9 9"];
+    for spelled in spellings {
+        assert_eq!(vpn.ask(&Ask::login_in_octets("alice", spelled)).await.code, ACCEPT, "{}", spelled.escape_ascii());
+    }
+    assert_eq!(vpn.ask(&Ask::login_in_octets("alice", b"Gr\xfc\xdfe an caf\xe8 9")).await.code, REJECT);
+    let records = house.records(4).await;
+    let told = records.iter().filter(|record| record.to_string().contains("read as Windows-1252")).count();
+    assert_eq!(told, 1, "{records:?}");
+}

@@ -18,6 +18,9 @@ use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, Open
 /// count one. So the repetition is *wrong* then without a look, and may go on for ever: it says nothing, so it costs nothing.
 const STEP_S: u64 = 30;
 
+/// A code is used on each token for which it is right, whether its kind is listed or not (rules C1).
+const CODES: [Method; 2] = [Method::Totp, Method::Hotp];
+
 /// How often a guess that others overtook begins anew. A lock (D1) ends a race of different wrong codes long before;
 /// equal ones count once.
 const STALE_TRIES_MAX: u32 = 64;
@@ -52,7 +55,7 @@ pub async fn check(
 ) -> Result<CodeOutcome, Unavailable> {
     let methods: Vec<Method> = typed.methods.iter().copied().filter(|method| method.is_code()).collect();
     for _ in 0..STALE_TRIES_MAX {
-        let guess = store.read_guess(typed.user, typed.station, &methods, typed.at.wall, limits).await.map_err(away)?;
+        let guess = store.read_guess(typed.user, typed.station, &CODES, typed.at.wall, limits).await.map_err(away)?;
         let (outcome, answer) = match judge(store, &guess, typed, &methods, limits) {
             Judged::Known(answer) => return Ok(answer),
             Judged::Commit(outcome, answer) => (outcome, answer),
@@ -90,9 +93,9 @@ fn judge(store: &dyn Codes, guess: &Guess, typed: &TypedCode<'_>, methods: &[Met
     if counted.is_some_and(|since| now.unix_seconds() / STEP_S > since.unix_seconds() / STEP_S + 1) {
         return Judged::Known(CodeOutcome::Wrong);
     }
-    match verify(&tokens, typed.code.expose(), now, limits) {
-        Match::Right { token, method, mark } => {
-            Judged::Commit(GuessOutcome::Used { token: token.clone(), mark }, CodeOutcome::Right { method, token })
+    match verify(&guess.tokens, methods, typed.code.expose(), now, limits) {
+        Match::Right { token, method, uses } => {
+            Judged::Commit(GuessOutcome::Used(uses), CodeOutcome::Right { method, token })
         }
         // Spent once is spent for ever: no commit could change it.
         Match::Spent => Judged::Known(CodeOutcome::Spent),

@@ -11,7 +11,7 @@ mod verify;
 pub use super::settling::{Patience, Tries};
 pub use check::{TypedCode, check};
 pub use hotp::hotp;
-pub use verify::{Match, code_at, verify};
+pub use verify::{Match, RESYNC_AHEAD, code_at, verify};
 
 /// Tokens for the tests of this room, with the seed of the RFCs' vectors.
 #[cfg(test)]

@@ -12,7 +12,7 @@ use totp_rs::{Builder, Totp};
 use wire::Secret;
 
 use super::hotp::hotp;
-use crate::store::{Algorithm, Mark, OpenToken, TokenKind};
+use crate::store::{Algorithm, Mark, OpenToken, TokenKind, TokenUse};
 
 /// Steps before and after the expected one that a TOTP code may be (RFC 6238 §5.2: "We RECOMMEND that at most one
 /// time step is allowed as the network delay").
@@ -20,6 +20,9 @@ const STEPS_AROUND: u16 = 1;
 
 /// How far a token's clock may have drifted, in steps; beyond it the token needs a resync by a person.
 const DRIFT_STEPS_MAX: i64 = 10;
+
+/// How far ahead of its counter a token may be, in codes, for two in a row to find it again (RFC 4226 §7.4).
+pub const RESYNC_AHEAD: u32 = 1000;
 
 /// What a code comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +33,9 @@ pub enum Match {
         token: TokenId,
         /// TOTP or HOTP.
         method: Method,
-        /// What must be committed before anyone learns of it.
-        mark: Mark,
+        /// What must be committed before anyone learns of it: this token's use, and that of each other one for which it is right
+        /// (rules C1).
+        uses: Vec<TokenUse>,
     },
     /// It is some token's, of a step that was used or passed over: never again (rules C1).
     Spent,
@@ -39,10 +43,42 @@ pub enum Match {
     None,
 }
 
-/// Tries a code on all of these tokens. `tokens` are the user's active ones of the listed kinds.
+/// Tries a code on the user's tokens of the listed kinds (rules C4). `tokens` are all active ones, for a code is used on each for
+/// which it is right, whether its kind is listed or not.
 #[must_use]
-pub fn verify(tokens: &[OpenToken], code: &[u8], now: Wall, limits: &Limits) -> Match {
-    tokens.iter().map(|token| try_on(token, code, now, limits)).fold(Match::None, better)
+pub fn verify(tokens: &[OpenToken], methods: &[Method], code: &[u8], now: Wall, limits: &Limits) -> Match {
+    let tokens = risen(tokens);
+    let tried: Vec<Tried> = tokens.iter().map(|token| try_on(token, code, now, limits)).collect();
+    let listed = |token: &OpenToken| methods.contains(&token.token.kind.method());
+    let mut told = tokens.iter().zip(&tried).filter(|(token, _)| listed(token));
+    let Some((token, mark)) = told.clone().find_map(|(token, tried)| Some((token, tried.mark()?))) else {
+        return if told.any(|(_, tried)| *tried == Tried::Spent) { Match::Spent } else { Match::None };
+    };
+    let (id, method) = (token.token.id.clone(), token.token.kind.method());
+    let first = TokenUse { token: id.clone(), mark };
+    let others = tokens.iter().zip(&tried).filter(|(other, _)| other.token.id != token.token.id);
+    // A twin of it has had this code with it, even if its own window is elsewhere, or it shows more digits.
+    let also = others.filter_map(|(other, tried)| {
+        let mark = tried.mark().or_else(|| other.is_twin_of(token).then_some(mark))?;
+        Some(TokenUse { token: other.token.id.clone(), mark })
+    });
+    Match::Right { token: id, method, uses: std::iter::once(first).chain(also).collect() }
+}
+
+/// As they stand, and twins where the highest of them stands: what one has used no other has left (rules C1). Tokens with one
+/// seed are refused today; stores of before may hold some.
+fn risen(tokens: &[OpenToken]) -> Vec<OpenToken> {
+    let highest = |token: &OpenToken| {
+        let twins = tokens.iter().filter(|twin| twin.is_twin_of(token));
+        twins.fold((token.last_step, token.counter), |(step, counter), twin| {
+            (step.max(twin.last_step), counter.max(twin.counter))
+        })
+    };
+    let risen = tokens.iter().map(|token| {
+        let (last_step, counter) = highest(token);
+        OpenToken { last_step, counter, ..token.clone() }
+    });
+    risen.collect()
 }
 
 /// The code that a token shows at `now`: for activation, the demo's phone and the tests' own. `None` if no code can come of it.
@@ -56,44 +92,52 @@ pub fn code_at(token: &OpenToken, now: Wall) -> Option<Secret> {
     }
 }
 
-/// A right code beats a spent one beats none; of two right ones the first token's counts.
-fn better(so_far: Match, next: Match) -> Match {
-    match (so_far, next) {
-        (right @ Match::Right { .. }, _) | (Match::Spent | Match::None, right @ Match::Right { .. }) => right,
-        (Match::Spent, Match::Spent | Match::None) | (Match::None, Match::Spent) => Match::Spent,
-        (Match::None, Match::None) => Match::None,
+/// What a code comes to on one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    Right(Mark),
+    Spent,
+    Wrong,
+}
+
+impl Tried {
+    fn mark(self) -> Option<Mark> {
+        match self {
+            Self::Right(mark) => Some(mark),
+            Self::Spent | Self::Wrong => None,
+        }
     }
 }
 
-fn try_on(token: &OpenToken, code: &[u8], now: Wall, limits: &Limits) -> Match {
+fn try_on(token: &OpenToken, code: &[u8], now: Wall, limits: &Limits) -> Tried {
     if code.len() != usize::from(token.token.digits) || !code.iter().all(u8::is_ascii_digit) {
-        return Match::None;
+        return Tried::Wrong;
     }
     match token.token.kind {
         TokenKind::Totp { period_s } => {
-            totp(token, period_s).map_or(Match::None, |totp| try_totp(token, &totp, code, now))
+            totp(token, period_s).map_or(Tried::Wrong, |totp| try_totp(token, &totp, code, now))
         }
         TokenKind::Hotp => try_hotp(token, code, limits.hotp_look_ahead),
     }
 }
 
-fn try_totp(token: &OpenToken, totp: &Totp, code: &[u8], now: Wall) -> Match {
-    let Ok(code) = std::str::from_utf8(code) else { return Match::None };
+fn try_totp(token: &OpenToken, totp: &Totp, code: &[u8], now: Wall) -> Tried {
+    let Ok(code) = std::str::from_utf8(code) else { return Tried::Wrong };
     let expected = now.unix_seconds() / totp.step();
     let drift = token.drift_steps.clamp(-DRIFT_STEPS_MAX, DRIFT_STEPS_MAX);
     // Around the remembered drift, and around none: a phone whose clock was put right must get in too.
     let around = |drift: i64| totp.check(code, expected.saturating_add_signed(drift).saturating_mul(totp.step()));
-    let Some(step) = around(drift).or_else(|| around(0)) else { return Match::None };
+    let Some(step) = around(drift).or_else(|| around(0)) else { return Tried::Wrong };
     // Rules C1: above the stored step, or spent, whatever the clock says.
     if !fresh_step(token.last_step, step) {
-        return Match::Spent;
+        return Tried::Spent;
     }
     let drift_steps = step.wrapping_sub(expected).cast_signed();
-    Match::Right { token: token.token.id.clone(), method: Method::Totp, mark: Mark::Totp { step, drift_steps } }
+    Tried::Right(Mark::Totp { step, drift_steps })
 }
 
 /// RFC 4226 §7.4: "the server can recalculate the next s HOTP-server values"; none before the counter, ever.
-fn try_hotp(token: &OpenToken, code: &[u8], look_ahead: u32) -> Match {
+fn try_hotp(token: &OpenToken, code: &[u8], look_ahead: u32) -> Tried {
     let ahead = token.counter..=token.counter.saturating_add(u64::from(look_ahead));
     let matches = |counter: &u64| {
         fresh_counter(token.counter, *counter) && bool::from(hotp_of(token, *counter).expose().ct_eq(code))
@@ -104,10 +148,8 @@ fn try_hotp(token: &OpenToken, code: &[u8], look_ahead: u32) -> Match {
         .fold(None, |first: Option<u64>, counter| first.or(Some(counter)))
         .filter(|counter| *counter < u64::MAX);
     match found {
-        Some(counter) => {
-            Match::Right { token: token.token.id.clone(), method: Method::Hotp, mark: Mark::Hotp { counter } }
-        }
-        None => Match::None,
+        Some(counter) => Tried::Right(Mark::Hotp { counter }),
+        None => Tried::Wrong,
     }
 }
 
@@ -167,12 +209,12 @@ mod tests {
     }
 
     fn tried(tokens: &[OpenToken], code: &Secret, now: Wall) -> Match {
-        verify(tokens, code.expose(), now, &Limits::default())
+        verify(tokens, &[Method::Totp, Method::Hotp], code.expose(), now, &Limits::default())
     }
 
     fn used(tokens: &[OpenToken], code: &Secret, now: Wall) -> Option<Mark> {
         match tried(tokens, code, now) {
-            Match::Right { mark, .. } => Some(mark),
+            Match::Right { uses, .. } => uses.first().map(|used| used.mark),
             Match::Spent | Match::None => None,
         }
     }
@@ -275,9 +317,66 @@ mod tests {
         assert_eq!(used(&tokens, &shown(&first, 90_000), at(90_000)), step(3000, 0));
     }
 
+    /// Whose uses a code is, in order.
+    fn marked(tokens: &[OpenToken], methods: &[Method], code: &Secret, now: Wall) -> Vec<(String, Mark)> {
+        match verify(tokens, methods, code.expose(), now, &Limits::default()) {
+            Match::Right { uses, .. } => uses.into_iter().map(|used| (used.token.0.to_string(), used.mark)).collect(),
+            Match::Spent | Match::None => Vec::new(),
+        }
+    }
+
+    fn named(id: &str, token: &OpenToken, change: impl FnOnce(&mut OpenToken)) -> OpenToken {
+        let mut token = with(token.clone(), |token| token.id = TokenId(id.into()));
+        change(&mut token);
+        token
+    }
+
+    const BOTH: [Method; 2] = [Method::Totp, Method::Hotp];
+
+    #[test]
+    fn a_code_is_used_on_each_token_for_which_it_is_right() {
+        let one = totp_at(None, 0);
+        // The other's clock was found three steps ahead, and a third shows two digits more: the code is none of theirs now.
+        let ahead = named("ahead", &one, |token| token.drift_steps = 9);
+        let eight = named("eight", &one, |token| token.token.digits = 8);
+        let sha256 = named("sha256", &one, |token| token.token.algorithm = Algorithm::Sha256);
+        let filled = named("filled", &one, |token| token.seed = Secret::new([SEED, &[0, 0]].concat()));
+        let stranger = named("stranger", &one, |token| token.seed = Secret::new(b"another secret altogether"));
+        let tokens = [one.clone(), ahead, eight, sha256, filled, stranger, hotp_at(0)];
+        let used = marked(&tokens, &BOTH, &shown(&one, 2970), at(3000));
+        let names: Vec<&str> = used.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["t", "ahead", "eight", "sha256", "filled"]);
+        assert!(used.iter().all(|(_, mark)| matches!(mark, Mark::Totp { step: 99, .. })), "{used:?}");
+    }
+
+    #[test]
+    fn of_two_tokens_with_one_seed_each_has_used_what_the_other_did() {
+        let (used, unused) = (totp_at(Some(100), 0), named("twin", &totp_at(None, 0), |_| {}));
+        for tokens in [[used.clone(), unused.clone()], [unused, used.clone()]] {
+            assert_eq!(tried(&tokens, &shown(&used, 3000), at(3000)), Match::Spent);
+            assert_eq!(marked(&tokens, &BOTH, &shown(&used, 3030), at(3000)).len(), 2);
+        }
+        let (behind, ahead) = (hotp_at(3), named("twin", &hotp_at(7), |_| {}));
+        let tokens = [behind, ahead];
+        assert_eq!(tried(&tokens, &six(5), at(0)), Match::None);
+        assert_eq!(marked(&tokens, &BOTH, &six(7), at(0)).len(), 2);
+    }
+
+    #[test]
+    fn a_code_is_used_on_tokens_whose_kind_the_rule_does_not_list_and_opens_by_none_of_them() {
+        // An HOTP token that stands where the clock does: one code for both.
+        let (totp, hotp) = (totp_at(None, 0), hotp_at(100));
+        let tokens = [hotp.clone(), totp.clone()];
+        let used = marked(&tokens, &[Method::Totp], &shown(&totp, 3000), at(3000));
+        assert_eq!(used.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["t", "h"]);
+        assert_eq!(marked(&[hotp], &[Method::Totp], &shown(&totp, 3000), at(3000)), []);
+    }
+
     #[test]
     fn a_right_code_of_one_token_beats_a_spent_one_of_another() {
-        let (spent, fresh) = (totp_at(Some(100), 0), totp_token("other"));
+        let spent = totp_at(Some(100), 0);
+        // Not one seed twice, but a code that two have by chance.
+        let fresh = named("other", &hotp_at(100), |_| {});
         let code = shown(&spent, 3000);
         assert!(used(&[spent.clone(), fresh.clone()], &code, at(3000)).is_some());
         assert!(used(&[fresh, spent], &code, at(3000)).is_some());

@@ -249,6 +249,7 @@ portal-token-add = Diesen Token hinzufügen
 portal-token-button = Es zeigt einen neuen Code, wenn ich den Knopf drücke
 portal-token-code = Die Ziffern, die er jetzt zeigt
 portal-token-code-wrong = Diese Ziffern passen nicht zum Geheimnis. Geben Sie das Geheimnis noch einmal ein, und die Ziffern, die der Token jetzt zeigt.
+portal-token-twice = Diesen Token haben Sie schon: seine Codes funktionieren. Um einen anderen hinzuzufügen, geben Sie das Geheimnis ein, das mit jenem kam.
 portal-token-hash = Hash
 portal-token-hash-hint = Lassen Sie SHA-1 stehen, wenn das Papier nichts anderes sagt.
 portal-token-kind = Wie arbeitet er?

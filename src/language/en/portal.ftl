@@ -249,6 +249,7 @@ portal-token-add = Add this token
 portal-token-button = It shows a new code when I press its button
 portal-token-code = The digits that it shows now
 portal-token-code-wrong = These digits don’t fit the secret. Type the secret again, and the digits that the token shows now.
+portal-token-twice = You have this very token already: its codes work. To add another one, type the secret that came with that one.
 portal-token-hash = Hash
 portal-token-hash-hint = Leave SHA-1 unless the paper says otherwise.
 portal-token-kind = How does it work?

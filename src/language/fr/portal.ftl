@@ -249,6 +249,7 @@ portal-token-add = Ajouter ce jeton
 portal-token-button = Il affiche un nouveau code quand j’appuie sur le bouton
 portal-token-code = Les chiffres qu’il affiche maintenant
 portal-token-code-wrong = Ces chiffres ne correspondent pas au secret. Saisissez à nouveau le secret et les chiffres affichés maintenant.
+portal-token-twice = Vous avez déjà ce jeton : ses codes fonctionnent. Pour en ajouter un autre, saisissez le secret fourni avec celui-là.
 portal-token-hash = Hachage
 portal-token-hash-hint = Laissez SHA-1, sauf si le papier dit autre chose.
 portal-token-kind = Comment fonctionne-t-il ?

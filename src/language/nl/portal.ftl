@@ -249,6 +249,7 @@ portal-token-add = Deze token toevoegen
 portal-token-button = Hij toont een nieuwe code als ik op de knop druk
 portal-token-code = De cijfers die hij nu toont
 portal-token-code-wrong = Deze cijfers passen niet bij het geheim. Typ het geheim opnieuw, en de cijfers die de token nu toont.
+portal-token-twice = U hebt dit token al: de codes ervan werken. Om een ander toe te voegen, typt u het geheim dat daarbij hoorde.
 portal-token-hash = Hash
 portal-token-hash-hint = Laat SHA-1 staan, tenzij het papier iets anders zegt.
 portal-token-kind = Hoe werkt hij?

@@ -11,13 +11,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Router};
+use ipnet::IpNet;
 
 use super::{Desk, Shown, local_path};
 use crate::enrolment::EnrolmentError;
 use crate::sign_in::Away;
 use crate::store::StoreError;
 use crate::telemetry::PageDenial;
-use crate::web::ClientAddress;
+use crate::web::{ClientAddress, Way};
 
 /// A request's own facts.
 #[derive(Clone, Debug)]
@@ -28,6 +29,14 @@ pub struct Asked {
     pub query: String,
     /// Whose it is: nobody can choose it but a named proxy (rules F3).
     pub address: IpAddr,
+    way: Option<Way>,
+}
+
+impl Asked {
+    /// Whether it came from these networks, and from nobody outside through somebody inside (rules F3).
+    pub(in crate::sign_in) fn is_from(&self, networks: &[IpNet]) -> bool {
+        self.way.as_ref().is_some_and(|way| way.lies_in(&self.headers, networks))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asked {
@@ -38,7 +47,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let address = address.map_or(nobody, |Extension(ClientAddress(address))| address);
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        Ok(Self { headers: parts.headers.clone(), query, address })
+        let way = parts.extensions.get::<Way>().cloned();
+        Ok(Self { headers: parts.headers.clone(), query, address, way })
     }
 }
 
@@ -104,6 +114,7 @@ impl From<EnrolmentError> for Problem {
             error @ (EnrolmentError::Seed(_)
             | EnrolmentError::Digits(_)
             | EnrolmentError::Period(_)
+            | EnrolmentError::Counter
             | EnrolmentError::NoRandomness
             | EnrolmentError::BringsNoKey(_)
             | EnrolmentError::Address(_)

@@ -169,7 +169,7 @@ async fn opens(
 async fn activation(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
     let visit = desk.genuine(&asked, &fields).await?;
     let signed = first(&desk, &visit)?;
-    match desk.sign_in.enrol_by_code(signed, fields.get("activation"), asked.address).await? {
+    match desk.sign_in.enrol_by_code(signed, fields.get("activation"), &asked).await? {
         Anchored::Right(_, line) => Ok(sent_on("/", Some(line))),
         Anchored::Wrong => {
             let trouble = Trouble { key: "portal-activation-wrong", about: "activation" };
@@ -181,7 +181,7 @@ async fn activation(State(desk): State<Desk>, asked: Asked, fields: Fields) -> R
 async fn network(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
     let visit = desk.genuine(&asked, &fields).await?;
     let signed = first(&desk, &visit)?;
-    match desk.sign_in.enrol_by_network(signed, asked.address).await? {
+    match desk.sign_in.enrol_by_network(signed, &asked).await? {
         Anchored::Right(_, line) => Ok(sent_on("/", Some(line))),
         Anchored::Wrong => Err(Problem::NotAllowed),
     }
@@ -190,7 +190,7 @@ async fn network(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Resu
 async fn mail(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<Response, Problem> {
     let visit = desk.genuine(&asked, &fields).await?;
     let signed = first(&desk, &visit)?;
-    desk.sign_in.mail_code(signed, asked.address).await?;
+    desk.sign_in.mail_code(signed, &asked).await?;
     Ok(sent_on("/sign-in/second?said=mailed", None))
 }
 
@@ -219,7 +219,7 @@ impl Desk {
         let limits = self.sign_in.config().policy.limits.clone();
         let facts = store.user_facts(&signed.user, None, self.sign_in.moment().wall, &limits).await?;
         let ways = match (self.realm, signed.step) {
-            (WebRealm::Portal, WebStep::Password) => self.sign_in.first_ways(signed, asked.address).await?,
+            (WebRealm::Portal, WebStep::Password) => self.sign_in.first_ways(signed, asked).await?,
             (WebRealm::Portal, WebStep::Enrolling | WebStep::Pin | WebStep::Full) | (WebRealm::Admin, _) => {
                 FirstWays::default()
             }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Bucket;
-use login::{Method, PhoneAnswer, Station, TokenId, Wall};
+use login::{Method, PhoneAnswer, ResolvedUser, Station, TokenId, Wall};
+use wire::Secret;
 
-use super::super::{Answered, Channel, CommittedGuess, GuessCommit, GuessOutcome, Mark, Store};
+use super::super::{
+    Algorithm, Answered, Channel, CommittedGuess, GuessCommit, GuessOutcome, Mark, NewToken, Refusal, Store,
+    StoreError, TokenKind, TokenUse,
+};
 use super::{
-    NOW, Site, after, alice, alice_with_totp, claim, elsewhere, guess, home, hotp, limits, prompt_id, used, user,
+    NOW, Site, after, alice, alice_with_totp, claim, elsewhere, guess, home, hotp, limits, prompt_id, totp, used, user,
     version, wrong,
 };
 
@@ -64,11 +68,91 @@ pub(crate) async fn a_counter_never_goes_back(site: &impl Site) {
         [(1, 0, COMMITTED), (2, 0, STALE), (3, 7, COMMITTED), (4, 7, STALE), (5, 3, STALE), (6, 8, COMMITTED)]
     {
         let mark = Mark::Hotp { counter };
-        let outcome = GuessOutcome::Used { token: token.clone(), mark };
+        let outcome = GuessOutcome::Used(vec![TokenUse { token: token.clone(), mark }]);
         let guess = guess(id, version(&store).await, None, outcome, NOW);
         assert_eq!(store.commit_guess(guess, &limits()).await.unwrap(), expected, "counter {counter}");
     }
     assert_eq!(store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap().tokens[0].counter, 9);
+}
+
+pub(crate) async fn a_user_has_no_seed_twice(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let same = [
+        totp(),
+        NewToken { digits: 8, ..totp() },
+        NewToken { algorithm: Algorithm::Sha256, ..totp() },
+        NewToken { kind: TokenKind::Totp { period_s: 60 }, ..totp() },
+        NewToken { seed: totp().seed, ..hotp() },
+        // HMAC fills a key up with zeros: these are the same codes (RFC 2104 §2).
+        NewToken { seed: Secret::new(*b"12345678901234567890\0\0\0"), ..totp() },
+    ];
+    for again in same {
+        let refused = site.open().add_token(&alice(), again, NOW).await.unwrap_err();
+        assert_eq!(refused, StoreError::Refused(Refusal::SameSeed(token.0.clone())));
+    }
+    assert_eq!(store.list_tokens(&alice()).await.unwrap().len(), 1);
+    store.add_user(user("bob"), NOW).await.unwrap();
+    store.add_token(&ResolvedUser::new("bob"), totp(), NOW).await.unwrap();
+}
+
+pub(crate) async fn of_fifty_who_add_one_seed_at_once_one_does(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let stores = [Arc::clone(&store), site.open()];
+    let mut adding = tokio::task::JoinSet::new();
+    for n in 0..50_usize {
+        let store = Arc::clone(&stores[n % 2]);
+        adding.spawn(async move { store.add_token(&alice(), totp(), NOW).await.is_ok() });
+    }
+    assert_eq!(adding.join_all().await.into_iter().filter(|added| *added).count(), 1);
+    assert_eq!(store.list_tokens(&alice()).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_token_that_is_added_again_makes_no_code_new(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let button = store.add_token(&alice(), hotp(), NOW).await.unwrap();
+    store.commit_guess(guess(1, version(&store).await, None, used(&token, 100), NOW), &limits()).await.unwrap();
+    let counted = GuessOutcome::Used(vec![TokenUse { token: button.clone(), mark: Mark::Hotp { counter: 6 } }]);
+    store.commit_guess(guess(2, version(&store).await, None, counted, NOW), &limits()).await.unwrap();
+    for token in [&token, &button] {
+        store.remove_token(token, NOW).await.unwrap();
+    }
+    let token = store.add_token(&alice(), totp(), NOW).await.unwrap();
+    // A counter that somebody says is no lower than what was used, either.
+    let low = NewToken { used: Some(Mark::Hotp { counter: 2 }), ..hotp() };
+    store.add_token(&alice(), low, NOW).await.unwrap();
+    let open = site.open().read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap().tokens;
+    assert_eq!((open[0].last_step, open[1].counter), (Some(100), 7));
+    let again = guess(3, version(&store).await, None, used(&token, 100), NOW);
+    assert_eq!(store.commit_guess(again, &limits()).await.unwrap(), STALE);
+}
+
+pub(crate) async fn a_token_begins_where_it_is_said_to_stand(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let confirmed = NewToken { used: Some(Mark::Totp { step: 70, drift_steps: -1 }), ..totp() };
+    store.add_token(&alice(), confirmed, NOW).await.unwrap();
+    let counted = NewToken { used: Some(Mark::Hotp { counter: 499 }), ..hotp() };
+    store.add_token(&alice(), counted, NOW).await.unwrap();
+    let open = store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap().tokens;
+    assert_eq!((open[0].last_step, open[0].drift_steps, open[1].counter), (Some(70), -1, 500));
+}
+
+pub(crate) async fn a_code_is_used_on_all_its_tokens_or_on_none(site: &impl Site) {
+    let (store, token) = alice_with_totp(site).await;
+    let other =
+        store.add_token(&alice(), NewToken { seed: Secret::new(*b"another 20 octet one"), ..totp() }, NOW).await;
+    let other = other.unwrap();
+    let both = |step| {
+        let mark = Mark::Totp { step, drift_steps: 0 };
+        GuessOutcome::Used([&token, &other].map(|token| TokenUse { token: token.clone(), mark }).into())
+    };
+    store.commit_guess(guess(1, version(&store).await, None, both(100), NOW), &limits()).await.unwrap();
+    store.commit_guess(guess(2, version(&store).await, None, used(&other, 102), NOW), &limits()).await.unwrap();
+    let stale = guess(3, version(&store).await, None, both(101), NOW);
+    assert_eq!(store.commit_guess(stale, &limits()).await.unwrap(), STALE);
+    let open = store.read_guess(&alice(), None, &Method::ALL, NOW, &limits()).await.unwrap().tokens;
+    assert_eq!((open[0].last_step, open[1].last_step), (Some(100), Some(102)), "the first one has not moved alone");
 }
 
 pub(crate) async fn of_two_guesses_on_one_version_one_commits(site: &impl Site) {
@@ -160,7 +244,7 @@ pub(crate) async fn a_wrong_code_counts_again_once_it_could_say_something_new(si
 
 /// A use of the counter's first code, from home.
 async fn moved(store: &Arc<dyn Store>, hotp: &TokenId) -> GuessCommit {
-    let outcome = GuessOutcome::Used { token: hotp.clone(), mark: Mark::Hotp { counter: 0 } };
+    let outcome = GuessOutcome::Used(vec![TokenUse { token: hotp.clone(), mark: Mark::Hotp { counter: 0 } }]);
     guess(2, version(store).await, Some(home()), outcome, NOW)
 }
 

@@ -29,8 +29,8 @@ use login::{
 use wire::Secret;
 
 use super::{
-    Algorithm, Channel, GuessCommit, GuessOutcome, Mark, NewActivation, NewToken, NewUser, PhoneKey, Store,
-    Subscription, TokenKind,
+    Algorithm, Channel, GuessCommit, GuessOutcome, Mark, NewActivation, NewToken, NewUser, NewWebSession, PhoneKey,
+    SessionTurn, Store, Subscription, TokenKind, TokenUse, WebRealm, WebStep,
 };
 
 /// Where a store lives: fresh at first, opened as often as a check wants.
@@ -55,7 +55,9 @@ macro_rules! every_store_must {
                 a_removed_user_leaves_nothing_behind, a_removed_user_takes_all_of_it_along, tokens_from_which_no_code_could_come_are_refused,
                 a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
-            guesses: a_code_works_once, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
+            guesses: a_code_works_once, a_user_has_no_seed_twice, of_fifty_who_add_one_seed_at_once_one_does,
+                a_token_that_is_added_again_makes_no_code_new, a_token_begins_where_it_is_said_to_stand,
+                a_code_is_used_on_all_its_tokens_or_on_none, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
                 of_two_guesses_on_one_version_one_commits, five_hundred_guesses_on_one_version_reveal_one,
                 a_repeated_commit_has_no_second_effect,
                 a_wrong_code_that_is_repeated_counts_once, a_wrong_code_counts_again_once_it_could_say_something_new,
@@ -88,7 +90,7 @@ macro_rules! every_store_must {
             people_codes: an_activation_code_works_once, another_mailbox_voids_what_was_mailed_to_the_old_one, of_fifty_who_bring_one_code_one_gets_in, five_wrong_ones_void_a_code, a_newer_code_voids_the_older_and_time_voids_both, a_recovery_code_works_once, of_fifty_who_bring_one_recovery_code_one_gets_in, an_invitation_goes_out_once_a_day;
             bypasses: a_bypass_is_spent_by_one_release, of_fifty_releases_by_one_bypass_one_is_granted, a_bypass_is_bound_to_user_client_and_time, a_newer_bypass_voids_the_older_of_its_client, bypasses_are_bounded, a_block_or_a_report_ends_bypasses, a_denial_of_what_is_out_spends_no_bypass, an_open_bypass_is_a_fact_until_it_is_spent_or_its_time_is_over;
             choices: what_a_user_chose_comes_back;
-            web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, a_new_id_alone_makes_no_factor_fresh_again, a_users_sessions_are_listed_the_last_used_first, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
+            web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, a_new_id_alone_makes_no_factor_fresh_again, of_a_form_that_is_sent_four_times_one_makes_a_token, a_session_that_owes_a_factor_makes_nothing, a_first_method_ends_all_else_that_waits_to_make_one, a_later_method_ends_no_code, a_users_sessions_are_listed_the_last_used_first, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
             letters: letters_wait_until_they_are_done;
             acts: acts_stand_in_the_chain_and_apart_from_logins, an_act_on_a_removed_user_is_found_again, a_refusal_after_all_amends_its_record;
         }
@@ -146,11 +148,27 @@ pub(crate) fn totp() -> NewToken {
         digits: 6,
         algorithm: Algorithm::Sha1,
         label: None,
+        used: None,
     }
 }
 
 pub(crate) fn hotp() -> NewToken {
-    NewToken { kind: TokenKind::Hotp, ..totp() }
+    NewToken { kind: TokenKind::Hotp, seed: Secret::new(*b"09876543210987654321"), ..totp() }
+}
+
+/// A session of alice's in full, and how it is to go on.
+pub(crate) async fn turning(store: &Arc<dyn Store>, n: u8, at: Wall) -> SessionTurn {
+    let session = NewWebSession {
+        id: [n; 32],
+        user: alice(),
+        realm: WebRealm::Portal,
+        step: WebStep::Full,
+        address: [203, 0, 113, 9].into(),
+        agent: None,
+        ends_at: at.plus(Duration::from_secs(3600)),
+    };
+    store.open_web_session(session, at).await.unwrap();
+    SessionTurn { old: [n; 32], new: [n + 100; 32], factored_at: None }
 }
 
 /// An activation of a page of alice's, with that code; it waits for ten minutes and needs a test.
@@ -206,7 +224,7 @@ pub(crate) async fn wrong(store: &Arc<dyn Store>, n: u64) -> GuessOutcome {
 }
 
 pub(crate) fn used(token: &TokenId, step: u64) -> GuessOutcome {
-    GuessOutcome::Used { token: token.clone(), mark: Mark::Totp { step, drift_steps: 0 } }
+    GuessOutcome::Used(vec![TokenUse { token: token.clone(), mark: Mark::Totp { step, drift_steps: 0 } }])
 }
 
 pub(crate) fn login_key(n: u8) -> LoginKey {

@@ -225,8 +225,9 @@ pub(crate) async fn devices_come_and_go(site: &impl Site) {
 pub(crate) async fn a_user_has_a_bounded_number_of_methods(site: &impl Site) {
     let store = site.open();
     store.add_user(user("alice"), NOW).await.unwrap();
-    for _ in 0..20 {
-        store.add_token(&alice(), totp(), NOW).await.unwrap();
+    for n in 0..20_u8 {
+        let token = NewToken { seed: Secret::new([n, 1].repeat(10)), ..totp() };
+        store.add_token(&alice(), token, NOW).await.unwrap();
         store.add_device(&alice(), Channel::Webhook, None, NOW).await.unwrap();
     }
     let token = store.add_token(&alice(), totp(), NOW).await.unwrap_err();

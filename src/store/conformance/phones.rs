@@ -12,7 +12,7 @@ use super::super::{
     Answered, Channel, Device, DeviceState, KeyBrought, NewActivation, PhoneKey, Refusal, Seen, Store, StoreError,
     Subscription,
 };
-use super::{NOW, Site, activation, after, alice, check, claim, limits, phone_key, prompt_id, user};
+use super::{NOW, Site, activation, after, alice, check, claim, limits, phone_key, prompt_id, turning, user};
 
 const CODE: &str = "a code of 60 bits or more";
 
@@ -33,6 +33,16 @@ async fn keyed(site: &impl Site) -> (Arc<dyn Store>, DeviceId) {
     let (store, device) = waiting(site).await;
     assert!(matches!(brings(&store, &device, 1, after(1)).await, KeyBrought::Taken(_)));
     (store, device)
+}
+
+/// The same, where she has a phone already.
+async fn keyed_beside_another(site: &impl Site) -> (Arc<dyn Store>, DeviceId, DeviceId) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let mine = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let device = store.begin_activation(activation(CODE), NOW).await.unwrap();
+    assert!(matches!(brings(&store, &device, 1, after(1)).await, KeyBrought::Taken(_)));
+    (store, device, mine)
 }
 
 async fn brings(store: &Arc<dyn Store>, device: &DeviceId, key: u8, at: Wall) -> KeyBrought {
@@ -76,12 +86,15 @@ pub(crate) async fn a_phone_is_active_only_after_its_test_push(site: &impl Site)
     assert_eq!(claims(&store, test_of(&device, 1, after(2)), after(2)).await, Claim::Claimed { displaced: None });
     let shown = store.prompt_of(&alice(), after(2)).await.unwrap().unwrap();
     assert_eq!((shown.prompt, shown.only.as_ref(), shown.claimed_at), (prompt_id(1), Some(&device), after(2)));
-    assert!(store.confirm_device(&device, prompt_id(1), after(3)).await.is_err(), "nobody has said yes yet");
+    assert!(
+        store.confirm_device(&device, prompt_id(1), turning(&store, 1, after(3)).await, after(3)).await.is_err(),
+        "nobody has said yes yet"
+    );
     assert_eq!(says(&store, &device, 1, PhoneAnswer::Approve, after(3)).await, Answered::Taken);
     assert_eq!(state(&store, &device).await, Some(DeviceState::Keyed));
-    store.confirm_device(&device, prompt_id(1), after(4)).await.unwrap();
+    store.confirm_device(&device, prompt_id(1), turning(&store, 2, after(4)).await, after(4)).await.unwrap();
     let store = site.open();
-    store.confirm_device(&device, prompt_id(1), after(4)).await.unwrap();
+    store.confirm_device(&device, prompt_id(1), turning(&store, 3, after(4)).await, after(4)).await.unwrap();
     assert_eq!(state(&store, &device).await, Some(DeviceState::Active));
     let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
     assert_eq!((facts.methods, facts.ever_enrolled, facts.chooses_number), (vec![Method::Push], true, true));
@@ -90,8 +103,7 @@ pub(crate) async fn a_phone_is_active_only_after_its_test_push(site: &impl Site)
 }
 
 pub(crate) async fn a_test_push_opens_no_logins_door(site: &impl Site) {
-    let (store, device) = keyed(site).await;
-    let mine = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let (store, device, mine) = keyed_beside_another(site).await;
     for (n, tested) in [(1, &device), (2, &mine)] {
         let at = after(u64::from(n) * 10);
         claims(&store, test_of(tested, n, at), at).await;
@@ -105,8 +117,7 @@ pub(crate) async fn a_test_push_opens_no_logins_door(site: &impl Site) {
 }
 
 pub(crate) async fn a_test_is_approved_by_its_own_device_alone(site: &impl Site) {
-    let (store, device) = keyed(site).await;
-    let mine = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let (store, device, mine) = keyed_beside_another(site).await;
     claims(&store, test_of(&device, 1, NOW), NOW).await;
     let devices = store.list_devices(&alice()).await.unwrap();
     let rung = |claim: &PromptClaim| {
@@ -120,15 +131,17 @@ pub(crate) async fn a_test_is_approved_by_its_own_device_alone(site: &impl Site)
     // Another device's test proves nothing for this one.
     let other = store.begin_activation(activation("another code"), NOW).await.unwrap();
     store.bring_key(&other, &Secret::new("another code"), phone_key(2), NOW).await.unwrap();
-    assert!(store.confirm_device(&other, prompt_id(1), NOW).await.is_err());
-    assert!(store.confirm_device(&device, prompt_id(9), NOW).await.is_err());
-    assert!(store.confirm_device(&device, prompt_id(1), after(121)).await.is_err(), "its time is over");
-    store.confirm_device(&device, prompt_id(1), after(1)).await.unwrap();
+    assert!(store.confirm_device(&other, prompt_id(1), turning(&store, 4, NOW).await, NOW).await.is_err());
+    assert!(store.confirm_device(&device, prompt_id(9), turning(&store, 5, NOW).await, NOW).await.is_err());
+    assert!(
+        store.confirm_device(&device, prompt_id(1), turning(&store, 6, after(121)).await, after(121)).await.is_err(),
+        "its time is over"
+    );
+    store.confirm_device(&device, prompt_id(1), turning(&store, 7, after(1)).await, after(1)).await.unwrap();
 }
 
 pub(crate) async fn a_phone_without_its_test_answers_no_login(site: &impl Site) {
-    let (store, device) = keyed(site).await;
-    let mine = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let (store, device, mine) = keyed_beside_another(site).await;
     claims(&store, claim(1, 1, NOW), NOW).await;
     for answer in [PhoneAnswer::Approve, PhoneAnswer::Deny, PhoneAnswer::Fraud] {
         assert!(is_none(store.answer_prompt(prompt_id(1), &device, answer, None, NOW, &limits()).await));
@@ -140,8 +153,7 @@ pub(crate) async fn a_phone_without_its_test_answers_no_login(site: &impl Site) 
 }
 
 pub(crate) async fn an_unanswered_or_declined_test_makes_nobody_quiet(site: &impl Site) {
-    let (store, device) = keyed(site).await;
-    store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let (store, device, _) = keyed_beside_another(site).await;
     for n in 1..=5 {
         let at = after(u64::from(n) * 200);
         assert_eq!(claims(&store, test_of(&device, n, at), at).await, Claim::Claimed { displaced: None });
@@ -162,8 +174,7 @@ pub(crate) async fn an_unanswered_or_declined_test_makes_nobody_quiet(site: &imp
 }
 
 pub(crate) async fn a_test_of_a_new_phone_forgives_and_minds_no_quiet_time(site: &impl Site) {
-    let (store, device) = keyed(site).await;
-    let mine = store.add_device(&alice(), Channel::Loopback, None, NOW).await.unwrap();
+    let (store, device, mine) = keyed_beside_another(site).await;
     claims(&store, claim(1, 1, NOW), NOW).await;
     says(&store, &mine, 1, PhoneAnswer::Deny, NOW).await;
     let quiet = store.show_user(&alice()).await.unwrap().unwrap().pushes;
@@ -185,7 +196,7 @@ pub(crate) async fn the_same_key_again_gets_the_same_answer(site: &impl Site) {
     assert_eq!(brings(&site.open(), &device, 1, after(2)).await, first);
     claims(&store, test_of(&device, 1, after(3)), after(3)).await;
     says(&store, &device, 1, PhoneAnswer::Approve, after(3)).await;
-    store.confirm_device(&device, prompt_id(1), after(4)).await.unwrap();
+    store.confirm_device(&device, prompt_id(1), turning(&store, 8, after(4)).await, after(4)).await.unwrap();
     let KeyBrought::Taken(again) = brings(&store, &device, 1, after(5)).await else { panic!("not the same answer") };
     assert_eq!(again.device.state, DeviceState::Active);
     assert_eq!(brings(&store, &device, 1, after(600)).await, KeyBrought::Unknown, "its time is over");
@@ -199,7 +210,7 @@ pub(crate) async fn a_second_key_voids_both(site: &impl Site) {
         claims(&store, test_of(&device, 1, after(2)), after(2)).await;
         if confirmed {
             says(&store, &device, 1, PhoneAnswer::Approve, after(2)).await;
-            store.confirm_device(&device, prompt_id(1), after(2)).await.unwrap();
+            store.confirm_device(&device, prompt_id(1), turning(&store, 9, after(2)).await, after(2)).await.unwrap();
             claims(&store, claim(2, 2, after(2)), after(2)).await;
         }
         assert_eq!(brings(&store, &device, 2, after(3)).await, KeyBrought::SecondKey(alice()));

@@ -6,11 +6,11 @@
 //! bucket stands in its row as a keyed hash, so that the same one again counts once after a restart and in a race, too.
 
 use login::limits::{Bucket, Limits};
-use login::{Method, ResolvedUser, Station, TokenId, Wall};
+use login::{Method, ResolvedUser, Station, Wall};
 use rusqlite::params;
 
 use super::super::error::{Refusal, StoreError};
-use super::super::rows::{CommittedGuess, Guess, GuessCommit, GuessOutcome, Mark, WrongBefore, WrongCode};
+use super::super::rows::{CommittedGuess, Guess, GuessCommit, GuessOutcome, Mark, TokenUse, WrongBefore, WrongCode};
 use super::tokens;
 use super::tx::{Tx, count, db, wall};
 use super::users::UserRow;
@@ -111,10 +111,19 @@ pub(super) fn commit(tx: Tx<'_>, guess: &GuessCommit, limits: &Limits) -> Result
         return Ok(CommittedGuess::Stale);
     }
     match &guess.outcome {
-        GuessOutcome::Used { token, mark } => {
-            if !spend(tx, &owner, token, *mark)? {
+        GuessOutcome::Used(uses) => {
+            // All or none: what is only looked at first changes nothing where one of them stands higher.
+            if uses.is_empty()
+                || !uses
+                    .iter()
+                    .map(|one| fresh(tx, &owner, one))
+                    .collect::<Result<Vec<_>, _>>()?
+                    .iter()
+                    .all(|fresh| *fresh)
+            {
                 return Ok(CommittedGuess::Stale);
             }
+            uses.iter().try_for_each(|one| spend(tx, &owner, one))?;
             write(tx, owner.id, &from.key, Bucket::default(), None)?;
             remember_station(tx, owner.id, guess.station.as_ref(), guess.at)?;
         }
@@ -130,9 +139,28 @@ pub(super) fn commit(tx: Tx<'_>, guess: &GuessCommit, limits: &Limits) -> Result
     Ok(CommittedGuess::Committed)
 }
 
-/// Moves the token strictly up, or says that it stands there already.
-fn spend(tx: Tx<'_>, owner: &UserRow, token: &TokenId, mark: Mark) -> Result<bool, StoreError> {
-    let changed = match mark {
+/// Whether the token stands below this use. One that is there no more is refused.
+fn fresh(tx: Tx<'_>, owner: &UserRow, TokenUse { token, mark }: &TokenUse) -> Result<bool, StoreError> {
+    let fresh = match *mark {
+        Mark::Totp { step, .. } => tx.any(
+            "SELECT 1 FROM tokens WHERE id = ?1 AND user = ?2 AND removed_at IS NULL AND kind = 'totp' \
+             AND (last_step IS NULL OR last_step < ?3)",
+            params![token.0, owner.id, db(step)],
+        )?,
+        Mark::Hotp { counter } => tx.any(
+            "SELECT 1 FROM tokens WHERE id = ?1 AND user = ?2 AND removed_at IS NULL AND kind = 'hotp' AND counter <= ?3",
+            params![token.0, owner.id, db(counter).min(i64::MAX - 1)],
+        )?,
+    };
+    if !fresh && tokens::active(tx, owner.id, &owner.name, token)?.is_none() {
+        return Err(StoreError::Refused(Refusal::NoToken(token.0.clone())));
+    }
+    Ok(fresh)
+}
+
+/// Moves the token strictly up.
+fn spend(tx: Tx<'_>, owner: &UserRow, TokenUse { token, mark }: &TokenUse) -> Result<(), StoreError> {
+    match *mark {
         Mark::Totp { step, drift_steps } => tx.change(
             "UPDATE tokens SET last_step = ?3, drift_steps = ?4 \
              WHERE id = ?1 AND user = ?2 AND removed_at IS NULL AND kind = 'totp' AND (last_step IS NULL OR last_step < ?3)",
@@ -143,10 +171,7 @@ fn spend(tx: Tx<'_>, owner: &UserRow, token: &TokenId, mark: Mark) -> Result<boo
             params![token.0, owner.id, db(counter).min(i64::MAX - 1)],
         )?,
     };
-    if changed == 0 && tokens::active(tx, owner.id, &owner.name, token)?.is_none() {
-        return Err(StoreError::Refused(Refusal::NoToken(token.0.clone())));
-    }
-    Ok(changed > 0)
+    Ok(())
 }
 
 /// What the table holds of a bucket.
@@ -185,7 +210,7 @@ fn write(tx: Tx<'_>, owner: i64, key: &[u8], bucket: Bucket, wrong: Option<Wrong
 }
 
 /// From now on this station counts apart.
-fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall) -> Result<(), StoreError> {
+pub(super) fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall) -> Result<(), StoreError> {
     let Some(station) = station else { return Ok(()) };
     tx.change(
         "INSERT INTO buckets (user, station, success_at) VALUES (?1, ?2, ?3) \

@@ -132,7 +132,7 @@ pub(super) fn add(
         server_key: None,
     };
     let device = insert(tx, &owner, DeviceId(random_id('d')?), new, at)?;
-    owner.enrolled(tx)?;
+    owner.enrolled(tx, None)?;
     Ok(device)
 }
 

@@ -49,6 +49,12 @@ pub(super) fn void(tx: Tx<'_>, owner: &UserRow, purpose: CodePurpose) -> Result<
     CodeRow::read(tx, owner, purpose)?.map_or(Ok(()), |row| row.delete(tx, owner))
 }
 
+/// Takes all activation codes of a user back.
+pub(super) fn void_all(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
+    tx.change("DELETE FROM people_codes WHERE user = ?1", [owner])?;
+    Ok(())
+}
+
 /// Spends it, or counts a wrong one.
 pub(super) fn spend(
     tx: Tx<'_>,

@@ -16,11 +16,12 @@ use wire::Secret;
 use super::super::error::{Refusal, StoreError};
 use super::super::key::{random, random_id};
 use super::super::rows::{Channel, Device};
-use super::super::web::{DeviceState, KeyBrought, NewActivation, Phone, PhoneKey, Seen};
+use super::super::web::{DeviceState, KeyBrought, NewActivation, Phone, PhoneKey, Seen, SessionTurn};
 use super::devices::{self, DEVICES_PER_USER_MAX, DeviceRow, NewRow};
 use super::prompts;
 use super::tx::{Tx, db};
 use super::users::UserRow;
+use super::web_sessions::{self, Turned};
 
 /// Wrong codes that an activation takes (rules F3).
 const TRIES_MAX: u32 = 5;
@@ -100,20 +101,35 @@ pub(super) fn bring_key(
     }
 }
 
-/// The test push was approved by this very device, and the session saw its fingerprint (rules F3).
-pub(super) fn confirm(tx: Tx<'_>, device: &DeviceId, prompt: PromptId, at: Wall) -> Result<(), StoreError> {
+/// The test push was approved by this very device, and the session saw its fingerprint (rules F3). The session's turn comes
+/// first: who lost that race, or was ended meanwhile, makes nothing.
+pub(super) fn confirm(
+    tx: Tx<'_>,
+    device: &DeviceId,
+    prompt: PromptId,
+    session: &SessionTurn,
+    at: Wall,
+) -> Result<bool, StoreError> {
     let (mut row, mut owner) = devices::need(tx, device)?;
-    match row.device.state {
-        DeviceState::Active => return Ok(()),
-        DeviceState::Waiting => return Err(devices::none(device)),
-        DeviceState::Keyed => {}
+    if row.device.state == DeviceState::Waiting {
+        return Err(devices::none(device));
+    }
+    match web_sessions::turn(tx, session, &row.device.user, at)? {
+        Turned::Now(_) => {}
+        // Repeated after an unknown commit: it became active with the turn.
+        Turned::Before => return Ok(row.is_active()),
+        Turned::Never => return Ok(false),
+    }
+    if row.is_active() {
+        return Ok(true);
     }
     if owner.barred().is_some() || !prompts::take_test(tx, &owner, prompt, device, at)? {
         return Err(StoreError::Refused(Refusal::NoPrompt));
     }
     row.device.state = DeviceState::Active;
     row.write(tx)?;
-    owner.enrolled(tx)
+    owner.enrolled(tx, Some(session.new))?;
+    Ok(true)
 }
 
 /// A device that was not removed, with its keys opened.
@@ -263,7 +279,7 @@ fn take_key(
     row.device.state = if row.needs_test { DeviceState::Keyed } else { DeviceState::Active };
     row.write(tx)?;
     if row.is_active() {
-        owner.enrolled(tx)?;
+        owner.enrolled(tx, None)?;
     }
     let device = row.device.id;
     let phone = phone(tx, &device)?.ok_or_else(|| StoreError::Ours("a key that was taken is not there".into()))?;

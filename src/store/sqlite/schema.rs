@@ -12,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -310,6 +310,12 @@ CREATE TABLE distinct_users (
     PRIMARY KEY (user, other)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX distinct_users_by_other ON distinct_users (other);
+";
+
+/// A seed that was used once is known again after its token was removed (rules C1).
+const TRACES: &str = "
+ALTER TABLE tokens ADD COLUMN trace BLOB; -- keyed hash of user and seed; NULL in rows of before
+CREATE INDEX tokens_by_trace ON tokens (user, trace) WHERE trace IS NOT NULL;
 ";
 
 #[cfg(test)]

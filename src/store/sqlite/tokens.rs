@@ -2,28 +2,77 @@
 
 use std::sync::Arc;
 
-use login::{ResolvedUser, TokenId, Wall};
+use login::{ResolvedUser, Station, TokenId, Wall};
 use rusqlite::{Row, params};
+use wire::Secret;
 
 use super::super::error::{Refusal, StoreError};
 use super::super::key::random_id;
-use super::super::rows::{Algorithm, NewToken, OpenToken, Token, TokenKind};
+use super::super::rows::{Algorithm, Mark, NewToken, OpenToken, Token, TokenKind};
 use super::super::seal::Place;
+use super::super::seeds::{hmac_key, same_seed};
+use super::super::web::SessionTurn;
+use super::codes;
 use super::tx::{Tx, db, undb, wall, word};
 use super::users::UserRow;
+use super::web_sessions::{self, Turned};
 
 /// Tokens of one user, at most: a code is tried on all of them (rules C4).
 const TOKENS_PER_USER_MAX: usize = 20;
 
 const COLUMNS: &str = "id, kind, period_s, digits, algorithm, label, added_at, seed, last_step, drift_steps, counter";
 
-/// Gives the user a token.
+/// Gives the user a token: the host's hand.
 pub(super) fn add(tx: Tx<'_>, user: &ResolvedUser, new: &NewToken, at: Wall) -> Result<TokenId, StoreError> {
+    insert(tx, user, new, None, at)
+}
+
+/// Gives the user of a session a token. The session's turn comes first: who lost that race adds nothing (rules C1, F3).
+pub(super) fn enrol(
+    tx: Tx<'_>,
+    turn: &SessionTurn,
+    user: &ResolvedUser,
+    new: &NewToken,
+    at: Wall,
+) -> Result<Option<TokenId>, StoreError> {
+    match web_sessions::turn(tx, turn, user, at)? {
+        Turned::Now(address) => {
+            let added = insert(tx, user, new, Some(turn.new), at)?;
+            // The code that confirmed it came from there: a success from this station (rules D1).
+            let (owner, known) = (UserRow::need(tx, user)?, !address.is_unspecified());
+            let station = known.then(|| Station::new(address.to_string().as_bytes()));
+            codes::remember_station(tx, owner.id, station.as_ref(), at)?;
+            Ok(Some(added))
+        }
+        // Repeated after an unknown commit: the token came with the turn.
+        Turned::Before => {
+            let owner = UserRow::need(tx, user)?;
+            let open = open_of_user(tx, owner.id, &owner.name)?;
+            Ok(open.into_iter().find(|open| same_seed(&open.seed, &new.seed)).map(|open| open.token.id))
+        }
+        Turned::Never => Ok(None),
+    }
+}
+
+fn insert(
+    tx: Tx<'_>,
+    user: &ResolvedUser,
+    new: &NewToken,
+    session: Option<[u8; 32]>,
+    at: Wall,
+) -> Result<TokenId, StoreError> {
     refuse_useless(new)?;
     let mut owner = UserRow::need(tx, user)?;
-    if of_user(tx, owner.id, &owner.name)?.len() >= TOKENS_PER_USER_MAX {
+    let there = open_of_user(tx, owner.id, &owner.name)?;
+    if there.len() >= TOKENS_PER_USER_MAX {
         return Err(StoreError::Refused(Refusal::TooMany { what: "tokens", most: TOKENS_PER_USER_MAX }));
     }
+    // Rules C1: "a user can't have one seed twice", be it of another kind, with other digits or another hash.
+    if let Some(same) = there.iter().find(|open| same_seed(&open.seed, &new.seed)) {
+        return Err(StoreError::Refused(Refusal::SameSeed(Arc::clone(&same.token.id.0))));
+    }
+    let trace = trace(tx, owner.id, new.algorithm, &new.seed);
+    let begins = begins(tx, owner.id, new, &trace)?;
     let token = Token {
         id: TokenId(random_id('t')?),
         user: user.clone(),
@@ -35,7 +84,8 @@ pub(super) fn add(tx: Tx<'_>, user: &ResolvedUser, new: &NewToken, at: Wall) -> 
     };
     let seed = tx.seals.seal(place(&token), &fields(&token), &new.seed)?;
     tx.change(
-        "INSERT INTO tokens (id, user, kind, period_s, digits, algorithm, label, seed, added_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO tokens (id, user, kind, period_s, digits, algorithm, label, seed, added_at, trace, last_step, drift_steps, counter) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             token.id.0,
             owner.id,
@@ -45,11 +95,49 @@ pub(super) fn add(tx: Tx<'_>, user: &ResolvedUser, new: &NewToken, at: Wall) -> 
             token.algorithm.as_str(),
             token.label,
             seed,
-            db(at.0)
+            db(at.0),
+            trace,
+            begins.last_step.map(db),
+            begins.drift_steps,
+            db(begins.counter),
         ],
     )?;
-    owner.enrolled(tx)?;
+    owner.enrolled(tx, session)?;
     Ok(token.id)
+}
+
+/// What a seed leaves behind when its token is removed and the seed erased: a keyed hash over it and its user.
+fn trace(tx: Tx<'_>, owner: i64, algorithm: Algorithm, seed: &Secret) -> [u8; 32] {
+    tx.seals.keyed("seeds", &[&owner.to_be_bytes(), &hmac_key(algorithm, seed)])
+}
+
+/// Where a token begins.
+struct Begins {
+    last_step: Option<u64>,
+    drift_steps: i64,
+    counter: u64,
+}
+
+/// Never before what was used of this seed already: a token that was removed and is added again makes no code new (rules C1).
+fn begins(tx: Tx<'_>, owner: i64, new: &NewToken, trace: &[u8; 32]) -> Result<Begins, StoreError> {
+    let kind = new.kind.method().as_str();
+    let (step, counter): (Option<i64>, Option<i64>) = tx
+        .one(
+            "SELECT max(last_step), max(counter) FROM tokens WHERE user = ?1 AND trace = ?2 AND kind = ?3 AND period_s = ?4",
+            params![owner, trace, kind, period_s(new.kind)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .unwrap_or_default();
+    let (step, counter) = (step.map(undb), counter.map(undb).unwrap_or_default());
+    Ok(match new.used {
+        Some(Mark::Totp { step: used, drift_steps }) => {
+            Begins { last_step: step.max(Some(used)), drift_steps, counter }
+        }
+        Some(Mark::Hotp { counter: used }) => {
+            Begins { last_step: step, drift_steps: 0, counter: counter.max(used.saturating_add(1)) }
+        }
+        None => Begins { last_step: step, drift_steps: 0, counter },
+    })
 }
 
 /// The user's active tokens, without their seeds.
@@ -78,6 +166,7 @@ pub(super) fn rename(tx: Tx<'_>, token: &TokenId, label: &str) -> Result<(), Sto
 
 /// Removes a token for good: the seed is erased (rules C2).
 pub(super) fn remove(tx: Tx<'_>, token: &TokenId, at: Wall) -> Result<(), StoreError> {
+    leave_trace(tx, token)?;
     let changed = tx.change(
         "UPDATE tokens SET removed_at = ?2, seed = NULL, label = NULL WHERE id = ?1 AND removed_at IS NULL",
         params![token.0, db(at.0)],
@@ -86,6 +175,19 @@ pub(super) fn remove(tx: Tx<'_>, token: &TokenId, at: Wall) -> Result<(), StoreE
         return Err(StoreError::Refused(Refusal::NoToken(Arc::clone(&token.0))));
     }
     tx.change("UPDATE users SET version = version + 1 WHERE id = (SELECT user FROM tokens WHERE id = ?1)", [&token.0])?;
+    Ok(())
+}
+
+/// A token of an older file has no trace yet. One that somebody forged can be removed all the same.
+fn leave_trace(tx: Tx<'_>, token: &TokenId) -> Result<(), StoreError> {
+    let sql = "SELECT user FROM tokens WHERE id = ?1 AND removed_at IS NULL AND trace IS NULL";
+    let Some(owner) = tx.one(sql, [&token.0], |row| row.get::<_, i64>(0))? else { return Ok(()) };
+    let Some(owner) = UserRow::of_id(tx, owner)? else { return Ok(()) };
+    let Ok(Some(open)) = active(tx, owner.id, &owner.name, token) else { return Ok(()) };
+    tx.change(
+        "UPDATE tokens SET trace = ?2 WHERE id = ?1",
+        params![token.0, trace(tx, owner.id, open.token.algorithm, &open.seed)],
+    )?;
     Ok(())
 }
 

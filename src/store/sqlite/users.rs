@@ -13,7 +13,7 @@ use super::super::rows::{Channel, Device, NewUser, User};
 use super::super::seal::Place;
 use super::super::web::DeviceState;
 use super::tx::{Tx, count, db, wall};
-use super::{alikes, bypasses, choices, codes, devices, pins, prompts, tokens, web_sessions};
+use super::{alikes, bypasses, choices, codes, devices, people_codes, pins, prompts, tokens, web_sessions};
 
 /// Octets of a name, at most (RFC 2865 section 5.1).
 const NAME_OCTETS_MAX: usize = 253;
@@ -114,11 +114,27 @@ impl UserRow {
         if self.barred().is_some() { Some(Wall::NEVER) } else { self.pushes.quiet(at) }
     }
 
-    /// The user had a method from now on (rules A5), and guesses must see what changed.
-    pub(super) fn enrolled(&mut self, tx: Tx<'_>) -> Result<(), StoreError> {
+    /// The user had a method from now on (rules A5), and guesses must see what changed. `session`: the one that made it.
+    ///
+    /// The first one, or the first again after all were removed, ends all else that waits to make one (rules F3), wherever it
+    /// was made: other sessions, codes that nobody brought yet, and phones that were begun in the portal. A phone that was
+    /// begun on the host is an admin's act of its own and goes on.
+    pub(super) fn enrolled(&mut self, tx: Tx<'_>, session: Option<[u8; 32]>) -> Result<(), StoreError> {
+        if !self.ever_enrolled || self.active_methods(tx)? <= 1 {
+            web_sessions::close_all(tx, self.id, session)?;
+            people_codes::void_all(tx, self.id)?;
+            tx.change("DELETE FROM devices WHERE user = ?1 AND state <> 'active' AND needs_test", [self.id])?;
+        }
         self.ever_enrolled = true;
         self.write(tx)?;
         self.bump(tx)
+    }
+
+    /// How many methods the user has, the one that was just made with them.
+    fn active_methods(&self, tx: Tx<'_>) -> Result<i64, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM tokens WHERE user = ?1 AND removed_at IS NULL) \
+             + (SELECT count(*) FROM devices WHERE user = ?1 AND removed_at IS NULL AND state = 'active')";
+        Ok(tx.one(sql, [self.id], |row| row.get(0))?.unwrap_or_default())
     }
 
     fn mac(&self, tx: Tx<'_>) -> Result<Vec<u8>, StoreError> {

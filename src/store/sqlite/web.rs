@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::limits::Limits;
-use login::{BypassId, ClientName, DeviceId, Method, Number, PromptId, ResolvedUser, Wall};
+use login::{BypassId, ClientName, DeviceId, Method, Number, PromptId, ResolvedUser, TokenId, Wall};
 use wire::Secret;
 
-use super::super::rows::{Device, OpenPrompt, StoredRecord};
+use super::super::rows::{Device, NewToken, OpenPrompt, StoredRecord};
 use super::super::verbs::StoreFuture;
 use super::super::web::{
     Act, Acts, Bypass, Bypasses, Choices, CodePurpose, CodeSpent, DueLetter, KeyBrought, Letters, ListedSession,
     NewActivation, NewBypass, NewWebSession, PeopleCodes, Phone, PhoneKey, Phones, Pin, Pins, PromptEnd, Seen,
-    TypedNumber, UserChoices, WebRealm, WebSession, WebSessions, WebStep,
+    SessionTurn, TypedNumber, UserChoices, WebRealm, WebSession, WebSessions, WebStep,
 };
-use super::{Sqlite, acts, bypasses, choices, letters, numbers, people_codes, phones, pins, prompts, web_sessions};
+use super::{
+    Sqlite, acts, bypasses, choices, letters, numbers, people_codes, phones, pins, prompts, tokens, web_sessions,
+};
 
 impl Phones for Sqlite {
     fn begin_activation(&self, new: NewActivation, at: Wall) -> StoreFuture<'_, DeviceId> {
@@ -26,9 +28,15 @@ impl Phones for Sqlite {
         self.write(move |tx| phones::bring_key(tx, &device, &code, key, at))
     }
 
-    fn confirm_device(&self, device: &DeviceId, prompt: PromptId, at: Wall) -> StoreFuture<'_, ()> {
+    fn confirm_device(
+        &self,
+        device: &DeviceId,
+        prompt: PromptId,
+        session: SessionTurn,
+        at: Wall,
+    ) -> StoreFuture<'_, bool> {
         let device = device.clone();
-        self.write(move |tx| phones::confirm(tx, &device, prompt, at))
+        self.write(move |tx| phones::confirm(tx, &device, prompt, &session, at))
     }
 
     fn phone(&self, device: &DeviceId) -> StoreFuture<'_, Option<Phone>> {
@@ -245,6 +253,17 @@ impl WebSessions for Sqlite {
     ) -> StoreFuture<'_, bool> {
         let id = *id;
         self.write(move |tx| web_sessions::rotate(tx, &id, new, step, factored_at, at))
+    }
+
+    fn enrol_token(
+        &self,
+        session: SessionTurn,
+        user: &ResolvedUser,
+        token: NewToken,
+        at: Wall,
+    ) -> StoreFuture<'_, Option<TokenId>> {
+        let user = user.clone();
+        self.write(move |tx| tokens::enrol(tx, &session, &user, &token, at))
     }
 
     fn list_web_sessions(&self, user: &ResolvedUser, at: Wall) -> StoreFuture<'_, Vec<ListedSession>> {

@@ -11,7 +11,7 @@ use rusqlite::{Row, params};
 
 use super::super::error::StoreError;
 use super::super::seal::Place;
-use super::super::web::{ListedSession, NewWebSession, WebRealm, WebSession, WebStep};
+use super::super::web::{ListedSession, NewWebSession, SessionTurn, WebRealm, WebSession, WebStep};
 use super::tx::{Tx, db, wall, word};
 use super::users::UserRow;
 
@@ -123,6 +123,38 @@ pub(super) fn rotate(
     row.factored_at = factored_at.or(row.factored_at);
     row.replace(tx, &owner, id)?;
     Ok(true)
+}
+
+/// What a session's turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// It goes on under its new id; it began at this address.
+    Now(IpAddr),
+    /// It did so by this very call, which is repeated after an unknown commit.
+    Before,
+    /// It has ended, or went on under another id: whoever asks came too late.
+    Never,
+}
+
+/// The session that makes a method goes on in full under its new id, and all others of its user end: the compare-and-set that
+/// comes before the method is there (rules C1, F3).
+pub(super) fn turn(tx: Tx<'_>, turn: &SessionTurn, user: &ResolvedUser, at: Wall) -> Result<Turned, StoreError> {
+    let Some(mut row) = find(tx, &turn.old)?.filter(|row| row.ends_at > at) else {
+        let there = find(tx, &turn.new)?.is_some_and(|row| row.step == WebStep::Full && row.ends_at > at);
+        return Ok(if there { Turned::Before } else { Turned::Never });
+    };
+    let Some(owner) = UserRow::of_id(tx, row.owner)?.filter(|owner| *owner.name == *user.as_str()) else {
+        return Ok(Turned::Never);
+    };
+    // The step is read again here: a session that owes a factor makes nothing, whatever its page was shown as.
+    if !matches!(row.step, WebStep::Full | WebStep::Enrolling) {
+        return Ok(Turned::Never);
+    }
+    (row.id, row.step, row.seen_at) = (turn.new, WebStep::Full, at);
+    row.factored_at = turn.factored_at.or(row.factored_at);
+    row.replace(tx, &owner, &turn.old)?;
+    close_all(tx, owner.id, Some(turn.new))?;
+    Ok(Turned::Now(row.address))
 }
 
 /// Ends one.

@@ -37,8 +37,13 @@ pub(crate) fn with_portal_and_pins(lines: &str) -> (Plan, String) {
 
 /// The same behind a proxy on this host that speaks TLS; the address that is returned is what the proxy asks.
 pub(crate) fn with_portal_behind_a_proxy(lines: &str) -> (Plan, String) {
+    with_portal_behind("127.0.0.0/8", lines)
+}
+
+/// The same, where the policy names these proxies and no others.
+pub(crate) fn with_portal_behind(proxies: &str, lines: &str) -> (Plan, String) {
     let at = at(18443);
-    let more = format!("trusted_proxies = [\"127.0.0.0/8\"]\n{lines}");
+    let more = format!("trusted_proxies = [\"{proxies}\"]\n{lines}");
     (plan_of(at, "https://mfa.example.com", &more, ""), format!("http://{at}"))
 }
 

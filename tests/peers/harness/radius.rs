@@ -26,13 +26,18 @@ pub(crate) struct Ask {
     pub(crate) id: u8,
     pub(crate) authenticator: [u8; 16],
     pub(crate) attributes: Vec<(u8, Vec<u8>)>,
-    password: Option<String>,
+    password: Option<Vec<u8>>,
     signed: bool,
 }
 
 impl Ask {
     pub(crate) fn login(user: &str, password: &str) -> Self {
-        Self { password: Some(password.to_owned()), ..Self::new(1) }.with(USER_NAME, user.as_bytes())
+        Self::login_in_octets(user, password.as_bytes())
+    }
+
+    /// With a password that needn't be UTF-8.
+    pub(crate) fn login_in_octets(user: &str, password: &[u8]) -> Self {
+        Self { password: Some(password.to_vec()), ..Self::new(1) }.with(USER_NAME, user.as_bytes())
     }
 
     /// A request whose credential the test adds itself.
@@ -93,7 +98,7 @@ impl Ask {
             put(&mut body, *kind, value);
         }
         if let Some(password) = &self.password {
-            put(&mut body, USER_PASSWORD, &hide(password.as_bytes(), secret, &self.authenticator));
+            put(&mut body, USER_PASSWORD, &hide(password, secret, &self.authenticator));
         }
         let mut octets = packet(self.code, self.id, &self.authenticator, &body);
         if self.signed {

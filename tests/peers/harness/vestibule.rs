@@ -265,7 +265,7 @@ async fn enrol(store: &Sqlite, person: &Person) {
     let kinds = [(person.totp, TokenKind::Totp { period_s: 30 }), (person.hotp, TokenKind::Hotp)];
     for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
         let seed = Secret::new(seed(&person.name));
-        let token = NewToken { kind, seed, digits: 6, algorithm: Algorithm::Sha1, label: None };
+        let token = NewToken { kind, seed, digits: 6, algorithm: Algorithm::Sha1, label: None, used: None };
         store.add_token(&name, token, now).await.unwrap();
     }
     if let Some(channel) = person.device {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 
-/// Somebody who asks for pages.
+/// Somebody who asks for pages. A clone is another tab of the same browser.
+#[derive(Clone)]
 pub(crate) struct Web {
     client: reqwest::Client,
     base: String,

@@ -11,8 +11,8 @@ use super::*;
 use crate::factor::oath::testing::{SEED, hotp_token, totp_token};
 use crate::factor::oath::{Tries, code_at, hotp};
 use crate::store::{
-    Algorithm, Mark, NewToken, NewUser, Sqlite, SqliteOptions, StoreError, StoreFuture, StoreKey, Tokens, Trouble,
-    Users, WrongBefore,
+    Algorithm, Mark, NewToken, NewUser, Sqlite, SqliteOptions, StoreError, StoreFuture, StoreKey, TokenUse, Tokens,
+    Trouble, Users, WrongBefore,
 };
 
 const NOW: Wall = Wall(1_700_000_010_000);
@@ -62,17 +62,19 @@ impl Fake {
                 kept.bucket = kept.bucket.after_failure(limits, commit.at);
                 kept.wrong = Some(WrongBefore { code: *code, since: commit.at });
             }
-            GuessOutcome::Used { token, mark } => {
+            GuessOutcome::Used(uses) => {
                 (kept.bucket, kept.wrong) = (Bucket::default(), None);
-                let open = kept.tokens.iter_mut().find(|open| open.token.id == *token).unwrap();
-                match *mark {
-                    Mark::Totp { step, drift_steps } => {
-                        assert!(open.last_step.is_none_or(|last| step > last), "a step was used twice");
-                        (open.last_step, open.drift_steps) = (Some(step), drift_steps);
-                    }
-                    Mark::Hotp { counter } => {
-                        assert!(counter >= open.counter, "a counter was used twice");
-                        open.counter = counter + 1;
+                for TokenUse { token, mark } in uses {
+                    let open = kept.tokens.iter_mut().find(|open| open.token.id == *token).unwrap();
+                    match *mark {
+                        Mark::Totp { step, drift_steps } => {
+                            assert!(open.last_step.is_none_or(|last| step > last), "a step was used twice");
+                            (open.last_step, open.drift_steps) = (Some(step), drift_steps);
+                        }
+                        Mark::Hotp { counter } => {
+                            assert!(counter >= open.counter, "a counter was used twice");
+                            open.counter = counter + 1;
+                        }
                     }
                 }
             }
@@ -371,6 +373,7 @@ async fn over_processes_and_restarts_a_repeated_wrong_code_counts_once() {
         digits: 6,
         algorithm: Algorithm::Sha1,
         label: None,
+        used: None,
     };
     one.add_token(&alice, token, NOW).await.unwrap();
     let code = wrong_code(&Fake::holding(vec![totp_token("t")]));

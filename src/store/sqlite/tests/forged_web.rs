@@ -12,7 +12,7 @@ use super::super::super::error::{Refusal, StoreError};
 use super::super::super::verbs::{Devices, Prompts, Releases, Users};
 use super::super::super::web::{
     Bypasses, CodePurpose, CodeSpent, KeyBrought, Letters, NewActivation, NewBypass, NewWebSession, PeopleCodes,
-    Phones, Pins, WebRealm, WebSessions, WebStep,
+    Phones, Pins, SessionTurn, WebRealm, WebSessions, WebStep,
 };
 use super::super::Sqlite;
 use super::Place;
@@ -114,7 +114,8 @@ async fn a_phone_that_waits_for_its_test_is_not_forged_active() {
     place.forge("UPDATE devices SET state = 'active'");
     let means = Means::Prompt { prompt: prompt_id(1), device: device.clone(), number: None };
     assert_tampered(store.release(check(means), accepted(1), NOW).await, "devices");
-    assert_tampered(store.confirm_device(&device, prompt_id(1), NOW).await, "devices");
+    let turn = SessionTurn { old: [1; 32], new: [2; 32], factored_at: None };
+    assert_tampered(store.confirm_device(&device, prompt_id(1), turn, NOW).await, "devices");
 }
 
 #[tokio::test]
