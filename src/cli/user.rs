@@ -661,8 +661,17 @@ fn tell_records(records: &[Value]) {
     tell_causes(records);
 }
 
-/// What the refusals mean and what to do, each reason once, in the words of the log and of the staff's page.
+/// What the refusals mean and what to do, in the words of the log and of the staff's page.
 fn tell_causes(records: &[Value]) {
+    let causes = causes(records);
+    if !causes.is_empty() {
+        out::say("\nWhat that means:");
+    }
+    causes.into_iter().for_each(out::say);
+}
+
+/// Each reason once, newest first.
+fn causes(records: &[Value]) -> Vec<String> {
     let mut told: Vec<Reason> = Vec::new();
     let refused = records.iter().filter(|record| record["answer"].as_str() != Some("accept"));
     for reason in refused.filter_map(|record| Reason::of_word(record["reason"].as_str()?)) {
@@ -670,12 +679,7 @@ fn tell_causes(records: &[Value]) {
             told.push(reason);
         }
     }
-    if !told.is_empty() {
-        out::say("\nWhat that means:");
-    }
-    for reason in told {
-        out::say(format!("  {}: {}", reason.as_str(), reason.sentence()));
-    }
+    told.into_iter().map(|reason| format!("  {}: {}", reason.as_str(), reason.sentence())).collect()
 }
 
 /// A record with the sentence of its reason.
@@ -690,6 +694,18 @@ fn explained(mut record: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_reason_of_a_refusal_is_explained_once_in_the_words_of_the_one_table() {
+        for reason in Reason::ALL {
+            let record = serde_json::json!({"reason": reason.as_str(), "answer": "reject"});
+            let told = causes(&[record.clone(), record.clone()]);
+            assert_eq!(told, [format!("  {}: {}", reason.as_str(), reason.sentence())]);
+            assert_eq!(explained(record)["sentence"], reason.sentence());
+        }
+        let accepted = serde_json::json!({"reason": "accepted", "answer": "accept"});
+        assert!(causes(&[accepted, serde_json::json!({"reason": "moonlight", "answer": "reject"})]).is_empty());
+    }
 
     #[test]
     fn a_mail_address_has_two_sides() {
