@@ -156,7 +156,7 @@ mod tests {
     }
 
     /// What `Reason::as_str` says.
-    const REASONS: [&str; 31] = [
+    const REASONS: [&str; 32] = [
         "accepted",
         "name",
         "credential",
@@ -171,6 +171,7 @@ mod tests {
         "no_method",
         "blocked",
         "wrong_code",
+        "code_ahead",
         "spent_code",
         "codes_locked",
         "denied",

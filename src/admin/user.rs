@@ -101,6 +101,7 @@ impl Known {
             Deed::RevokeBypass => !self.bypasses.is_empty(),
             Deed::RemoveDevice => !user.devices.is_empty(),
             Deed::RemoveToken => !user.tokens.is_empty(),
+            Deed::ResyncToken => user.tokens.iter().any(|token| token.kind == TokenKind::Hotp),
             Deed::ResetPin => self.pin.is_some() || self.asks_pin && user.devices.iter().any(takes_a_pin),
             // Unblocking lifts them, too; a block must not end with them.
             Deed::LiftLimits => !is_barred && is_limited(user, now),
@@ -181,7 +182,7 @@ struct Action {
 struct Method {
     title: String,
     facts: Vec<(String, String)>,
-    action: Option<Action>,
+    actions: Vec<Action>,
 }
 
 pub(super) async fn show(Shared(desk): Shared<Desk>, staff: Staff, Query(whose): Query<Whose>) -> Response {
@@ -304,7 +305,7 @@ impl Offers<'_> {
         Method {
             title: titled(language, "admin-method-phone", device.label.as_deref()),
             facts: labelled(all, language),
-            action: self.action(Deed::RemoveDevice, &device.id.0),
+            actions: self.action(Deed::RemoveDevice, &device.id.0).into_iter().collect(),
         }
     }
 
@@ -313,6 +314,10 @@ impl Offers<'_> {
         let kind = match token.kind {
             TokenKind::Totp { period_s } => text_with(language, "admin-token-totp", &[("seconds", period_s.into())]),
             TokenKind::Hotp => text(language, "admin-token-hotp").into_owned(),
+        };
+        let deeds: &[Deed] = match token.kind {
+            TokenKind::Totp { .. } => &[Deed::RemoveToken],
+            TokenKind::Hotp => &[Deed::ResyncToken, Deed::RemoveToken],
         };
         let all = [
             ("admin-fact-kind", kind),
@@ -323,7 +328,7 @@ impl Offers<'_> {
         Method {
             title: titled(language, "admin-method-token", token.label.as_deref()),
             facts: labelled(all, language),
-            action: self.action(Deed::RemoveToken, &token.id.0),
+            actions: deeds.iter().filter_map(|deed| self.action(*deed, &token.id.0)).collect(),
         }
     }
 
@@ -339,7 +344,7 @@ impl Offers<'_> {
         Method {
             title: text(language, "admin-method-bypass").into_owned(),
             facts: labelled(all, language),
-            action: self.action(Deed::RevokeBypass, &bypass.id.0),
+            actions: self.action(Deed::RevokeBypass, &bypass.id.0).into_iter().collect(),
         }
     }
 }
@@ -379,6 +384,7 @@ pub(super) fn label_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-do-revoke-bypass",
         Deed::RemoveDevice => "admin-do-remove-device",
         Deed::RemoveToken => "admin-do-remove-token",
+        Deed::ResyncToken => "admin-do-resync-token",
         Deed::ResetPin => "admin-do-reset-pin",
         Deed::LiftLimits => "admin-do-lift-limits",
         Deed::EndSessions => "admin-do-end-sessions",
@@ -409,6 +415,7 @@ fn did_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-did-revoke-bypass",
         Deed::RemoveDevice => "admin-did-remove-device",
         Deed::RemoveToken => "admin-did-remove-token",
+        Deed::ResyncToken => "admin-did-resync-token",
         Deed::ResetPin => "admin-did-reset-pin",
         Deed::LiftLimits => "admin-did-lift-limits",
         Deed::EndSessions => "admin-did-end-sessions",

@@ -342,10 +342,10 @@ impl Engine {
     }
 
     fn tell_code(&self, outcome: &Result<CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
-        use login::CodeOutcome::{Locked, NoToken, Right, Spent, Wrong};
+        use login::CodeOutcome::{Ahead, Locked, NoToken, Right, Spent, Wrong};
         let (method, result) = match outcome {
             Ok(Right { method, .. }) => (Some(*method), FactorResult::Accepted),
-            Ok(Wrong | Spent | Locked { .. } | NoToken) => (listed, FactorResult::Refused),
+            Ok(Wrong | Ahead { .. } | Spent | Locked { .. } | NoToken) => (listed, FactorResult::Refused),
             Err(_) => (listed, FactorResult::Unavailable),
         };
         if let Some(method) = method {
@@ -508,6 +508,7 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::NoMethod
         | Reason::Blocked
         | Reason::WrongCode
+        | Reason::CodeAhead
         | Reason::SpentCode
         | Reason::CodesLocked
         | Reason::Busy

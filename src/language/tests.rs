@@ -255,7 +255,7 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 36] = [
+const REASONS: [Reason; 37] = [
     Reason::Accepted,
     Reason::Name,
     Reason::Realm,
@@ -275,6 +275,7 @@ const REASONS: [Reason; 36] = [
     Reason::NoMethod,
     Reason::Blocked,
     Reason::WrongCode,
+    Reason::CodeAhead,
     Reason::SpentCode,
     Reason::CodesLocked,
     Reason::Denied,

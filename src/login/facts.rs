@@ -181,6 +181,14 @@ pub enum CodeOutcome {
     },
     /// No active token of the listed kinds has this code; the failure is counted.
     Wrong,
+    /// Wrong likewise, and counted and told as that; but a token that counts presses would show it further on, so that it was
+    /// likely used elsewhere. For the record alone.
+    Ahead {
+        /// Which token.
+        token: TokenId,
+        /// By how many codes.
+        by: u64,
+    },
     /// It was right, and it was used before: refused, not counted as a guess.
     Spent,
     /// Codes are off for this user and station until then (D1); the code was not looked at.

@@ -132,6 +132,8 @@ pub enum Reason {
     Blocked,
     /// A wrong code.
     WrongCode,
+    /// A wrong code, which a token that counts presses would show further on: it was likely used elsewhere.
+    CodeAhead,
     /// A code that was used before.
     SpentCode,
     /// Codes are off for a while (D1).
@@ -194,6 +196,7 @@ impl Reason {
             Self::NoMethod => "no_method",
             Self::Blocked => "blocked",
             Self::WrongCode => "wrong_code",
+            Self::CodeAhead => "code_ahead",
             Self::SpentCode => "spent_code",
             Self::CodesLocked => "codes_locked",
             Self::Denied => "denied",

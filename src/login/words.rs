@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::facts::TokenId;
 use crate::moment::Wall;
 use crate::prompt::Number;
 use crate::record::Reason;
@@ -164,6 +165,7 @@ impl Told {
             | Reason::Undecided
             | Reason::Blocked
             | Reason::WrongCode
+            | Reason::CodeAhead
             | Reason::SpentCode
             | Reason::State
             | Reason::Changed
@@ -194,6 +196,16 @@ impl Told {
 #[must_use]
 pub const fn refusal(reason: Reason) -> &'static str {
     Told::of(reason).english()
+}
+
+/// For log and audit: a token that was used elsewhere, and what sets it right.
+#[must_use]
+pub fn counted_on(token: &TokenId, by: u64) -> String {
+    format!(
+        "the code is one of token {} {by} codes further on, so it was likely used elsewhere: two codes in a row set it right, by \
+         its owner in the portal, by the help desk, or with `vestibule token resync {}`",
+        token.0, token.0
+    )
 }
 
 /// For log and audit: until when codes are off.

@@ -185,7 +185,9 @@ impl SignIn {
         let proved = if owes_pin { self.owe_pin(signed).await } else { self.prove(signed).await };
         match &proved {
             Ok(CodeTried::Right(..)) => self.engine().use_page_prompt(prompt).await,
-            Ok(CodeTried::Wrong | CodeTried::Locked(_)) | Err(_) => self.engine().end_page_prompt(prompt).await,
+            Ok(CodeTried::Wrong | CodeTried::Ahead | CodeTried::Locked(_)) | Err(_) => {
+                self.engine().end_page_prompt(prompt).await
+            }
         }
         proved.map(Some)
     }

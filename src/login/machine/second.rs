@@ -189,6 +189,7 @@ impl Case {
             Ok(CodeOutcome::Locked { until }) => (Reason::CodesLocked, Some(words::locked_until(until).into())),
             Ok(CodeOutcome::Spent) => (Reason::SpentCode, None),
             Ok(CodeOutcome::NoToken) => (Reason::NoMethod, Some("no active token of a listed kind".into())),
+            Ok(CodeOutcome::Ahead { token, by }) => (Reason::CodeAhead, Some(words::counted_on(&token, by).into())),
             Ok(CodeOutcome::Wrong | CodeOutcome::Right { .. }) => (Reason::WrongCode, None),
         };
         match answer {
@@ -209,7 +210,7 @@ impl Case {
     ) -> Stage {
         self.tries += 1;
         let off_for_now = matches!(reason, Reason::CodesLocked | Reason::NoMethod);
-        let worth_another = matches!(reason, Reason::WrongCode | Reason::SpentCode);
+        let worth_another = matches!(reason, Reason::WrongCode | Reason::CodeAhead | Reason::SpentCode);
         if off_for_now && step.prompt.is_some() {
             let say = inside.waiting_without_codes();
             return self.challenge(inside, say, step);

@@ -8,6 +8,7 @@ use login::{GroupName, Method, ResolvedUser, Station, UserFacts, Wall};
 use rusqlite::{Row, params};
 use wire::Secret;
 
+use super::super::app_version::AppVersion;
 use super::super::error::{Refusal, StoreError};
 use super::super::rows::{Channel, Device, NewUser, User};
 use super::super::seal::Place;
@@ -346,17 +347,11 @@ pub(super) fn facts(
         // The engine asks for it where the client and the rule may take one.
         bypass: None,
         has_bypass: bypasses::any(tx, &row, at)?,
-        chooses_number: phones.iter().any(|phone| proves_number(phone, STORE_APP_CHOOSES)),
-        types_number: phones.iter().any(|phone| proves_number(phone, STORE_APP_SHOWS)),
+        chooses_number: phones.iter().any(|phone| proves_number(phone, AppVersion::shows_presence)),
+        types_number: phones.iter().any(|phone| proves_number(phone, AppVersion::shows_code)),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
 }
-
-/// The first version of the store app on which a number is chosen.
-const STORE_APP_CHOOSES: [u32; 3] = [4, 4, 0];
-
-/// The first one that shows a code which is typed elsewhere.
-const STORE_APP_SHOWS: [u32; 3] = [4, 7, 0];
 
 /// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose
 /// subscription is gone.
@@ -368,25 +363,13 @@ fn rings(phone: &Device) -> bool {
     }
 }
 
-/// Whether a phone can prove a number of that form, which the store app has learned in this version (rules B4, F8).
-fn proves_number(phone: &Device, since: [u32; 3]) -> bool {
+/// Whether a phone can prove a number of that form; of the store app it depends on the version (rules B4, F8).
+fn proves_number(phone: &Device, can: fn(AppVersion) -> bool) -> bool {
     match phone.channel {
         Channel::WebPush => true,
-        Channel::PrivacyIdea => phone.agent.as_deref().and_then(app_version) >= Some(since),
+        Channel::PrivacyIdea => phone.agent.as_deref().and_then(AppVersion::of_user_agent).is_some_and(can),
         Channel::Webhook | Channel::Loopback => false,
     }
-}
-
-/// The store app's version, in both forms that it sends: `privacyIDEA-App/4.8.0 android/14`, `privacyIDEA-App / android 4.8.0`.
-fn app_version(agent: &str) -> Option<[u32; 3]> {
-    let words = agent.strip_prefix("privacyIDEA-App")?.split([' ', '/', '+', '-']);
-    words.filter_map(version).next()
-}
-
-fn version(word: &str) -> Option<[u32; 3]> {
-    let mut parts = word.split('.').map(|part| part.parse().ok());
-    let version = [parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?];
-    Some(version)
 }
 
 fn methods(tx: Tx<'_>, row: &UserRow, has_phone: bool) -> Result<Vec<Method>, StoreError> {

@@ -276,7 +276,7 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
             "accepted"
         }
         Reason::Accepted | Reason::Changed | Reason::TooLarge | Reason::ApprovedTooLate => "approved",
-        Reason::WrongCode => "refused",
+        Reason::WrongCode | Reason::CodeAhead => "refused",
         Reason::SpentCode => "used before",
         Reason::CodesLocked => "off for a while",
         Reason::Denied => "denied",
