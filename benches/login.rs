@@ -167,6 +167,7 @@ impl House {
             names_a_mac: false,
             credential: Credential::Pap { password: Secret::new(password), appended: None },
             station: Some(Station::new(STATION)),
+            address: None,
             login,
             same: None,
             twin: login,
@@ -258,7 +259,9 @@ impl<'a> Running<'a> {
         };
         let (policy, states) = (&self.house.policy, &self.house.keys);
         let (at, stopping) = (now(), false);
-        let mut cx = Context { at, policy, stopping, states, dice: &mut roll, out: &mut self.effects };
+        let rejection = |_: &PrimaryName, _| Duration::ZERO;
+        let mut cx =
+            Context { at, policy, stopping, states, rejection: &rejection, dice: &mut roll, out: &mut self.effects };
         self.session = self.session.take().map(|session| change(session, &mut cx));
     }
 }

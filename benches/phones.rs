@@ -372,6 +372,7 @@ async fn claim(store: &Sqlite, user: &ResolvedUser, at: Wall) -> PromptId {
         station: Some(Station::new(PLACE.as_bytes())),
         asks: Asks::default(),
         only: None,
+        unproven: false,
     };
     let prompt = claim.prompt;
     assert_eq!(store.claim_prompt(claim, at, &Limits::default()).await.unwrap(), Claim::Claimed { displaced: None });

@@ -29,6 +29,7 @@ struct DeedPage {
     /// For a bypass: through which it may be.
     clients: Option<Vec<String>>,
     has_mail: bool,
+    has_codes: bool,
     is_grave: bool,
     sure: String,
     button: String,
@@ -58,6 +59,7 @@ impl Task<'_> {
             form,
             clients: (self.deed == Deed::GrantBypass).then(clients),
             has_mail: matches!(self.deed, Deed::AddUser | Deed::ChangeMail),
+            has_codes: self.deed == Deed::ResyncToken,
             is_grave: self.deed.is_grave(),
             sure: self.said("admin-sure"),
             button: self.t(label_key(self.deed)),
@@ -117,6 +119,7 @@ fn title_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-title-revoke-bypass",
         Deed::RemoveDevice => "admin-title-remove-device",
         Deed::RemoveToken => "admin-title-remove-token",
+        Deed::ResyncToken => "admin-title-resync-token",
         Deed::ResetPin => "admin-title-reset-pin",
         Deed::LiftLimits => "admin-title-lift-limits",
         Deed::EndSessions => "admin-title-end-sessions",
@@ -136,6 +139,7 @@ fn what_happens_key(deed: Deed, pins: bool) -> &'static str {
         Deed::RevokeBypass => "admin-then-revoke-bypass",
         Deed::RemoveDevice => "admin-then-remove-device",
         Deed::RemoveToken => "admin-then-remove-token",
+        Deed::ResyncToken => "admin-then-resync-token",
         Deed::ResetPin if pins => "admin-then-initial-pin",
         Deed::ResetPin => "admin-then-reset-pin",
         Deed::LiftLimits => "admin-then-lift-limits",
@@ -150,5 +154,7 @@ fn lack_key(lack: Lack) -> &'static str {
         Lack::Sureness => "admin-lack-sureness",
         Lack::Client => "admin-lack-client",
         Lack::Mail => "admin-lack-mail",
+        Lack::NotInARow => "admin-lack-not-in-a-row",
+        Lack::CodesOff => "admin-lack-codes-off",
     }
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use wire::Secret;
 
 /// Characters of a reason: mails and the audit show it in one line.
 const REASON_CHARS_MAX: usize = 200;
@@ -28,19 +29,22 @@ pub(super) enum Deed {
     RevokeBypass,
     RemoveDevice,
     RemoveToken,
+    /// A token that counted on without us, by two of its codes in a row.
+    ResyncToken,
     ResetPin,
     LiftLimits,
     EndSessions,
 }
 
 impl Deed {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::AddUser,
         Self::IssueCode,
         Self::Invite,
         Self::GrantBypass,
         Self::RevokeBypass,
         Self::RemoveDevice,
+        Self::ResyncToken,
         Self::RemoveToken,
         Self::ResetPin,
         Self::LiftLimits,
@@ -63,6 +67,7 @@ impl Deed {
             Self::RevokeBypass => "revoke-bypass",
             Self::RemoveDevice => "remove-device",
             Self::RemoveToken => "remove-token",
+            Self::ResyncToken => "resync-token",
             Self::ResetPin => "reset-pin",
             Self::LiftLimits => "lift-limits",
             Self::EndSessions => "end-sessions",
@@ -89,6 +94,7 @@ impl Deed {
             | Self::Unblock
             | Self::GrantBypass
             | Self::RevokeBypass
+            | Self::ResyncToken
             | Self::ResetPin
             | Self::LiftLimits
             | Self::EndSessions => false,
@@ -98,7 +104,7 @@ impl Deed {
     /// Whether it is done to one phone, token or bypass.
     pub(super) const fn has_object(self) -> bool {
         match self {
-            Self::RevokeBypass | Self::RemoveDevice | Self::RemoveToken => true,
+            Self::RevokeBypass | Self::RemoveDevice | Self::RemoveToken | Self::ResyncToken => true,
             Self::AddUser
             | Self::ChangeMail
             | Self::IssueCode
@@ -128,7 +134,28 @@ pub(super) struct DeedForm {
     pub(super) minutes: String,
     /// Where mail goes; empty: nowhere.
     pub(super) mail: String,
+    /// Two codes that a token showed one after the other.
+    pub(super) first: Typed,
+    pub(super) second: Typed,
     pub(super) sure: String,
+}
+
+/// A code as it was typed; it is never printed (rules F1).
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Typed(String);
+
+impl Typed {
+    /// Without the blanks that people put between digits.
+    pub(super) fn code(&self) -> Secret {
+        Secret::new(self.0.split_whitespace().collect::<String>())
+    }
+}
+
+impl std::fmt::Debug for Typed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Typed")
+    }
 }
 
 /// What a form lacks; each has a text that says so.
@@ -139,6 +166,10 @@ pub(super) enum Lack {
     Sureness,
     Client,
     Mail,
+    /// The two codes are none in a row of this token.
+    NotInARow,
+    /// Codes of this user are off for now (rules D1).
+    CodesOff,
 }
 
 /// The reason and the life of a bypass, checked.

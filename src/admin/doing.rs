@@ -20,6 +20,7 @@ use super::staff::Staff;
 use super::user::Known;
 use crate::enrolment::CodeBarred;
 use crate::language::{text, text_with};
+use crate::store::{Token, TokenKind};
 
 /// The page that asks for what a deed needs.
 pub(super) async fn ask(
@@ -53,6 +54,7 @@ pub(super) async fn perform(
         Err(refused) => return refused,
     };
     match task.wish(&form) {
+        Ok(wish) if task.deed == Deed::ResyncToken => task.resync(wish, form).await,
         Ok(wish) => task.perform(wish).await,
         Err(lack) => task.form(form, Some(lack)).await,
     }
@@ -151,6 +153,11 @@ impl<'a> Task<'a> {
             }
             Deed::RemoveToken => {
                 let token = known.user.tokens.iter().find(|token| *token.id.0 == *object)?;
+                Some(of(object, token.label.as_deref()))
+            }
+            Deed::ResyncToken => {
+                let counts = |token: &&Token| *token.id.0 == *object && token.kind == TokenKind::Hotp;
+                let token = known.user.tokens.iter().find(counts)?;
                 Some(of(object, token.label.as_deref()))
             }
             Deed::RevokeBypass => {

@@ -12,15 +12,16 @@ use login::{BypassId, DeviceId, ResolvedUser, TokenId, Wall};
 use wire::Secret;
 
 use super::Desk;
-use super::deed::Deed;
+use super::deed::{Deed, DeedForm, Lack};
 use super::doing::{Task, Wish};
 use super::letters::{self, Told};
 use super::page::{Here, Page, address_of, shown, when};
 use super::user::Known;
 use crate::enrolment::{CODE_LASTS, EnrolmentError, initial_pin, issue_code};
+use crate::factor::oath::{self, Resynced, Tries, TwoCodes};
 use crate::language::{Language, text_with};
 use crate::mail::{ActivationCode, LetterKind, MailedCode, StaffAction};
-use crate::store::{Act, CodePurpose, NewBypass, NewUser, StaffName, StoreError, StoreFuture};
+use crate::store::{Act, CodePurpose, NewBypass, NewUser, StaffName, Store, StoreError, StoreFuture};
 
 /// A commit of which nobody knows whether it holds is repeated so often (rules C1).
 const SETTLE_TRIES: u32 = 3;
@@ -67,12 +68,41 @@ impl Task<'_> {
         }
         match self.done(&wish).await {
             Ok(Done { told, shows: Some(shows) }) => self.shows_once(&shows, told),
-            Ok(Done { told, shows: None }) => {
-                let did = format!("{}&did={}&mailed={}", address_of(&self.name), self.deed.as_str(), told.as_str());
-                Redirect::to(&did).into_response()
-            }
+            Ok(Done { told, shows: None }) => self.done_at(told),
             Err(error) => self.staff.away(self.desk, &error),
         }
+    }
+
+    /// Rules D1: each try is a guess, so it is written down whatever it comes to.
+    pub(super) async fn resync(self, wish: Wish, form: DeedForm) -> Response {
+        match self.resynced(&wish, &form).await {
+            Ok(Resynced::Done) => {
+                let (by, reason) = (self.staff.name.as_str().to_owned(), wish.reason);
+                let told = self.tell(LetterKind::StaffAct { what: StaffAction::TokenResynced, by, reason }).await;
+                self.done_at(told)
+            }
+            Ok(Resynced::Locked { .. }) => self.form(form, Some(Lack::CodesOff)).await,
+            Ok(Resynced::Wrong | Resynced::NoToken) => self.form(form, Some(Lack::NotInARow)).await,
+            Err(error) => self.staff.away(self.desk, &error),
+        }
+    }
+
+    async fn resynced(&self, wish: &Wish, form: &DeedForm) -> Result<Resynced, StoreError> {
+        self.write(self.deed.act(), wish).await?;
+        let (token, first, second) = (TokenId(Arc::clone(&self.object)), form.first.code(), form.second.code());
+        let (guess_id, user, at) = (rand::random(), &self.name, self.now);
+        let typed = TwoCodes { guess_id, user, station: None, token: &token, first: &first, second: &second, at };
+        let (store, limits): (&dyn Store, _) = (&*self.desk.store, self.desk.config().policy.limits.clone());
+        let tried = oath::resync(store, &typed, &limits, &Tries(SETTLE_TRIES)).await;
+        if tried != Ok(Resynced::Done) {
+            self.write(format!("{}_failed", self.deed.act()), wish).await?;
+        }
+        tried.map_err(|away| StoreError::Ours(away.why))
+    }
+
+    fn done_at(&self, told: Told) -> Response {
+        let did = format!("{}&did={}&mailed={}", address_of(&self.name), self.deed.as_str(), told.as_str());
+        Redirect::to(&did).into_response()
     }
 
     async fn done(&self, wish: &Wish) -> Result<Done, StoreError> {
@@ -130,6 +160,8 @@ impl Task<'_> {
                 LetterKind::Unblocked { by, reason }
             }
             Deed::GrantBypass => self.grant_bypass(wish).await?,
+            // It has a way of its own, since what it comes to is a guess's (`resync`).
+            Deed::ResyncToken => return Err(StoreError::Ours("a token is set right by its codes".into())),
             Deed::RevokeBypass => {
                 let bypass = BypassId(Arc::clone(&self.object));
                 settled(|| store.revoke_bypass(&bypass, now)).await?;

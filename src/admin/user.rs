@@ -101,6 +101,7 @@ impl Known {
             Deed::RevokeBypass => !self.bypasses.is_empty(),
             Deed::RemoveDevice => !user.devices.is_empty(),
             Deed::RemoveToken => !user.tokens.is_empty(),
+            Deed::ResyncToken => user.tokens.iter().any(|token| token.kind == TokenKind::Hotp),
             Deed::ResetPin => self.pin.is_some() || self.asks_pin && user.devices.iter().any(takes_a_pin),
             // Unblocking lifts them, too; a block must not end with them.
             Deed::LiftLimits => !is_barred && is_limited(user, now),
@@ -113,7 +114,8 @@ fn takes_a_pin(device: &Device) -> bool {
 }
 
 fn is_limited(user: &User, now: Wall) -> bool {
-    user.codes.failures > 0 || user.pushes.unanswered > 0 || user.pushes.quiet(now).is_some()
+    let is_held = user.shield_until.is_some_and(|until| until > now);
+    is_held || user.codes.failures > 0 || user.pushes.unanswered > 0 || user.pushes.quiet(now).is_some()
 }
 
 /// How it stands with a user, the gravest first; never empty.
@@ -140,6 +142,11 @@ pub(super) fn standing(user: &User, now: Wall, language: Language) -> Vec<State>
         user.pushes
             .quiet(now)
             .map(|until| warn(text_with(language, "admin-state-quiet", &[("time", when(until).into())]))),
+    );
+    states.extend(
+        user.shield_until
+            .filter(|until| *until > now)
+            .map(|until| warn(text_with(language, "admin-state-held-back", &[("time", when(until).into())]))),
     );
     if states.is_empty() {
         states.push(State { look: "good", told: text(language, "admin-state-good").into_owned() });
@@ -175,7 +182,7 @@ struct Action {
 struct Method {
     title: String,
     facts: Vec<(String, String)>,
-    action: Option<Action>,
+    actions: Vec<Action>,
 }
 
 pub(super) async fn show(Shared(desk): Shared<Desk>, staff: Staff, Query(whose): Query<Whose>) -> Response {
@@ -298,7 +305,7 @@ impl Offers<'_> {
         Method {
             title: titled(language, "admin-method-phone", device.label.as_deref()),
             facts: labelled(all, language),
-            action: self.action(Deed::RemoveDevice, &device.id.0),
+            actions: self.action(Deed::RemoveDevice, &device.id.0).into_iter().collect(),
         }
     }
 
@@ -307,6 +314,10 @@ impl Offers<'_> {
         let kind = match token.kind {
             TokenKind::Totp { period_s } => text_with(language, "admin-token-totp", &[("seconds", period_s.into())]),
             TokenKind::Hotp => text(language, "admin-token-hotp").into_owned(),
+        };
+        let deeds: &[Deed] = match token.kind {
+            TokenKind::Totp { .. } => &[Deed::RemoveToken],
+            TokenKind::Hotp => &[Deed::ResyncToken, Deed::RemoveToken],
         };
         let all = [
             ("admin-fact-kind", kind),
@@ -317,7 +328,7 @@ impl Offers<'_> {
         Method {
             title: titled(language, "admin-method-token", token.label.as_deref()),
             facts: labelled(all, language),
-            action: self.action(Deed::RemoveToken, &token.id.0),
+            actions: deeds.iter().filter_map(|deed| self.action(*deed, &token.id.0)).collect(),
         }
     }
 
@@ -333,7 +344,7 @@ impl Offers<'_> {
         Method {
             title: text(language, "admin-method-bypass").into_owned(),
             facts: labelled(all, language),
-            action: self.action(Deed::RevokeBypass, &bypass.id.0),
+            actions: self.action(Deed::RevokeBypass, &bypass.id.0).into_iter().collect(),
         }
     }
 }
@@ -373,6 +384,7 @@ pub(super) fn label_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-do-revoke-bypass",
         Deed::RemoveDevice => "admin-do-remove-device",
         Deed::RemoveToken => "admin-do-remove-token",
+        Deed::ResyncToken => "admin-do-resync-token",
         Deed::ResetPin => "admin-do-reset-pin",
         Deed::LiftLimits => "admin-do-lift-limits",
         Deed::EndSessions => "admin-do-end-sessions",
@@ -403,6 +415,7 @@ fn did_key(deed: Deed) -> &'static str {
         Deed::RevokeBypass => "admin-did-revoke-bypass",
         Deed::RemoveDevice => "admin-did-remove-device",
         Deed::RemoveToken => "admin-did-remove-token",
+        Deed::ResyncToken => "admin-did-resync-token",
         Deed::ResetPin => "admin-did-reset-pin",
         Deed::LiftLimits => "admin-did-lift-limits",
         Deed::EndSessions => "admin-did-end-sessions",

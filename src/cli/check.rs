@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::out::{self, Failure, Outcome, count, is_error_coloured};
 use super::shell;
 use super::site::Global;
-use crate::config::{Config, FlatFinding, Loaded, Origin, PagesConfig, Severity, TlsSource, render};
+use crate::config::{
+    Config, FlatFinding, Loaded, Origin, PagesConfig, Severity, TlsSource, changeable_by_others, render,
+};
 use crate::language::Language;
 use crate::serve::descriptors::Descriptors;
 use crate::serve::doubts;
@@ -58,7 +60,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
             return refuse(global, &told, &mistakes.render(is_error_coloured()));
         }
     };
-    let obstacles = obstacles(&loaded.config);
+    let obstacles = obstacles(&loaded.config, &global.config);
     if refuses(&loaded, &obstacles, args.strict) {
         return refuse(global, &told(&loaded, &obstacles), &drawn(&loaded, &obstacles));
     }
@@ -69,7 +71,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Outcome {
 pub(super) fn quietly(global: &Global) -> Outcome {
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
-    match obstacles(&loaded.config).iter().find(|obstacle| obstacle.severity == Severity::Error) {
+    match obstacles(&loaded.config, &global.config).iter().find(|obstacle| obstacle.severity == Severity::Error) {
         Some(obstacle) => Err(Failure::Refused(obstacle.message.clone())),
         None => Ok(()),
     }
@@ -175,7 +177,7 @@ fn said_at(config: &Config, key: &str) -> Origin {
 }
 
 /// What `serve` would stumble over: the key, the store's directory, certificates, the ways to phones, the mail server's settings.
-fn obstacles(config: &Config) -> Vec<Obstacle> {
+fn obstacles(config: &Config, main: &Path) -> Vec<Obstacle> {
     let portal = config.portal.as_ref().and_then(|portal| certificate("portal", &portal.pages));
     let admin = config.admin.as_ref().and_then(|admin| certificate("admin", &admin.pages));
     let outside = crate::serve::rehearse(config).into_iter().map(|(key, why)| (key, why.to_string()));
@@ -189,7 +191,11 @@ fn obstacles(config: &Config) -> Vec<Obstacle> {
     let descriptors = shortage.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
     let doubts = doubts::of_days(config, super::site::now()).into_iter().chain(doubts::of_groups(config));
     let doubts = doubts.map(|doubt| Obstacle::new(doubt.severity, said_at(config, &doubt.key), doubt.text));
-    [key(config), store, audit, descriptors].into_iter().flatten().chain(of_errors).chain(doubts).collect()
+    // Whoever may write the law is named, as those who may read a secret are (rules F1).
+    let open = changeable_by_others(config, main).into_iter();
+    let open = open.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
+    let obstacles = [key(config), store, audit, descriptors].into_iter().flatten();
+    obstacles.chain(of_errors).chain(doubts).chain(open).collect()
 }
 
 /// The key's file as it should be, and the one that sealed the store, if there is a store already.

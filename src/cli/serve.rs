@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::out::{Failure, Outcome, is_error_coloured};
 use super::site::Global;
-use crate::config::{Config, Finding};
+use crate::config::{Config, Finding, Loaded, changeable_by_others};
 use crate::serve::control::{Answer, Ask, Asked};
 use crate::serve::descriptors::Descriptors;
 use crate::serve::{Extras, Server};
@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global) -> Outcome {
     telemetry::init(if global.json { LogStyle::Json } else { LogStyle::of_stderr() });
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
-    loaded.warnings.iter().for_each(warn);
+    tell(&loaded, &global.config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Failure::Refused(format!("the runtime can't start: {why}")))?;
     runtime.block_on(serve(loaded.config, &global.config))
@@ -90,11 +90,19 @@ fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
 fn read_again(path: &Path) -> (Result<Config, Vec<String>>, Vec<String>) {
     match Config::load(path) {
         Ok(loaded) => {
-            loaded.warnings.iter().for_each(warn);
-            (Ok(loaded.config), loaded.warnings.iter().map(one_line).collect())
+            tell(&loaded, path);
+            let open = changeable_by_others(&loaded.config, path);
+            let warnings = loaded.warnings.iter().map(one_line).chain(open).collect();
+            (Ok(loaded.config), warnings)
         }
         Err(mistakes) => (Err(mistakes.findings().iter().map(one_line).collect()), Vec::new()),
     }
+}
+
+/// What the configuration may be meant otherwise in, and who else may write it.
+fn tell(loaded: &Loaded, path: &Path) {
+    loaded.warnings.iter().for_each(warn);
+    changeable_by_others(&loaded.config, path).iter().for_each(|why| tracing::warn!("configuration: {why}"));
 }
 
 fn warn(finding: &Finding) {

@@ -1,20 +1,25 @@
 //! `vestibule token`: OATH tokens. A new one's seed is shown once, as QR code and URI, to whoever hands it on.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use login::{ResolvedUser, TokenId};
 use serde_json::{Value, json};
+use wire::Secret;
 
 use super::input;
 use super::out::{self, Failure, Outcome, is_coloured, rfc3339, time};
 use super::site::{Global, Site, wait};
 use crate::enrolment::{Account, EnrolmentError, NewToken, QrLook, Seed, TokenWish, add_token};
-use crate::mail::{LetterKind, Method};
-use crate::store::{Algorithm, Sqlite, StoreError, Token, TokenKind, Tokens, Users};
+use crate::factor::oath::{self, RESYNC_AHEAD, Resynced, TwoCodes};
+use crate::mail::{LetterKind, Method, StaffAction};
+use crate::store::{Algorithm, Refusal, Sqlite, StoreError, Token, TokenKind, Tokens, Users};
 
 /// A totp code lasts as long as every app believes (RFC 6238 §5.2), unless somebody says otherwise.
 const PERIOD_S: u32 = 30;
+
+/// How often a commit is asked about of which nobody knows whether it holds.
+const SETTLE_TRIES: u32 = 3;
 
 /// What can be asked.
 #[derive(clap::Subcommand)]
@@ -60,6 +65,24 @@ Example:
     List {
         /// The user.
         user: String,
+    },
+    /// Set a hotp token right that counted on without us, by two codes that it shows one after the other.
+    ///
+    /// Its button was pressed for nothing, or it was used elsewhere. Codes up to 1,000 ahead are looked at; each try counts as a guess, and the
+    /// counter never falls.
+    #[command(after_help = "\
+Examples:
+  vestibule token resync t-abcd1234                        asks for the two codes
+  vestibule token resync t-abcd1234 --codes-file codes.txt   a code on each of two lines; - is standard input")]
+    Resync {
+        /// The token's id.
+        token: String,
+        /// A file with the two codes, each on a line of its own; - is standard input. They are asked for if it is left out.
+        #[arg(long, value_name = "FILE")]
+        codes_file: Option<PathBuf>,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Remove a token for good: its seed is erased.
     #[command(after_help = "\
@@ -111,6 +134,9 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
             add(&site, global, &user, TokenWish { kind, digits, algorithm, seed, label, counter })
         }
         Command::List { user } => list(&site, global, &user),
+        Command::Resync { token, codes_file, reason } => {
+            resync(&site, global, &token, &two_codes(codes_file.as_deref())?, reason.as_deref())
+        }
         Command::Remove { token, reason } => remove(&site, global, &token, reason.as_deref()),
     }
 }
@@ -164,7 +190,7 @@ fn show_json(new: &NewToken) -> Outcome {
     line.extend_from_slice(b"\",\"uri\":\"");
     line.extend_from_slice(new.uri.expose());
     line.extend_from_slice(b"\"}");
-    out::show_secret("", &wire::Secret::new(line.as_slice()));
+    out::show_secret("", &Secret::new(line.as_slice()));
     Ok(())
 }
 
@@ -183,6 +209,63 @@ fn list(site: &Site, global: &Global, user: &str) -> Outcome {
     }
     found.tokens.iter().for_each(|token| out::say(line(token)));
     Ok(())
+}
+
+/// Two codes, in the order in which the token showed them. A code is no argument (rules F1).
+fn two_codes(file: Option<&Path>) -> Result<[Secret; 2], Failure> {
+    let Some(file) = file else {
+        let option = "--codes-file";
+        let first = input::secret_or_ask(None, "the code that the token shows now", option)?;
+        return Ok([bare(&first), bare(&input::secret_or_ask(None, "the code after it", option)?)]);
+    };
+    let lines = input::lines(file, "two codes")?;
+    let codes: Vec<Secret> = lines.iter().map(bare).filter(|code| !code.is_empty()).collect();
+    <[Secret; 2]>::try_from(codes).map_err(|codes| {
+        let found = codes.len();
+        Failure::Usage(format!("two codes are needed, each on a line of its own; {} holds {found}", file.display()))
+    })
+}
+
+/// Without the blanks that people put between digits.
+fn bare(code: &Secret) -> Secret {
+    let digits = code.expose().iter().copied().filter(|octet| !octet.is_ascii_whitespace());
+    Secret::new(zeroize::Zeroizing::new(digits.collect::<Vec<u8>>()).as_slice())
+}
+
+fn resync(site: &Site, global: &Global, token: &str, [first, second]: &[Secret; 2], reason: Option<&str>) -> Outcome {
+    let id = TokenId(token.into());
+    let Some((owner, found)) = wait(owned(&site.store, &id))?.map_err(Failure::of)? else {
+        return Err(Failure::of(StoreError::Refused(Refusal::NoToken(token.into()))));
+    };
+    if found.kind != TokenKind::Hotp {
+        let why = "its codes come of the time, not of a counter: set the clock of its phone, or of this host";
+        return Err(Failure::Refused(format!("token {token} can't be resynchronised: {why}")));
+    }
+    site.write_down(&owner, "resync_token", Some(token), reason)?;
+    let typed =
+        TwoCodes { guess_id: rand::random(), user: &owner, station: None, token: &id, first, second, at: site.now };
+    let limits = &site.config.policy.limits;
+    let tried = wait(oath::resync(&site.store, &typed, limits, &oath::Tries(SETTLE_TRIES)))?;
+    let why = match tried {
+        Ok(Resynced::Done) => {
+            site.tell_of(&owner, StaffAction::TokenResynced)?;
+            if global.json {
+                return out::json(&json!({ "token": token, "done": "resynchronised" }));
+            }
+            out::say(format!("Token {token} of {owner} is in step again: the next code that it shows counts."));
+            return Ok(());
+        }
+        Ok(Resynced::Wrong | Resynced::NoToken) => format!(
+            "these are not two codes in a row of token {token}, or they are more than {RESYNC_AHEAD} codes ahead; press its button twice \
+             more, and type both. If it was used for longer elsewhere, remove it and add it with --counter"
+        ),
+        Ok(Resynced::Locked { .. }) => {
+            format!("codes of {owner} are off after too many wrong ones: {}", site.command("user unblock", &owner, ""))
+        }
+        Err(away) => away.why.to_string(),
+    };
+    site.write_down(&owner, "resync_token_failed", Some(token), reason)?;
+    Err(Failure::Refused(why))
 }
 
 fn remove(site: &Site, global: &Global, token: &str, reason: Option<&str>) -> Outcome {

@@ -137,7 +137,7 @@ Example:
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// End a block, a fraud report and all pauses after wrong codes or unanswered pushes.
+    /// End a block, a fraud report and all pauses after wrong passwords, wrong codes or unanswered pushes.
     #[command(after_help = "\
 Example:
   vestibule user unblock alice")]
@@ -209,7 +209,12 @@ fn unblock(site: &Site, global: &Global, name: &str, reason: Option<String>) -> 
     site.write_down(&user, "unblock", None, reason.as_deref())?;
     wait(site.store.unblock_user(&user))?.map_err(Failure::of)?;
     site.tell(&user, LetterKind::Unblocked { by: who(), reason: reason.unwrap_or_default() })?;
-    done(global, &user, "unblocked", "Unblocked; pauses after wrong codes and unanswered pushes are over too.")
+    done(
+        global,
+        &user,
+        "unblocked",
+        "Unblocked; pauses after wrong passwords, wrong codes and unanswered pushes are over too.",
+    )
 }
 
 fn remove(site: &Site, global: &Global, name: &str, reason: Option<&str>) -> Outcome {
@@ -482,6 +487,7 @@ fn facts(user: &User, now: Wall) -> Value {
         },
         "stations_known": user.stations,
         "pushes": { "unanswered": user.pushes.unanswered, "quiet_until": user.pushes.quiet(now).and_then(rfc3339) },
+        "passwords": { "held_back_until": user.shield_until.filter(|until| *until > now).and_then(rfc3339) },
         "state": state(user, now),
     })
 }
@@ -535,6 +541,7 @@ fn tell(user: &User, site: &Site) {
     }
     line("  codes", codes(user, site));
     line("  pushes", pushes(user, site));
+    line("  passwords", passwords(user, site));
     line("  stations", format!("{} known by a success", user.stations));
 }
 
@@ -637,6 +644,23 @@ fn pushes(user: &User, site: &Site) -> String {
     match user.pushes.quiet(site.now) {
         None => unanswered,
         Some(until) => format!("{unanswered}; quiet until {}, or: {}", time(until), unblock()),
+    }
+}
+
+/// Rules D7.
+fn passwords(user: &User, site: &Site) -> String {
+    let limits = &site.config.policy.limits;
+    let counted = format!(
+        "strangers are held back after {} within half an hour",
+        count(limits.shield as usize, "wrong one", "wrong ones")
+    );
+    match user.shield_until.filter(|until| *until > site.now) {
+        _ if limits.shield_watches => "wrong ones are counted and hold nobody back (shield = \"watch\")".to_owned(),
+        None => counted,
+        Some(until) => {
+            let unblock = site.command("user unblock", &user.name, "");
+            format!("{counted}; HELD BACK until {}, or: {unblock}", time(until))
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What was asked before (rules B1; RFC 5080 §2.2.2): in flight, or answered within the last 30 seconds.
 //!
-//! Keyed by source, listening address and Identifier, bare requests aside from signed ones, so that a bare one ends
-//! nothing (rules D5); equal are two requests with the same Request Authenticator and octets. Bounded in entries and octets, over all clients and for each, and new logins are refused before those that
-//! answer a challenge (rules G1). An in-flight entry lives as long as its ticket. The map is sharded and never locked
-//! across a wait.
+//! Keyed by source, listening address and Identifier; equal are two requests with the same Request Authenticator and octets.
+//! A signed request takes the place of what stood under its key. Bare ones, which anybody could have sent, end nothing: up to
+//! four stand side by side (rules B1, D5). Bounded in entries and octets, over all clients and for each, and new logins are
+//! refused before those that answer a challenge (rules G1). An in-flight entry lives as long as its ticket. The map is sharded
+//! and never locked across a wait.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -20,8 +21,11 @@ use super::Way;
 /// How long an answer is repeated (rules B1).
 const REPEAT_FOR: Duration = Duration::from_secs(30);
 
+/// Bare requests that stand side by side under one key (rules B1).
+const BESIDE_MAX: usize = 4;
+
 /// What an entry takes in the map, beside its answer: twice its size, for the map's free places.
-const ENTRY_OCTETS: usize = 2 * size_of::<(Key, Entry)>();
+const ENTRY_OCTETS: usize = 2 * size_of::<(Key, Slot)>();
 
 /// How much is kept at most (rules G1, D3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +101,14 @@ struct Entry {
     stage: Stage,
 }
 
+/// What stands under one key: one signed request, or some bare ones.
+#[derive(Debug)]
+struct Slot {
+    newest: Entry,
+    /// Older bare ones, in the order in which they came. A signed one has nothing beside it.
+    beside: Vec<Entry>,
+}
+
 #[derive(Debug)]
 enum Stage {
     InFlight,
@@ -106,7 +118,7 @@ enum Stage {
 /// The requests in flight and lately answered.
 #[derive(Debug)]
 pub(super) struct Duplicates {
-    entries: DashMap<Key, Entry>,
+    entries: DashMap<Key, Slot>,
     all: Share,
     bounds: Bounds,
     next: AtomicU64,
@@ -127,13 +139,14 @@ impl Duplicates {
     /// last.
     pub(super) fn meet(&self, key: Key, sameness: Sameness, share: &Arc<Share>, resumes: bool, at: Tick) -> Met {
         let met = match self.entries.entry(key) {
-            MapEntry::Occupied(held) => match held.get().repeats(sameness, at) {
+            MapEntry::Occupied(mut held) => match held.get().repeats(sameness, at) {
                 Some(met) => met,
-                // "Same key with another authenticator, admitted: the old entry goes, a new request begins" (B1).
+                None if key.bare => self.stand_beside(held.get_mut(), sameness, share, resumes, at),
+                // "Same key with another authenticator, admitted and signed: the old entry goes, a new request begins" (B1).
                 None => self.replace(held, sameness, share, resumes),
             },
             MapEntry::Vacant(place) => match self.begin(sameness, share, resumes) {
-                Some(entry) => Met::New(place.insert(entry).id),
+                Some(entry) => Met::New(place.insert(Slot::of(entry)).newest.id),
                 None => Met::Full,
             },
         };
@@ -145,14 +158,15 @@ impl Duplicates {
 
     /// Whether this entry still stands for its key: no other request took its place.
     pub(super) fn stands(&self, key: &Key, id: u64) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.id == id)
+        self.entries.get(key).is_some_and(|slot| slot.entries().any(|entry| entry.id == id))
     }
 
     /// Keeps the answer that is given at `at` for retransmits; no octets for silence. False: another request took the
     /// key, so this answer must not leave.
     pub(super) fn answered(&self, key: &Key, id: u64, octets: &[u8], at: Tick) -> bool {
         let until = at.plus(REPEAT_FOR);
-        let Some(mut entry) = self.entries.get_mut(key).filter(|entry| entry.id == id) else { return false };
+        let Some(mut slot) = self.entries.get_mut(key) else { return false };
+        let Some(entry) = slot.entries_mut().find(|entry| entry.id == id) else { return false };
         entry.stage = Stage::Answered { octets: octets.into(), until };
         // An answer is kept whatever the bounds say: it is small, and forgetting it would begin the login again.
         entry.share.add(0, octets.len());
@@ -160,21 +174,19 @@ impl Duplicates {
         true
     }
 
-    /// Frees the key of a ticket that went without an answer (checklist E9).
+    /// Frees the place of a ticket that went without an answer (checklist E9).
     pub(super) fn free(&self, key: &Key, id: u64) {
-        if let Some((_, entry)) = self.entries.remove_if(key, |_, entry| entry.id == id) {
-            self.release(&entry);
+        if let MapEntry::Occupied(held) = self.entries.entry(*key) {
+            self.keep(held, |entry| entry.id != id);
         }
     }
 
     /// Forgets what was answered long enough ago.
     pub(super) fn sweep(&self, at: Tick) {
-        self.entries.retain(|_, entry| {
-            let stays = !entry.is_over(at);
-            if !stays {
-                self.release(entry);
-            }
-            stays
+        self.entries.retain(|_, slot| {
+            let over = |entry: &Entry| entry.is_over(at);
+            slot.entries().filter(|entry| over(entry)).for_each(|entry| self.release(entry));
+            slot.retain(|entry| !over(entry))
         });
     }
 
@@ -185,26 +197,56 @@ impl Duplicates {
     /// Admitted under the same key, a signed request ends what stood there bare (B1); its sender waits no longer.
     fn end_bare_beside(&self, key: &Key) {
         if !key.bare
-            && let Some((_, entry)) = self.entries.remove(&Key { bare: true, ..*key })
+            && let Some((_, slot)) = self.entries.remove(&Key { bare: true, ..*key })
         {
-            self.release(&entry);
+            slot.entries().for_each(|entry| self.release(entry));
+        }
+    }
+
+    /// Who sent a bare request is not known, so it ends nobody else's: it stands beside the others, four at most (B1, D5). One
+    /// that was answered makes room, the oldest first, as an appliance takes an Identifier again once it was answered
+    /// (RFC 2865 §5); where all four wait still, the newcomer is the one too many.
+    fn stand_beside(&self, slot: &mut Slot, sameness: Sameness, share: &Arc<Share>, resumes: bool, at: Tick) -> Met {
+        let over = |entry: &Entry| entry.is_over(at);
+        let full = slot.entries().filter(|entry| !over(entry)).count() >= BESIDE_MAX;
+        let oldest = slot.in_order().find(|entry| entry.is_answered()).filter(|_| full).map(|entry| entry.id);
+        if full && oldest.is_none() {
+            return Met::Full;
+        }
+        let Some(entry) = self.begin(sameness, share, resumes) else { return Met::Full };
+        let id = entry.id;
+        slot.beside.push(std::mem::replace(&mut slot.newest, entry));
+        slot.beside.retain(|old| {
+            let goes = over(old) || Some(old.id) == oldest;
+            if goes {
+                self.release(old);
+            }
+            !goes
+        });
+        Met::New(id)
+    }
+
+    fn keep(&self, mut held: OccupiedEntry<'_, Key, Slot>, stays: impl Fn(&Entry) -> bool) {
+        held.get().entries().filter(|entry| !stays(entry)).for_each(|entry| self.release(entry));
+        if !held.get_mut().retain(stays) {
+            held.remove();
         }
     }
 
     fn replace(
         &self,
-        mut held: OccupiedEntry<'_, Key, Entry>,
+        mut held: OccupiedEntry<'_, Key, Slot>,
         sameness: Sameness,
         share: &Arc<Share>,
         resumes: bool,
     ) -> Met {
-        self.release(held.get());
+        let old = &held.get().newest;
+        self.release(old);
         if let Some(entry) = self.begin(sameness, share, resumes) {
             let id = entry.id;
-            held.insert(entry);
+            held.insert(Slot::of(entry));
             return Met::New(id);
         }
-        let old = held.get();
         self.all.add(1, old.octets());
         old.share.add(1, old.octets());
         Met::Full
@@ -229,7 +271,51 @@ impl Duplicates {
     }
 }
 
+impl Slot {
+    fn of(newest: Entry) -> Self {
+        Self { newest, beside: Vec::new() }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        std::iter::once(&self.newest).chain(&self.beside)
+    }
+
+    fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        std::iter::once(&mut self.newest).chain(&mut self.beside)
+    }
+
+    /// The oldest first.
+    fn in_order(&self) -> impl Iterator<Item = &Entry> {
+        self.beside.iter().chain(std::iter::once(&self.newest))
+    }
+
+    fn repeats(&self, sameness: Sameness, at: Tick) -> Option<Met> {
+        self.entries().find_map(|entry| entry.repeats(sameness, at))
+    }
+
+    /// False: nothing is left of it.
+    fn retain(&mut self, stays: impl Fn(&Entry) -> bool) -> bool {
+        self.beside.retain(&stays);
+        if stays(&self.newest) {
+            return true;
+        }
+        let next = self.beside.pop();
+        let left = next.is_some();
+        if let Some(next) = next {
+            self.newest = next;
+        }
+        left
+    }
+}
+
 impl Entry {
+    fn is_answered(&self) -> bool {
+        match self.stage {
+            Stage::InFlight => false,
+            Stage::Answered { .. } => true,
+        }
+    }
+
     fn repeats(&self, sameness: Sameness, at: Tick) -> Option<Met> {
         if self.sameness != sameness || self.is_over(at) {
             return None;

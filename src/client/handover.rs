@@ -18,6 +18,7 @@ impl Admitted<'_> {
             secret: self.client.config().secret.clone(),
             placed: self.client.config().message_authenticator,
             meters: self.client.meters().clone(),
+            peer: self.ticket.peer(),
             request: &self.request,
             facts: facts.as_ref().map(super::LoginFacts::as_slice),
             authentic: self.authentic,

@@ -1,6 +1,7 @@
 //! A request's claim to its one answer. Answered, silenced or dropped: its key never stays behind (checklist E9).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use login::Tick;
@@ -25,6 +26,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Where the request came from.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.key.way.peer.ip()
+    }
+
     pub(super) fn new(
         table: Arc<Duplicates>,
         key: Key,

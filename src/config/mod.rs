@@ -36,6 +36,7 @@ mod sections;
 mod serving;
 mod settings;
 mod slips;
+mod trust;
 mod types;
 mod values;
 mod words;
@@ -54,6 +55,7 @@ pub use pages::{
 };
 pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
+pub use trust::changeable_by_others;
 pub use types::{
     ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig, PushConfig, PushWay,
     ServerAddress, Stance, StoreConfig, WebhookConfig,

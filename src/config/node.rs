@@ -183,7 +183,7 @@ impl<'a> Node<'a> {
     }
 
     /// The text of the environment's variable, if it is from there.
-    fn variable(&self) -> Option<&'a str> {
+    pub(super) fn variable(&self) -> Option<&'a str> {
         self.value.as_str().filter(|_| self.book.is_environment(self.value))
     }
 

@@ -78,7 +78,7 @@ pub(super) fn audit(root: &Table<'_>) -> Option<Option<PathBuf>> {
     }
 }
 
-const LIMITS: [&str; 18] = [
+const LIMITS: [&str; 19] = [
     "code_failures",
     "code_pause",
     "code_pause_max",
@@ -92,6 +92,7 @@ const LIMITS: [&str; 18] = [
     "prompt_lasts",
     "state_lasts",
     "reject_delay",
+    "shield",
     "bare_failures_per_minute",
     "unknown_names_per_minute",
     "held_sessions",
@@ -124,6 +125,7 @@ pub(super) fn limits(root: &Table<'_>) -> Option<Limits> {
     let state_lasts = time("state_lasts", 10 * SECOND, 600 * SECOND);
     // Rules D6: 5 s at most.
     let reject_delay = time("reject_delay", Duration::ZERO, 5 * SECOND);
+    let shield = table.get("shield").and_then(|node| shield(&node));
     let bare_failures_per_minute = small("bare_failures_per_minute", 1, 100_000);
     let unknown_names_per_minute = small("unknown_names_per_minute", 1, 1_000_000);
     let held_sessions = size("held_sessions", 1, 10_000_000);
@@ -144,6 +146,8 @@ pub(super) fn limits(root: &Table<'_>) -> Option<Limits> {
         prompt_lasts: prompt_lasts?,
         state_lasts: state_lasts?,
         reject_delay: reject_delay?,
+        shield: shield?.unwrap_or(Limits::default().shield),
+        shield_watches: shield?.is_none(),
         bare_failures_per_minute: bare_failures_per_minute?,
         unknown_names_per_minute: unknown_names_per_minute?,
         held_sessions: held_sessions?,
@@ -151,6 +155,18 @@ pub(super) fn limits(root: &Table<'_>) -> Option<Limits> {
         drain_within: drain_within?,
     };
     ordered(&table, &limits).then_some(limits)
+}
+
+/// Rules D7: how many failures of a name hold it back; or `"watch"`, which only tells. Outside `None`: neither.
+fn shield(node: &Node<'_>) -> Option<Option<u32>> {
+    match node.value.as_str() {
+        Some("watch") => Some(None),
+        Some(_) if node.variable().is_none() => {
+            let help = "a name is held back after so many wrong passwords within half an hour; \"watch\" holds nobody back and tells";
+            node.expected("a number from 1 to 1000, or \"watch\"", Some(help.to_owned()))
+        }
+        Some(_) | None => node.number(1, 1000).and_then(|number| u32::try_from(number).ok()).map(Some),
+    }
 }
 
 /// A longest pause can't be shorter than the first.

@@ -2,6 +2,7 @@
 //!
 //! This is the last place that sees the packet; what follows knows facts only. It decides nothing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use login::attempt::split_appended;
@@ -9,7 +10,7 @@ use login::policy::Policy;
 use login::{
     Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash, Station,
 };
-use wire::{Placed, ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
+use wire::{PacketView, Placed, ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
 
 use super::return_path::ReturnPath;
 use crate::primary::Forwarded;
@@ -25,6 +26,8 @@ pub struct Ask<'a> {
     pub placed: Placed,
     /// Its kept counters.
     pub meters: ClientMeters,
+    /// Where the packet came from.
+    pub peer: IpAddr,
     /// The packet.
     pub request: &'a VerifiedRequest<'a>,
     /// The facts of L, or `None` where the login must stand alone (rules B2).
@@ -99,13 +102,15 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
     };
     let login = ask.facts.map(named);
     let same = login.filter(|_| ask.may_be_bare).map(|login| login.with_proof(&keys.proof, &proof));
+    let station = view.attribute(kind::CALLING_STATION_ID).map(Station::new);
     let attempt = Attempt {
         asker,
         user: policy.user_name(octets, names_a_mac),
         user_octets: octets.into(),
         names_a_mac,
         credential,
-        station: view.attribute(kind::CALLING_STATION_ID).map(Station::new),
+        address: station.as_ref().and_then(Station::address).filter(|address| !is_own(*address, ask.peer, view)),
+        station,
         // A bare one joins nothing, so its L is its own (D5).
         login: login.filter(|_| ask.authentic).unwrap_or(LoginKey::alone(alone)),
         same,
@@ -129,6 +134,14 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
         on_primary_reject: ask.on_primary_reject,
     };
     Arrival { attempt, request, forwarded: Forwarded::of(ask.request) }
+}
+
+/// Whether this is the appliance itself: where the packet came from, or what it calls its own (RFC 2865 §5.4, RFC 3162 §2.1).
+fn is_own(address: IpAddr, peer: IpAddr, view: &PacketView<'_>) -> bool {
+    let four = view.attribute(kind::NAS_IP_ADDRESS).and_then(|octets| <[u8; 4]>::try_from(octets).ok());
+    let six = view.attribute(kind::NAS_IPV6_ADDRESS).and_then(|octets| <[u8; 16]>::try_from(octets).ok());
+    let own = [Some(peer), four.map(IpAddr::from), six.map(IpAddr::from)];
+    own.into_iter().flatten().any(|own| own.to_canonical() == address.to_canonical())
 }
 
 /// RFC 2865 §5.6: "Call Check: Used by the NAS in an Access-Request packet to indicate that a call is being received".

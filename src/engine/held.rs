@@ -17,6 +17,9 @@ pub(super) struct Held {
     pub(super) session: Option<Session>,
     /// Those of its askers that were not answered yet.
     pub(super) requests: Vec<(AskerId, Request)>,
+    /// What goes on of the newest request, and until when a primary's answer is of use: the primary may be asked later, when the
+    /// store or a phone has said something. Kept while somebody waits.
+    pub(super) asked: Option<(Forwarded, Tick)>,
     mark: Mark,
 }
 
@@ -68,12 +71,17 @@ impl Action {
 
 impl Held {
     pub(super) fn of(attempt: &Attempt) -> Self {
-        Self { session: Some(Session::of(attempt)), requests: Vec::with_capacity(1), mark: Mark::default() }
+        Self {
+            session: Some(Session::of(attempt)),
+            requests: Vec::with_capacity(1),
+            asked: None,
+            mark: Mark::default(),
+        }
     }
 
     /// Holds the place of an entry while its step runs.
     pub(super) fn empty() -> Self {
-        Self { session: None, requests: Vec::new(), mark: Mark::default() }
+        Self { session: None, requests: Vec::new(), asked: None, mark: Mark::default() }
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -82,7 +90,9 @@ impl Held {
 
     /// What hangs on it now.
     pub(super) fn refresh(&mut self) -> Mark {
+        self.asked.take_if(|_| self.requests.is_empty());
         let Some(session) = &self.session else { return Mark::default() };
+        let asked = self.asked.as_ref().map_or(0, |(forwarded, _)| forwarded.bytes());
         let requests = self.requests.capacity() * size_of::<(AskerId, Request)>()
             + self.requests.iter().map(|(_, request)| request.bytes()).sum::<usize>();
         self.mark = Mark {
@@ -90,7 +100,7 @@ impl Held {
             states: session.states().collect(),
             sames: session.sames().collect(),
             prompt: session.prompt(),
-            bytes: size_of::<Self>() + session.bytes() + requests,
+            bytes: size_of::<Self>() + session.bytes() + requests + asked,
             waits: session.is_held(),
         };
         self.mark.clone()
@@ -101,23 +111,18 @@ impl Held {
     }
 
     /// Effects become actions: each reply takes its request along, once.
-    pub(super) fn actions(&mut self, effects: Vec<Effect>, mut asked: Option<(Forwarded, Tick)>) -> Vec<Action> {
+    pub(super) fn actions(&mut self, effects: Vec<Effect>) -> Vec<Action> {
         let meters = self.requests.last().map(|(_, request)| request.meters.clone());
-        effects.into_iter().filter_map(|effect| self.action(effect, &mut asked, meters.as_ref())).collect()
+        effects.into_iter().filter_map(|effect| self.action(effect, meters.as_ref())).collect()
     }
 
-    fn action(
-        &mut self,
-        effect: Effect,
-        asked: &mut Option<(Forwarded, Tick)>,
-        meters: Option<&ClientMeters>,
-    ) -> Option<Action> {
+    fn action(&mut self, effect: Effect, meters: Option<&ClientMeters>) -> Option<Action> {
         match effect {
             Effect::Reply { asker, answer } => self.take(asker).map(|request| Action::Reply(request, answer)),
             Effect::Supersede(asker) => self.take(asker).map(Action::Supersede),
             Effect::Unchecked(asker) => self.take(asker).map(Action::Unchecked),
             effect @ Effect::AskPrimary { .. } => {
-                let (forwarded, deadline) = asked.take().unwrap_or_default();
+                let (forwarded, deadline) = self.asked.clone().unwrap_or_default();
                 let on_reject = self.requests.last_mut().and_then(|(_, request)| request.on_primary_reject.take());
                 let meters = meters.cloned();
                 Some(Action::AskPrimary { effect: Box::new(effect), forwarded, deadline, meters, on_reject })
@@ -182,6 +187,7 @@ mod tests {
         let ask = Ask {
             meters: Telemetry::new().client(&client),
             client,
+            peer: std::net::Ipv4Addr::LOCALHOST.into(),
             secret,
             placed: wire::Placed::First,
             request: &request,

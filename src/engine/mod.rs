@@ -17,6 +17,7 @@ mod perform;
 mod refused;
 mod reply;
 mod return_path;
+mod shield;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::factor::push::Push;
-use crate::primary::{Forwarded, Primary};
+use crate::primary::Primary;
 use crate::store::{Answered, Device, Store, StoreError};
 use crate::telemetry::{Held as HeldNow, Telemetry};
 
@@ -52,10 +53,12 @@ pub use clock::Clock;
 pub use notices::{FraudReport, Notices, Silence};
 pub use pages::{PagePrompt, PagePromptStatus, PageRing, RingForPage};
 pub use return_path::ReturnPath;
+pub use shield::AskedFrom;
 
 use ask::{Arrival, Keys};
 use held::{Action, Held};
 use refused::Refused;
+use shield::Shields;
 use strangers::Strangers;
 use timers::Timers;
 
@@ -112,6 +115,7 @@ struct Inner {
     listening: arrivals::Listening,
     timers: Timers,
     strangers: Strangers,
+    shields: Arc<Shields>,
     refused: Refused,
     law: ArcSwap<Law>,
     store: Arc<dyn Store>,
@@ -154,6 +158,7 @@ impl Engine {
             listening: arrivals::Listening::default(),
             timers: Timers::default(),
             strangers: Strangers::default(),
+            shields: Arc::new(Shields::new()),
             refused: Refused::default(),
             law: ArcSwap::from_pointee(parts.law),
             store: parts.store,
@@ -263,19 +268,21 @@ impl Engine {
         if answer == PhoneAnswer::Fraud && answered != Answered::Stands(PhoneAnswer::Fraud) {
             self.tell_fraud(prompt, &device, at.wall).await;
         }
+        let said = |answer, number| Some(Event::Phone { prompt, device, answer, number });
         let counts = match &answered {
-            Answered::Taken => Some((answer, number)),
+            Answered::Taken => said(answer, number),
             // A no that came after the release is no second yes.
             Answered::Stands(PhoneAnswer::Approve) if answer != PhoneAnswer::Approve => None,
             // The standing yes came with a number of its own, which this repetition need not know (B2).
-            Answered::Stands(standing) => Some((standing.clone(), None)),
-            // A number that is wrong has denied the prompt (F8).
-            Answered::WrongNumber => Some((PhoneAnswer::Deny, None)),
+            Answered::Stands(standing) => said(standing.clone(), None),
+            // A number that is wrong has ended the prompt (F8).
+            Answered::WrongNumber { .. } => Some(Event::WrongNumber(prompt)),
             Answered::TooLate | Answered::NotLike => None,
         };
-        let ended = counts.as_ref().is_some_and(|(answer, _)| *answer != PhoneAnswer::Approve);
-        if let (Some((answer, number)), Some(key)) = (counts, self.session_of_prompt(prompt)) {
-            self.deliver(key, Event::Phone { prompt, device, answer, number });
+        let approves = |event: &Event| matches!(event, Event::Phone { answer: PhoneAnswer::Approve, .. });
+        let ended = counts.as_ref().is_some_and(|event| !approves(event));
+        if let (Some(event), Some(key)) = (counts, self.session_of_prompt(prompt)) {
+            self.deliver(key, event);
         }
         if ended {
             self.silence(prompt).await;
@@ -433,16 +440,15 @@ impl Engine {
         // its newest asker's deadline (B2).
         let deadline = attempt.asker.until.plus(attempt.asker.until.since(attempt.asker.since));
         held.requests.push((attempt.asker.id, request));
-        self.step(held, at, Some((forwarded, deadline)), |session, cx| session.take(admission, attempt, cx))
+        held.asked = Some((forwarded, deadline));
+        self.step(held, at, |session, cx| session.take(admission, attempt, cx))
     }
 
     /// Brings an event to its session, if that still exists.
     fn deliver(&self, key: LoginKey, event: Event) {
         let at = self.0.clock.moment();
         let actions = self.with_entry(key, at, |engine, entry| {
-            entry
-                .as_mut()
-                .map_or_else(Vec::new, |held| engine.step(held, at, None, |session, cx| session.handle(event, cx)))
+            entry.as_mut().map_or_else(Vec::new, |held| engine.step(held, at, |session, cx| session.handle(event, cx)))
         });
         self.perform_all(key, actions);
     }
@@ -456,7 +462,6 @@ impl Engine {
         &self,
         held: &mut Held,
         at: Moment,
-        asked: Option<(Forwarded, login::Tick)>,
         change: impl FnOnce(Session, &mut Context<'_>) -> Session,
     ) -> Vec<Action> {
         // None: an earlier step panicked. The session ends here, and its requests with it.
@@ -466,9 +471,10 @@ impl Engine {
         let mut dice = rand::random::<u64>;
         let (policy, stopping) = (&law.policy, self.0.draining.load(Ordering::Relaxed));
         let states = &self.0.keys.states;
-        let mut cx = Context { at, policy, stopping, states, dice: &mut dice, out: &mut out };
+        let rejection = |primary: &PrimaryName, roll| self.rejection(primary, roll);
+        let mut cx = Context { at, policy, stopping, states, rejection: &rejection, dice: &mut dice, out: &mut out };
         held.session = Some(change(session, &mut cx));
-        held.actions(out, asked)
+        held.actions(out)
     }
 
     /// Runs a change on one entry of the map and settles what hangs on it: deadline, counts, indexes, its own end.

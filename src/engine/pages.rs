@@ -17,6 +17,9 @@ use super::Engine;
 /// How long a page waits for the phone; the prompt itself may last longer (B5).
 const PAGE_WAITS: Duration = Duration::from_secs(90);
 
+/// How often it is looked whether the owner of a held name said something.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
+
 /// What a page wants to ring for.
 #[derive(Clone, Debug)]
 pub struct RingForPage {
@@ -32,6 +35,8 @@ pub struct RingForPage {
     pub only: Option<DeviceId>,
     /// It asks for no PIN where the site asks for one: its yes is no factor, and may open only the page where a PIN is set.
     pub without_pin: bool,
+    /// The password was not looked at yet: the name is held back, and its owner is asked first (rules D7).
+    pub unproven: bool,
 }
 
 /// A prompt that is out for a page.
@@ -133,6 +138,26 @@ impl Engine {
         self.close_prompt(prompt, PromptClose::Used).await;
     }
 
+    /// Asks the owner of a name that is held back on their phone, before the password is looked at (rules D7).
+    pub async fn owner_says_yes(&self, ring: RingForPage, within: Duration) -> bool {
+        let Ok(rings) = self.ring_for_page(ring).await else { return false };
+        let until = self.0.clock.tick().plus(within);
+        let said = loop {
+            match self.page_prompt(rings.prompt).await {
+                PagePromptStatus::Approved { .. } => break true,
+                PagePromptStatus::Ended => break false,
+                PagePromptStatus::Pending if self.0.clock.tick() >= until => break false,
+                PagePromptStatus::Pending => self.0.clock.wait(LOOKS_EVERY).await,
+            }
+        };
+        if said {
+            self.use_page_prompt(rings.prompt).await;
+        } else {
+            self.end_page_prompt(rings.prompt).await;
+        }
+        said
+    }
+
     /// A page may be closed without a word: its prompt ends with its time all the same (B5), and with it what is kept of it
     /// here (G1).
     fn end_in_time(&self, prompt: PromptId) {
@@ -155,7 +180,7 @@ impl Engine {
             return Err(PageRing::NoPhone);
         }
         // A page shows a number well: unless the site wants none, the prompt is tied to this screen where a phone can (F8).
-        let number = ring.only.is_none() && facts.chooses_number && !self.law().policy.plain_pages;
+        let number = ring.only.is_none() && !ring.unproven && facts.chooses_number && !self.law().policy.plain_pages;
         let number = if number { NumberMatch::Shown(Number::to_show(page_roll(&ring.key))) } else { NumberMatch::Off };
         let pin = ring.only.is_none() && !ring.without_pin && self.law().policy.push_pin;
         if pin && !facts.pin_phones {
@@ -173,6 +198,7 @@ impl Engine {
             station: ring.address.map(|address| Station::new(address.to_string().as_bytes())),
             asks: Asks { number, pin },
             only: ring.only.clone(),
+            unproven: ring.unproven,
         })
     }
 

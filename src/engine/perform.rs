@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use login::event::{Effect, Event, LoginEvent, PushFailure};
 use login::{
-    Claim, ClientName, CodeOutcome, LoginKey, Means, Method, Moment, NumberOutcome, PrimaryAnswer, PrimaryName,
-    PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser, Station,
-    Tick, Unavailable, UserFacts,
+    Claim, ClientName, CodeOutcome, HeldBack, LoginKey, Means, Method, Moment, NumberOutcome, PrimaryAnswer,
+    PrimaryName, PromptClaim, PromptClose, PromptId, PromptStatus, Record, ReleaseCheck, ReleaseOutcome, ResolvedUser,
+    Station, Tick, Unavailable, UserFacts,
 };
-use tokio::time::timeout;
 
 use super::held::Action;
 use super::reply;
-use super::{Engine, Rang};
+use super::{AskedFrom, Engine, Rang};
 use crate::factor::oath::{self, Patience, TypedCode};
 use crate::primary::{PrimaryRequest, UpstreamState};
 use crate::store::{StoreError, TypedNumber, WithdrawnPrompt};
@@ -32,8 +31,6 @@ const SETTLE_WAIT: Duration = Duration::from_millis(50);
 /// How often, and with what growing pause, a record is offered to a store that can't take it: some three minutes.
 const RECORD_TRIES: u32 = 18;
 const RECORD_WAIT: Duration = Duration::from_secs(1);
-/// How long a primary may take beyond the asker's deadline before its task is given up.
-const PRIMARY_GRACE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// In the order in which the step wanted them.
@@ -83,14 +80,28 @@ impl Engine {
         meters: Option<ClientMeters>,
         on_reject: Option<Box<dyn FnOnce() + Send + Sync>>,
     ) {
-        let Effect::AskPrimary { login, question, primary, user_octets, claimed, password, state } = effect else {
+        let Effect::AskPrimary {
+            login,
+            question,
+            primary,
+            user_octets,
+            claimed,
+            password,
+            state,
+            station,
+            address,
+            may_ring,
+            by_owner,
+        } = effect
+        else {
             return;
         };
         let upstream = state.map(|(octets, server)| UpstreamState { octets, server });
         let request = PrimaryRequest { user_octets, claimed, password, forwarded, upstream, deadline };
         let engine = self.clone();
         self.spawn(async move {
-            let answer = engine.answer_of(&primary, request, meters.as_ref().map(ClientMeters::name)).await;
+            let origin = AskedFrom { station, address, may_ring, by_owner };
+            let answer = engine.answer_of(&primary, request, &origin, meters.as_ref().map(ClientMeters::name)).await;
             if let (PrimaryAnswer::Reject { .. }, Some(charge)) = (&answer, on_reject) {
                 charge();
             }
@@ -99,7 +110,13 @@ impl Engine {
     }
 
     /// The primary's answer, by the asker's deadline; a client that sprays names which nobody knows asks it in vain (D3).
-    async fn answer_of(&self, primary: &PrimaryName, request: PrimaryRequest, client: Option<&str>) -> PrimaryAnswer {
+    async fn answer_of(
+        &self,
+        primary: &PrimaryName,
+        request: PrimaryRequest,
+        origin: &AskedFrom,
+        client: Option<&str>,
+    ) -> PrimaryAnswer {
         let away = |why: String| PrimaryAnswer::Unavailable(Unavailable::seen(why));
         let Some(server) = self.law().primaries.get(primary).cloned() else {
             return away(format!("the primary {primary} is no longer configured"));
@@ -112,14 +129,11 @@ impl Engine {
         let (claimed, client) = (request.claimed.clone(), client.unwrap_or_default());
         let per_minute = self.0.law.load().policy.limits.unknown_names_per_minute;
         if self.0.strangers.exhausted(client, per_minute, self.0.clock.tick()) && !self.knows(&claimed).await {
-            // A refusal of ours, which must not show by a silence either (D6).
-            let why = "too many unknown names were rejected through this client; known users still get in";
-            let attributes = Arc::new(wire::HeldAttributes::none(wire::Code::AccessReject));
-            return PrimaryAnswer::Reject { attributes, why: why.into() };
+            // A refusal of ours, which must show neither by a silence nor by its words or its time (D6).
+            let why = "the primary was not asked: too many unknown names were rejected through this client; known users still get in";
+            return PrimaryAnswer::HeldBack(HeldBack { is_address: false, why: why.into(), password: None });
         }
-        let limit = request.deadline.since(self.0.clock.tick()) + PRIMARY_GRACE;
-        let answer = timeout(limit, server.ask(request)).await;
-        let answer = answer.unwrap_or_else(|_| away(format!("the primary {primary} did not answer in time")));
+        let answer = self.ask_shielded(&*server, request, origin).await;
         if matches!(answer, PrimaryAnswer::Reject { .. }) && !self.knows(&claimed).await {
             self.0.strangers.rejected(client, per_minute, self.0.clock.tick());
         }
@@ -328,10 +342,10 @@ impl Engine {
     }
 
     fn tell_code(&self, outcome: &Result<CodeOutcome, Unavailable>, listed: Option<Method>, began: Moment) {
-        use login::CodeOutcome::{Locked, NoToken, Right, Spent, Wrong};
+        use login::CodeOutcome::{Ahead, Locked, NoToken, Right, Spent, Wrong};
         let (method, result) = match outcome {
             Ok(Right { method, .. }) => (Some(*method), FactorResult::Accepted),
-            Ok(Wrong | Spent | Locked { .. } | NoToken) => (listed, FactorResult::Refused),
+            Ok(Wrong | Ahead { .. } | Spent | Locked { .. } | NoToken) => (listed, FactorResult::Refused),
             Err(_) => (listed, FactorResult::Unavailable),
         };
         if let Some(method) = method {
@@ -434,7 +448,7 @@ impl Engine {
         self.0.law.load().policy.limits.clone()
     }
 
-    fn away(&self, doing: &str, error: &StoreError) -> Unavailable {
+    pub(super) fn away(&self, doing: &str, error: &StoreError) -> Unavailable {
         self.0.telemetry.emit(StoreTrouble { doing, error });
         Unavailable::seen(error.to_string())
     }
@@ -473,7 +487,7 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
     use login::Reason;
     match reason {
         Reason::Accepted => Some(FactorResult::Accepted),
-        Reason::Denied | Reason::Fraud => Some(FactorResult::Refused),
+        Reason::Denied | Reason::Fraud | Reason::WrongNumber => Some(FactorResult::Refused),
         Reason::Unanswered | Reason::Expired | Reason::ApprovedTooLate => Some(FactorResult::Unanswered),
         Reason::PushUnavailable => Some(FactorResult::Unavailable),
         Reason::Name
@@ -485,6 +499,8 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::EmptyPassword
         | Reason::Primary
         | Reason::PrimaryQuestion
+        | Reason::NameHeld
+        | Reason::AddressHeld
         | Reason::PrimaryUnavailable
         | Reason::Rule
         | Reason::NoRule
@@ -499,6 +515,7 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::WrongCode
         | Reason::NotACode
         | Reason::CodesNotTaken
+        | Reason::CodeAhead
         | Reason::SpentCode
         | Reason::CodesLocked
         | Reason::Busy

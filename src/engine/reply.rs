@@ -32,7 +32,7 @@ pub(super) fn send(answer: &Answer, request: Request, salt_seed: [u8; 2], at: Ti
     let denial = Denial { eap_identifier: context.eap_identifier(), mschap_ident };
     let signed: Result<SignedReply<'_>, Full> = match answer {
         Answer::Accept(accept) => write_accept(accept, &mut writer, salt_seed),
-        Answer::Reject(reject) => write_reject(reject, &denial, &mut writer, salt_seed),
+        Answer::Reject(reject) => write_reject(reject, &denial, &mut writer),
         Answer::Challenge(challenge) => write_challenge(challenge, &mut writer, salt_seed),
     }
     .and_then(|()| writer.sign_with(&secret, placed));
@@ -74,18 +74,10 @@ fn write_accept(accept: &Accept, writer: &mut ReplyWriter<'_>, salt_seed: [u8; 2
     accept.attributes().write(writer, accept.reply(), &mut Salts::new(salt_seed))
 }
 
-fn write_reject(
-    reject: &Reject,
-    denial: &Denial,
-    writer: &mut ReplyWriter<'_>,
-    salt_seed: [u8; 2],
-) -> Result<(), Full> {
+fn write_reject(reject: &Reject, denial: &Denial, writer: &mut ReplyWriter<'_>) -> Result<(), Full> {
     if denial.eap_identifier.is_some() {
         // RFC 3579 §2.6.5: one EAP-Failure and no Reply-Message.
         return denial.write(writer);
-    }
-    if let Some(attributes) = &reject.attributes {
-        write_held(attributes, writer, salt_seed)?;
     }
     denial.write(writer)?;
     match &reject.text {

@@ -115,6 +115,7 @@ impl House {
             address: None,
             only: None,
             without_pin: false,
+            unproven: false,
         };
         self.engine.ring_for_page(ring).await.unwrap()
     }

@@ -255,12 +255,14 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 33] = [
+const REASONS: [Reason; 37] = [
     Reason::Accepted,
     Reason::Name,
     Reason::Realm,
     Reason::Letters,
     Reason::LookAlike,
+    Reason::NameHeld,
+    Reason::AddressHeld,
     Reason::Credential,
     Reason::SuspectSecret,
     Reason::EmptyPassword,
@@ -273,10 +275,12 @@ const REASONS: [Reason; 33] = [
     Reason::NoMethod,
     Reason::Blocked,
     Reason::WrongCode,
+    Reason::CodeAhead,
     Reason::SpentCode,
     Reason::CodesLocked,
     Reason::Denied,
     Reason::Fraud,
+    Reason::WrongNumber,
     Reason::Unanswered,
     Reason::Busy,
     Reason::PushUnavailable,

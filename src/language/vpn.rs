@@ -70,6 +70,7 @@ pub fn refusal_key(reason: Reason) -> &'static str {
         Told::CodesLocked => "vpn-refused-codes-locked",
         Told::Unanswered => "vpn-refused-unanswered",
         Told::OnPhone => "vpn-refused-denied",
+        Told::WrongNumber => "vpn-refused-wrong-number",
         Told::Superseded => "vpn-refused-superseded",
         Told::Later => "vpn-refused-later",
         Told::Credential => "vpn-refused-credential",

@@ -177,18 +177,15 @@ pub struct Reject {
     pub text: Option<Text>,
     /// The language that its reader chose, as a tag.
     pub language: Option<Arc<str>>,
-    /// What the primary's Reject may pass on.
-    pub attributes: Option<Arc<HeldAttributes>>,
 }
 
 impl Reject {
     /// About how many octets it keeps (G1).
     pub(crate) fn bytes(&self) -> usize {
-        let text = match &self.text {
+        match &self.text {
             Some(Text::Rule(text) | Text::EnrolAt(text) | Text::AppendCode(text)) => text.len(),
             Some(Text::Ours(_)) | None => 0,
-        };
-        text + self.attributes.as_ref().map_or(0, |attributes| attributes.bytes())
+        }
     }
 }
 

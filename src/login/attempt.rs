@@ -3,6 +3,8 @@
 //! The credential is split here, before the primary sees a password (rules C4): once, at the last
 //! delimiter, and never tried unsplit afterwards.
 
+use std::net::IpAddr;
+
 use std::fmt;
 
 use wire::Secret;
@@ -83,6 +85,8 @@ pub struct Attempt {
     pub credential: Credential,
     /// From where, as the appliance says.
     pub station: Option<Station>,
+    /// The station's address, where it is one and not the appliance's own: a network's wrong passwords are counted by it (D7).
+    pub address: Option<IpAddr>,
     /// L: which login this is (B2); a key of its own where it lacks what its `join` needs.
     pub login: LoginKey,
     /// L and P in one, of this process's own: by it a packet without Message-Authenticator finds the login that it waits

@@ -3,7 +3,9 @@
 //! Each answer names the login and the number of the question it answers; the machine drops what does not match,
 //! so an answer of another login, of an older round, or a forged one never counts (rules A2).
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wire::Secret;
 
@@ -39,6 +41,8 @@ pub enum Event {
         /// The number that came with a yes, where the prompt asks for one (F8).
         number: Option<Number>,
     },
+    /// Another number than a screen's was given on the phone, and the store has ended the prompt for it (F8).
+    WrongNumber(PromptId),
     /// Another login's prompt took the place of this one (B2).
     Displaced(PromptId),
     /// Where a prompt that was joined stands by now: what was said to it while the joining was on its way (A8).
@@ -108,6 +112,14 @@ pub enum Effect {
         password: Secret,
         /// The primary's own State and which of its servers it belongs to.
         state: Option<(Arc<[u8]>, usize)>,
+        /// From where, for the limits (D7).
+        station: Option<Station>,
+        /// The station's address, where it is one and not the appliance's own (D7).
+        address: Option<IpAddr>,
+        /// Where the name is held back, its owner may be asked on a phone first: the password comes back then (D7).
+        may_ring: bool,
+        /// The owner said yes: the primary is asked though the name is held back (D7).
+        by_owner: bool,
     },
     /// Read what the store knows of the resolved user.
     ReadUser {
@@ -236,6 +248,8 @@ pub struct Context<'a> {
     pub stopping: bool,
     /// Makes States (C3).
     pub states: &'a ProofKey,
+    /// How long a rejection of that primary took lately, drawn by a random number (D6).
+    pub rejection: &'a dyn Fn(&PrimaryName, u64) -> Duration,
     /// Randomness: 64 bits a call.
     pub dice: &'a mut dyn FnMut() -> u64,
     /// What is to be done, in order.

@@ -104,10 +104,23 @@ pub enum PrimaryAnswer {
         /// Which of the primary's servers asked: the answer goes to that one.
         server: usize,
     },
+    /// Nobody was asked: the name, or the address that it comes from, is held back (D7).
+    HeldBack(HeldBack),
     /// Nobody answered.
     Unavailable(Unavailable),
     /// Nobody was asked: our own store is away, so the login could not end well whatever the primary says (A10).
     StoreUnavailable(Unavailable),
+}
+
+/// Why the primary was not asked about a name (D7).
+#[derive(Clone, Debug)]
+pub struct HeldBack {
+    /// It is the address, whose names failed too often; else the name.
+    pub is_address: bool,
+    /// For log and audit: until when, and what to do.
+    pub why: Arc<str>,
+    /// The password that was not looked at, where the owner of the name may be asked on a phone first.
+    pub password: Option<wire::Secret>,
 }
 
 /// What the store knows of a resolved user at one moment.
@@ -131,6 +144,11 @@ pub struct UserFacts {
     pub codes: Bucket,
     /// A success from this station within 30 days: it counts apart (D1).
     pub station_known: bool,
+    /// Let in from this station within 30 days, whatever opened the second door: strangers' wrong passwords keep nobody out
+    /// there (D7).
+    pub station_let_in: bool,
+    /// How often staff released this name from the shield: what was counted before counts no more (D7).
+    pub shield_lifts: u64,
     /// No pushes before this time (D2).
     pub pushes_quiet_until: Option<Wall>,
     /// The method that the user chose to be asked for first, where a rule lists it.
@@ -163,6 +181,14 @@ pub enum CodeOutcome {
     },
     /// No active token of the listed kinds has this code; the failure is counted.
     Wrong,
+    /// Wrong likewise, and counted and told as that; but a token that counts presses would show it further on, so that it was
+    /// likely used elsewhere. For the record alone.
+    Ahead {
+        /// Which token.
+        token: TokenId,
+        /// By how many codes.
+        by: u64,
+    },
     /// It was right, and it was used before: refused, not counted as a guess.
     Spent,
     /// Codes are off for this user and station until then (D1); the code was not looked at.

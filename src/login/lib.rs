@@ -24,16 +24,18 @@ pub mod mutant;
 pub mod name;
 pub mod network;
 pub mod outage;
+pub mod pace;
 pub mod policy;
 pub mod prompt;
 pub mod record;
 pub mod session;
+pub mod shield;
 pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
 pub use facts::{
-    BypassId, CodeOutcome, Means, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome, TokenId,
-    Unavailable, UserFacts,
+    BypassId, CodeOutcome, HeldBack, Means, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome,
+    TokenId, Unavailable, UserFacts,
 };
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, STATE_OCTETS, State, StateHash};
 pub use moment::{Moment, Tick, Wall};

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::moment::Wall;
+use crate::mutant::{self, Mutant};
 
 /// The numbers of part D; `[limits]` sets them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub struct Limits {
     pub state_lasts: Duration,
     /// How long a refusal waits before it leaves (D6).
     pub reject_delay: Duration,
+    /// Wrong passwords of a name that the primary hears from unknown stations within half an hour (D7).
+    pub shield: u32,
+    /// They are counted and told, and nobody is held back.
+    pub shield_watches: bool,
     /// Primary failures a minute that a client may cause without Message-Authenticator (D5).
     pub bare_failures_per_minute: u32,
     /// Primary failures a minute under names that the store doesn't know, for each client (D3).
@@ -65,6 +70,8 @@ impl Default for Limits {
             prompt_lasts: MINUTE * 2,
             state_lasts: MINUTE * 2,
             reject_delay: Duration::from_secs(1),
+            shield: 4,
+            shield_watches: false,
             bare_failures_per_minute: 60,
             unknown_names_per_minute: 300,
             held_sessions: 200_000,
@@ -115,7 +122,12 @@ pub struct PushCounts {
     pub quiets: u32,
     /// No pushes before then.
     pub quiet_until: Option<Wall>,
+    /// When a wrong number was last typed on the phone, unless it was a denial already (F8).
+    pub wrong_number_at: Option<Wall>,
 }
+
+/// A second wrong number within this time is no slip any more (rules F8, D2).
+pub const SLIP_WITHIN: Duration = Duration::from_secs(600);
 
 impl PushCounts {
     /// The quiet time in force at `now`, if any.
@@ -140,19 +152,31 @@ impl PushCounts {
         self.silenced(limits, now)
     }
 
-    /// The counts after an approval: all is forgotten.
+    /// The counts after a wrong number that was typed on the phone: a slip at first, the second within ten minutes a denial
+    /// (F8). An approval in between forgives none: whoever wants a stranger's number typed waits for such a slip.
+    #[must_use]
+    pub fn after_wrong_number(self, limits: &Limits, now: Wall) -> Self {
+        // A clock that was stepped back makes nobody's second slip a first one.
+        let slipped = self.wrong_number_at.is_some_and(|before| now.since(before) < SLIP_WITHIN);
+        if slipped && !mutant::is(Mutant::SlipsUncounted) {
+            return Self { wrong_number_at: None, ..self.silenced(limits, now) };
+        }
+        Self { wrong_number_at: Some(now), ..self }
+    }
+
+    /// The counts after an approval: silence and denials are forgotten.
     #[must_use]
     pub fn after_approval(self) -> Self {
-        Self::default()
+        Self { wrong_number_at: self.wrong_number_at, ..Self::default() }
     }
 
     fn silenced(self, limits: &Limits, now: Wall) -> Self {
         let quiet = doubled(limits.push_quiet, self.quiets, limits.push_quiet_max);
-        Self { unanswered: 0, quiets: self.quiets.saturating_add(1), quiet_until: Some(now.plus(quiet)) }
+        Self { unanswered: 0, quiets: self.quiets.saturating_add(1), quiet_until: Some(now.plus(quiet)), ..self }
     }
 }
 
-fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+pub(crate) fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most)
 }
 
@@ -163,13 +187,16 @@ pub fn patience(gives_up_after: Duration) -> Duration {
     gives_up_after.saturating_sub(margin)
 }
 
+/// No refusal waits longer (D6).
+pub const REJECT_DELAY_MAX: Duration = Duration::from_secs(5);
+
 /// How long this refusal waits: `reject_delay`, jittered by a fifth either way, 5 s at most (D6).
 /// `dice` is a random octet.
 #[must_use]
 pub fn reject_delay(limits: &Limits, dice: u8) -> Duration {
     let millis = u64::try_from(limits.reject_delay.as_millis()).unwrap_or(u64::MAX);
     let spread = millis.saturating_mul(u64::from(dice)).saturating_mul(2) / (5 * 255);
-    Duration::from_millis(millis.saturating_sub(millis / 5).saturating_add(spread)).min(Duration::from_secs(5))
+    Duration::from_millis(millis.saturating_sub(millis / 5).saturating_add(spread)).min(REJECT_DELAY_MAX)
 }
 
 #[cfg(test)]
@@ -206,6 +233,20 @@ mod tests {
         assert_eq!(denied.after_denial(&limits, NOW).quiet(NOW), Some(NOW.plus(Duration::from_secs(1200))));
         let many = (0..40).fold(PushCounts::default(), |counts, _| counts.after_denial(&limits, NOW));
         assert_eq!(many.quiet(NOW), Some(NOW.plus(Duration::from_secs(4 * 3600))));
+    }
+
+    #[test]
+    fn a_wrong_number_is_a_slip_and_the_second_within_ten_minutes_a_denial() {
+        let limits = Limits::default();
+        let slip = PushCounts::default().after_wrong_number(&limits, NOW);
+        assert_eq!(slip.quiet(NOW), None);
+        let after = |ms| Wall(NOW.0 + ms);
+        assert_eq!(slip.after_wrong_number(&limits, after(600_000)).quiet(after(600_000)), None, "ten minutes later");
+        let second = slip.after_wrong_number(&limits, after(599_999));
+        assert_eq!(second.quiet(after(599_999)), Some(after(1_199_999)));
+        assert_eq!(second.after_wrong_number(&limits, after(600_000)).quiets, 1, "and then it is counted anew");
+        let approved = slip.after_approval().after_wrong_number(&limits, after(1000));
+        assert_eq!(approved.quiets, 1, "an approval in between forgives no slip");
     }
 
     #[test]

@@ -56,11 +56,23 @@ pub enum Mutant {
     BareAllAnswered,
     /// A login that nobody could check is answered all the same (A10).
     UncheckedIsRefused,
+    /// However many wrong numbers are typed, each is a slip (F8, D2).
+    SlipsUncounted,
+    /// No name is ever held back (D7).
+    ShieldDown,
+    /// Tries that are under way count for nothing until they have failed (D7).
+    ShieldCountsLate,
+    /// A stranger's failures hold a known station back (D7).
+    ShieldHoldsEverybody,
+    /// A refusal after the primary's Accept leaves sooner than its rejection would (D6).
+    RefusedTooSoon,
+    /// A name that is held back is asked about though its owner said nothing (D7).
+    OwnerUnasked,
 }
 
 impl Mutant {
     /// Every saboteur.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 32] = [
         Self::StateUnbound,
         Self::AnswerBeforeCommit,
         Self::DenialRevived,
@@ -87,6 +99,12 @@ impl Mutant {
         Self::BareRefusedBeside,
         Self::BareAllAnswered,
         Self::UncheckedIsRefused,
+        Self::SlipsUncounted,
+        Self::ShieldDown,
+        Self::ShieldCountsLate,
+        Self::ShieldHoldsEverybody,
+        Self::RefusedTooSoon,
+        Self::OwnerUnasked,
     ];
 }
 

@@ -144,6 +144,9 @@ pub struct PromptClaim {
     pub asks: Asks,
     /// A test push goes to this device alone, which need not be active yet (F3); it opens no login's door.
     pub only: Option<DeviceId>,
+    /// The password was not looked at yet: the name is held back, and its owner is asked first (D7). It counts for nothing in
+    /// D2, displaces nobody's, and gives way to everybody whose password was right.
+    pub unproven: bool,
 }
 
 /// What the store answered, durable before it was said.

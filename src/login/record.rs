@@ -114,6 +114,10 @@ pub enum Reason {
     Primary,
     /// The primary asks a question of its own, and this client can't show it (E4).
     PrimaryQuestion,
+    /// Too many wrong passwords under this name: the primary is not asked about it for a while (D7).
+    NameHeld,
+    /// Too many names failed from this address: the primary is not asked for it for a while (D7).
+    AddressHeld,
     /// The primary could not be asked.
     PrimaryUnavailable,
     /// A rule says no.
@@ -142,6 +146,8 @@ pub enum Reason {
     NotACode,
     /// A code was given, and the rule takes none.
     CodesNotTaken,
+    /// A wrong code, which a token that counts presses would show further on: it was likely used elsewhere.
+    CodeAhead,
     /// A code that was used before.
     SpentCode,
     /// Codes are off for a while (D1).
@@ -150,6 +156,8 @@ pub enum Reason {
     Denied,
     /// The phone said it wasn't me.
     Fraud,
+    /// Another number than the screen's was given on the phone (F8).
+    WrongNumber,
     /// Nobody answered the phone in time.
     Unanswered,
     /// Another login of this user waits for the phone (B2).
@@ -199,6 +207,8 @@ impl Reason {
             Self::EmptyPassword => "empty_password",
             Self::Primary => "primary",
             Self::PrimaryQuestion => "primary_question",
+            Self::NameHeld => "name_held",
+            Self::AddressHeld => "address_held",
             Self::PrimaryUnavailable => "primary_unavailable",
             Self::Rule => "rule",
             Self::NoRule => "no_rule",
@@ -213,10 +223,12 @@ impl Reason {
             Self::WrongCode => "wrong_code",
             Self::NotACode => "not_a_code",
             Self::CodesNotTaken => "codes_not_taken",
+            Self::CodeAhead => "code_ahead",
             Self::SpentCode => "spent_code",
             Self::CodesLocked => "codes_locked",
             Self::Denied => "denied",
             Self::Fraud => "fraud",
+            Self::WrongNumber => "wrong_number",
             Self::Unanswered => "unanswered",
             Self::Busy => "busy",
             Self::PromptEnded => "prompt_ended",

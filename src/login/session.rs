@@ -248,6 +248,11 @@ impl Session {
         match event {
             Event::Login(id, event) => self.login_event(id, event, cx),
             Event::Phone { prompt, device, answer, number } => self.phone(prompt, device, &answer, number, cx),
+            Event::WrongNumber(prompt) => {
+                if self.prompt.as_ref().is_some_and(|open| open.id == prompt) {
+                    self.end_prompt(Reason::WrongNumber, cx);
+                }
+            }
             Event::Displaced(prompt) => {
                 if self.prompt.as_ref().is_some_and(|open| open.id == prompt) {
                     self.lose_prompt(Reason::Unanswered, cx);
@@ -484,7 +489,9 @@ impl Session {
         let Some(approval) = &open.approved else { return Some(open.ends) };
         // Who shows another number waits for nothing any more (F8): else the prompt would never end (B5).
         let comes = |login: &Login| login.awaits_answer() || login.newest_at_phone().is_some();
-        let busy = |login: &Login| login.is_releasing() || (login.is_meant(approval.number) && comes(login));
+        let busy = |login: &Login| {
+            login.is_releasing() || login.keeps_a_yes() || (login.is_meant(approval.number) && comes(login))
+        };
         (!self.logins.iter().any(busy)).then(|| approval.at.plus(APPROVAL_WAITS))
     }
 
@@ -545,7 +552,10 @@ impl Session {
         }
         self.logins.iter_mut().filter(|login| login.is_gone()).for_each(|login| login.send_away(cx));
         self.logins.retain(|login| !login.is_gone());
-        let wanted = self.logins.iter().any(|login| login.at_prompt() || login.is_releasing() || login.is_claiming());
+        let wanted = self
+            .logins
+            .iter()
+            .any(|login| login.at_prompt() || login.is_releasing() || login.is_claiming() || login.keeps_a_yes());
         if !wanted && let Some(open) = self.prompt.take() {
             // Rules D2: a prompt that rang and got no answer counts, whatever else became of its login; else three
             // wrong answers to the challenge would ring the phone again and again, uncounted.

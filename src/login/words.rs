@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::facts::TokenId;
 use crate::moment::Wall;
 use crate::prompt::Number;
 use crate::record::Reason;
@@ -119,6 +120,8 @@ pub enum Told {
     Unanswered,
     /// The phone said no.
     OnPhone,
+    /// Another number came from the phone than the one on this screen.
+    WrongNumber,
     /// Another request of the same login took its place.
     Superseded,
     /// Nobody's mistake: later.
@@ -147,6 +150,7 @@ impl Told {
             Reason::CodesLocked => Self::CodesLocked,
             Reason::Unanswered => Self::Unanswered,
             Reason::Denied | Reason::Fraud => Self::OnPhone,
+            Reason::WrongNumber => Self::WrongNumber,
             Reason::Superseded => Self::Superseded,
             Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => Self::Later,
             Reason::Credential => Self::Credential,
@@ -160,6 +164,8 @@ impl Told {
             | Reason::EmptyPassword
             | Reason::Primary
             | Reason::PrimaryQuestion
+            | Reason::NameHeld
+            | Reason::AddressHeld
             | Reason::Rule
             | Reason::NoRule
             | Reason::Undecided
@@ -167,6 +173,7 @@ impl Told {
             | Reason::WrongCode
             | Reason::NotACode
             | Reason::CodesNotTaken
+            | Reason::CodeAhead
             | Reason::SpentCode
             | Reason::State
             | Reason::Changed
@@ -185,6 +192,7 @@ impl Told {
             Self::CodesLocked => "Too many wrong codes. Wait a while, then try again, or ask your service desk.",
             Self::Unanswered => "Nobody answered the request on your phone in time.",
             Self::OnPhone => "The request was denied on your phone.",
+            Self::WrongNumber => "That was not the number shown here. Log in again and give the new number.",
             Self::Superseded => "A newer request for this login took the place of this one.",
             Self::Later => "The login can't be checked at the moment. Try again in a minute.",
             Self::Credential => "This login method is not supported here. Use PAP.",
@@ -204,6 +212,16 @@ pub const fn refusal(reason: Reason) -> &'static str {
 #[must_use]
 pub fn quiet_until(until: Wall) -> String {
     format!("pushes are quiet until {}", until.rfc3339())
+}
+
+/// For log and audit: a token that was used elsewhere, and what sets it right.
+#[must_use]
+pub fn counted_on(token: &TokenId, by: u64) -> String {
+    format!(
+        "the code is one of token {} {by} codes further on, so it was likely used elsewhere: two codes in a row set it right, by \
+         its owner in the portal, by the help desk, or with `vestibule token resync {}`",
+        token.0, token.0
+    )
 }
 
 /// For log and audit: until when codes are off.

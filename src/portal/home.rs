@@ -168,6 +168,7 @@ fn done_of(page: &Shown, done: &str) -> String {
         "pin-set" => page.t("portal-done-pin-set").into(),
         "tested" => page.t("portal-done-tested").into(),
         "saved" => page.t("portal-done-saved").into(),
+        "token-resynced" => page.t("portal-done-token-resynced").into(),
         _ => String::new(),
     }
 }

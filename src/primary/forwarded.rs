@@ -25,6 +25,12 @@ impl Forwarded {
         Run(&self.0)
     }
 
+    /// How many octets it keeps.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     fn pick(request: &PacketView<'_>) -> Self {
         let mut run = Vec::new();
         for attribute in request.attributes().filter(goes_on) {

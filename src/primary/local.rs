@@ -179,7 +179,9 @@ mod tests {
                 unavailable.why.to_string()
             }
             PrimaryAnswer::Reject { why, .. } => why.to_string(),
-            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => panic!("a yes"),
+            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } | PrimaryAnswer::HeldBack(_) => {
+                panic!("a yes")
+            }
         }
     }
 

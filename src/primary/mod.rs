@@ -93,6 +93,9 @@ fn result_of(answer: &PrimaryAnswer) -> PrimaryResult {
         PrimaryAnswer::Accept { .. } => PrimaryResult::Accept,
         PrimaryAnswer::Reject { .. } => PrimaryResult::Reject,
         PrimaryAnswer::Challenge { .. } => PrimaryResult::Challenge,
-        PrimaryAnswer::Unavailable(_) | PrimaryAnswer::StoreUnavailable(_) => PrimaryResult::Unavailable,
+        // No primary says of itself that a name is held back.
+        PrimaryAnswer::HeldBack(_) | PrimaryAnswer::Unavailable(_) | PrimaryAnswer::StoreUnavailable(_) => {
+            PrimaryResult::Unavailable
+        }
     }
 }

@@ -108,6 +108,7 @@ mod tests {
                 station: None,
                 asks: Asks::default(),
                 only: None,
+                unproven: false,
             };
             let prompt = claim.prompt;
             assert_eq!(self.store.claim_prompt(claim, at, &limits).await, Ok(Claim::Claimed { displaced: None }));

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use axum::http::HeaderValue;
-use login::{CodeOutcome, Method, Moment, Station, Wall};
+use login::{CodeOutcome, Method, Moment, Station, TokenId, Wall};
 use wire::Secret;
 
 use super::notes::Deed;
@@ -14,7 +14,7 @@ use super::session::Signed;
 use super::{Away, SignIn, random, station_of};
 use crate::engine::Clock;
 use crate::enrolment;
-use crate::factor::oath::{self, Patience, TypedCode};
+use crate::factor::oath::{self, Patience, Resynced, TwoCodes, TypedCode};
 use crate::factor::pin::{self, PinOutcome, TypedPin};
 use crate::hashing::Hasher;
 use crate::mail::LetterKind;
@@ -38,6 +38,8 @@ pub enum CodeTried {
     Right(Box<Signed>, HeaderValue),
     /// It is none of theirs, or was used before.
     Wrong,
+    /// It is none of theirs within reach, but a token that counts presses would show it further on. Told as a wrong one.
+    Ahead,
     /// Codes are off until then; `None`: until a phone or the help desk ends it (D1).
     Locked(Option<Wall>),
 }
@@ -53,9 +55,37 @@ impl SignIn {
         let result = match &tried {
             CodeTried::Right(..) => return Ok(tried),
             CodeTried::Wrong => SignInResult::WrongCode,
+            CodeTried::Ahead => SignInResult::CodeAhead,
             CodeTried::Locked(_) => SignInResult::CodesOff,
         };
         self.tell(signed.realm, result, address, Some(&signed.user));
+        self.let_pass(began).await;
+        Ok(tried)
+    }
+
+    /// Sets a token right that counted on without us: each try is a guess from this browser (rules D1).
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn resync(
+        &self,
+        signed: &Signed,
+        token: &TokenId,
+        codes: [&Secret; 2],
+        address: IpAddr,
+    ) -> Result<Resynced, Away> {
+        let (began, station, user) = (self.clock().tick(), station_of(address), &signed.user);
+        let (guess_id, at, [first, second]) = (random()?, self.moment().wall, codes);
+        let typed = TwoCodes { guess_id, user, station: station.as_ref(), token, first, second, at };
+        let store: &dyn crate::store::Store = self.store().as_ref();
+        let tried = oath::resync(store, &typed, &self.limits(), &Settles(self.clock())).await;
+        let tried = tried.map_err(|away| Away { why: away.why })?;
+        let result = match tried {
+            Resynced::Done => return Ok(tried),
+            Resynced::Wrong | Resynced::NoToken => SignInResult::WrongCode,
+            Resynced::Locked { .. } => SignInResult::CodesOff,
+        };
+        self.tell(signed.realm, result, address, Some(user));
         self.let_pass(began).await;
         Ok(tried)
     }
@@ -75,6 +105,7 @@ impl SignIn {
         match self.spend(signed, code, station).await? {
             CodeOutcome::Right { .. } => self.prove(signed).await,
             CodeOutcome::Wrong | CodeOutcome::Spent | CodeOutcome::NoToken => Ok(CodeTried::Wrong),
+            CodeOutcome::Ahead { .. } => Ok(CodeTried::Ahead),
             CodeOutcome::Locked { until } => Ok(CodeTried::Locked(end_of(until))),
         }
     }
@@ -148,6 +179,10 @@ impl SignIn {
         let facts = self.store().user_facts(&signed.user, None, self.moment().wall, &self.limits()).await?;
         if facts.blocked.is_some() {
             return Ok(CodeTried::Wrong);
+        }
+        // Rules D1, D7: from now on this address of theirs counts apart, by whatever factor it was.
+        if let Some(station) = station_of(signed.session.address) {
+            self.store().remember_station(&signed.user, &station, self.moment().wall).await?;
         }
         let steps_up = self.step_up(signed, WebStep::Full);
         let (full, line) = if signed.is_full() {

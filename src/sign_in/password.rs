@@ -9,22 +9,25 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
-use login::limits::reject_delay;
+use login::limits::{REJECT_DELAY_MAX, reject_delay};
 use login::name::NameKind;
 use login::policy::{Gate, is_added};
-use login::{Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, UserName};
+use login::{ClientName, HeldBack, Origin, Policy, PrimaryAnswer, PrimaryName, ResolvedUser, Tick, UserName};
 use wire::Secret;
 
 use super::notes::Deed;
 use super::places::Place;
-use super::session::{From, Signed, Visit, agent_of};
-use super::{Away, Realm, SignIn, station_of};
+use super::session::{From, Signed, Visit, agent_of, word};
+use super::{Away, Realm, SignIn, random, station_of};
+use crate::engine::{AskedFrom, RingForPage};
 use crate::primary::{Forwarded, PrimaryRequest};
 use crate::store::{NewUser, WebRealm};
 use crate::telemetry::SignInResult;
 
 /// How long the primary may take.
 const PRIMARY_WITHIN: Duration = Duration::from_secs(12);
+/// How long the owner of a name that is held back has to answer the phone; the browser waits that long.
+const OWNER_WITHIN: Duration = Duration::from_secs(45);
 /// RFC 2865 §5.1 and §5.2: what a User-Name and a User-Password can carry.
 const NAME_OCTETS_MAX: usize = 253;
 const PASSWORD_OCTETS_MAX: usize = 128;
@@ -76,9 +79,9 @@ impl SignIn {
                 self.tell(typed.realm, SignInResult::Password, typed.address, Some(&user));
                 Ok(PasswordTried::Right(Box::new(signed), line))
             }
-            Ok(Door::Shut { result, who }) => {
+            Ok(Door::Shut { result, who, is_the_primarys }) => {
                 self.tell_as(typed.realm, result, typed.address, who.as_deref());
-                self.let_pass(began).await;
+                self.let_pass_as(began, typed.realm, is_the_primarys).await;
                 Ok(PasswordTried::Refused)
             }
             Err(away) => {
@@ -95,37 +98,37 @@ impl SignIn {
     /// The primary or the store can't be asked now.
     pub async fn old_password(&self, signed: &Signed, old: &Secret, address: IpAddr) -> Result<OldPassword, Away> {
         let began = self.clock().tick();
-        let (result, told) = match self.first_door_again(signed, old, address).await {
+        let (result, is_the_primarys, told) = match self.first_door_again(signed, old, address).await {
             Ok(None) => return Ok(OldPassword::Right),
-            Ok(Some(result)) => (result, Ok(OldPassword::Wrong)),
-            Err(away) => (SignInResult::Unavailable, Err(away)),
+            Ok(Some((result, is_the_primarys))) => (result, is_the_primarys, Ok(OldPassword::Wrong)),
+            Err(away) => (SignInResult::Unavailable, false, Err(away)),
         };
         self.tell(signed.realm, result, address, Some(&signed.user));
-        self.let_pass(began).await;
+        self.let_pass_as(began, signed.realm, is_the_primarys).await;
         told
     }
 
-    /// Why it is not their password; `None`: it is.
+    /// Why it is not their password, and whether the primary itself said no; `None`: it is.
     async fn first_door_again(
         &self,
         signed: &Signed,
         old: &Secret,
         address: IpAddr,
-    ) -> Result<Option<SignInResult>, Away> {
+    ) -> Result<Option<(SignInResult, bool)>, Away> {
         let primary = Realm::of(&self.config(), signed.realm)?.primary;
         let origin = Origin::of(address);
         if !self.counts(origin) {
-            return Ok(Some(SignInResult::Throttled));
+            return Ok(Some((SignInResult::Throttled, false)));
         }
         if old.is_empty() || old.len() > PASSWORD_OCTETS_MAX {
-            return Ok(Some(SignInResult::Refused)); // rules A3
+            return Ok(Some((SignInResult::Refused, false))); // rules A3
         }
         let _place = self.place(origin)?;
         let taken = self.take(address, &signed.user).await?;
         if !taken.is_free {
-            return Ok(Some(SignInResult::Throttled));
+            return Ok(Some((SignInResult::Throttled, false)));
         }
-        match self.ask(&primary, signed.user.as_str(), &signed.user, old).await? {
+        match self.ask(&primary, signed.user.as_str(), &signed.user, old, asked_from(address)).await? {
             PrimaryAnswer::Accept { user, .. } if user == signed.user => {
                 self.give_back(&taken);
                 Ok(None)
@@ -134,9 +137,12 @@ impl SignIn {
                 self.give_back(&taken);
                 Err(Away { why: away.why })
             }
-            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => {
-                Ok(Some(SignInResult::Refused))
+            PrimaryAnswer::HeldBack(_) => {
+                self.give_back(&taken);
+                Ok(Some((SignInResult::Throttled, false)))
             }
+            PrimaryAnswer::Reject { .. } => Ok(Some((SignInResult::Refused, true))),
+            PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => Ok(Some((SignInResult::Refused, false))),
         }
     }
 
@@ -146,6 +152,7 @@ impl SignIn {
         typed: &str,
         claimed: &ResolvedUser,
         password: &Secret,
+        from: AskedFrom,
     ) -> Result<PrimaryAnswer, Away> {
         let request = PrimaryRequest {
             user_octets: typed.as_bytes().into(),
@@ -157,7 +164,40 @@ impl SignIn {
         };
         let server = self.engine().law().primaries.get(primary).cloned();
         let server = server.ok_or_else(|| Away::of("the primary of the sign-in is not there"))?;
-        Ok(server.ask(request).await)
+        Ok(self.engine().ask_for_page(server, request, from).await)
+    }
+
+    /// Asks the primary; where the name is held back, its owner on a phone first, and then the primary (rules D7).
+    async fn ask_or_the_owner(
+        &self,
+        primary: &PrimaryName,
+        claimed: &ResolvedUser,
+        typed: &Typed<'_>,
+    ) -> Result<PrimaryAnswer, Away> {
+        let (named, from) = (typed.name.trim(), AskedFrom { may_ring: true, ..asked_from(typed.address) });
+        let answer = self.ask(primary, named, claimed, typed.password, from.clone()).await?;
+        match &answer {
+            PrimaryAnswer::HeldBack(HeldBack { password: Some(_), .. }) => {}
+            PrimaryAnswer::HeldBack(_)
+            | PrimaryAnswer::Accept { .. }
+            | PrimaryAnswer::Reject { .. }
+            | PrimaryAnswer::Challenge { .. }
+            | PrimaryAnswer::Unavailable(_)
+            | PrimaryAnswer::StoreUnavailable(_) => return Ok(answer),
+        }
+        let ring = RingForPage {
+            user: claimed.clone(),
+            page: ClientName::new(word(typed.realm)),
+            key: random()?,
+            address: Some(typed.address),
+            only: None,
+            without_pin: false,
+            unproven: true,
+        };
+        if !self.engine().owner_says_yes(ring, OWNER_WITHIN).await {
+            return Ok(answer);
+        }
+        self.ask(primary, named, claimed, typed.password, AskedFrom { may_ring: false, by_owner: true, ..from }).await
     }
 
     /// Who it is, if everything is in order. A try counts for its address before anything is looked at: whoever is over it costs
@@ -165,24 +205,26 @@ impl SignIn {
     async fn first_door(&self, typed: &Typed<'_>) -> Result<Door, Away> {
         let (config, origin) = (self.config(), Origin::of(typed.address));
         if !self.counts(origin) {
-            return Ok(Door::Shut { result: SignInResult::Throttled, who: None });
+            return Ok(Door::Shut { result: SignInResult::Throttled, who: None, is_the_primarys: false });
         }
         let place = Realm::of(&config, typed.realm)?;
         let named = typed.name.trim();
         let name = config.policy.user_name(named.as_bytes(), false).ok();
         let sound = !typed.password.is_empty() && typed.password.len() <= PASSWORD_OCTETS_MAX; // rules A3
         let person = name.filter(|name| name.kind() == NameKind::Person && named.len() <= NAME_OCTETS_MAX && sound);
-        let Some(name) = person else { return Ok(Door::Shut { result: SignInResult::Refused, who: None }) };
+        let Some(name) = person else {
+            return Ok(Door::Shut { result: SignInResult::Refused, who: None, is_the_primarys: false });
+        };
         let _place = self.place(origin)?;
         let taken = self.take(typed.address, &name.claimed()).await?;
-        let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()) });
+        let shut = |result| Ok(Door::Shut { result, who: Some(taken.who.clone()), is_the_primarys: false });
         if !taken.is_free {
             return shut(SignInResult::Throttled);
         }
         if !self.may_ask(&config.policy, &place.primary, &name).await? {
             return shut(SignInResult::Refused);
         }
-        match self.ask(&place.primary, named, &name.claimed(), typed.password).await? {
+        match self.ask_or_the_owner(&place.primary, &name.claimed(), typed).await? {
             PrimaryAnswer::Accept { user, .. } => {
                 self.give_back(&taken);
                 match self.known(typed, user).await? {
@@ -190,8 +232,16 @@ impl SignIn {
                     None => shut(SignInResult::Refused),
                 }
             }
+            PrimaryAnswer::Reject { .. } => {
+                Ok(Door::Shut { result: SignInResult::Refused, who: Some(taken.who.clone()), is_the_primarys: true })
+            }
             // A browser has no way to carry on a conversation of the primary.
-            PrimaryAnswer::Reject { .. } | PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
+            PrimaryAnswer::Challenge { .. } => shut(SignInResult::Refused),
+            // Rules D7: the primary was not asked, so this try costs nothing here, and its words are a wrong password's (D6).
+            PrimaryAnswer::HeldBack(_) => {
+                self.give_back(&taken);
+                shut(SignInResult::Throttled)
+            }
             PrimaryAnswer::Unavailable(away) | PrimaryAnswer::StoreUnavailable(away) => {
                 self.give_back(&taken);
                 Err(Away { why: away.why })
@@ -273,10 +323,26 @@ impl SignIn {
         }
     }
 
+    /// The same for a sign-in's password: what the primary did not refuse itself takes no less than its own rejections do.
+    async fn let_pass_as(&self, began: Tick, realm: WebRealm, is_the_primarys: bool) {
+        let primary = Realm::of(&self.config(), realm).map(|realm| realm.primary);
+        if let (false, Ok(primary)) = (is_the_primarys, primary) {
+            let rejection = self.engine().rejection(&primary, rand::random()).min(REJECT_DELAY_MAX);
+            self.clock().wait_until(began.plus(rejection)).await;
+        }
+        self.let_pass(began).await;
+    }
+
     /// Rules D6: one delay for every refusal, however soon it was known.
     pub(super) async fn let_pass(&self, began: Tick) {
         self.clock().wait_until(began.plus(reject_delay(&self.limits(), rand::random()))).await;
     }
+}
+
+/// A browser's address is its station; one that a proxy did not say is nobody's.
+fn asked_from(address: IpAddr) -> AskedFrom {
+    let known = Some(address).filter(|address| !address.is_unspecified());
+    AskedFrom { station: station_of(address), address: known, ..AskedFrom::default() }
 }
 
 /// What a try took, so that it can be given back.
@@ -293,5 +359,10 @@ struct Taken {
 /// What the first door came to. A reader is told no more than that it is shut.
 enum Door {
     Open(ResolvedUser),
-    Shut { result: SignInResult, who: Option<String> },
+    Shut {
+        result: SignInResult,
+        who: Option<String>,
+        /// The primary itself said no: it took as long as that takes.
+        is_the_primarys: bool,
+    },
 }

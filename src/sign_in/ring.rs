@@ -122,6 +122,7 @@ impl SignIn {
             address: Some(address).filter(|address| !address.is_unspecified()),
             only: only.clone(),
             without_pin: owes_pin,
+            unproven: false,
         };
         let rings = match self.engine().ring_for_page(ring).await {
             Ok(rings) => rings,
@@ -184,7 +185,9 @@ impl SignIn {
         let proved = if owes_pin { self.owe_pin(signed).await } else { self.prove(signed).await };
         match &proved {
             Ok(CodeTried::Right(..)) => self.engine().use_page_prompt(prompt).await,
-            Ok(CodeTried::Wrong | CodeTried::Locked(_)) | Err(_) => self.engine().end_page_prompt(prompt).await,
+            Ok(CodeTried::Wrong | CodeTried::Ahead | CodeTried::Locked(_)) | Err(_) => {
+                self.engine().end_page_prompt(prompt).await
+            }
         }
         proved.map(Some)
     }

@@ -9,6 +9,7 @@
 //! Read in this order: [`verbs`] and [`web`] (what can be asked), [`rows`] (what comes back), [`error`], [`key`]; then `sqlite`.
 //! [`Sqlite`] is the one backend so far; `conformance` is the suite that each backend must pass.
 
+mod app_version;
 pub mod error;
 pub mod key;
 pub mod rows;
@@ -22,6 +23,7 @@ pub mod web;
 pub(crate) mod conformance;
 mod written;
 
+pub use app_version::AppVersion;
 pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{

@@ -88,6 +88,8 @@ pub struct User {
     pub stations: usize,
     /// Pushes that nobody answered, and the quiet time (D2).
     pub pushes: PushCounts,
+    /// Strangers typed too many wrong passwords: from unknown stations nobody is asked for before then (D7).
+    pub shield_until: Option<Wall>,
 }
 
 /// What kind of OATH token.
@@ -432,8 +434,12 @@ pub enum Answered {
     Stands(PhoneAnswer),
     /// The prompt had ended before anybody answered. (A fraud report is kept all the same.)
     TooLate,
-    /// Not the number that the screen shows: the prompt is denied now (F8).
-    WrongNumber,
+    /// Not the number that the screen shows: the prompt is over (F8). One that was typed is a slip at first; the second within
+    /// ten minutes, and one that was chosen among others, is a denial (D2).
+    WrongNumber {
+        /// It was a denial: no pushes before then. None: a slip, and the next login rings again.
+        quiet_until: Option<Wall>,
+    },
     /// A yes that brings no number where one is asked for, or that may not come from this device (B4, F8); or the decline
     /// that the store app sends once its code was read (F5). Nothing changed.
     NotLike,

@@ -51,7 +51,14 @@ pub trait Users: Send + Sync {
     fn block_user(&self, user: &ResolvedUser, reason: String) -> StoreFuture<'_, ()>;
     /// Ends a block and a fraud report, and forgets all failures: the admin's hand of D1.
     fn unblock_user(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
-    /// Forgets failed codes and unanswered prompts (rules D1, D2), and nothing else: who is blocked or reported fraud stays so.
+    /// Says that strangers' logins under this name are held back until then (rules D7), for whoever looks.
+    fn note_shield(&self, user: &ResolvedUser, until: Wall) -> StoreFuture<'_, ()>;
+    /// Whether anybody had a success from this station since then.
+    fn station_known(&self, station: &Station, since: Wall) -> StoreFuture<'_, bool>;
+    /// From now on this station of the user's counts apart (rules D1, D7): a factor was proved from there.
+    fn remember_station(&self, user: &ResolvedUser, station: &Station, at: Wall) -> StoreFuture<'_, ()>;
+    /// Forgets failed codes, unanswered prompts and strangers' wrong passwords (rules D1, D2, D7), and nothing else: who is
+    /// blocked or reported fraud stays so.
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
     /// Pairs of users who look alike and of whom staff said that they are two people (rules A2).
     fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>>;

@@ -17,7 +17,7 @@ use super::{DropReason, Gate, MetricName, Registrar, ReplyDrop};
 const UNKNOWN: &str = "(unknown)";
 
 /// Reasons that alerts watch stand on the page at 0 from the start: Prometheus sees no increase in a counter that begins at 1.
-const WATCHED: [Reason; 7] = [
+const WATCHED: [Reason; 10] = [
     Reason::Accepted,
     Reason::Primary,
     Reason::WrongCode,
@@ -25,6 +25,9 @@ const WATCHED: [Reason; 7] = [
     Reason::CodesLocked,
     Reason::Denied,
     Reason::Fraud,
+    Reason::WrongNumber,
+    Reason::NameHeld,
+    Reason::AddressHeld,
 ];
 
 /// What is counted for one client.

@@ -31,12 +31,13 @@ use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
-    AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused, CertificateTaken, Committed,
-    Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
-    PageRefused, PagesOpened, PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
-    PromptSent, Received, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult,
-    SignInTried, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UnsentReason,
-    UpstreamBadReply, UpstreamDropped, WebPushResult, WebPushTrouble, WebhookTrouble,
+    AddressHeld, AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused,
+    CertificateTaken, Committed, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble,
+    NameHeld, PageDenial, PageDenied, PageRefusal, PageRefused, PagesOpened, PhoneRefusal, PhoneRefused,
+    PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received, RefusedAgain, ReloadRefused,
+    Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried, StanceLearned, Started, Stopping,
+    StoreRecovered, StoreTrouble, SuspectSecret, UnsentReason, UpstreamBadReply, UpstreamDropped, WebPushResult,
+    WebPushTrouble, WebhookTrouble,
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -45,6 +45,8 @@ pub enum MetricName {
     UpstreamDown,
     /// Passwords that decode to control octets: probably another secret (rules D5).
     SuspectSecret,
+    /// Names and addresses that were held back after too many wrong passwords (rules D7).
+    Shield,
     /// How long the store's commits take.
     CommitSeconds,
     /// Policies that were swapped in or refused.
@@ -82,7 +84,7 @@ const COMMIT_BUCKETS: &[f64] =
 
 impl MetricName {
     /// Every metric, in the order of the page.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Requests,
         Self::Drops,
         Self::Answers,
@@ -101,6 +103,7 @@ impl MetricName {
         Self::UpstreamBadReplies,
         Self::UpstreamDown,
         Self::SuspectSecret,
+        Self::Shield,
         Self::CommitSeconds,
         Self::Reloads,
         Self::Troubles,
@@ -134,6 +137,7 @@ impl MetricName {
             Self::UpstreamBadReplies => "vestibule_upstream_bad_replies_total",
             Self::UpstreamDown => "vestibule_upstream_down",
             Self::SuspectSecret => "vestibule_suspect_secret_total",
+            Self::Shield => "vestibule_shield_total",
             Self::CommitSeconds => "vestibule_commit_seconds",
             Self::Reloads => "vestibule_reloads_total",
             Self::Troubles => "vestibule_troubles_total",
@@ -168,6 +172,9 @@ impl MetricName {
             Self::SuspectSecret => {
                 "Passwords that decoded to control octets, which a wrong shared secret causes, by client."
             }
+            Self::Shield => {
+                "Names and addresses that too many wrong passwords came from, by what (name, address) and by what was done (held, told)."
+            }
             Self::CommitSeconds => "How long a commit of the store took.",
             Self::Reloads => "Reloads of the policy, by result.",
             Self::Troubles => {
@@ -199,6 +206,7 @@ impl MetricName {
             | Self::UpstreamDrops
             | Self::UpstreamBadReplies
             | Self::SuspectSecret
+            | Self::Shield
             | Self::Reloads
             | Self::Troubles
             | Self::PageRefusals

@@ -85,6 +85,9 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(Retransmitted { client });
     telemetry.emit(SuspectSecret { client });
     telemetry.emit(StanceLearned { client });
+    let until = Wall(1_800_000_000_000);
+    telemetry.emit(NameHeld { user: "alice", known: true, failures: 4, until, watches: false });
+    telemetry.emit(AddressHeld { network: "203.0.113.9", until, watches: true });
     DropReason::ALL.into_iter().for_each(|reason| telemetry.emit(dropped(client, reason)));
     telemetry.emit(dropped(telemetry.unknown_client(), DropReason::UnknownClient));
     telemetry.emit(Joined { client, login, prompt_avoided: true });
@@ -180,6 +183,8 @@ fn what_happened_is_what_is_counted() {
         "vestibule_upstream_bad_replies_total{primary=\"nps\"} 1",
         "vestibule_upstream_down{primary=\"nps\"} 1",
         "vestibule_suspect_secret_total{client=\"asa\"} 1",
+        "vestibule_shield_total{what=\"name\",done=\"held\"} 1",
+        "vestibule_shield_total{what=\"address\",done=\"told\"} 1",
         "vestibule_commit_seconds_count 1",
         "vestibule_reloads_total{result=\"taken\"} 1",
         "vestibule_reloads_total{result=\"refused\"} 1",

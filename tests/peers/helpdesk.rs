@@ -107,6 +107,48 @@ async fn the_first_admin_comes_in_by_a_code_of_the_host_and_helps_a_user() {
     assert!(letters.iter().filter(|letter| letter.to == ["alice@example.com"]).count() >= 3, "each act mails the user");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_desk_sets_a_token_right_with_two_codes_that_its_owner_reads_out() {
+    let house = whole_house("", |plan| {
+        let plan = plan.grouped("hank", "Service Desk").totp("hank").mail("alice", "alice@example.com");
+        plan.hotp("alice").totp("carol")
+    })
+    .await;
+    let mut hank = staff(&house, "hank", &totp(&seed("hank"))).await;
+    let tokens = house.does(&["token", "list", "alice"]).await;
+    let token = tokens[0]["token"].as_str().unwrap().to_owned();
+    let shows = |counter| oath::hotp(&seed("alice"), counter);
+    let page = format!("/user/resync-token?name=alice&object={token}");
+    let form = async |hank: &mut Web, first: u64, second: u64, reason: &str| {
+        assert_eq!(hank.get(&page).await.status, 200);
+        let (first, second) = (shows(first), shows(second));
+        let fields =
+            [("name", "alice"), ("object", &token), ("first", &first), ("second", &second), ("reason", reason)];
+        hank.post("/user/resync-token", &fields).await
+    };
+    let offered = hank.get("/user?name=alice").await.body.replace("&#38;", "&").replace("&amp;", "&");
+    assert!(offered.contains(&page), "{offered}");
+    let wrong = form(&mut hank, 500, 502, "read out by telephone").await;
+    assert!(wrong.status == 422 && wrong.body.contains("not two codes in a row"), "{}", wrong.body);
+    assert!(wrong.body.contains("read out by telephone") && !wrong.body.contains(&shows(500)), "{}", wrong.body);
+    assert_eq!(form(&mut hank, 500, 501, "").await.status, 422, "each act has a reason (rules F4)");
+    done(&form(&mut hank, 500, 501, "read out by telephone").await, "resync-token");
+    let challenge = house.login("alice", 1).await;
+    assert!(house.answers("alice", 1, &challenge, &shows(502)).await.received("Access-Accept"));
+    let acts = acts_on(&house, "alice").await;
+    let acts: Vec<&str> =
+        acts.iter().filter(|act| act["by"] == "hank").map(|act| act["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["resync_token", "resync_token_failed", "resync_token"]);
+    let letters = house.mail.has(1).await;
+    assert!(letters.iter().any(|letter| letter.to == ["alice@example.com"]), "the act mails the user");
+    // Carol's token tells the time, and alice's is not carol's.
+    let carols = house.does(&["token", "list", "carol"]).await[0]["token"].as_str().unwrap().to_owned();
+    for (name, object) in [("carol", &carols), ("carol", &token), ("alice", &carols)] {
+        let refused = hank.get(&format!("/user/resync-token?name={name}&object={object}")).await;
+        assert_eq!(refused.status, 409, "{name} {object}");
+    }
+}
+
 /// A user who has a method already signs in with it, or with the desk's code, and is shown the own pages.
 async fn enrols_another(house: &WholeHouse, name: &str, activation: &str) {
     let mut web = Web::new(&house.portal);

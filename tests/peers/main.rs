@@ -34,6 +34,8 @@ mod portal_doors;
 mod races;
 mod refusals;
 mod reloading;
+mod resync;
+mod spraying;
 mod stance;
 mod store_app;
 mod store_app_logins;

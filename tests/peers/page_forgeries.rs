@@ -99,7 +99,7 @@ async fn what_was_signed_for_something_else_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_number_denies_at_once() {
+async fn a_wrong_number_ends_the_login_and_is_a_slip() {
     let house = PhoneHouse::opens().await;
     let phone = activated(&house).await;
     house.asks_alice(NumberMatch::Shown(Number(42))).await;
@@ -109,7 +109,7 @@ async fn a_wrong_number_denies_at_once() {
     assert_eq!(told, json!({ "state": "wrong_number" }));
     let (_, told) = phone.post("answer", &phone.answer(&prompt, "approve", "42")).await;
     assert_eq!(told, json!({ "state": "denied" }));
-    assert_eq!(house.said()[0].2, WrongNumber);
+    assert_eq!(house.said()[0].2, WrongNumber { quiet_until: None }, "it was typed (F8)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,10 +142,43 @@ fn a_bare_packet_displaces_no_signed_one_in_flight_or_answered_and_both_are_answ
         let last = reject(house.admits(&third), house.now());
         assert_eq!(house.settles(&datagram), Settled::Repeated, "rules D5: what is bare ends nothing");
         assert_eq!(house.sent(), [answer.clone(), other.clone(), answer.clone(), other, last, answer]);
-        assert_eq!(house.gate.kept().entries, 2, "one for each that could be meant, however many bare ones come");
+        assert_eq!(house.gate.kept().entries, 3, "the bare ones stand side by side");
         house.pass(SECONDS(30));
         assert_eq!(house.gate.kept(), Kept::default());
     }
+}
+
+#[test]
+fn a_forged_bare_packet_ends_no_bare_one_that_waits_under_the_same_key() {
+    let house = house(Stance::No);
+    let (asked, forged) = (bare(1, 1, &[]), bare(1, 2, &[]));
+    let (waits, beside) = (house.admits(&asked), house.admits(&forged));
+    assert!(waits.ticket.is_awaited() && beside.ticket.is_awaited());
+    assert_eq!((house.settles(&asked), house.settles(&forged)), (Settled::Absorbed, Settled::Absorbed));
+    let answers = [reject(beside, house.now()), reject(waits, house.now())];
+    assert_eq!(house.sent(), answers, "each gets its own answer");
+    assert_eq!((house.settles(&asked), house.settles(&forged)), (Settled::Repeated, Settled::Repeated));
+}
+
+#[test]
+fn of_bare_packets_under_one_key_four_wait_and_a_fifth_is_the_one_too_many() {
+    let house = house(Stance::No);
+    let packets: Vec<Vec<u8>> = (1..=6).map(|seed| bare(1, seed, &[])).collect();
+    let mut waiting: Vec<Admitted<'_>> = packets.iter().take(4).map(|packet| house.admits(packet)).collect();
+    assert_eq!(house.settles(&packets[4]), Settled::Dropped(DropReason::Overload));
+    assert!(waiting.iter().all(|one| one.ticket.is_awaited()), "and it ended nobody's");
+    // An Identifier is taken again once it was answered: the answer that is oldest makes room.
+    reject(waiting.remove(1), house.now());
+    reject(waiting.remove(0), house.now());
+    waiting.push(house.admits(&packets[4]));
+    assert_eq!(house.settles(&packets[1]), Settled::Repeated);
+    waiting.push(house.admits(&packets[5]));
+    assert_eq!(house.settles(&packets[0]), Settled::Dropped(DropReason::Overload));
+    assert!(waiting.iter().all(|one| one.ticket.is_awaited()));
+    assert_eq!(house.gate.kept().entries, 4);
+    drop(waiting);
+    house.pass(SECONDS(30));
+    assert_eq!(house.gate.kept(), Kept::default());
 }
 
 #[test]
@@ -290,4 +323,66 @@ fn what_nobody_could_check_is_forgotten_so_that_the_very_same_packet_begins_anew
     assert_eq!((house.sent().len(), house.dropped("asa", "unavailable")), (0, 1));
     reject(house.admits(&request), house.now());
     assert_eq!(house.sent().len(), 1);
+}
+
+/// What stands bare under the one key: the seed, and since when it is answered; the oldest first.
+type Bare = Vec<(u8, Option<u64>)>;
+
+fn room_for_bare(model: &mut Bare, now: u64) -> bool {
+    let live = |(_, answered): &(u8, Option<u64>)| answered.is_none_or(|at| now - at < 30_000);
+    model.retain(live);
+    if model.len() < 4 {
+        return true;
+    }
+    let answered = model.iter().position(|(_, answered)| answered.is_some());
+    answered.map(|oldest| model.remove(oldest)).is_some()
+}
+
+proptest! {
+    /// Rules B1, D5 for those who don't sign: nothing that a bare packet does ends another's, and four is the bound.
+    #[test]
+    fn any_run_of_bare_packets_under_one_key_follows_the_rule(
+        steps in prop::collection::vec((0_u8..7, any::<prop::sample::Index>(), 0_u64..12_000), 1..150)
+    ) {
+        let house = house(Stance::No);
+        let packets: Vec<Vec<u8>> = (0..7).map(|seed| bare(1, seed, &[])).collect();
+        let (mut model, mut held): (Bare, Vec<(Admitted<'_>, u8)>) = (Vec::new(), Vec::new());
+        for (step, (seed, at, ms)) in steps.into_iter().enumerate() {
+            let now = house.now().tick.0;
+            match step % 3 {
+                0 | 1 => {
+                    let known = model.iter().find(|(of, answered)| *of == seed && answered.is_none_or(|at| now - at < 30_000));
+                    match (house.takes(&packets[usize::from(seed)]), known.copied()) {
+                        (Admission::Settled(Settled::Absorbed), Some((_, None))) => (),
+                        (Admission::Settled(Settled::Repeated), Some((_, Some(_)))) => (),
+                        (Admission::Login(admitted), None) => {
+                            prop_assert!(room_for_bare(&mut model, now));
+                            model.push((seed, None));
+                            held.push((admitted, seed));
+                        }
+                        (Admission::Settled(Settled::Dropped(DropReason::Overload)), None) => {
+                            prop_assert_eq!(model.iter().filter(|(_, answered)| answered.is_none()).count(), 4);
+                        }
+                        (admission, known) => prop_assert!(false, "{admission:?} {known:?}"),
+                    }
+                }
+                _ if !held.is_empty() => {
+                    let (admitted, seed) = held.remove(at.index(held.len()));
+                    prop_assert!(admitted.ticket.is_awaited(), "nobody ends another's");
+                    let place = model.iter().position(|(of, answered)| *of == seed && answered.is_none()).unwrap();
+                    if ms % 4 == 0 {
+                        drop(admitted);
+                        model.remove(place);
+                    } else {
+                        drop(reject(admitted, house.now()));
+                        model[place].1 = Some(now);
+                    }
+                }
+                _ => house.pass(Duration::from_millis(ms)),
+            }
+        }
+        drop(held);
+        house.pass(SECONDS(31));
+        prop_assert_eq!(house.gate.kept(), Kept::default(), "nothing stays behind");
+    }
 }

@@ -8,7 +8,7 @@ use login::limits::Limits;
 use login::{CodeOutcome, Method, Moment, ResolvedUser, Station, Unavailable, Wall};
 use wire::Secret;
 
-use super::verify::{Match, verify};
+use super::verify::{Match, further_on, verify};
 use crate::factor::settling::{Patience, away, settled};
 use crate::store::{Codes, CommittedGuess, Guess, GuessCommit, GuessOutcome, OpenToken, WrongCode};
 
@@ -100,8 +100,16 @@ fn judge(store: &dyn Codes, guess: &Guess, typed: &TypedCode<'_>, methods: &[Met
         // Spent once is spent for ever: no commit could change it.
         Match::Spent => Judged::Known(CodeOutcome::Spent),
         // Rules C1: "A repeated identical wrong code counts once." Its failure is durable, or it had not been read.
-        Match::None if counted.is_some() => Judged::Known(CodeOutcome::Wrong),
-        Match::None => Judged::Commit(GuessOutcome::Wrong(code), CodeOutcome::Wrong),
+        Match::None if counted.is_some() => Judged::Known(wrong(&tokens, methods, typed, limits)),
+        Match::None => Judged::Commit(GuessOutcome::Wrong(code), wrong(&tokens, methods, typed, limits)),
+    }
+}
+
+/// Wrong; the record says also whether that is only because the token counted on without us.
+fn wrong(tokens: &[OpenToken], methods: &[Method], typed: &TypedCode<'_>, limits: &Limits) -> CodeOutcome {
+    match further_on(tokens, methods, typed.code.expose(), limits) {
+        Some((token, by)) => CodeOutcome::Ahead { token, by },
+        None => CodeOutcome::Wrong,
     }
 }
 

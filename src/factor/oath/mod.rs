@@ -1,16 +1,18 @@
 //! Codes by OATH: TOTP (RFC 6238) through `totp-rs`, HOTP (RFC 4226) in our own dozen lines, and the guess that spends one.
 //!
 //! [`verify`] is pure: it says which of a user's tokens has this code and what must be written so that it never works
-//! again. [`check`] drives it against the store: read, verify, compare-and-set, and only then an answer. `totp-rs` has
+//! again. [`check`] drives it against the store: read, verify, compare-and-set, and only then an answer; [`resync`] does so with two codes of a token that counted on without us. `totp-rs` has
 //! no counter and its window looks back, which for HOTP would be a replay; so HOTP is ours and only looks ahead.
 
 mod check;
 mod hotp;
+mod resync;
 mod verify;
 
 pub use super::settling::{Patience, Tries};
 pub use check::{TypedCode, check};
 pub use hotp::hotp;
+pub use resync::{Resynced, TwoCodes, resync};
 pub use verify::{Match, RESYNC_AHEAD, code_at, verify};
 
 /// Tokens for the tests of this room, with the seed of the RFCs' vectors.

@@ -65,6 +65,61 @@ pub fn verify(tokens: &[OpenToken], methods: &[Method], code: &[u8], now: Wall, 
     Match::Right { token: id, method, uses: std::iter::once(first).chain(also).collect() }
 }
 
+/// Two codes in a row of this token, at most [`RESYNC_AHEAD`] codes ahead: what must be committed before anyone learns of it, which
+/// is the use of both on it and on each other token for which one of them is right (rules C1).
+pub(super) fn two_in_a_row(
+    tokens: &[OpenToken],
+    token: &TokenId,
+    codes: [&[u8]; 2],
+    now: Wall,
+    limits: &Limits,
+) -> Option<Vec<TokenUse>> {
+    let tokens = risen(tokens);
+    let token = tokens.iter().find(|open| open.token.id == *token)?;
+    let mark = Mark::Hotp { counter: found_again(token, codes)? };
+    let others = tokens.iter().filter(|other| other.token.id != token.token.id);
+    let also = others.filter_map(|other| {
+        let tried = codes.iter().filter_map(|code| try_on(other, code, now, limits).mark()).next_back();
+        let mark = if other.is_twin_of(token) { mark } else { tried? };
+        Some(TokenUse { token: other.token.id.clone(), mark })
+    });
+    Some(std::iter::once(TokenUse { token: token.token.id.clone(), mark }).chain(also).collect())
+}
+
+/// The counter of the second of two codes in a row. All are computed, wherever they are found.
+fn found_again(token: &OpenToken, [first, second]: [&[u8]; 2]) -> Option<u64> {
+    let ahead = token.counter..=token.counter.saturating_add(u64::from(RESYNC_AHEAD));
+    let is = |counter: u64, code: &[u8]| bool::from(hotp_of(token, counter).expose().ct_eq(code));
+    let matches = |counter: &u64| {
+        let both = is(*counter, first) & counter.checked_add(1).is_some_and(|next| is(next, second));
+        fresh_counter(token.counter, *counter) && both
+    };
+    let found = ahead.filter(matches).fold(None, |found: Option<u64>, counter| found.or(Some(counter)))?;
+    found.checked_add(1).filter(|second| *second < u64::MAX)
+}
+
+/// Whether a code that is nobody's within reach is one of a counting token further on, for the record alone: which, and by how
+/// many codes. One in a thousand wrong codes looks so by chance.
+pub(super) fn further_on(
+    tokens: &[OpenToken],
+    methods: &[Method],
+    code: &[u8],
+    limits: &Limits,
+) -> Option<(TokenId, u64)> {
+    let counting = risen(tokens).into_iter().filter(|token| {
+        let listed = methods.contains(&token.token.kind.method());
+        listed && token.token.kind == TokenKind::Hotp && code.len() == usize::from(token.token.digits)
+    });
+    let found = |token: OpenToken| {
+        let ahead = u64::from(limits.hotp_look_ahead) + 1..=u64::from(RESYNC_AHEAD);
+        let counters = ahead.filter_map(|by| Some((by, token.counter.checked_add(by)?)));
+        let matches = |(_, counter): &(u64, u64)| bool::from(hotp_of(&token, *counter).expose().ct_eq(code));
+        let by = counters.filter(matches).fold(None, |found: Option<u64>, (by, _)| found.or(Some(by)))?;
+        Some((token.token.id, by))
+    };
+    counting.fold(None, |so_far, token| so_far.or(found(token)))
+}
+
 /// As they stand, and twins where the highest of them stands: what one has used no other has left (rules C1). Tokens with one
 /// seed are refused today; stores of before may hold some.
 fn risen(tokens: &[OpenToken]) -> Vec<OpenToken> {

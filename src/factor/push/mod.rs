@@ -4,7 +4,6 @@
 //! prompt id (rules B3), and says whether any of them rang. Only when every channel failed by an outage does it say *unavailable*, and only when every
 //! channel's own breaker confirms that, *confirmed* (rules A5): a refusal, a limit of ours or a missing device never is.
 
-mod app_version;
 mod breaker;
 mod outbound;
 mod reach;
@@ -25,7 +24,6 @@ use login::{
     ClientName, DeviceId, Moment, NumberMatch, PromptClaim, PromptId, ResolvedUser, Station, Tick, Unavailable, Wall,
 };
 
-pub use app_version::AppVersion;
 pub use breaker::{Admission, Breaker};
 pub use reach::{Reach, Refusal};
 pub use signature::{SIGNATURE_HEADER, sign};
@@ -36,7 +34,7 @@ pub use webpush::{
 
 use crate::factor::BoxFuture;
 use crate::store::web::Subscription;
-use crate::store::{Channel, Device};
+use crate::store::{AppVersion, Channel, Device};
 
 /// What is told of one prompt to one device.
 #[derive(Clone, Debug, PartialEq, Eq)]

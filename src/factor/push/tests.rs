@@ -76,6 +76,7 @@ fn claim(id: u8) -> PromptClaim {
         station: None,
         asks: Asks::default(),
         only: None,
+        unproven: false,
     }
 }
 

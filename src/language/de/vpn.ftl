@@ -28,3 +28,4 @@ vpn-refused-superseded = Eine neuere Anfrage für diese Anmeldung hat diese hier
 vpn-refused-unanswered = Niemand hat die Anfrage auf Ihrem Telefon rechtzeitig beantwortet.
 vpn-refused-undeliverable = Die Anmeldung wurde geprüft, aber die Antwort kann nicht zugestellt werden. Fragen Sie Ihren Helpdesk.
 vpn-refused-unenrolled = Dieses Konto hat noch keinen zweiten Faktor. Bitten Sie Ihren Helpdesk, einen einzurichten.
+vpn-refused-wrong-number = Das war nicht die hier angezeigte Zahl. Melden Sie sich erneut an und geben Sie die neue Zahl an.

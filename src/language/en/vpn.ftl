@@ -28,3 +28,4 @@ vpn-refused-superseded = A newer request for this login took the place of this o
 vpn-refused-unanswered = Nobody answered the request on your phone in time.
 vpn-refused-undeliverable = The login was checked, but its answer can't be delivered. Ask your service desk.
 vpn-refused-unenrolled = This account has no second factor yet. Ask your service desk to enrol it.
+vpn-refused-wrong-number = That was not the number shown here. Log in again and give the new number.

@@ -28,3 +28,4 @@ vpn-refused-superseded = Une demande plus récente pour cette connexion a rempla
 vpn-refused-unanswered = Personne n'a répondu à temps à la demande sur votre téléphone.
 vpn-refused-undeliverable = La connexion a été vérifiée, mais la réponse ne peut pas être transmise. Demandez à votre centre d'assistance.
 vpn-refused-unenrolled = Ce compte n'a pas encore de second facteur. Demandez à votre centre d'assistance d'en ajouter un.
+vpn-refused-wrong-number = Ce n'était pas le nombre affiché ici. Reconnectez-vous et indiquez le nouveau nombre.

@@ -28,3 +28,4 @@ vpn-refused-superseded = Een nieuwer verzoek voor deze aanmelding heeft dit verz
 vpn-refused-unanswered = Niemand heeft het verzoek op uw telefoon op tijd beantwoord.
 vpn-refused-undeliverable = De aanmelding is gecontroleerd, maar het antwoord kan niet worden afgeleverd. Vraag het uw helpdesk.
 vpn-refused-unenrolled = Dit account heeft nog geen tweede factor. Vraag uw helpdesk om er een in te stellen.
+vpn-refused-wrong-number = Dat was niet het getal dat hier stond. Meld u opnieuw aan en geef het nieuwe getal op.

@@ -50,6 +50,13 @@ impl Case {
                 self.add(&attempt, step);
                 self.delay(reject, Some(until), step)
             }
+            Stage::HeldBack { owner } => {
+                self.add(&attempt, step);
+                if owner.rings() {
+                    self.extend_prompt(step);
+                }
+                Stage::HeldBack { owner }
+            }
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
@@ -127,6 +134,7 @@ impl Case {
                 station: self.station.clone(),
                 asks: inside.asks,
                 only: None,
+                unproven: false,
             };
             step.cx.emit(Effect::Push { login: self.id, claim });
         }

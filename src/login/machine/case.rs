@@ -2,6 +2,7 @@
 //!
 //! It holds no answer of its own and decides nothing; what it keeps is bounded, and counted by `bytes` (rules G1).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::{Moment, Tick};
 use crate::name::{ClientName, NameRefused, PrimaryName, Station, UserName};
 use crate::policy::{ClientPolicy, Join, Policy, Rule, Tried};
-use crate::prompt::{DeviceId, PromptId};
+use crate::prompt::{Asks, DeviceId, PromptId};
 use crate::record::{LoginId, Reason, Record, RecordedAnswer, RecordedFactor};
 
 /// What stays the same from stage to stage.
@@ -31,6 +32,7 @@ pub(super) struct Case {
     /// The request says that its name is a MAC address (A2).
     pub(super) names_a_mac: bool,
     pub(super) station: Option<Station>,
+    pub(super) address: Option<IpAddr>,
     pub(super) key: LoginKey,
     pub(super) same: Option<LoginKey>,
     pub(super) proof: Proof,
@@ -61,6 +63,12 @@ pub(super) struct Case {
     /// What its record tells beside its end: why no phone rang, why its prompt was taken back.
     pub(super) note: Option<Arc<str>>,
     pub(super) primary_since: Option<Tick>,
+    /// When the primary was asked last, or would have been (D6).
+    pub(super) asked_at: Tick,
+    /// The owner of the name said yes on a phone before the primary was asked: what that proves (D7).
+    pub(super) owner: Option<Asks>,
+    /// No challenge of ours was posed since: nobody can tell a refusal from the primary's (D6).
+    pub(super) at_first_door: bool,
     pub(super) waited_primary: Duration,
     pub(super) factor_since: Option<Tick>,
     /// The approval that lets this login in together with the others of its L: set when the phone said yes (B2).
@@ -100,6 +108,7 @@ impl Case {
             user_octets: attempt.user_octets,
             names_a_mac: attempt.names_a_mac,
             station: attempt.station,
+            address: attempt.address,
             key: attempt.login,
             same: attempt.same,
             proof: attempt.proof,
@@ -122,6 +131,9 @@ impl Case {
             factor: RecordedFactor::None,
             note: None,
             primary_since: None,
+            asked_at: step.now(),
+            owner: None,
+            at_first_door: true,
             waited_primary: Duration::ZERO,
             factor_since: None,
             let_in: None,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use wire::HeldAttributes;
-
 use super::release::too_late;
 use super::{Case, Inside, REPEATS_FOR, Stage, Step};
 use crate::answer::{Answer, Reject, Text};
@@ -20,13 +18,12 @@ use crate::words::Say;
 pub(crate) struct Refusal {
     reason: Reason,
     text: Option<Text>,
-    attributes: Option<Arc<HeldAttributes>>,
     detail: Option<Arc<str>>,
 }
 
 impl Refusal {
     pub(crate) fn because(reason: Reason) -> Self {
-        Self { reason, text: Some(Text::Ours(reason)), attributes: None, detail: None }
+        Self { reason, text: Some(Text::Ours(reason)), detail: None }
     }
 
     /// The rule's own text for the person.
@@ -44,12 +41,6 @@ impl Refusal {
         Self { text: Some(Text::AppendCode(delimiter)), ..self }
     }
 
-    /// What the primary's Reject may pass on; its own words replace ours.
-    pub(crate) fn carrying(self, attributes: Arc<HeldAttributes>) -> Self {
-        let text = if attributes.reply_message().is_some() { None } else { self.text };
-        Self { attributes: Some(attributes), text, ..self }
-    }
-
     /// For log and audit.
     pub(crate) fn detail(self, detail: impl Into<Arc<str>>) -> Self {
         Self { detail: Some(detail.into()), ..self }
@@ -63,10 +54,10 @@ impl Refusal {
 impl Case {
     /// Writes the refusal down now and lets it leave after its delay (D6).
     pub(super) fn reject(&mut self, refusal: Refusal, step: &mut Step<'_, '_>) -> Stage {
-        let Refusal { reason, text, attributes, detail } = refusal;
+        let Refusal { reason, text, detail } = refusal;
         let record = self.record(RecordedAnswer::Reject, reason, detail, step);
         step.cx.emit(Effect::Record(Arc::new(record)));
-        self.delay(Reject { reason, text, language: self.language.clone(), attributes }, None, step)
+        self.delay(Reject { reason, text, language: self.language.clone() }, None, step)
     }
 
     /// Nobody could check this login (A10). Where the primary has said nothing of it yet, the client hears nothing, so that it
@@ -92,10 +83,23 @@ impl Case {
     /// `repeats_until`: a repetition doesn't lengthen the ten seconds in which there are any (B2).
     pub(super) fn delay(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
         let now = step.now();
-        let dice = (step.cx.dice)().to_be_bytes()[0];
-        let delayed = now.plus(limits::reject_delay(&self.policy.limits, dice));
-        let at = self.askers.newest().map_or(now, |asker| delayed.min(asker.until.max(now)));
+        let at = self.askers.newest().map_or(now, |asker| {
+            let leaves = self.leaves_at(reject.reason, asker.since, step);
+            leaves.min(asker.until).max(now)
+        });
         Stage::Rejecting { at, reject, repeats_until }
+    }
+
+    /// So long after the newest asker came, and no sooner than the primary's own rejection would have come (D6). One that came
+    /// late waits no more.
+    fn leaves_at(&self, reason: Reason, came: Tick, step: &mut Step<'_, '_>) -> Tick {
+        let roll = (step.cx.dice)();
+        let delayed = came.plus(limits::reject_delay(&self.policy.limits, roll.to_be_bytes()[0]));
+        let is_its_own = reason == Reason::Primary || mutant::is(Mutant::RefusedTooSoon);
+        let primary = self.client_policy().map(|client| &client.primary).filter(|_| self.at_first_door && !is_its_own);
+        let Some(primary) = primary else { return delayed };
+        let rejection = (step.cx.rejection)(primary, roll >> 8);
+        delayed.max(self.asked_at.plus(rejection.min(limits::REJECT_DELAY_MAX)))
     }
 
     fn send_reject(&mut self, reject: Reject, repeats_until: Option<Tick>, step: &mut Step<'_, '_>) -> Stage {
@@ -131,6 +135,7 @@ impl Case {
                 Refusal::because(Reason::PrimaryUnavailable).detail("no answer within the client's patience"),
                 step,
             ),
+            Stage::HeldBack { owner } if out_of_patience => self.owner_said_nothing(&owner.why, step),
             Stage::ReadingName { .. } if out_of_patience => self.unchecked(
                 Refusal::because(Reason::StoreUnavailable).detail("no answer within the client's patience"),
                 step,
@@ -152,6 +157,7 @@ impl Case {
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -196,7 +202,7 @@ impl Case {
 
     /// The prompt is over without a yes: denied, reported, displaced, or its time has passed.
     pub(super) fn prompt_lost(&mut self, stage: Stage, reason: Reason, step: &mut Step<'_, '_>) -> Stage {
-        let denied = matches!(reason, Reason::Denied | Reason::Fraud);
+        let denied = matches!(reason, Reason::Denied | Reason::Fraud | Reason::WrongNumber);
         let over = denied || matches!(reason, Reason::Superseded | Reason::Blocked);
         match stage {
             Stage::AwaitingPhone { inside } if !over && inside.has_codes() && self.can_challenge() => {
@@ -217,6 +223,7 @@ impl Case {
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,
+            Stage::HeldBack { owner } => self.owner_lost(&owner, reason, step),
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
             | Stage::ReadingUser { .. }
@@ -250,6 +257,7 @@ impl Case {
             releasing @ Stage::Releasing { .. } => releasing,
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }

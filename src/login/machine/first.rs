@@ -121,8 +121,25 @@ impl Case {
         let question = self.ask();
         self.primary = Some(primary.clone());
         self.primary_since = Some(step.now());
+        (self.asked_at, self.at_first_door) = (step.now(), true);
         let user_octets = self.user_octets.clone();
-        step.cx.emit(Effect::AskPrimary { login: self.id, question, primary, user_octets, claimed, password, state });
+        let (station, address) = (self.station.clone(), self.address);
+        let by_owner = self.owner.is_some();
+        // Rules D7, C4, D5: whose name is held back is asked for a first password alone, and not on everybody's word.
+        let may_ring = !by_owner && self.authentic && self.appended.is_none() && state.is_none();
+        step.cx.emit(Effect::AskPrimary {
+            login: self.id,
+            question,
+            primary,
+            user_octets,
+            claimed,
+            password,
+            state,
+            station,
+            address,
+            may_ring,
+            by_owner,
+        });
         Stage::AskingPrimary { question }
     }
 
@@ -137,15 +154,17 @@ impl Case {
                 self.vouched = Some(user.as_str().into());
                 self.read_user(first, user, step)
             }
-            PrimaryAnswer::Reject { attributes, why } => {
+            // Its own words stay with us: a name that is held back, or a user who is blocked, could not have them (D6).
+            PrimaryAnswer::Reject { attributes: _, why } => {
                 if let Some(unsplit) = self.unsplit.take() {
                     return self.ask_primary(unsplit, None, step);
                 }
-                self.reject(Refusal::because(Reason::Primary).carrying(attributes).detail(why), step)
+                self.reject(Refusal::because(Reason::Primary).detail(why), step)
             }
             PrimaryAnswer::Challenge { attributes, state, server } => {
                 self.primary_challenged(attributes, state, server, step)
             }
+            PrimaryAnswer::HeldBack(held) => self.held_back(held, step),
             PrimaryAnswer::Unavailable(Unavailable { why, .. }) => {
                 self.unchecked(Refusal::because(Reason::PrimaryUnavailable).detail(why), step)
             }

@@ -15,6 +15,7 @@ mod case;
 mod end;
 mod first;
 mod inside;
+mod owner;
 mod release;
 mod second;
 mod step;
@@ -38,6 +39,7 @@ use crate::record::{Reason, Record};
 use case::Case;
 pub(crate) use end::Refusal;
 use inside::{Inside, Open, OpenChallenge};
+use owner::{Owner, OwnerAt};
 pub(crate) use step::{Approval, OpenPrompt, Step};
 
 /// How long an ended login still answers the same question (B2, C1).
@@ -59,6 +61,8 @@ enum Stage {
     AnsweringPrimary { open: Open, state: Arc<[u8]>, server: usize },
     /// The store is read for a name whose letters not every primary tells apart: only one that staff added is asked about (A2).
     ReadingName { question: Question, password: Secret },
+    /// The name is held back: its owner is asked on a phone first (D7).
+    HeldBack { owner: Owner },
     /// The store is read for the resolved user.
     ReadingUser { question: Question, first: PrimaryAccepted },
     /// A code is looked at. `answer` is its P; `None` for an appended one.
@@ -109,6 +113,13 @@ impl Login {
             (Stage::ReadingName { question, password }, LoginEvent::User(answers, facts)) if question == answers => {
                 case.name_read(password, facts, step)
             }
+            (Stage::HeldBack { owner }, LoginEvent::User(answers, facts)) if owner.reads(answers) => {
+                case.owner_read(owner, facts, step)
+            }
+            (
+                Stage::HeldBack { owner: Owner { at: OwnerAt::Claiming(question, claim), password, why } },
+                LoginEvent::Claim(answers, outcome),
+            ) if question == answers => case.owner_claimed((password, why), claim, outcome, step),
             (Stage::ReadingUser { question, first }, LoginEvent::User(answers, facts)) if question == answers => {
                 case.user_read(first, facts, step)
             }
@@ -167,6 +178,7 @@ impl Login {
             }
             other @ (Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -238,9 +250,11 @@ impl Login {
         let Self { mut case, stage } = self;
         let stage = match stage {
             Stage::AwaitingPhone { inside } => case.release_by_phone(inside, step),
+            Stage::HeldBack { owner } if owner.rings() => case.owner_said_yes(owner, step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -274,6 +288,7 @@ impl Login {
         let stage = match stage {
             Stage::AwaitingPhone { inside } => case.rang_nowhere(inside, failure, step),
             Stage::Lingering { .. } => Stage::Gone,
+            Stage::HeldBack { owner } => case.owner_said_nothing(&owner.why, step),
             other @ (Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }

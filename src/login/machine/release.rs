@@ -161,6 +161,6 @@ impl Case {
     }
 
     pub(super) fn plain(&self, reason: Reason) -> Reject {
-        Reject { reason, text: Some(Text::Ours(reason)), language: self.language.clone(), attributes: None }
+        Reject { reason, text: Some(Text::Ours(reason)), language: self.language.clone() }
     }
 }

@@ -19,7 +19,7 @@ use crate::words::{self, Say};
 
 impl Case {
     /// What was appended is looked at first; else the listed methods in order (C4).
-    pub(super) fn second_door(&mut self, inside: Inside, facts: &UserFacts, step: &mut Step<'_, '_>) -> Stage {
+    pub(super) fn second_door(&mut self, mut inside: Inside, facts: &UserFacts, step: &mut Step<'_, '_>) -> Stage {
         if let Some(bypass) = facts.bypass.clone().filter(|_| self.appended.is_none() && !self.is_staff(&inside)) {
             self.factor = RecordedFactor::Bypass;
             return self.release(inside, SecondDoor::Bypass(bypass), step);
@@ -34,7 +34,15 @@ impl Case {
                 let chosen: Vec<Method> = std::iter::once(method).chain(inside.methods.iter().copied()).collect();
                 self.try_methods(inside, &chosen, facts, step)
             }
+            None if self.owner_opens(&inside).is_some_and(|asks| {
+                (inside.asks, inside.at_phone) = (asks, true);
+                self.approval(&inside, step).is_some()
+            }) =>
+            {
+                self.release_by_phone(inside, step)
+            }
             Some(Appended::Method(_)) | None => {
+                inside.at_phone = false;
                 // What the user chose comes first, where the rule lists it; the others in the rule's order.
                 let mut listed = inside.methods.clone();
                 listed.sort_by_key(|method| Some(*method) != facts.prefers);
@@ -181,6 +189,7 @@ impl Case {
             Ok(CodeOutcome::Locked { until }) => (Reason::CodesLocked, Some(words::locked_until(until).into())),
             Ok(CodeOutcome::Spent) => (Reason::SpentCode, None),
             Ok(CodeOutcome::NoToken) => (Reason::NoToken, None),
+            Ok(CodeOutcome::Ahead { token, by }) => (Reason::CodeAhead, Some(words::counted_on(&token, by).into())),
             Ok(CodeOutcome::Wrong | CodeOutcome::Right { .. }) => (Reason::WrongCode, None),
         };
         match answer {
@@ -201,7 +210,8 @@ impl Case {
     ) -> Stage {
         self.tries += 1;
         let off_for_now = matches!(reason, Reason::CodesLocked | Reason::NoToken);
-        let worth_another = matches!(reason, Reason::WrongCode | Reason::NotACode | Reason::SpentCode);
+        let worth_another =
+            matches!(reason, Reason::WrongCode | Reason::NotACode | Reason::CodeAhead | Reason::SpentCode);
         if off_for_now && step.prompt.is_some() {
             let say = inside.waiting_without_codes();
             return self.challenge(inside, say, step);
@@ -315,6 +325,7 @@ impl Case {
             self.factor = RecordedFactor::Method(*code);
         }
         self.rounds += 1;
+        self.at_first_door = false;
         let state = step.cx.states.state(self.id.0, self.rounds);
         let until = step.now().plus(self.policy.limits.state_lasts);
         let challenge = OpenChallenge::Ours { round: self.rounds, say };
@@ -356,6 +367,7 @@ impl Case {
             station: self.station.clone(),
             asks: inside.asks,
             only: None,
+            unproven: false,
         };
         if mutant::is(Mutant::PromptUnclaimed) {
             step.cx.emit(Effect::Push { login: self.id, claim: claim.clone() });

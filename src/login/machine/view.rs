@@ -1,6 +1,6 @@
 //! What the session and people who look may ask of a login. Nothing here changes anything.
 
-use super::{Inside, Login, Stage};
+use super::{Inside, Login, OwnerAt, Stage};
 use crate::answer::Answer;
 use crate::attempt::Attempt;
 use crate::event::Question;
@@ -56,6 +56,7 @@ impl Login {
             Stage::AnsweringPrimary { open, .. } | Stage::AwaitingAnswer { open, .. } => Some(open.state),
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -77,6 +78,7 @@ impl Login {
             }
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -97,7 +99,8 @@ impl Login {
 
     /// A prompt is being claimed.
     pub(crate) fn is_claiming(&self) -> bool {
-        matches!(self.stage, Stage::Claiming { .. })
+        let owner = matches!(&self.stage, Stage::HeldBack { owner } if matches!(owner.at, OwnerAt::Claiming(..)));
+        owner || matches!(self.stage, Stage::Claiming { .. })
     }
 
     /// Who answered a State before, with what, and what became of it: `None` if nobody did.
@@ -113,6 +116,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -133,6 +137,7 @@ impl Login {
             Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -157,7 +162,7 @@ impl Login {
 
     /// Somebody waits for the phone here, and since when the newest does.
     pub(crate) fn newest_at_phone(&self) -> Option<Tick> {
-        matches!(self.stage, Stage::AwaitingPhone { .. })
+        (matches!(self.stage, Stage::AwaitingPhone { .. }) || self.owner_rings())
             .then(|| self.case.askers.newest().map(|asker| asker.since))
             .flatten()
     }
@@ -181,6 +186,7 @@ impl Login {
     /// A yes with this number is a yes to this login (B2).
     pub(crate) fn is_meant(&self, number: Option<Number>) -> bool {
         self.stage.inside_at_prompt().is_some_and(|inside| inside.is_meant(number))
+            || (self.owner_rings() && number.is_none())
     }
 
     /// A yes to this login brings a number (F8).
@@ -195,17 +201,32 @@ impl Login {
 
     /// This login has a part in the session's prompt.
     pub(crate) fn at_prompt(&self) -> bool {
-        self.stage.inside_at_prompt().is_some()
+        self.stage.inside_at_prompt().is_some() || self.owner_rings()
+    }
+
+    /// The owner of a name that is held back is asked on the phone (D7).
+    fn owner_rings(&self) -> bool {
+        matches!(&self.stage, Stage::HeldBack { owner } if owner.rings())
+    }
+
+    /// The owner said yes, and what that opens is not decided yet: the prompt is still of use.
+    pub(crate) fn keeps_a_yes(&self) -> bool {
+        self.case.owner.is_some()
+            && matches!(
+                self.stage,
+                Stage::AskingPrimary { .. } | Stage::AnsweringPrimary { .. } | Stage::ReadingUser { .. }
+            )
     }
 
     /// It waits for the phone and for nothing else: without a prompt that is no state to be in.
     pub(crate) fn needs_prompt(&self) -> bool {
-        matches!(self.stage, Stage::AwaitingPhone { .. } | Stage::Lingering { .. })
+        matches!(self.stage, Stage::AwaitingPhone { .. } | Stage::Lingering { .. }) || self.owner_rings()
     }
 
     /// It waits for a person: counted as held.
     pub(crate) fn is_held(&self) -> bool {
-        self.at_prompt() || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. })
+        self.at_prompt()
+            || matches!(self.stage, Stage::AnsweringPrimary { .. } | Stage::Claiming { .. } | Stage::HeldBack { .. })
     }
 
     /// What it waits for, if it waits for anything.
@@ -220,6 +241,8 @@ impl Login {
             | Stage::Claiming { .. }
             | Stage::Releasing { .. } => WaitsFor::Store,
             Stage::AwaitingPhone { .. } | Stage::Lingering { .. } => WaitsFor::Phone,
+            Stage::HeldBack { owner } if owner.rings() => WaitsFor::Phone,
+            Stage::HeldBack { .. } => WaitsFor::Primary,
             Stage::AwaitingAnswer { .. } if prompt_is_out => WaitsFor::PhoneOrAnswer,
             Stage::AwaitingAnswer { .. } => WaitsFor::Answer,
             Stage::Rejecting { .. } | Stage::Ended { .. } | Stage::Gone => return None,
@@ -246,6 +269,7 @@ impl Login {
             Stage::Ended { until, .. } => Some(*until),
             Stage::AskingPrimary { .. }
             | Stage::ReadingName { .. }
+            | Stage::HeldBack { .. }
             | Stage::ReadingUser { .. }
             | Stage::CheckingCode { .. }
             | Stage::CheckingNumber { .. }
@@ -260,6 +284,7 @@ impl Login {
     pub(crate) fn bytes(&self) -> usize {
         let stage = match &self.stage {
             Stage::ReadingName { password, .. } => password.expose().len(),
+            Stage::HeldBack { owner } => owner.password.expose().len(),
             Stage::ReadingUser { first, .. } => first.attributes().bytes(),
             Stage::CheckingCode { inside, .. }
             | Stage::CheckingNumber { inside, .. }
@@ -289,6 +314,7 @@ impl Stage {
             Self::AskingPrimary { .. }
             | Self::AnsweringPrimary { .. }
             | Self::ReadingName { .. }
+            | Self::HeldBack { .. }
             | Self::ReadingUser { .. }
             | Self::Claiming { .. }
             | Self::Releasing { .. }

@@ -327,7 +327,7 @@ async fn act(
         Answered::Stands(standing) => word(&standing, open),
         Answered::TooLate if said == PhoneAnswer::Fraud => "reported",
         Answered::TooLate | Answered::NotLike => "ended",
-        Answered::WrongNumber => "wrong_number",
+        Answered::WrongNumber { .. } => "wrong_number",
     };
     Ok((json!({ "state": state }), true))
 }

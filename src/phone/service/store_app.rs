@@ -287,6 +287,6 @@ async fn act(desk: &Desk, phone: &Phone, open: &OpenPrompt, answer: &Answer, ver
     Ok(envelope::answered(match taken {
         Answered::Taken => true,
         Answered::Stands(standing) => standing == said,
-        Answered::TooLate | Answered::WrongNumber | Answered::NotLike => false,
+        Answered::TooLate | Answered::WrongNumber { .. } | Answered::NotLike => false,
     }))
 }

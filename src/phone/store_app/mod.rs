@@ -17,7 +17,7 @@ mod properties;
 #[cfg(test)]
 mod vectors;
 
-pub use crate::factor::push::AppVersion;
+pub use crate::store::AppVersion;
 pub use answer::{Asked, BadAnswer, Verdict, judge};
 pub use challenge::{Challenge, Presence};
 pub use fields::Fields;

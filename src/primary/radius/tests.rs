@@ -266,7 +266,9 @@ fn why(answer: &PrimaryAnswer) -> &str {
     match answer {
         PrimaryAnswer::Unavailable(unavailable) | PrimaryAnswer::StoreUnavailable(unavailable) => &unavailable.why,
         PrimaryAnswer::Reject { why, .. } => why,
-        PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } => panic!("a yes: {answer:?}"),
+        PrimaryAnswer::Accept { .. } | PrimaryAnswer::Challenge { .. } | PrimaryAnswer::HeldBack(_) => {
+            panic!("a yes: {answer:?}")
+        }
     }
 }
 

@@ -90,7 +90,7 @@ async fn code(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<
     let (signed, then) = (owing(&visit)?, local_path(fields.get("then")));
     let key = match desk.sign_in.code(signed, fields.get("code"), asked.address).await? {
         CodeTried::Right(_, line) => return Ok(sent_on(then, Some(line))),
-        CodeTried::Wrong => "portal-code-wrong",
+        CodeTried::Wrong | CodeTried::Ahead => "portal-code-wrong",
         CodeTried::Locked(Some(_)) => "portal-code-locked",
         CodeTried::Locked(None) => "portal-code-locked-for-good",
     };
@@ -160,7 +160,7 @@ async fn opens(
     match desk.sign_in.ring_opens(signed, prompt_of(&prompt)?).await? {
         Some(CodeTried::Right(signed, line)) if signed.step == WebStep::Pin => Ok(sent_on("/pin", Some(line))),
         Some(CodeTried::Right(_, line)) => Ok(sent_on(then, Some(line))),
-        Some(CodeTried::Wrong | CodeTried::Locked(_)) | None => {
+        Some(CodeTried::Wrong | CodeTried::Ahead | CodeTried::Locked(_)) | None => {
             Ok(sent_on(&format!("/sign-in/ring/{prompt}?then={then}"), None))
         }
     }

@@ -12,8 +12,8 @@ use super::super::{
     StoreError, TokenKind, TokenUse,
 };
 use super::{
-    NOW, Site, after, alice, alice_with_totp, claim, elsewhere, guess, home, hotp, limits, prompt_id, totp, used, user,
-    version, wrong,
+    NOW, Site, accepted, after, alice, alice_with_totp, check, claim, elsewhere, guess, home, hotp, limits, prompt_id,
+    totp, used, user, version, wrong,
 };
 
 const COMMITTED: CommittedGuess = CommittedGuess::Committed;
@@ -387,4 +387,34 @@ pub(crate) async fn stations_are_bounded(site: &impl Site) {
     assert!(known <= 32, "{known}");
     assert!(bucket(&store, &Station::new(b"station 39"), after(40)).await.1);
     assert!(!bucket(&store, &Station::new(b"station 0"), after(40)).await.1);
+}
+
+/// Where somebody was let in lately, by whatever opened the second door, strangers' failures keep nobody out (rules D7).
+pub(crate) async fn where_somebody_was_let_in_is_known_and_so_is_its_network(site: &impl Site) {
+    let (store, _) = alice_with_totp(site).await;
+    let at = |address: &str| Station::new(address.as_bytes());
+    let let_in = async |login, means, address: &str| {
+        let record = login::Record { station: Some(at(address)), ..accepted(login) };
+        assert_eq!(store.release(check(means), record, NOW).await.unwrap(), login::ReleaseOutcome::Granted);
+    };
+    let_in(1, login::Means::Excuse, "2001:db8:0:100::1").await;
+    let facts = store.user_facts(&alice(), Some(&at("2001:db8:0:100::1")), NOW, &limits()).await.unwrap();
+    assert_eq!((facts.station_known, facts.station_let_in), (false, true), "an excuse proves nothing of codes (D1)");
+    for (address, since, known) in [
+        ("2001:db8:0:100::1", NOW, true),
+        ("2001:db8:0:1ff::9", NOW, true),
+        ("2001:db8:0:200::1", NOW, false),
+        ("2001:db8:0:100::1", after(1), false),
+        ("192.0.2.1", NOW, false),
+    ] {
+        assert_eq!(store.station_known(&at(address), since).await.unwrap(), known, "{address}");
+    }
+    store.remember_station(&alice(), &at("192.0.2.1"), NOW).await.unwrap();
+    assert!(store.station_known(&at("192.0.2.1"), NOW).await.unwrap());
+    assert!(!store.station_known(&at("192.0.2.2"), NOW).await.unwrap());
+    let facts = store.user_facts(&alice(), Some(&at("192.0.2.1")), NOW, &limits()).await.unwrap();
+    assert!(facts.station_known && facts.station_let_in);
+    let month = after(limits().station_known_for.as_secs() + 1);
+    let facts = store.user_facts(&alice(), Some(&at("192.0.2.1")), month, &limits()).await.unwrap();
+    assert!(!facts.station_known && !facts.station_let_in);
 }

@@ -64,11 +64,13 @@ macro_rules! every_store_must {
                 alternating_wrong_codes_all_count, a_wrong_code_is_remembered_where_it_counted,
                 parallel_repetitions_of_a_wrong_code_count_once, a_guess_is_stale_once_tokens_changed,
                 failures_lock_and_a_success_forgives, a_stranger_does_not_lock_a_known_station,
+                where_somebody_was_let_in_is_known_and_so_is_its_network,
                 a_station_is_known_for_thirty_days, a_locked_station_commits_nothing, an_approved_push_unlocks_codes,
                 an_admin_unlocks_codes, lifted_limits_end_no_block, used_codes_outlive_a_restart, stations_are_bounded;
             prompts: one_prompt_is_out_at_a_time, the_same_login_joins_its_prompt, a_claim_that_is_repeated_is_the_same,
                 a_prompt_nobody_waits_for_gives_way_and_counts, a_known_station_displaces_an_unknown_one,
                 an_expired_prompt_is_closed_when_met, three_unanswered_make_quiet, a_denial_makes_quiet_at_once,
+                a_prompt_before_the_password_counts_for_nothing_and_gives_way,
                 an_approval_forgets_what_was_unanswered, the_first_answer_stands, a_denial_wins_over_an_approval,
                 nothing_revives_a_denial, a_fraud_report_bars_the_user, a_hint_never_approves,
                 only_the_users_own_device_answers, too_late_is_too_late, an_approval_waits_ten_seconds,
@@ -85,7 +87,7 @@ macro_rules! every_store_must {
                 a_record_is_written_once_per_login, names_unknown_to_us_are_hashed, sinks_are_fed_from_their_cursor,
                 one_approval_lets_in_together_only_its_own_login, the_chain_is_whole, a_record_is_one_json_object;
             phones: a_phone_is_active_only_after_its_test_push, a_test_push_opens_no_logins_door, a_test_is_approved_by_its_own_device_alone, a_phone_without_its_test_answers_no_login, an_unanswered_or_declined_test_makes_nobody_quiet, a_test_of_a_new_phone_forgives_and_minds_no_quiet_time, an_activation_that_is_begun_again_is_the_same, the_same_key_again_gets_the_same_answer, a_second_key_voids_both, five_wrong_codes_void_an_activation, wrong_codes_take_no_key_from_a_phone_that_has_one, fifty_keys_at_once_leave_one_or_none, an_activation_ends_with_its_time_or_its_user, waiting_devices_are_bounded_and_swept, a_phone_of_the_hosts_making_needs_no_test, what_a_phone_brings_comes_back, silent_phones_are_told_once, what_a_phone_can_prove_is_a_fact, what_is_out_is_shown_to_its_own_user;
-            numbers: a_yes_brings_the_number_that_is_shown, one_wrong_number_denies_and_counts, of_fifty_choices_at_once_one_counts, each_asking_brings_its_own_number, the_numbers_of_one_prompt_are_bounded, nobody_joins_a_prompt_that_asks_for_less, a_pin_is_asked_for_on_our_own_page_only, typed_digits_are_shown_after_a_confirmation_and_typed_back, the_third_wrong_number_denies, of_fifty_typed_at_once_three_are_looked_at, the_apps_done_is_no_denial_and_any_other_is, digits_of_a_removed_phone_approve_nothing, digits_end_with_their_prompt;
+            numbers: a_yes_brings_the_number_that_is_shown, a_wrong_number_that_was_typed_is_a_slip_and_the_second_one_a_denial, a_wrong_number_that_was_chosen_denies_and_counts, of_fifty_choices_at_once_one_counts, each_asking_brings_its_own_number, the_numbers_of_one_prompt_are_bounded, nobody_joins_a_prompt_that_asks_for_less, a_pin_is_asked_for_on_our_own_page_only, typed_digits_are_shown_after_a_confirmation_and_typed_back, the_third_wrong_number_denies, of_fifty_typed_at_once_three_are_looked_at, the_apps_done_is_no_denial_and_any_other_is, digits_of_a_removed_phone_approve_nothing, digits_end_with_their_prompt;
             pins: a_pin_comes_back_as_it_was_set, a_guess_commits_on_its_version_alone, a_repeated_guess_has_no_second_effect, of_fifty_guesses_on_one_version_one_commits, a_lock_holds_until_it_is_reset;
             people_codes: an_activation_code_works_once, another_mailbox_voids_what_was_mailed_to_the_old_one, of_fifty_who_bring_one_code_one_gets_in, five_wrong_ones_void_a_code, a_newer_code_voids_the_older_and_time_voids_both, a_recovery_code_works_once, of_fifty_who_bring_one_recovery_code_one_gets_in, an_invitation_goes_out_once_a_day;
             bypasses: a_bypass_is_spent_by_one_release, of_fifty_releases_by_one_bypass_one_is_granted, a_bypass_is_bound_to_user_client_and_time, a_newer_bypass_voids_the_older_of_its_client, bypasses_are_bounded, a_block_or_a_report_ends_bypasses, a_denial_of_what_is_out_spends_no_bypass, an_open_bypass_is_a_fact_until_it_is_spent_or_its_time_is_over;
@@ -249,6 +251,7 @@ pub(crate) fn claim(n: u8, login: u8, at: Wall) -> PromptClaim {
         station: Some(home()),
         asks: Asks::default(),
         only: None,
+        unproven: false,
     }
 }
 

@@ -76,14 +76,42 @@ pub(crate) async fn a_yes_brings_the_number_that_is_shown(site: &impl Site) {
     assert_eq!(release(3, Some(42)).await, ReleaseOutcome::Granted);
 }
 
-pub(crate) async fn one_wrong_number_denies_and_counts(site: &impl Site) {
-    let (store, phone, other) = alice_with_pages(site).await;
-    claims(&store, shown(1, 1, 42, NOW), NOW).await;
-    assert_eq!(chooses(&store, &phone, Some(24), after(1)).await, Answered::WrongNumber);
-    assert_eq!(status(&store, after(1)).await, PromptStatus::Denied);
-    for device in [&phone, &other] {
-        assert_eq!(chooses(&store, device, Some(42), after(2)).await, Answered::Stands(PhoneAnswer::Deny));
+pub(crate) async fn a_wrong_number_that_was_typed_is_a_slip_and_the_second_one_a_denial(site: &impl Site) {
+    for (later_s, quiet) in [(599, true), (600, false)] {
+        let site = &site.another();
+        let (store, phone, other) = alice_with_pages(site).await;
+        claims(&store, shown(1, 1, 42, NOW), NOW).await;
+        assert_eq!(chooses(&store, &phone, Some(24), NOW).await, Answered::WrongNumber { quiet_until: None });
+        assert_eq!(status(&store, after(1)).await, PromptStatus::Denied, "it ends the login all the same");
+        for device in [&phone, &other] {
+            assert_eq!(chooses(&store, device, Some(42), after(2)).await, Answered::Stands(PhoneAnswer::Deny));
+        }
+        // The next login rings at once, and an approval in between forgives no slip.
+        let second = claims(&store, shown(2, 2, 77, after(3)), after(3)).await;
+        assert_eq!(second, Claim::Claimed { displaced: None });
+        let says = async |n: u8, number, at| {
+            let number = Some(Number(number));
+            store.answer_prompt(prompt_id(n), &phone, PhoneAnswer::Approve, number, at, &limits()).await.unwrap()
+        };
+        assert_eq!(says(2, 77, after(4)).await, Answered::Taken);
+        store.close_prompt(prompt_id(2), login::PromptClose::Withdrawn, after(5), &limits()).await.unwrap();
+        let at = after(later_s);
+        claims(&site.open(), shown(3, 3, 11, at), at).await;
+        let until = quiet.then(|| after(later_s + 600));
+        assert_eq!(says(3, 12, at).await, Answered::WrongNumber { quiet_until: until });
+        let next = claims(&store, shown(4, 4, 13, at), at).await;
+        assert_eq!(matches!(next, Claim::Quiet { .. }), quiet, "{next:?}");
     }
+}
+
+pub(crate) async fn a_wrong_number_that_was_chosen_denies_and_counts(site: &impl Site) {
+    let store = site.open();
+    store.add_user(user("alice"), NOW).await.unwrap();
+    let app = store.add_device(&alice(), Channel::PrivacyIdea, None, NOW).await.unwrap();
+    claims(&store, shown(1, 1, 42, NOW), NOW).await;
+    let quiet_until = Some(after(601));
+    assert_eq!(chooses(&store, &app, Some(24), after(1)).await, Answered::WrongNumber { quiet_until });
+    assert_eq!(status(&store, after(1)).await, PromptStatus::Denied);
     assert!(matches!(claims(&store, shown(2, 1, 42, after(3)), after(3)).await, Claim::Quiet { .. }));
 }
 
@@ -96,7 +124,8 @@ pub(crate) async fn of_fifty_choices_at_once_one_counts(site: &impl Site) {
         all.spawn(async move { chooses(&store, &phone, Some(number), after(1)).await });
     }
     let answers = all.join_all().await;
-    let counted = answers.iter().filter(|answer| matches!(answer, Answered::Taken | Answered::WrongNumber)).count();
+    let counts = |answer: &&Answered| matches!(answer, Answered::Taken | Answered::WrongNumber { .. });
+    let counted = answers.iter().filter(counts).count();
     assert_eq!(counted, 1, "{answers:?}");
 }
 

@@ -380,6 +380,9 @@ pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
         ("privacyIDEA-App/4.6.9 android/14.1.0", true, false),
         ("privacyIDEA-App / android 4.4.0", true, false),
         ("privacyIDEA-App/4.3.9 android/14.1.0", false, false),
+        ("privacyIDEA-App/4.8 android/14.1.0", true, true),
+        ("privacyIDEA-App/x android/14.1.0", false, false),
+        ("privacyIDEA-App/4.99999.0 android/14.1.0", false, false),
         ("privacyIDEA-App", false, false),
         ("Mozilla/5.0 privacyIDEA-App/4.8.0", false, false),
     ] {

@@ -120,6 +120,29 @@ pub(crate) async fn three_unanswered_make_quiet(site: &impl Site) {
     assert_eq!(claims(&store, claim(9, 9, until), until).await, OURS);
 }
 
+pub(crate) async fn a_prompt_before_the_password_counts_for_nothing_and_gives_way(site: &impl Site) {
+    let (store, device) = alice_with_phone(site).await;
+    let unproven = |n: u8, at| PromptClaim { unproven: true, ..claim(n, n, at) };
+    for (n, answer) in [(0_u8, None), (1, None), (2, None), (3, Some(PhoneAnswer::Deny))] {
+        let at = after(u64::from(n) * 200);
+        assert_eq!(claims(&store, unproven(n, at), at).await, OURS, "rules D7: counted elsewhere");
+        match answer {
+            Some(answer) => assert_eq!(says(&store, &device, n, answer, at).await, Answered::Taken),
+            None => store.close_prompt(prompt_id(n), PromptClose::Unanswered, at, &limits()).await.unwrap(),
+        }
+        assert_eq!(quiet(&store, at).await, None);
+    }
+    let at = after(1000);
+    assert_eq!(claims(&store, unproven(10, at), at).await, OURS);
+    assert_eq!(claims(&store, unproven(11, at), at).await, Claim::Busy, "one at a time");
+    let displaced = Some(prompt_id(10));
+    assert_eq!(claims(&store, claim(12, 12, at), at).await, Claim::Claimed { displaced }, "its password was right");
+    assert_eq!(claims(&store, unproven(12 + 1, at), at).await, Claim::Busy, "and nobody's without one takes its place");
+    let same = PromptClaim { unproven: true, ..claim(14, 12, at) };
+    assert_eq!(claims(&store, same, at).await, Claim::Busy, "nor joins it");
+    assert_eq!(status(&store, 12, at).await, PromptStatus::Pending);
+}
+
 pub(crate) async fn a_denial_makes_quiet_at_once(site: &impl Site) {
     let (store, device) = alice_with_phone(site).await;
     claims(&store, claim(1, 1, NOW), NOW).await;

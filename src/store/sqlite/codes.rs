@@ -209,18 +209,69 @@ fn write(tx: Tx<'_>, owner: i64, key: &[u8], bucket: Bucket, wrong: Option<Wrong
     Ok(())
 }
 
+/// Whether anybody was let in from this station, or from its network, since then (rules D7).
+pub(super) fn anybodys(tx: Tx<'_>, station: &Station, since: Wall) -> Result<bool, StoreError> {
+    let lately = |column: &str, key: Vec<u8>| {
+        let sql = format!("SELECT 1 FROM buckets WHERE {column} = ?1 AND (success_at >= ?2 OR let_in_at >= ?2)");
+        tx.any(&sql, params![key, db(since.0)])
+    };
+    let network = network_of(tx, station);
+    Ok(lately("station", tx.seals.station(station.octets()))?
+        || network.map_or(Ok(false), |network| lately("network", network))?)
+}
+
+/// Whether this user was let in from this station lately, whatever opened the second door (rules D7).
+pub(super) fn is_let_in(
+    tx: Tx<'_>,
+    owner: i64,
+    station: Option<&Station>,
+    at: Wall,
+    limits: &Limits,
+) -> Result<bool, StoreError> {
+    let Some(station) = station else { return Ok(false) };
+    let let_in: Option<i64> = tx.one(
+        "SELECT max(coalesce(success_at, 0), coalesce(let_in_at, 0)) FROM buckets WHERE user = ?1 AND station = ?2",
+        params![owner, tx.seals.station(station.octets())],
+        |row| row.get(0),
+    )?;
+    Ok(let_in.filter(|let_in| *let_in > 0).is_some_and(|let_in| at.since(wall(let_in)) <= limits.station_known_for))
+}
+
+/// The network of a station that is an address, as a keyed hash of its own kind.
+fn network_of(tx: Tx<'_>, station: &Station) -> Option<Vec<u8>> {
+    let network = login::Origin::of(station.address()?).house;
+    Some(tx.seals.station(network.to_string().as_bytes()))
+}
+
 /// From now on this station counts apart.
 pub(super) fn remember_station(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall) -> Result<(), StoreError> {
     let Some(station) = station else { return Ok(()) };
     tx.change(
-        "INSERT INTO buckets (user, station, success_at) VALUES (?1, ?2, ?3) \
+        "INSERT INTO buckets (user, station, success_at, network) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET failures = 0, locked_until = NULL, wrong = NULL, wrong_at = NULL, \
-         success_at = max(coalesce(success_at, 0), excluded.success_at)",
-        params![owner, tx.seals.station(station.octets()), db(at.0)],
+         success_at = max(coalesce(success_at, 0), excluded.success_at), network = excluded.network",
+        params![owner, tx.seals.station(station.octets()), db(at.0), network_of(tx, station)],
     )?;
+    forget_oldest_stations(tx, owner)
+}
+
+/// Somebody was let in there by a rule's excuse: strangers' wrong passwords keep nobody out there (rules D7), and of codes it
+/// proves nothing (D1).
+pub(super) fn remember_let_in(tx: Tx<'_>, owner: i64, station: Option<&Station>, at: Wall) -> Result<(), StoreError> {
+    let Some(station) = station else { return Ok(()) };
+    tx.change(
+        "INSERT INTO buckets (user, station, let_in_at, network) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET let_in_at = max(coalesce(let_in_at, 0), excluded.let_in_at), network = excluded.network",
+        params![owner, tx.seals.station(station.octets()), db(at.0), network_of(tx, station)],
+    )?;
+    forget_oldest_stations(tx, owner)
+}
+
+fn forget_oldest_stations(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
     tx.change(
         "DELETE FROM buckets WHERE user = ?1 AND station <> x'' AND station NOT IN \
-         (SELECT station FROM buckets WHERE user = ?1 AND station <> x'' ORDER BY success_at DESC LIMIT ?2)",
+         (SELECT station FROM buckets WHERE user = ?1 AND station <> x'' \
+          ORDER BY max(coalesce(success_at, 0), coalesce(let_in_at, 0)) DESC LIMIT ?2)",
         [owner, STATIONS_PER_USER_MAX],
     )?;
     Ok(())

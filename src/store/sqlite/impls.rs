@@ -70,6 +70,21 @@ impl Users for Sqlite {
         self.write(move |tx| users::unblock(tx, &user))
     }
 
+    fn note_shield(&self, user: &ResolvedUser, until: Wall) -> StoreFuture<'_, ()> {
+        let user = user.clone();
+        self.write(move |tx| users::note_shield(tx, &user, until))
+    }
+
+    fn station_known(&self, station: &Station, since: Wall) -> StoreFuture<'_, bool> {
+        let station = station.clone();
+        self.read(move |tx| codes::anybodys(tx, &station, since))
+    }
+
+    fn remember_station(&self, user: &ResolvedUser, station: &Station, at: Wall) -> StoreFuture<'_, ()> {
+        let (user, station) = (user.clone(), station.clone());
+        self.write(move |tx| codes::remember_station(tx, UserRow::need(tx, &user)?.id, Some(&station), at))
+    }
+
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()> {
         let user = user.clone();
         self.write(move |tx| users::lift_limits(tx, &user))

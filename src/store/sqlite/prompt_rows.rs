@@ -28,6 +28,8 @@ pub(super) struct PromptRow {
     client: ClientName,
     station: Option<Station>,
     pub(super) station_known: bool,
+    /// Asked before the password was (rules D7).
+    pub(super) unproven: bool,
     pub(super) claimed_at: Wall,
     pub(super) ends_at: Wall,
     askers_until: Wall,
@@ -178,7 +180,7 @@ pub(super) fn said(state: PromptState) -> Option<PhoneAnswer> {
 }
 
 /// Reads [`PromptRow`]s, with a condition after it.
-pub(super) const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac, claimed_at, asks FROM prompts";
+pub(super) const SELECT: &str = "SELECT id, user, login, client, station, station_known, ends_at, askers_until, displaced, state, device, answered_at, mac, claimed_at, asks, unproven FROM prompts";
 
 pub(super) fn find(tx: Tx<'_>, prompt: PromptId) -> Result<Option<PromptRow>, StoreError> {
     tx.one(&format!("{SELECT} WHERE id = ?1"), [prompt.0], read)?.map(Unchecked::checked).transpose()
@@ -226,6 +228,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
         answered_at: row.get::<_, Option<i64>>(11)?.map(wall).unwrap_or_default(),
         mac: row.get(12)?,
         asks: row.get(14)?,
+        unproven: row.get(15)?,
     };
     Ok(Unchecked { row: prompt, state: row.get(9)? })
 }

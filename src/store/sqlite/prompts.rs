@@ -42,6 +42,12 @@ pub(super) fn claim(tx: Tx<'_>, claim: &PromptClaim, at: Wall, limits: &Limits) 
     if let Some(open) = open_of_user(tx, owner.id)? {
         if open.over(at) {
             expire(tx, &mut owner, &open, at, limits)?;
+        } else if claim.unproven {
+            // Rules D7: somebody of whom nobody knows the password ends and joins nobody's.
+            return Ok(Claim::Busy);
+        } else if open.unproven {
+            step(tx, &open, PromptState::Withdrawn)?;
+            displaced = Some(open.id);
         } else if open.login == claim.login {
             return join(tx, &owner, &open, claim, at);
         } else if !gives_way(&open, claim, at) {
@@ -166,7 +172,7 @@ pub(super) fn may_prove(asked: &Asked, phone: &Device) -> bool {
 }
 
 /// A yes to what is pending: it brings the number that a screen shows, where one is asked for; one that is on no screen
-/// denies (rules F8).
+/// ends the prompt (rules F8).
 #[expect(
     clippy::too_many_arguments,
     reason = "one answer's facts, each of another kind; a struct would name them twice"
@@ -186,15 +192,31 @@ fn say_yes(
     }
     match asked.choose(number) {
         Chosen::Missing => Ok(Answered::NotLike),
+        Chosen::Wrong if is_typed_on(phone) => {
+            let counts = owner.pushes.after_wrong_number(limits, at);
+            end_refused(tx, row, PromptState::Denied, &phone.id, at)?;
+            let denied = counts.quiets != owner.pushes.quiets;
+            owner.write_pushes(tx, counts)?;
+            Ok(Answered::WrongNumber { quiet_until: counts.quiet_until.filter(|_| denied) })
+        }
         Chosen::Wrong => {
             refuse(tx, owner, row, asked, PromptState::Denied, &phone.id, at, limits)?;
-            Ok(Answered::WrongNumber)
+            Ok(Answered::WrongNumber { quiet_until: owner.pushes.quiet(at) })
         }
         Chosen::Right => {
             approve(tx, owner, row, asked, &phone.id, at)?;
             asked.write(tx, row.id, row.login, owner)?;
             Ok(Answered::Taken)
         }
+    }
+}
+
+/// Our own page has its owner type the number, and people mistype; the store app offers some to choose from, and whoever taps
+/// another one has not looked at the screen, or sees a stranger's (rules F8).
+fn is_typed_on(phone: &Device) -> bool {
+    match phone.channel {
+        Channel::WebPush => true,
+        Channel::PrivacyIdea | Channel::Loopback | Channel::Webhook => false,
     }
 }
 
@@ -355,8 +377,8 @@ fn insert(
     at: Wall,
 ) -> Result<(), StoreError> {
     tx.change(
-        "INSERT INTO prompts (id, user, login, client, station, station_known, claimed_at, ends_at, askers_until, displaced, state) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending')",
+        "INSERT INTO prompts (id, user, login, client, station, station_known, claimed_at, ends_at, askers_until, displaced, unproven, state) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'pending')",
         params![
             claim.prompt.0,
             owner.id,
@@ -368,6 +390,7 @@ fn insert(
             db(claim.ends_at.0),
             db(claim.askers_until.0),
             displaced.map(|prompt| prompt.0),
+            claim.unproven,
         ],
     )?;
     Asked::of(claim).write(tx, claim.prompt, claim.login, owner)?;
@@ -392,7 +415,8 @@ fn expire(tx: Tx<'_>, owner: &mut UserRow, row: &PromptRow, at: Wall, limits: &L
     if row.state == PromptState::Approved {
         return step(tx, row, PromptState::Withdrawn).map(drop);
     }
-    if step(tx, row, PromptState::Unanswered)? && !row.asked(tx, owner)?.is_test() {
+    // Rules D7: whoever rings without the password has counts of their own; the owner's stay what they are.
+    if step(tx, row, PromptState::Unanswered)? && !row.unproven && !row.asked(tx, owner)?.is_test() {
         devices::let_go_by(tx, owner.id, row.claimed_at)?;
         // It ended when its time was over, not when somebody noticed.
         owner.write_pushes(tx, owner.pushes.after_unanswered(limits, at.min(row.ends_at)))?;
@@ -414,8 +438,8 @@ pub(super) fn approve(
         "UPDATE prompts SET state = 'approved', device = ?2, answered_at = ?3, mac = ?4 WHERE id = ?1 AND state = 'pending'",
         params![row.id.0, device.0, db(at.0), mac],
     )?;
-    if asked.is_test() {
-        // A phone that is only being added forgives nobody's failures.
+    if asked.is_test() || row.unproven {
+        // A phone that is only being added forgives nobody's failures, nor does a yes beside a password of which nobody knows yet.
         return Ok(());
     }
     owner.write_pushes(tx, owner.pushes.after_approval())?;
@@ -437,16 +461,22 @@ pub(super) fn refuse(
     at: Wall,
     limits: &Limits,
 ) -> Result<(), StoreError> {
+    end_refused(tx, row, to, device, at)?;
+    // A report that follows its own denial is not a second denial (D2), and a test that was declined is none.
+    if row.state != PromptState::Denied && !asked.is_test() && !row.unproven {
+        owner.write_pushes(tx, owner.pushes.after_denial(limits, at))?;
+    }
+    if to == PromptState::Fraud { report_fraud(tx, owner, at) } else { Ok(()) }
+}
+
+/// It ends by what a phone said.
+fn end_refused(tx: Tx<'_>, row: &PromptRow, to: PromptState, device: &DeviceId, at: Wall) -> Result<(), StoreError> {
     step(tx, row, to)?;
     tx.change(
         "UPDATE prompts SET device = ?2, answered_at = ?3, mac = NULL WHERE id = ?1",
         params![row.id.0, device.0, db(at.0)],
     )?;
-    // A report that follows its own denial is not a second denial (D2), and a test that was declined is none.
-    if row.state != PromptState::Denied && !asked.is_test() {
-        owner.write_pushes(tx, owner.pushes.after_denial(limits, at))?;
-    }
-    if to == PromptState::Fraud { report_fraud(tx, owner, at) } else { Ok(()) }
+    Ok(())
 }
 
 /// No pushes and no release until an admin says so (rules A6).

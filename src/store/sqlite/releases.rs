@@ -7,7 +7,7 @@ use login::{Means, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, Wall};
 use super::super::error::StoreError;
 use super::tx::Tx;
 use super::users::{self, UserRow};
-use super::{bypasses, devices, prompts, records, tokens};
+use super::{bypasses, codes, devices, prompts, records, tokens};
 
 /// Checks that all still stands, and writes the record.
 pub(super) fn release(
@@ -72,6 +72,11 @@ fn objection(tx: Tx<'_>, check: &ReleaseCheck, record: &Record, at: Wall) -> Res
         return Ok(Some(ended.into()));
     }
     check.open_prompt.map_or(Ok(()), |out| prompts::withdraw(tx, &owner, out))?;
+    // Rules D1, D7: a station from which a factor was proved counts apart; one that an excuse let in does for passwords only.
+    match &check.means {
+        Means::Token(_) | Means::Prompt { .. } => codes::remember_station(tx, owner.id, record.station.as_ref(), at)?,
+        Means::Bypass(_) | Means::Excuse => codes::remember_let_in(tx, owner.id, record.station.as_ref(), at)?,
+    }
     Ok(None)
 }
 

@@ -12,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, SHIELD];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -316,6 +316,18 @@ CREATE INDEX distinct_users_by_other ON distinct_users (other);
 const TRACES: &str = "
 ALTER TABLE tokens ADD COLUMN trace BLOB; -- keyed hash of user and seed; NULL in rows of before
 CREATE INDEX tokens_by_trace ON tokens (user, trace) WHERE trace IS NOT NULL;
+";
+
+/// A number that was typed wrong once (F8); names that strangers tried too often (D7).
+const SHIELD: &str = "
+ALTER TABLE users ADD COLUMN wrong_number_at INTEGER; -- a slip: the second within ten minutes is a denial (rules F8)
+ALTER TABLE users ADD COLUMN shield_until INTEGER;    -- strangers' logins are held back until then, for who looks (rules D7)
+ALTER TABLE users ADD COLUMN shield_lifts INTEGER NOT NULL DEFAULT 0; -- how often staff released the name: the server counts anew
+ALTER TABLE buckets ADD COLUMN let_in_at INTEGER;     -- the last Accept to somebody there, whatever opened its doors
+ALTER TABLE buckets ADD COLUMN network BLOB;          -- the /32 or /56 that the station is in, where it is an address
+CREATE INDEX buckets_by_station ON buckets (station);
+CREATE INDEX buckets_by_network ON buckets (network) WHERE network IS NOT NULL;
+ALTER TABLE prompts ADD COLUMN unproven INTEGER NOT NULL DEFAULT 0; -- asked before the password was (rules D7): counts for nothing
 ";
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use login::{GroupName, Method, ResolvedUser, Station, UserFacts, Wall};
 use rusqlite::{Row, params};
 use wire::Secret;
 
+use super::super::app_version::AppVersion;
 use super::super::error::{Refusal, StoreError};
 use super::super::rows::{Channel, Device, NewUser, User};
 use super::super::seal::Place;
@@ -52,11 +53,14 @@ pub(super) struct UserRow {
     pub(super) pushes: PushCounts,
     /// As staff or an import gave the name (rules A2).
     pub(super) spelled: Option<Arc<str>>,
+    /// Strangers' logins under this name are held back until then (rules D7).
+    pub(super) shield_until: Option<Wall>,
+    pub(super) shield_lifts: u64,
     has_password: bool,
 }
 
 const COLUMNS: &str = "id, name, groups, mail, blocked, fraud_at, ever_enrolled, added_at, version, unanswered, quiets, quiet_until, \
-                       password IS NOT NULL, mac, spelled, loose";
+                       password IS NOT NULL, mac, spelled, loose, wrong_number_at, shield_until, shield_lifts";
 
 impl UserRow {
     /// The user of that name, if there is one.
@@ -95,10 +99,10 @@ impl UserRow {
 
     /// Writes the push counts (rules D2).
     pub(super) fn write_pushes(&mut self, tx: Tx<'_>, pushes: PushCounts) -> Result<(), StoreError> {
-        let quiet = pushes.quiet_until.map(|until| db(until.0));
+        let (quiet, wrong) = (pushes.quiet_until.map(|until| db(until.0)), pushes.wrong_number_at.map(|at| db(at.0)));
         tx.change(
-            "UPDATE users SET unanswered = ?2, quiets = ?3, quiet_until = ?4 WHERE id = ?1",
-            params![self.id, pushes.unanswered, pushes.quiets, quiet],
+            "UPDATE users SET unanswered = ?2, quiets = ?3, quiet_until = ?4, wrong_number_at = ?5 WHERE id = ?1",
+            params![self.id, pushes.unanswered, pushes.quiets, quiet, wrong],
         )?;
         self.pushes = pushes;
         Ok(())
@@ -182,6 +186,8 @@ pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError>
         version: 1,
         pushes: PushCounts::default(),
         spelled: new.by_staff.as_ref().map(|given| Arc::clone(&given.spelled)),
+        shield_until: None,
+        shield_lifts: 0,
         has_password: false,
     };
     row.write(tx)?;
@@ -248,13 +254,21 @@ pub(super) fn unblock(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError>
     forgive(tx, &mut row)
 }
 
-/// Forgets what counts against codes and prompts (rules D1, D2), and leaves a block as it is.
+/// Strangers' logins under this name are held back until then: for whoever looks, as only the server counts them (rules D7).
+pub(super) fn note_shield(tx: Tx<'_>, user: &ResolvedUser, until: Wall) -> Result<(), StoreError> {
+    let row = UserRow::need(tx, user)?;
+    tx.change("UPDATE users SET shield_until = ?2 WHERE id = ?1", params![row.id, db(until.0)])?;
+    Ok(())
+}
+
+/// Forgets what counts against codes, prompts and passwords (rules D1, D2, D7), and leaves a block as it is.
 pub(super) fn lift_limits(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError> {
     forgive(tx, &mut UserRow::need(tx, user)?)
 }
 
 fn forgive(tx: Tx<'_>, row: &mut UserRow) -> Result<(), StoreError> {
     row.write_pushes(tx, PushCounts::default())?;
+    tx.change("UPDATE users SET shield_until = NULL, shield_lifts = shield_lifts + 1 WHERE id = ?1", [row.id])?;
     row.bump(tx)?;
     codes::forget_failures(tx, row.id)
 }
@@ -325,23 +339,19 @@ pub(super) fn facts(
         methods: methods(tx, &row, !phones.is_empty())?,
         codes: from.bucket,
         station_known: from.known,
+        station_let_in: codes::is_let_in(tx, row.id, station, at, limits)?,
+        shield_lifts: row.shield_lifts,
         pushes_quiet_until: row.quiet_until(at),
         prefers: chose.method,
         language: chose.language,
         // The engine asks for it where the client and the rule may take one.
         bypass: None,
         has_bypass: bypasses::any(tx, &row, at)?,
-        chooses_number: phones.iter().any(|phone| proves_number(phone, STORE_APP_CHOOSES)),
-        types_number: phones.iter().any(|phone| proves_number(phone, STORE_APP_SHOWS)),
+        chooses_number: phones.iter().any(|phone| proves_number(phone, AppVersion::shows_presence)),
+        types_number: phones.iter().any(|phone| proves_number(phone, AppVersion::shows_code)),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
 }
-
-/// The first version of the store app on which a number is chosen.
-const STORE_APP_CHOOSES: [u32; 3] = [4, 4, 0];
-
-/// The first one that shows a code which is typed elsewhere.
-const STORE_APP_SHOWS: [u32; 3] = [4, 7, 0];
 
 /// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose
 /// subscription is gone.
@@ -353,25 +363,13 @@ fn rings(phone: &Device) -> bool {
     }
 }
 
-/// Whether a phone can prove a number of that form, which the store app has learned in this version (rules B4, F8).
-fn proves_number(phone: &Device, since: [u32; 3]) -> bool {
+/// Whether a phone can prove a number of that form; of the store app it depends on the version (rules B4, F8).
+fn proves_number(phone: &Device, can: fn(AppVersion) -> bool) -> bool {
     match phone.channel {
         Channel::WebPush => true,
-        Channel::PrivacyIdea => phone.agent.as_deref().and_then(app_version) >= Some(since),
+        Channel::PrivacyIdea => phone.agent.as_deref().and_then(AppVersion::of_user_agent).is_some_and(can),
         Channel::Webhook | Channel::Loopback => false,
     }
-}
-
-/// The store app's version, in both forms that it sends: `privacyIDEA-App/4.8.0 android/14`, `privacyIDEA-App / android 4.8.0`.
-fn app_version(agent: &str) -> Option<[u32; 3]> {
-    let words = agent.strip_prefix("privacyIDEA-App")?.split([' ', '/', '+', '-']);
-    words.filter_map(version).next()
-}
-
-fn version(word: &str) -> Option<[u32; 3]> {
-    let mut parts = word.split('.').map(|part| part.parse().ok());
-    let version = [parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?];
-    Some(version)
 }
 
 fn methods(tx: Tx<'_>, row: &UserRow, has_phone: bool) -> Result<Vec<Method>, StoreError> {
@@ -397,6 +395,7 @@ fn whole(tx: Tx<'_>, row: UserRow) -> Result<User, StoreError> {
         ever_enrolled: row.ever_enrolled,
         added_at: row.added_at,
         pushes: row.pushes,
+        shield_until: row.shield_until,
     })
 }
 
@@ -420,6 +419,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
         unanswered: count(row.get(9)?),
         quiets: count(row.get(10)?),
         quiet_until: row.get::<_, Option<i64>>(11)?.map(wall),
+        wrong_number_at: row.get::<_, Option<i64>>(16)?.map(wall),
     };
     Ok(Unchecked {
         row: UserRow {
@@ -433,6 +433,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Unchecked> {
             added_at: wall(row.get(7)?),
             version: row.get(8)?,
             pushes,
+            shield_until: row.get::<_, Option<i64>>(17)?.map(wall),
+            shield_lifts: count(row.get(18)?).into(),
             has_password: row.get(12)?,
             spelled: row.get(14)?,
         },

@@ -287,11 +287,12 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         Reason::Accepted | Reason::Changed | Reason::PolicyChanged | Reason::TooLarge | Reason::ApprovedTooLate => {
             "approved"
         }
-        Reason::WrongCode | Reason::NotACode => "refused",
+        Reason::WrongCode | Reason::NotACode | Reason::CodeAhead => "refused",
         Reason::SpentCode => "used before",
         Reason::CodesLocked => "off for a while",
         Reason::Denied => "denied",
         Reason::Fraud => "reported as fraud",
+        Reason::WrongNumber => "a wrong number on the phone",
         Reason::Unanswered | Reason::Expired | Reason::PromptEnded => "unanswered",
         Reason::PushUnavailable => "unavailable",
         Reason::Name
@@ -303,6 +304,8 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::EmptyPassword
         | Reason::Primary
         | Reason::PrimaryQuestion
+        | Reason::NameHeld
+        | Reason::AddressHeld
         | Reason::PrimaryUnavailable
         | Reason::Rule
         | Reason::NoRule

@@ -8,6 +8,7 @@ mod packets;
 mod pages;
 mod phones;
 mod services;
+mod shield;
 
 pub use logins::{FactorAnswered, FactorResult, Held, Joined, LoginEnded, PromptSent, RefusedAgain};
 pub use packets::{
@@ -23,6 +24,7 @@ pub use services::{
     Reloaded, Started, Stopping, StoreRecovered, StoreTrouble, UpstreamBadReply, UpstreamDropped, WebPushResult,
     WebPushTrouble, WebhookTrouble,
 };
+pub use shield::{AddressHeld, NameHeld};
 
 /// The target of lines whose sentence says it all: a terminal shows the sentence, JSON adds the fields.
 pub(super) const SENTENCE: &str = "vestibule";

@@ -69,6 +69,8 @@ pub enum SignInResult {
     Proved,
     /// The code is not.
     WrongCode,
+    /// It is not, but a token that counts presses would show it further on: it was likely used elsewhere.
+    CodeAhead,
     /// Codes are off for now: it was not looked at (rules D1).
     CodesOff,
     /// An activation code of a first enrolment is not right.
@@ -79,12 +81,13 @@ pub enum SignInResult {
 
 impl SignInResult {
     /// Every result.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Password,
         Self::Refused,
         Self::Throttled,
         Self::Proved,
         Self::WrongCode,
+        Self::CodeAhead,
         Self::CodesOff,
         Self::WrongActivation,
         Self::Unavailable,
@@ -99,6 +102,7 @@ impl SignInResult {
             Self::Throttled => "throttled",
             Self::Proved => "proved",
             Self::WrongCode => "wrong_code",
+            Self::CodeAhead => "code_ahead",
             Self::CodesOff => "codes_off",
             Self::WrongActivation => "wrong_activation",
             Self::Unavailable => "unavailable",
@@ -134,6 +138,7 @@ impl Happening for SignInTried<'_> {
             SignInResult::Refused
             | SignInResult::Throttled
             | SignInResult::WrongCode
+            | SignInResult::CodeAhead
             | SignInResult::CodesOff
             | SignInResult::WrongActivation => {
                 let Some(more) = telemetry.gate("sign-in", &format!("{from} {result}")).admit(telemetry.now()) else {

@@ -190,6 +190,7 @@ impl PhoneHouse {
             station: Some(Station::new(b"203.0.113.7")),
             asks,
             only,
+            unproven: false,
         };
         let prompt = claim.prompt;
         let claimed = self.store.claim_prompt(claim, now, &self.answers.limits).await.unwrap();

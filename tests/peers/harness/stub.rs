@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
+use tokio::time::Instant;
 
 use super::radius::{ACCEPT, REJECT, STATUS_SERVER, USER_NAME, USER_PASSWORD, attributes, reveal, signed_answer};
-use super::{PRIMARY_SECRET, address};
+use super::{GENEROUS, PRIMARY_SECRET, address};
 
 pub(crate) struct Stub {
     pub(crate) at: SocketAddr,
@@ -18,6 +20,15 @@ impl Stub {
     /// Accepts whoever sends this password.
     pub(crate) async fn accepting(password: &str) -> Self {
         Self::on(address(), password).await
+    }
+
+    /// The same, whose refusals take so long.
+    pub(crate) async fn refusing_after(delay: Duration, password: &str) -> Self {
+        let socket = UdpSocket::bind((address(), 0)).await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let heard = Arc::default();
+        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard), delay));
+        Self { at, heard, task }
     }
 
     /// Hears everything and answers nothing.
@@ -40,7 +51,7 @@ impl Stub {
         let socket = UdpSocket::bind(at).await.unwrap();
         let at = socket.local_addr().unwrap();
         let heard = Arc::default();
-        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard)));
+        let task = tokio::spawn(answer(socket, password.to_owned(), Arc::clone(&heard), Duration::ZERO));
         Self { at, heard, task }
     }
 
@@ -56,7 +67,8 @@ impl Drop for Stub {
     }
 }
 
-async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, String)>>>) {
+async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, String)>>>, refuses_after: Duration) {
+    let socket = Arc::new(socket);
     let mut octets = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut octets).await {
         let request = &octets[..length];
@@ -66,7 +78,16 @@ async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, 
         let password = String::from_utf8_lossy(&reveal(&hidden, PRIMARY_SECRET, &request[4..20])).into_owned();
         let code = if request[0] == STATUS_SERVER || password == right { ACCEPT } else { REJECT };
         let user = String::from_utf8_lossy(&value(USER_NAME).unwrap_or_default()).into_owned();
+        // `mail.NAME` is another name of NAME's.
+        let named = user.strip_prefix("mail.").filter(|_| code == ACCEPT);
+        let values: Vec<(u8, Vec<u8>)> = named.into_iter().map(|name| (USER_NAME, name.as_bytes().to_vec())).collect();
+        let reply = signed_answer(code, request, &values, PRIMARY_SECRET);
         heard.lock().unwrap().push((user, password));
-        let _ = socket.send_to(&signed_answer(code, request, &[], PRIMARY_SECRET), peer).await;
+        let (socket, delay) = (Arc::clone(&socket), if code == REJECT { refuses_after } else { Duration::ZERO });
+        tokio::spawn(async move {
+            // Its own slowness, which is what it is for.
+            tokio::time::interval_at(Instant::now() + delay, GENEROUS).tick().await;
+            let _ = socket.send_to(&reply, peer).await;
+        });
     }
 }

@@ -7,7 +7,7 @@ use login::{LoginId, Tick};
 
 use crate::network::{Ask, Datagram, copies};
 use crate::scene::{
-    APPLIANCES, Law, PEOPLE, PRIMARY_ANSWER, Person, STATIONS, STEP_MS, appliance_of, code_of, person_of,
+    APPLIANCES, Law, PEOPLE, PRIMARY_ANSWER, Person, SPRAYER, STATIONS, STEP_MS, appliance_of, code_of, person_of,
 };
 use crate::world::{Happening, World};
 
@@ -74,6 +74,28 @@ impl World {
                 rounds: 0,
             });
             self.later(at, Happening::Act(number, Act::Ask(ask)));
+        }
+        self.write_spray(at);
+    }
+
+    /// In some lives a stranger tries wrong passwords under one name; perhaps from where its owner sits, perhaps also a right one.
+    fn write_spray(&mut self, whole: u64) {
+        // Dice of its own: lives without are what they were.
+        let mut dice = self.dice.clone();
+        if !dice.chance(25) {
+            return;
+        }
+        let (person, appliance) = (dice.pick(&PEOPLE[..7]), dice.pick(&APPLIANCES));
+        let mut at = dice.below(whole.max(1));
+        for number in 0..dice.between(3, 12) {
+            at += if dice.chance(50) { dice.below(40) } else { dice.between(500, 20_000) };
+            let station = if dice.chance(80) { Some(SPRAYER) } else { *dice.pick(&STATIONS) };
+            let typed = if dice.chance(12) { person.password.to_owned() } else { format!("guess {number}") };
+            let (user, connection) = (person.name.to_owned(), Some(dice.roll()));
+            let ask = Ask { client: appliance.name, user, typed, station, connection, state: None, authentic: true };
+            let (ask_of, answered) = (ask.clone(), Vec::new());
+            self.scripts.push(Script { ask: ask_of, person, packets: 0, answered, retries: 0, rounds: 0 });
+            self.later(at, Happening::Act(self.scripts.len() - 1, Act::Ask(ask)));
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Engine {
     wakes: BTreeMap<LoginKey, Tick>,
     pub(crate) duplicates: Duplicates,
     pub(crate) proof: ProofKey,
+    /// What strangers' wrong passwords came to in this life (D7).
+    pub(crate) shield: login::shield::Shield,
     shown: ProofKey,
     /// It stops: what would begin is refused (G3).
     pub(crate) draining: bool,
@@ -60,6 +62,7 @@ impl Engine {
             wakes: BTreeMap::new(),
             duplicates: Duplicates::default(),
             proof,
+            shield: login::shield::Shield::default(),
             shown,
             draining: false,
         }
@@ -135,7 +138,10 @@ impl World {
         let policy = &self.policies[self.law as usize];
         let mut roll = || dice.roll();
         let (states, stopping) = (&self.engine.shown, self.engine.draining);
-        let mut cx = Context { at, policy, stopping, states, dice: &mut roll, out: &mut out };
+        // What the primary's last rejection took, whatever the roll (D6).
+        let took = crate::scene::REJECTION;
+        let rejection = |_: &login::PrimaryName, _| took;
+        let mut cx = Context { at, policy, stopping, states, rejection: &rejection, dice: &mut roll, out: &mut out };
         let session = change(session, &mut cx);
         (session, out)
     }
@@ -190,11 +196,13 @@ impl World {
     }
 
     pub(crate) fn note_want(&mut self, effect: &Effect) {
-        let law = self.law;
+        let (law, now) = (self.law, self.now);
         let logins = &mut self.reference.logins;
         match effect {
             Effect::AskPrimary { login, question, .. } => {
-                logins.entry(*login).and_modify(|known| known.question = Some(*question));
+                logins
+                    .entry(*login)
+                    .and_modify(|known| (known.question, known.asked_at) = (Some(*question), Some(now)));
             }
             Effect::ClaimPrompt { login, question, claim } => {
                 logins.entry(*login).and_modify(|known| known.claim = (Some(*question), Some(claim.prompt)));
@@ -282,6 +290,9 @@ impl World {
         let Some(state) = state else { return };
         // An old challenge that is repeated to a twin (C3) says nothing of where the login stands now.
         let again = self.reference.states.contains_key(&StateHash::of(&state));
+        if let Some(known) = login.and_then(|login| self.reference.logins.get_mut(&login)) {
+            known.challenged = true;
+        }
         if let Some(known) = login.filter(|_| !again).and_then(|login| self.reference.logins.get_mut(&login)) {
             known.shown = number_shown(answer).or(known.shown.filter(|_| !asks_for_code_alone(answer)));
         }

@@ -24,6 +24,7 @@ mod reference;
 mod routing;
 mod rows;
 mod scene;
+mod shield;
 mod store;
 mod tally;
 mod world;

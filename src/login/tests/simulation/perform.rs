@@ -62,6 +62,7 @@ impl World {
             let user = if self.dice.chance(50) { claimed.clone() } else { ResolvedUser::new("alice") };
             self.forge(key, *login, *question, &user);
         }
+        let Some(place) = self.place(key, effect) else { return };
         let typed = String::from_utf8_lossy(password.expose()).into_owned();
         let answer = self.primary_says(*login, claimed.as_str(), &typed, state.as_ref().map(|(state, _)| &**state));
         let event = |answer| Box::new(Event::Login(*login, LoginEvent::Primary(*question, answer)));
@@ -69,13 +70,16 @@ impl World {
         let deliver = |answer| Happening::Deliver { epoch, key, event: event(answer), genuine: true };
         if self.dice.chance(3) {
             let away = PrimaryAnswer::Unavailable(Unavailable::seen("the primary is silent"));
+            self.answers_try(place, 9000, false);
             return self.later(9000, deliver(away));
         }
         if self.dice.chance(1) {
+            self.answers_try(place, 1, false);
             return self.later(1, deliver(PrimaryAnswer::StoreUnavailable(Unavailable::seen("the disk is full"))));
         }
         let late = self.dice.chance(3);
         let delay = if late { self.dice.between(9000, 40_000) } else { self.dice.between(2, 600) };
+        self.answers_try(place, delay, matches!(answer, PrimaryAnswer::Reject { .. }));
         if self.dice.chance(5) {
             let again = self.dice.between(0, 2000);
             self.later(delay + again, deliver(answer.clone()));
@@ -156,8 +160,13 @@ impl World {
         let answered = self.store.answer(prompt, &device, &said, number, now);
         self.tell(|| format!("{device:?} says {said:?} with {:?} to {prompt}: {answered:?}", number.map(|n| n.0)));
         let Some(delay) = self.synced() else { return };
-        if let Answered::Counts(answer, device, number) = answered {
-            let (epoch, event) = (self.epoch, Box::new(Event::Phone { prompt, device, answer, number }));
+        let event = match answered {
+            Answered::Counts(answer, device, number) => Some(Event::Phone { prompt, device, answer, number }),
+            Answered::WrongNumber => Some(Event::WrongNumber(prompt)),
+            Answered::TooLate | Answered::NotLike => None,
+        };
+        if let Some(event) = event {
+            let (epoch, event) = (self.epoch, Box::new(event));
             self.later(delay, Happening::Tell { epoch, prompt, event });
             self.jump_in(prompt);
         }

@@ -18,6 +18,8 @@ pub(crate) struct Reference {
     pub(crate) logins: BTreeMap<LoginId, Known>,
     pub(crate) states: BTreeMap<StateHash, Issued>,
     pub(crate) rung: BTreeMap<PromptId, Rung>,
+    /// What the primary was asked, in order (D7).
+    pub(crate) tried: Vec<Tried>,
     /// L of logins that were told of a confirmed outage of the push service.
     pub(crate) outages: BTreeSet<LoginKey>,
 }
@@ -41,6 +43,20 @@ pub(crate) struct Asked {
     pub(crate) unchecked: bool,
     /// It asks for an Accept once more, and whether something spoke against that when it came.
     pub(crate) repeats: Option<bool>,
+}
+
+/// One password that the primary was asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
+    pub(crate) epoch: u32,
+    /// The name as people would say it aloud: no marks, no capitals.
+    pub(crate) aloud: String,
+    /// The station, where its owner was let in there lately.
+    pub(crate) known_at: Option<String>,
+    /// How often staff had released the name.
+    pub(crate) lifts: u64,
+    /// None: not answered yet; else when, and whether it was wrong.
+    pub(crate) answered: Option<(Tick, bool)>,
 }
 
 /// What was answered.
@@ -68,6 +84,10 @@ pub(crate) struct Known {
     pub(crate) begun_by: AskerId,
     pub(crate) askers: Vec<AskerId>,
     pub(crate) question: Option<Question>,
+    /// When the primary was asked last.
+    pub(crate) asked_at: Option<Tick>,
+    /// Somebody was challenged in it.
+    pub(crate) challenged: bool,
     /// The question of its claim, and the prompt that it would be.
     pub(crate) claim: (Option<Question>, Option<PromptId>),
     /// The primary's State that is out.
@@ -228,6 +248,8 @@ impl Known {
             begun_by: by,
             askers: Vec::new(),
             question: None,
+            asked_at: None,
+            challenged: false,
             claim: (None, None),
             primary_state: None,
             unasked: false,

@@ -70,6 +70,7 @@ impl World {
             names_a_mac: false,
             credential: Credential::Pap { password, appended },
             station: station.map(Station::new),
+            address: station.map(Station::new).and_then(|station| station.address()),
             login,
             same,
             twin,

@@ -45,6 +45,10 @@ pub(crate) struct UserRow {
     pub(crate) phones: BTreeSet<DeviceId>,
     pub(crate) buckets: BTreeMap<Option<String>, Bucket>,
     pub(crate) known: BTreeMap<String, Wall>,
+    /// From where this user was let in, whatever opened the second door (D7).
+    pub(crate) let_in: BTreeMap<String, Wall>,
+    /// How often staff released the name (D7).
+    pub(crate) lifts: u64,
     pub(crate) pushes: PushCounts,
     /// The ledger: how this user's prompts ended (D2).
     pub(crate) ends: Vec<(PromptEnd, Wall)>,
@@ -57,6 +61,8 @@ pub(crate) enum PromptEnd {
     Approved,
     Denied,
     Unanswered,
+    /// A wrong number was typed.
+    Slipped,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +97,8 @@ pub(crate) struct PromptRow {
     pub(crate) ends_at: Wall,
     pub(crate) askers_until: Wall,
     pub(crate) station_known: bool,
+    /// Asked before the password was (D7).
+    pub(crate) unproven: bool,
     pub(crate) displaced: Option<PromptId>,
     pub(crate) state: PromptState,
     pub(crate) device: Option<DeviceId>,
@@ -130,6 +138,8 @@ pub(crate) enum Yes {
 pub(crate) enum Answered {
     /// This stands, by which device and with which number.
     Counts(PhoneAnswer, DeviceId, Option<Number>),
+    /// It was another number than a screen's: the prompt is over (F8).
+    WrongNumber,
     TooLate,
     /// It brings no number, or comes from a phone that may not: nothing changed (B4, F8).
     NotLike,
@@ -273,6 +283,9 @@ impl Rows {
             return row.end(PromptState::Withdrawn);
         }
         row.end(PromptState::Unanswered);
+        if row.unproven {
+            return;
+        }
         let at = now.min(row.ends_at);
         if let Some(user) = self.users.get_mut(row.user.as_str()) {
             user.pushes = user.pushes.after_unanswered(limits, at);
@@ -372,6 +385,7 @@ impl PromptRow {
             ends_at: claim.ends_at,
             askers_until: claim.askers_until,
             station_known: claim.station_known,
+            unproven: claim.unproven,
             displaced,
             state: PromptState::Pending,
             device: None,

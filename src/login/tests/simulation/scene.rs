@@ -145,6 +145,12 @@ pub(crate) const STATIONS: [Option<&str>; 6] = [
     None,
 ];
 
+/// What the primary's rejections took lately (D6).
+pub(crate) const REJECTION: Duration = Duration::from_millis(2500);
+
+/// Where a stranger sits who has a list of names.
+pub(crate) const SPRAYER: &str = "203.0.113.66";
+
 /// Everybody whom the store knows is in it.
 pub(crate) const KNOWN: &str = "known";
 

@@ -3,10 +3,10 @@
 //! Beside its rows it keeps a ledger of what really happened (uses, failures, what each phone said, in their order); the
 //! ledger is rolled back with the rows, and the invariants read it instead of the rows' own verdicts.
 
-use login::limits::Limits;
+use login::limits::{Bucket, Limits};
 use login::prompt::PromptState;
 use login::{
-    BypassId, Claim, CodeOutcome, DeviceId, LoginId, Method, Number, NumberOutcome, PhoneAnswer, PromptClaim,
+    BypassId, Claim, CodeOutcome, DeviceId, LoginId, Means, Method, Number, NumberOutcome, PhoneAnswer, PromptClaim,
     PromptClose, PromptId, Record, RecordedAnswer, ReleaseCheck, ReleaseOutcome, UserFacts, Wall,
 };
 
@@ -70,6 +70,8 @@ impl Store {
             methods: methods.iter().filter(|(_, has)| *has).map(|(method, _)| *method).collect(),
             codes: row.buckets.get(&bucket).copied().unwrap_or_default(),
             station_known: bucket.is_some(),
+            station_let_in: station.is_some_and(|station| row.let_in.contains_key(station)),
+            shield_lifts: row.lifts,
             pushes_quiet_until: row.pushes.quiet(now),
             prefers: person.prefers,
             has_bypass: self.durable.bypasses.values().any(|row| row.owner == user && !row.spent && row.ends_at > now),
@@ -114,6 +116,11 @@ impl Store {
             let gives_way = claim.authentic && (!open.waited_for(now) || stranger);
             if open.over(now) {
                 rows.expire(id, now, &limits);
+            } else if claim.unproven {
+                return Some(Claim::Busy);
+            } else if open.unproven {
+                rows.prompts.entry(id).and_modify(|row| row.end(PromptState::Withdrawn));
+                displaced = Some(id);
             } else if open.login == claim.login && !open.asks_like(claim.asks) {
                 // Rules B4, F8: it asks for less than this login must have proved, or for a number of another kind, or said yes to
                 // another screen: it is none of its.
@@ -186,17 +193,29 @@ impl Store {
             let stands = self.stands(prompt, device, None);
             return if stands == Answered::TooLate { Answered::NotLike } else { stands };
         }
-        let mut said = said.clone();
-        if said == PhoneAnswer::Approve && row.state == PromptState::Pending {
+        if *said == PhoneAnswer::Approve && row.state == PromptState::Pending {
             match row.weighs(number) {
                 Yes::NotLike => return Answered::NotLike,
-                Yes::Wrong => said = PhoneAnswer::Deny,
+                Yes::Wrong => return self.slip(prompt, device, now),
                 Yes::Counts => row.chosen = number.filter(|_| !row.shown.is_empty()),
             }
         }
         let before = self.current.prompts.get(&prompt).map(|row| row.state);
-        self.say(prompt, device, &said, now);
+        self.say(prompt, device, said, now);
         self.stands(prompt, device, before)
+    }
+
+    /// A wrong number was typed on the phone: it ends the login, and the second within ten minutes counts as a denial (F8).
+    fn slip(&mut self, prompt: PromptId, device: &DeviceId, now: Wall) -> Answered {
+        let limits = self.limits.clone();
+        let Some(row) = self.current.prompts.get_mut(&prompt) else { return Answered::TooLate };
+        row.log.push(Happened::Said(PhoneAnswer::Deny));
+        (row.state, row.device, row.answered_at) = (PromptState::Denied, Some(device.clone()), now);
+        if let Some(user) = self.current.users.get_mut(row.user.as_str()) {
+            user.pushes = user.pushes.after_wrong_number(&limits, now);
+            user.ends.push((PromptEnd::Slipped, now));
+        }
+        Answered::WrongNumber
     }
 
     /// What is said to a prompt, by a phone or by the third wrong digits, moves it as [`PromptState::after`] says.
@@ -209,9 +228,9 @@ impl Store {
         if row.state != before {
             (row.device, row.answered_at) = (Some(device.clone()), now);
         }
-        let (state, name) = (row.state, row.user.clone());
+        let (state, name, unproven) = (row.state, row.user.clone(), row.unproven);
         let Some(user) = self.current.users.get_mut(name.as_str()) else { return };
-        if state != before {
+        if state != before && !unproven {
             user.phone_said(said, before, now, &limits);
         }
         if *said == PhoneAnswer::Fraud {
@@ -300,6 +319,16 @@ impl Store {
             return ReleaseOutcome::Refused(why.into());
         }
         self.current.records.insert(login, RecordedAnswer::Accept);
+        let station = record.station.as_ref().map(|station| String::from_utf8_lossy(station.octets()).into_owned());
+        if let (Some(station), Some(user)) = (station, self.current.users.get_mut(check.user.as_str())) {
+            user.let_in.insert(station.clone(), now);
+            if let Means::Prompt { .. } = check.means {
+                // A factor was proved from there: its codes count apart, and begin anew (D1).
+                user.known.insert(station.clone(), now);
+                user.buckets.insert(Some(station.clone()), Bucket::default());
+                user.codes.push((Some(station), true, now));
+            }
+        }
         ReleaseOutcome::Granted
     }
 
@@ -314,7 +343,8 @@ impl Store {
         // Rules D1: an admin forgets what was counted; so does the ledger.
         let Some(row) = self.current.users.get_mut(user) else { return };
         let (phones, known) = (std::mem::take(&mut row.phones), std::mem::take(&mut row.known));
-        *row = UserRow { phones, known, ..UserRow::default() };
+        let (let_in, lifts) = (std::mem::take(&mut row.let_in), row.lifts + 1);
+        *row = UserRow { phones, known, let_in, lifts, ..UserRow::default() };
     }
 
     pub(crate) fn remove_methods(&mut self, user: &str) {

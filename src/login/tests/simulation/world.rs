@@ -53,6 +53,12 @@ pub(crate) enum Happening {
         prompt: PromptId,
         event: Box<Event>,
     },
+    /// The primary has answered: the place is given back, or it was one failure more (D7).
+    Tried {
+        epoch: u32,
+        tried: usize,
+        who: login::shield::Counted,
+    },
     Sync {
         epoch: u32,
     },
@@ -279,7 +285,9 @@ impl World {
             Happening::Digits { epoch, person, digits } if epoch == self.epoch => {
                 self.digits.insert(person, digits);
             }
-            Happening::Perform { .. }
+            Happening::Tried { epoch, tried, who } if epoch == self.epoch => self.settle_try(tried, who),
+            Happening::Tried { .. }
+            | Happening::Perform { .. }
             | Happening::Deliver { .. }
             | Happening::Tell { .. }
             | Happening::Sync { .. }
@@ -353,7 +361,7 @@ impl World {
             Event::Phone { answer: PhoneAnswer::Approve, .. } => {
                 there.filter_map(|known| known.prompts.get_mut(&prompt)).for_each(|told| *told = true);
             }
-            Event::Phone { answer: PhoneAnswer::Deny | PhoneAnswer::Fraud, .. } => {
+            Event::Phone { answer: PhoneAnswer::Deny | PhoneAnswer::Fraud, .. } | Event::WrongNumber(_) => {
                 there.for_each(|known| known.heard_no = true);
             }
             _ => {}

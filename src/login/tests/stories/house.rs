@@ -37,6 +37,8 @@ pub(crate) struct House {
     pub(crate) policy: Arc<Policy>,
     /// The server stops, and held logins have their time.
     pub(crate) stopping: bool,
+    /// What a rejection of the primary took lately (D6).
+    pub(crate) rejection: Duration,
     key: ProofKey,
     sessions: BTreeMap<LoginKey, Session>,
     rolls: u64,
@@ -129,6 +131,7 @@ pub(crate) fn house(methods: &[Method]) -> House {
         stopping: false,
         key: ProofKey::new([7; 32]),
         sessions: BTreeMap::new(),
+        rejection: Duration::ZERO,
         rolls: 0,
         askers: 0,
         wanted: Vec::new(),
@@ -189,6 +192,7 @@ impl House {
             names_a_mac: false,
             credential: Credential::Pap { password, appended },
             station: Some(Station::new(ask.station.as_bytes())),
+            address: Station::new(ask.station.as_bytes()).address(),
             login: if ask.authentic {
                 login
             } else {
@@ -431,7 +435,9 @@ impl House {
             rolls
         };
         let (policy, stopping) = (&self.policy, self.stopping);
-        let mut cx = Context { at, policy, stopping, states: &self.key, dice: &mut dice, out: &mut out };
+        let rejection = |_: &PrimaryName, _| self.rejection;
+        let mut cx =
+            Context { at, policy, stopping, states: &self.key, rejection: &rejection, dice: &mut dice, out: &mut out };
         let session = change(session, &mut cx);
         self.rolls = rolls;
         self.wanted.extend(out.into_iter().map(|effect| (key, effect)));

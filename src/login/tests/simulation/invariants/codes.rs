@@ -182,11 +182,21 @@ pub(crate) fn d1_a_lock_holds(world: &World, typed: &Typed<'_>, outcome: &CodeOu
 /// Three unanswered or one denial: ten minutes of quiet, doubling to four hours (D2).
 pub(crate) fn d2_no_push_in_a_quiet_time(world: &World, claim: &PromptClaim) -> Check {
     let Some(user) = world.store.current.users.get(claim.user.as_str()) else { return Ok(()) };
-    let (mut silent, mut quiets, mut until) = (0, 0, Wall(0));
+    let (mut silent, mut quiets, mut until, mut slip) = (0, 0, Wall(0), None::<Wall>);
     for (end, at) in &user.ends {
-        silent = if *end == PromptEnd::Unanswered { silent + 1 } else { 0 };
+        silent = match end {
+            PromptEnd::Unanswered => silent + 1,
+            PromptEnd::Slipped => silent,
+            PromptEnd::Approved | PromptEnd::Denied => 0,
+        };
         match end {
             PromptEnd::Approved => (quiets, until) = (0, Wall(0)),
+            // F8: a slip, unless there was one within ten minutes.
+            PromptEnd::Slipped if slip.is_none_or(|before| at.since(before).as_secs() >= 600) => slip = Some(*at),
+            PromptEnd::Slipped => {
+                until = Wall(at.0 + (600_000_u64 << quiets.min(10)).min(14_400_000));
+                (silent, quiets, slip) = (0, quiets + 1, None);
+            }
             PromptEnd::Unanswered if silent < 3 => {}
             PromptEnd::Unanswered | PromptEnd::Denied => {
                 until = Wall(at.0 + (600_000_u64 << quiets.min(10)).min(14_400_000));

@@ -248,7 +248,8 @@ pub(crate) fn a8_an_approval_is_heard(world: &World, asker: AskerId) -> Check {
     // A yes with the number of another screen is none to this one (F8).
     let mine = |row: &PromptRow| row.digits.is_none() && row.chosen == known.shown;
     let stands = |id: &PromptId| {
-        world.store.current.prompts.get(id).is_some_and(|row| row.state == PromptState::Approved && mine(row))
+        let approved = |row: &PromptRow| row.state == PromptState::Approved && !row.unproven && mine(row);
+        world.store.current.prompts.get(id).is_some_and(approved)
     };
     // A twin gets what the first got, though the phone has spoken since (C3).
     let twin = world.reference.asked(asker).twin_of.is_some();

@@ -4,6 +4,7 @@ mod codes;
 mod doors;
 mod numbers;
 mod one_login;
+mod shield;
 
 use login::answer::Answer;
 use login::event::Effect;
@@ -15,6 +16,11 @@ use crate::world::{Check, World};
 
 pub(crate) use doors::a6_a_repeat_still_stands as speaks_against_a_repeat;
 pub(crate) use one_login::{g3_nobody_waits_after_a_drain as drained, overdue, repeated_from, superseded};
+pub(crate) use shield::{
+    d7_a_known_station_is_not_held_by_strangers as holds_back,
+    d7_only_its_owner_lets_a_held_name_be_asked_about as asks_by_owner,
+    d7_the_primary_hears_so_many_and_no_more as asks_primary,
+};
 
 /// How the machine routes a request.
 pub(crate) fn admitted(world: &World, attempt: &Attempt, admission: &Admission) -> Check {
@@ -87,6 +93,7 @@ pub(crate) fn leaves(world: &World, asker: AskerId, answer: &Answer) -> Check {
             one_login::b5_an_approval_of_no_screen_ends(world, asker)?;
         }
         Answer::Reject(reject) => {
+            shield::d6_a_no_after_the_yes_takes_as_long_as_the_primarys(world, asker, reject)?;
             one_login::b2_under_connection_nobody_live_is_superseded(world, asker, reject)?;
             one_login::b5_who_can_be_challenged_is(world, asker, reject)?;
             doors::a10_nobody_hears_a_no_of_a_login_that_was_not_checked(world, asker, reject)?;

@@ -77,7 +77,8 @@ pub(crate) fn f8_the_law_has_its_number(
 
 /// A phone rings for what the law and the client wish, or not at all; and only if it can prove that (F8, B4).
 pub(crate) fn f8_nothing_is_downgraded(world: &World, claim: &PromptClaim, login: LoginId) -> Check {
-    let Some(known) = world.reference.logins.get(&login) else { return Ok(()) };
+    // Rules D7: it opens the way to the primary; whether it is a factor is judged at the release.
+    let Some(known) = world.reference.logins.get(&login).filter(|_| !claim.unproven) else { return Ok(()) };
     let (Some(who), client) = (person_of(claim.user.as_str()), appliance_of(claim.client.as_str())) else {
         return Ok(());
     };

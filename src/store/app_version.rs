@@ -1,4 +1,5 @@
-//! Which app it is, by its User-Agent, and what that one can do.
+//! Which app from the stores it is, by its User-Agent, and what that one can do. The one place where that is read: what the store
+//! takes for a fact of a user, what a push goes to and what a poll is shown must never differ.
 //!
 //! The header is the phone's own word, so it only ever takes away what an app could not show: a prompt that would never be seen.
 
@@ -12,16 +13,19 @@ impl AppVersion {
     #[must_use]
     pub fn of_user_agent(header: &str) -> Option<Self> {
         let rest = header.strip_prefix("privacyIDEA-App")?;
-        // The version of the system that a POST adds comes after the app's.
-        rest.split([' ', '/']).find_map(Self::parse)
+        // Each form has it in its own place: the system's version, which a POST adds, is none of the app's.
+        let version = match rest.strip_prefix('/') {
+            Some(post) => post.split(' ').next(),
+            None => rest.strip_prefix(" / ")?.split(' ').nth(1),
+        };
+        version.and_then(Self::parse)
     }
 
-    /// Reads `4.8.0`, and what builds append after it (`4.8.0+401`).
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Reads `4.8.0`, also as `4.8`, and what builds append after it (`4.8.0+401`).
+    fn parse(text: &str) -> Option<Self> {
         let text = text.split(['+', '-']).next()?;
         let mut parts = text.split('.').map(|part| part.parse::<u16>().ok());
-        let version = Self(parts.next()??, parts.next()??, parts.next()??);
+        let version = Self(parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
         parts.next().is_none().then_some(version)
     }
 
@@ -60,7 +64,23 @@ mod tests {
         assert_eq!(of("privacyIDEA-App/4.8.0 android/14.0.1"), Some(AppVersion(4, 8, 0)));
         assert_eq!(of("privacyIDEA-App / android 4.7.2"), Some(AppVersion(4, 7, 2)));
         assert_eq!(of("privacyIDEA-App/4.8.1+408101 ios/18.1"), Some(AppVersion(4, 8, 1)));
-        for other in ["", "Mozilla/5.0", "privacyIDEA-App", "privacyIDEA-App/4.8", "privacyIDEA-App/x.y.z", "4.8.0"] {
+        assert_eq!(of("privacyIDEA-App/4.8 android/14"), Some(AppVersion(4, 8, 0)));
+        assert_eq!(of("privacyIDEA-App / ios 4.8"), Some(AppVersion(4, 8, 0)));
+        for other in [
+            "",
+            "Mozilla/5.0",
+            "Mozilla/5.0 privacyIDEA-App/4.8.0",
+            "privacyIDEA-App",
+            "privacyIDEA-App/4",
+            "privacyIDEA-App/4.8.0.1",
+            "privacyIDEA-App/4.8.x android/14.0.1",
+            "privacyIDEA-App/x.y.z android/14.0.1",
+            "privacyIDEA-App/ android/14.0.1",
+            "privacyIDEA-App / 4.8.0",
+            "privacyIDEA-Apple/4.8.0",
+            "privacyIDEA-App/4.99999.0",
+            "4.8.0",
+        ] {
             assert_eq!(of(other), None, "{other}");
         }
     }
