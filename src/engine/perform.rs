@@ -502,6 +502,7 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::PrimaryQuestion
         | Reason::NameHeld
         | Reason::AddressHeld
         | Reason::PrimaryUnavailable
@@ -510,8 +511,14 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::Undecided
         | Reason::Unenrolled
         | Reason::NoMethod
+        | Reason::NoToken
+        | Reason::CodeBehind
+        | Reason::PhoneCannot
+        | Reason::Quiet
         | Reason::Blocked
         | Reason::WrongCode
+        | Reason::NotACode
+        | Reason::CodesNotTaken
         | Reason::CodeAhead
         | Reason::SpentCode
         | Reason::CodesLocked
@@ -519,7 +526,10 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::StoreUnavailable
         | Reason::State
         | Reason::Changed
+        | Reason::PolicyChanged
+        | Reason::PromptEnded
         | Reason::TooLarge
+        | Reason::AdminService
         | Reason::Unusable
         | Reason::Overload
         | Reason::Draining

@@ -12,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, REPEATS, SHIELD];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, SHIELD, REPEATS];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
