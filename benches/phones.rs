@@ -268,7 +268,12 @@ impl House {
             store: Arc::new(self.store.clone()),
             clock: self.clock,
             telemetry: Telemetry::new(),
-            site: Site { account: ACCOUNT.into(), help_desk: "".into(), application_server_key: None },
+            site: Site {
+                account: ACCOUNT.into(),
+                help_desk: "".into(),
+                titles: vestibule::config::Titles::default(),
+                application_server_key: None,
+            },
             origin: ORIGIN.into(),
             push_url: PushUrl::parse(&format!("{ORIGIN}/push")).unwrap(),
             waiting: Waiting::new(16),

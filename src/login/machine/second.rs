@@ -410,7 +410,7 @@ impl Case {
         &mut self,
         mut inside: Inside,
         prompt: PromptId,
-        ends_at: crate::moment::Wall,
+        ends_at: Wall,
         status: PromptStatus,
         step: &mut Step<'_, '_>,
     ) -> Stage {
