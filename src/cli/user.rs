@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use login::name::NameKind;
-use login::{GroupName, ResolvedUser, Wall};
+use login::{GroupName, Reason, ResolvedUser, Wall};
 use serde_json::{Value, json};
 use wire::Secret;
 
@@ -505,7 +505,7 @@ fn show(site: &Site, global: &Global, name: &str) -> Outcome {
     if global.json {
         let mut told = facts(&user, site.now);
         more.add_to(&mut told);
-        told["logins"] = Value::Array(records);
+        told["logins"] = records.into_iter().map(explained).collect();
         return out::json(&told);
     }
     tell(&user, site);
@@ -682,11 +682,54 @@ fn tell_records(records: &[Value]) {
     };
     let rows: Vec<Vec<String>> = records.iter().map(row).collect();
     out::table(&["TIME", "CLIENT", "STATION", "RULE", "FACTOR", "ANSWER", "REASON"], &rows);
+    tell_causes(records);
+}
+
+/// What the refusals mean and what to do, in the words of the log and of the staff's page.
+fn tell_causes(records: &[Value]) {
+    let causes = causes(records);
+    if !causes.is_empty() {
+        out::say("\nWhat that means:");
+    }
+    causes.into_iter().for_each(out::say);
+}
+
+/// Each reason once, newest first.
+fn causes(records: &[Value]) -> Vec<String> {
+    let mut told: Vec<Reason> = Vec::new();
+    let refused = records.iter().filter(|record| record["answer"].as_str() != Some("accept"));
+    for reason in refused.filter_map(|record| Reason::of_word(record["reason"].as_str()?)) {
+        if !told.contains(&reason) {
+            told.push(reason);
+        }
+    }
+    told.into_iter().map(|reason| format!("  {}: {}", reason.as_str(), reason.sentence())).collect()
+}
+
+/// A record with the sentence of its reason.
+fn explained(mut record: Value) -> Value {
+    let sentence = record["reason"].as_str().and_then(Reason::of_word).map(Reason::sentence);
+    if let (Some(sentence), Some(fields)) = (sentence, record.as_object_mut()) {
+        fields.insert("sentence".to_owned(), sentence.into());
+    }
+    record
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_reason_of_a_refusal_is_explained_once_in_the_words_of_the_one_table() {
+        for reason in Reason::ALL {
+            let record = serde_json::json!({"reason": reason.as_str(), "answer": "reject"});
+            let told = causes(&[record.clone(), record.clone()]);
+            assert_eq!(told, [format!("  {}: {}", reason.as_str(), reason.sentence())]);
+            assert_eq!(explained(record)["sentence"], reason.sentence());
+        }
+        let accepted = serde_json::json!({"reason": "accepted", "answer": "accept"});
+        assert!(causes(&[accepted, serde_json::json!({"reason": "moonlight", "answer": "reject"})]).is_empty());
+    }
 
     #[test]
     fn a_mail_address_has_two_sides() {

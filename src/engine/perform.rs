@@ -498,6 +498,7 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::PrimaryQuestion
         | Reason::NameHeld
         | Reason::AddressHeld
         | Reason::PrimaryUnavailable
@@ -506,8 +507,14 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::Undecided
         | Reason::Unenrolled
         | Reason::NoMethod
+        | Reason::NoToken
+        | Reason::CodeBehind
+        | Reason::PhoneCannot
+        | Reason::Quiet
         | Reason::Blocked
         | Reason::WrongCode
+        | Reason::NotACode
+        | Reason::CodesNotTaken
         | Reason::CodeAhead
         | Reason::SpentCode
         | Reason::CodesLocked
@@ -515,7 +522,10 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::StoreUnavailable
         | Reason::State
         | Reason::Changed
+        | Reason::PolicyChanged
+        | Reason::PromptEnded
         | Reason::TooLarge
+        | Reason::AdminService
         | Reason::Unusable
         | Reason::Overload
         | Reason::Draining

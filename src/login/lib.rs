@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod attempt;
+mod causes;
 pub mod codes;
 pub mod event;
 pub mod facts;

@@ -112,6 +112,8 @@ pub enum Reason {
     EmptyPassword,
     /// The primary says no.
     Primary,
+    /// The primary asks a question of its own, and this client can't show it (E4).
+    PrimaryQuestion,
     /// Too many wrong passwords under this name: the primary is not asked about it for a while (D7).
     NameHeld,
     /// Too many names failed from this address: the primary is not asked for it for a while (D7).
@@ -128,10 +130,22 @@ pub enum Reason {
     Unenrolled,
     /// None of the listed methods can run for this user at this client.
     NoMethod,
+    /// A code was given, and no active token makes one of a listed kind.
+    NoToken,
+    /// Codes are taken behind the password only, and none came (C4).
+    CodeBehind,
+    /// No phone of the user can prove the number or the PIN that is asked for (B4).
+    PhoneCannot,
+    /// Pushes are quiet after denied or unanswered ones (D2).
+    Quiet,
     /// The user is blocked.
     Blocked,
     /// A wrong code.
     WrongCode,
+    /// What answered our question can't be a code.
+    NotACode,
+    /// A code was given, and the rule takes none.
+    CodesNotTaken,
     /// A wrong code, which a token that counts presses would show further on: it was likely used elsewhere.
     CodeAhead,
     /// A code that was used before.
@@ -148,6 +162,8 @@ pub enum Reason {
     Unanswered,
     /// Another login of this user waits for the phone (B2).
     Busy,
+    /// The prompt of this login had ended when it was asked again.
+    PromptEnded,
     /// The push service could not be reached.
     PushUnavailable,
     /// The store could not be read or written.
@@ -156,8 +172,12 @@ pub enum Reason {
     State,
     /// Something changed while the login was held (A6).
     Changed,
+    /// The policy in force no longer lets the login in so (G2).
+    PolicyChanged,
     /// The answer would not fit into a packet (E3).
     TooLarge,
+    /// The primary's Accept makes an administrator of the appliance, and this client may get none (E3).
+    AdminService,
     /// The primary's Accept carried what this client may not get, or could not be read.
     Unusable,
     /// Too many held sessions, or too many of this login.
@@ -186,6 +206,7 @@ impl Reason {
             Self::SuspectSecret => "suspect_secret",
             Self::EmptyPassword => "empty_password",
             Self::Primary => "primary",
+            Self::PrimaryQuestion => "primary_question",
             Self::NameHeld => "name_held",
             Self::AddressHeld => "address_held",
             Self::PrimaryUnavailable => "primary_unavailable",
@@ -194,8 +215,14 @@ impl Reason {
             Self::Undecided => "undecided",
             Self::Unenrolled => "unenrolled",
             Self::NoMethod => "no_method",
+            Self::NoToken => "no_token",
+            Self::CodeBehind => "code_behind",
+            Self::PhoneCannot => "phone_cannot",
+            Self::Quiet => "quiet",
             Self::Blocked => "blocked",
             Self::WrongCode => "wrong_code",
+            Self::NotACode => "not_a_code",
+            Self::CodesNotTaken => "codes_not_taken",
             Self::CodeAhead => "code_ahead",
             Self::SpentCode => "spent_code",
             Self::CodesLocked => "codes_locked",
@@ -204,11 +231,14 @@ impl Reason {
             Self::WrongNumber => "wrong_number",
             Self::Unanswered => "unanswered",
             Self::Busy => "busy",
+            Self::PromptEnded => "prompt_ended",
             Self::PushUnavailable => "push_unavailable",
             Self::StoreUnavailable => "store_unavailable",
             Self::State => "state",
             Self::Changed => "changed",
+            Self::PolicyChanged => "policy_changed",
             Self::TooLarge => "too_large",
+            Self::AdminService => "admin_service",
             Self::Unusable => "unusable",
             Self::Overload => "overload",
             Self::Draining => "draining",

@@ -141,7 +141,12 @@ impl Told {
         match reason {
             Reason::Busy => Self::Busy,
             Reason::Unenrolled => Self::Unenrolled,
-            Reason::NoMethod | Reason::PushUnavailable => Self::NoMethod,
+            Reason::NoMethod
+            | Reason::NoToken
+            | Reason::CodeBehind
+            | Reason::PhoneCannot
+            | Reason::Quiet
+            | Reason::PushUnavailable => Self::NoMethod,
             Reason::CodesLocked => Self::CodesLocked,
             Reason::Unanswered => Self::Unanswered,
             Reason::Denied | Reason::Fraud => Self::OnPhone,
@@ -149,7 +154,7 @@ impl Told {
             Reason::Superseded => Self::Superseded,
             Reason::PrimaryUnavailable | Reason::StoreUnavailable | Reason::Overload | Reason::Draining => Self::Later,
             Reason::Credential => Self::Credential,
-            Reason::TooLarge | Reason::Unusable => Self::Undeliverable,
+            Reason::TooLarge | Reason::AdminService | Reason::Unusable => Self::Undeliverable,
             Reason::Accepted
             | Reason::Name
             | Reason::Realm
@@ -158,6 +163,7 @@ impl Told {
             | Reason::SuspectSecret
             | Reason::EmptyPassword
             | Reason::Primary
+            | Reason::PrimaryQuestion
             | Reason::NameHeld
             | Reason::AddressHeld
             | Reason::Rule
@@ -165,10 +171,14 @@ impl Told {
             | Reason::Undecided
             | Reason::Blocked
             | Reason::WrongCode
+            | Reason::NotACode
+            | Reason::CodesNotTaken
             | Reason::CodeAhead
             | Reason::SpentCode
             | Reason::State
             | Reason::Changed
+            | Reason::PolicyChanged
+            | Reason::PromptEnded
             | Reason::Expired
             | Reason::ApprovedTooLate => Self::No,
         }
@@ -196,6 +206,12 @@ impl Told {
 #[must_use]
 pub const fn refusal(reason: Reason) -> &'static str {
     Told::of(reason).english()
+}
+
+/// For log and audit: until when pushes are quiet.
+#[must_use]
+pub fn quiet_until(until: Wall) -> String {
+    format!("pushes are quiet until {}", until.rfc3339())
 }
 
 /// For log and audit: a token that was used elsewhere, and what sets it right.

@@ -140,7 +140,7 @@ fn how(page: &Shown, factor: Option<&str>) -> String {
 fn reason_key(reason: &str) -> &'static str {
     match reason {
         "primary" | "empty_password" => "portal-why-password",
-        "wrong_code" => "portal-why-wrong-code",
+        "wrong_code" | "not_a_code" | "codes_not_taken" => "portal-why-wrong-code",
         "spent_code" => "portal-why-spent-code",
         "codes_locked" => "portal-why-codes-locked",
         "denied" => "portal-why-denied",
@@ -148,10 +148,10 @@ fn reason_key(reason: &str) -> &'static str {
         "unanswered" | "approved_too_late" => "portal-why-unanswered",
         "busy" => "portal-why-busy",
         "blocked" => "portal-why-blocked",
-        "unenrolled" | "no_method" => "portal-why-no-method",
+        "unenrolled" | "no_method" | "no_token" | "code_behind" | "phone_cannot" | "quiet" => "portal-why-no-method",
         "superseded" => "portal-why-superseded",
-        "rule" | "no_rule" | "undecided" => "portal-why-rule",
-        "expired" | "state" => "portal-why-expired",
+        "rule" | "no_rule" | "undecided" | "policy_changed" => "portal-why-rule",
+        "expired" | "state" | "prompt_ended" => "portal-why-expired",
         _ => "portal-why-trouble",
     }
 }

@@ -302,8 +302,21 @@ fn a_refused_login_says_why() {
         let lines = lines_of(LogStyle::Plain, |telemetry| {
             telemetry.emit(LoginEnded { client: &asa(telemetry), record: &record, user: "alice" });
         });
-        let line = format!("alice via asa from 203.0.113.9: refused in 340 ms — {expected}  login=");
+        let line =
+            format!("alice via asa from 203.0.113.9: refused in 340 ms — {expected}. {}  login=", reason.sentence());
         assert!(lines.iter().any(|each| each.contains(&line)), "{lines:?}");
+    }
+}
+
+#[test]
+fn each_reason_of_a_refusal_is_explained_in_the_log_in_the_words_of_the_one_table() {
+    for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::Accepted) {
+        let record = Record { reason, answer: RecordedAnswer::Reject, ..accepted() };
+        let lines = lines_of(LogStyle::Plain, |telemetry| {
+            telemetry.emit(LoginEnded { client: &asa(telemetry), record: &record, user: "alice" });
+        });
+        let (word, sentence) = (format!("reason {},", reason.as_str()), reason.sentence());
+        assert!(lines.iter().any(|line| line.contains(&word) && line.contains(sentence)), "{lines:?}");
     }
 }
 

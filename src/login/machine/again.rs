@@ -169,7 +169,7 @@ impl Case {
             Ok(facts) if facts.known != self.known => Some(Reason::Changed),
             // What opened the second door must still be there, under the law by which it did.
             Ok(facts) if !self.method_stands(&facts) => Some(Reason::Changed),
-            Ok(_) => (!Arc::ptr_eq(step.cx.policy, &self.policy)).then_some(Reason::Changed),
+            Ok(_) => (!Arc::ptr_eq(step.cx.policy, &self.policy)).then_some(Reason::PolicyChanged),
         };
         let answer = refused.map_or_else(|| answer.clone(), |reason| Answer::Reject(self.plain(reason)));
         step.cx.emit(Effect::Reply { asker, answer });

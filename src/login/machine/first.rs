@@ -11,9 +11,9 @@ use crate::event::{Effect, Question};
 use crate::facts::{PrimaryAnswer, Unavailable, UserFacts};
 use crate::key::StateHash;
 use crate::mutant::{self, Mutant};
-use crate::name::{NameRefused, ResolvedUser, UserName};
+use crate::name::{NameRefused, ResolvedUser, RuleName, UserName};
 use crate::policy::{
-    Decision, Facts, FirstLook, Gate, Outcome, Verdict, is_added, letters_sentence, look_alike_sentence,
+    Decision, Facts, FirstLook, Gate, Outcome, Tried, Truth, Verdict, is_added, letters_sentence, look_alike_sentence,
 };
 use crate::record::{Reason, RecordedFactor};
 
@@ -184,10 +184,7 @@ impl Case {
         step: &mut Step<'_, '_>,
     ) -> Stage {
         let (Some(state), true) = (state, self.can_challenge()) else {
-            return self.reject(
-                Refusal::because(Reason::Primary).detail("the primary asks a question that this client can't answer"),
-                step,
-            );
+            return self.reject(Refusal::because(Reason::PrimaryQuestion), step);
         };
         if step.cx.stopping {
             return self.reject(Refusal::because(Reason::Draining), step);
@@ -313,7 +310,10 @@ impl Case {
                     rule = rule.name
                 ))
             }
-            (Outcome::Undecided | Outcome::FailOpen | Outcome::Verdict(_), _) => None,
+            (Outcome::Undecided | Outcome::FailOpen | Outcome::Verdict(_), Some(rule)) => {
+                missing(&decision.tried, &rule.name)
+            }
+            (Outcome::Undecided | Outcome::FailOpen | Outcome::Verdict(_), None) => None,
         }
     }
 
@@ -351,9 +351,7 @@ impl Case {
         }
         let administers = attributes.service_types().any(|kind| matches!(kind, 6 | 7));
         let allowed = self.client_policy().is_some_and(|client| client.allow_admin);
-        (administers && !allowed).then(|| {
-            Refusal::because(Reason::Unusable).detail("Service-Type 6 or 7 needs allow_admin = true on the client")
-        })
+        (administers && !allowed).then(|| Refusal::because(Reason::AdminService))
     }
 
     fn note_for_saboteur(&mut self, password: &Secret, appended: Option<&Appended>) {
@@ -361,4 +359,10 @@ impl Case {
             self.unsplit = Some(Secret::new([password.expose(), b",", code.expose()].concat()));
         }
     }
+}
+
+/// Which fact a rule missed.
+fn missing(tried: &[Tried], rule: &RuleName) -> Option<String> {
+    let fact = tried.iter().find(|tried| tried.rule == *rule && tried.truth == Truth::Undecided)?.because?;
+    Some(format!("rule {rule} asks for {fact}, which is not known of this login"))
 }

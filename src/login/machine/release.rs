@@ -36,7 +36,7 @@ impl Case {
     /// The last look, together with the record, before an Accept may leave (A6, F2).
     pub(super) fn release(&mut self, inside: Inside, second: SecondDoor, step: &mut Step<'_, '_>) -> Stage {
         if let Err(why) = self.law_still_allows(&inside, &second, step) {
-            return self.reject(Refusal::because(Reason::Changed).detail(why), step);
+            return self.reject(Refusal::because(Reason::PolicyChanged).detail(why), step);
         }
         let record = Arc::new(self.record(RecordedAnswer::Accept, Reason::Accepted, None, step));
         if mutant::is(Mutant::ReleaseUnchecked) {

@@ -10,7 +10,7 @@ use crate::attempt::{Appended, is_code};
 use crate::event::{Effect, PushFailure};
 use crate::facts::{CodeOutcome, Means, Method, NumberOutcome, Unavailable, UserFacts};
 use crate::key::{Proof, StateHash};
-use crate::moment::Tick;
+use crate::moment::{Tick, Wall};
 use crate::mutant::{self, Mutant};
 use crate::policy::{NumberWish, Outage, Unenrolled};
 use crate::prompt::{Asks, Claim, Number, NumberMatch, PromptClaim, PromptId, PromptStatus};
@@ -95,22 +95,22 @@ impl Case {
                 Method::Push | Method::Totp | Method::Hotp => {}
             }
         }
-        let detail = match (quiet, provable) {
-            (Some(_), _) => "pushes are quiet after denied or unanswered ones",
-            (None, false) if inside.usable.contains(&Method::Push) => {
-                "no phone of this user can prove the number or the PIN that is asked for"
-            }
-            (None, _) => "no listed method can run here",
-        };
-        self.reject(self.no_method(&inside).detail(detail), step)
+        let has_phone = inside.usable.contains(&Method::Push);
+        self.reject(self.no_method(&inside, has_phone, quiet), step)
     }
 
     /// Where codes are taken behind the password only, that is what the person is told (C4).
-    fn no_method(&self, inside: &Inside) -> Refusal {
-        let refusal = Refusal::because(Reason::NoMethod);
-        match self.client_policy().and_then(|client| client.append.clone()) {
-            Some(delimiter) if inside.has_codes() => refusal.asking_behind(delimiter),
-            Some(_) | None => refusal,
+    fn no_method(&self, inside: &Inside, has_phone: bool, quiet: Option<Wall>) -> Refusal {
+        let behind = self.client_policy().and_then(|client| client.append.clone()).filter(|_| inside.has_codes());
+        let refusal = match quiet.filter(|_| has_phone) {
+            Some(until) => Refusal::because(Reason::Quiet).detail(words::quiet_until(until)),
+            None if has_phone => Refusal::because(Reason::PhoneCannot),
+            None if behind.is_some() => Refusal::because(Reason::CodeBehind),
+            None => Refusal::because(Reason::NoMethod),
+        };
+        match behind {
+            Some(delimiter) => refusal.asking_behind(delimiter),
+            None => refusal,
         }
     }
 
@@ -147,7 +147,7 @@ impl Case {
     ) -> Stage {
         let methods = inside.code_methods();
         if methods.is_empty() {
-            return self.reject(Refusal::because(Reason::WrongCode).detail("the rule takes no codes"), step);
+            return self.reject(Refusal::because(Reason::CodesNotTaken), step);
         }
         let question = self.ask();
         let guess = step.cx.random_16();
@@ -188,7 +188,7 @@ impl Case {
             Err(Unavailable { why, .. }) => (Reason::StoreUnavailable, Some(why)),
             Ok(CodeOutcome::Locked { until }) => (Reason::CodesLocked, Some(words::locked_until(until).into())),
             Ok(CodeOutcome::Spent) => (Reason::SpentCode, None),
-            Ok(CodeOutcome::NoToken) => (Reason::NoMethod, Some("no active token of a listed kind".into())),
+            Ok(CodeOutcome::NoToken) => (Reason::NoToken, None),
             Ok(CodeOutcome::Ahead { token, by }) => (Reason::CodeAhead, Some(words::counted_on(&token, by).into())),
             Ok(CodeOutcome::Wrong | CodeOutcome::Right { .. }) => (Reason::WrongCode, None),
         };
@@ -209,8 +209,9 @@ impl Case {
         step: &mut Step<'_, '_>,
     ) -> Stage {
         self.tries += 1;
-        let off_for_now = matches!(reason, Reason::CodesLocked | Reason::NoMethod);
-        let worth_another = matches!(reason, Reason::WrongCode | Reason::CodeAhead | Reason::SpentCode);
+        let off_for_now = matches!(reason, Reason::CodesLocked | Reason::NoToken);
+        let worth_another =
+            matches!(reason, Reason::WrongCode | Reason::NotACode | Reason::CodeAhead | Reason::SpentCode);
         if off_for_now && step.prompt.is_some() {
             let say = inside.waiting_without_codes();
             return self.challenge(inside, say, step);
@@ -247,7 +248,8 @@ impl Case {
         }
         if !is_code(octets) || self.wrong.contains(&proof) {
             // No token has such a code, or it was wrong before: nothing is looked at, nothing is counted twice (C1).
-            return self.try_again(inside, proof, Reason::WrongCode, None, step);
+            let reason = if is_code(octets) { Reason::WrongCode } else { Reason::NotACode };
+            return self.try_again(inside, proof, reason, None, step);
         }
         self.check_code(inside, answer, Some(proof), step)
     }
@@ -399,7 +401,7 @@ impl Case {
             }
             Ok(Claim::Joined { prompt, ends_at, status }) => self.joined_prompt(inside, prompt, ends_at, status, step),
             Ok(Claim::Busy) => self.code_instead(inside, Say::BusyEnterCode, Reason::Busy, step),
-            Ok(Claim::Quiet { .. }) => self.code_instead(inside, Say::EnterCode, Reason::NoMethod, step),
+            Ok(Claim::Quiet { .. }) => self.code_instead(inside, Say::EnterCode, Reason::Quiet, step),
         }
     }
 
@@ -419,7 +421,8 @@ impl Case {
             // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
             PromptStatus::Approved { device, .. } => Some(Approval { device, at: step.now(), number: None }),
             PromptStatus::Reported => return self.reject(Refusal::because(Reason::Fraud), step),
-            PromptStatus::Denied | PromptStatus::Ended => return self.reject(Refusal::because(Reason::Denied), step),
+            PromptStatus::Denied => return self.reject(Refusal::because(Reason::Denied), step),
+            PromptStatus::Ended => return self.reject(Refusal::because(Reason::PromptEnded), step),
         };
         let known = step.prompt.as_ref().is_some_and(|open| open.id == prompt && open.approved.is_some());
         if !known {

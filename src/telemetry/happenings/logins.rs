@@ -208,13 +208,18 @@ fn sentence(record: &Record, user: &str) -> String {
     let primary = record.primary.as_ref().map(|primary| format!("{primary} {}", primary_said(record)));
     let detail = record.detail.as_ref().map(|detail| wire::log_safe(detail.as_bytes()));
     let parts: Vec<String> = [why, rule, primary, factor_said(record), detail].into_iter().flatten().collect();
-    format!(
+    let line = format!(
         "{user} via {}{from}: {} in {} — {}",
         record.client,
         answered(record.answer),
         spoken(record.waited),
         parts.join(", ")
-    )
+    );
+    match record.answer {
+        RecordedAnswer::Accept => line,
+        // What it means and what to do, in the words of `user show` and of the staff's page.
+        RecordedAnswer::Reject | RecordedAnswer::None => format!("{line}. {}", record.reason.sentence()),
+    }
 }
 
 fn answered(answer: RecordedAnswer) -> &'static str {
@@ -248,6 +253,8 @@ fn factor_word(factor: RecordedFactor) -> &'static str {
 fn primary_said(record: &Record) -> &'static str {
     if record.reason == Reason::Primary {
         "refused"
+    } else if record.reason == Reason::PrimaryQuestion {
+        "asked back"
     } else if record.reason == Reason::PrimaryUnavailable {
         "unavailable"
     } else if record.reason == Reason::Unusable {
@@ -272,17 +279,21 @@ fn factor_said(record: &Record) -> Option<String> {
 
 fn method_said(method: Method, reason: Reason) -> &'static str {
     match reason {
-        Reason::Accepted | Reason::Changed | Reason::TooLarge | Reason::ApprovedTooLate if method.is_code() => {
+        Reason::Accepted | Reason::Changed | Reason::PolicyChanged | Reason::TooLarge | Reason::ApprovedTooLate
+            if method.is_code() =>
+        {
             "accepted"
         }
-        Reason::Accepted | Reason::Changed | Reason::TooLarge | Reason::ApprovedTooLate => "approved",
-        Reason::WrongCode | Reason::CodeAhead => "refused",
+        Reason::Accepted | Reason::Changed | Reason::PolicyChanged | Reason::TooLarge | Reason::ApprovedTooLate => {
+            "approved"
+        }
+        Reason::WrongCode | Reason::NotACode | Reason::CodeAhead => "refused",
         Reason::SpentCode => "used before",
         Reason::CodesLocked => "off for a while",
         Reason::Denied => "denied",
         Reason::Fraud => "reported as fraud",
         Reason::WrongNumber => "a wrong number on the phone",
-        Reason::Unanswered | Reason::Expired => "unanswered",
+        Reason::Unanswered | Reason::Expired | Reason::PromptEnded => "unanswered",
         Reason::PushUnavailable => "unavailable",
         Reason::Name
         | Reason::Realm
@@ -292,6 +303,7 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::SuspectSecret
         | Reason::EmptyPassword
         | Reason::Primary
+        | Reason::PrimaryQuestion
         | Reason::NameHeld
         | Reason::AddressHeld
         | Reason::PrimaryUnavailable
@@ -300,10 +312,16 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::Undecided
         | Reason::Unenrolled
         | Reason::NoMethod
+        | Reason::NoToken
+        | Reason::CodeBehind
+        | Reason::PhoneCannot
+        | Reason::Quiet
+        | Reason::CodesNotTaken
         | Reason::Blocked
         | Reason::Busy
         | Reason::StoreUnavailable
         | Reason::State
+        | Reason::AdminService
         | Reason::Unusable
         | Reason::Overload
         | Reason::Draining

@@ -87,7 +87,7 @@ async fn a_denial_ends_the_login_and_the_next_one_rings_nobody_for_a_while() {
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
     assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0), "rules D2: one denied makes quiet");
-    assert_eq!(doors.reasons(2).await, ["denied", "no_method"], "nothing is left to ask for but a phone");
+    assert_eq!(doors.reasons(2).await, ["denied", "quiet"], "nothing is left to ask for but a phone");
     phone.screen.assert_no_errors().await;
 }
 

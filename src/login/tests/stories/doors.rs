@@ -98,7 +98,7 @@ fn the_stricter_of_two_laws_decides_at_the_release() {
     house.policy = Arc::new(Policy { rules: vec![Arc::new(codes_only)], clients, ..Policy::default() });
     house.phone_says(Approve);
     house.pass(2);
-    assert_eq!(house.told(asks), Told::Reject(Reason::Changed));
+    assert_eq!(house.told(asks), Told::Reject(Reason::PolicyChanged));
     assert_eq!(house.releases(), 0);
 }
 

@@ -29,7 +29,7 @@ fn an_accept_is_not_repeated_under_another_law() {
     let (mut house, again) = carol_is_in_and_asks_again();
     house.amend(|_| {});
     house.user_has(&[Push]);
-    assert_eq!(house.told(again), Told::Reject(Reason::Changed));
+    assert_eq!(house.told(again), Told::Reject(Reason::PolicyChanged));
 }
 
 /// Carol's phone rings for no number and no PIN; then the law changes, and she says yes.
@@ -47,13 +47,13 @@ fn a_push_without_number_opens_nothing_once_its_client_asks_for_one() {
     let (house, asks) = carol_says_yes_under_another_law(|law| {
         law.clients.get_mut(&ClientName::new("vpn")).unwrap().number = NumberWish::Shown;
     });
-    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::Changed), 0));
+    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::PolicyChanged), 0));
 }
 
 #[test]
 fn a_push_without_a_pin_opens_nothing_once_the_law_asks_for_one() {
     let (house, asks) = carol_says_yes_under_another_law(|law| law.push_pin = true);
-    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::Changed), 0));
+    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::PolicyChanged), 0));
 }
 
 #[test]

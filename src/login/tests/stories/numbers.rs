@@ -351,7 +351,7 @@ fn a_required_number_where_no_challenge_can_be_shown_rings_nowhere() {
     let asks =
         asked(&mut house, "desk", &UserFacts { chooses_number: true, types_number: true, ..facts(&[Push, Totp]) });
     house.pass(2);
-    assert_eq!((house.told(asks), house.pushes()), (Told::Reject(Reason::NoMethod), 0));
+    assert_eq!((house.told(asks), house.pushes()), (Told::Reject(Reason::PhoneCannot), 0));
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a_push_without_number_opens_nothing_once_the_law_requires_one() {
     require_a_number(&mut house);
     house.phone_says(Approve);
     house.pass(2);
-    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::Changed), 0));
+    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::PolicyChanged), 0));
 }
 
 #[test]
@@ -423,7 +423,7 @@ fn a_bypass_is_not_for_whom_the_law_makes_staff_before_the_release() {
     let groups = [GroupName::folded("admins")].into();
     house.user_is(&UserFacts { bypass: Some(BypassId("b1".into())), groups, ..facts(&[Push]) });
     house.pass(2);
-    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::Changed), 0));
+    assert_eq!((house.told(asks), house.releases()), (Told::Reject(Reason::PolicyChanged), 0));
 }
 
 #[test]

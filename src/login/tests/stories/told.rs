@@ -94,7 +94,7 @@ fn where_a_code_is_taken_behind_the_password_only_the_refusal_says_so() {
     house.primary_says(true);
     house.user_has(&[Totp]);
     house.pass(2);
-    assert_eq!(house.told(asks), Told::Reject(Reason::NoMethod));
+    assert_eq!(house.told(asks), Told::Reject(Reason::CodeBehind));
     assert_eq!(refusal(&house, asks), Some(&Text::AppendCode(",".into())));
 }
 

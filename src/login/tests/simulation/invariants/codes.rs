@@ -65,7 +65,10 @@ pub(crate) fn c3_twins_get_the_same(world: &World, asker: AskerId, answer: &Answ
                 | (Given::Challenge, Given::Challenge)
         );
     // An Accept is not repeated to whom something has changed for since (A6).
-    let changed = matches!(mine, Given::Reject(Reason::Blocked | Reason::Changed | Reason::StoreUnavailable));
+    let changed = matches!(
+        mine,
+        Given::Reject(Reason::Blocked | Reason::Changed | Reason::PolicyChanged | Reason::StoreUnavailable)
+    );
     let same = same || theirs == Given::Accept && changed;
     // A server that has drained remembers nobody any more (G3).
     if same || superseded || world.engine.draining || world.now.0 > at.0 + REMEMBERED_MS {
