@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
 
 use super::radius::{ACCEPT, REJECT, STATUS_SERVER, USER_NAME, USER_PASSWORD, attributes, reveal, signed_answer};
-use super::{GENEROUS, PRIMARY_SECRET, address};
+use super::{PRIMARY_SECRET, address};
 
 pub(crate) struct Stub {
     pub(crate) at: SocketAddr,
@@ -86,7 +85,11 @@ async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, 
         let (socket, delay) = (Arc::clone(&socket), if code == REJECT { refuses_after } else { Duration::ZERO });
         tokio::spawn(async move {
             // Its own slowness, which is what it is for.
-            tokio::time::interval_at(Instant::now() + delay, GENEROUS).tick().await;
+            if !delay.is_zero() {
+                let mut slow = tokio::time::interval(delay);
+                slow.tick().await;
+                slow.tick().await;
+            }
             let _ = socket.send_to(&reply, peer).await;
         });
     }
