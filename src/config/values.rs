@@ -40,7 +40,7 @@ pub(super) fn octets(text: &str) -> Option<u64> {
 
 /// The shortest spelling of a size.
 pub(super) fn spelt_octets(octets: u64) -> String {
-    let whole = SIZES.iter().rev().find(|(_, unit)| octets % unit == 0);
+    let whole = SIZES.iter().rev().find(|(_, unit)| octets.is_multiple_of(*unit));
     whole.map_or_else(|| octets.to_string(), |(name, unit)| format!("{}{name}", octets / unit))
 }
 

@@ -73,8 +73,8 @@ fn where_nobody_says_yes_the_primary_is_not_asked_and_the_words_are_a_wrong_pass
         rung(house);
         house.phone_says(PhoneAnswer::Fraud);
     };
-    let ways: [(&dyn Fn(&mut House), u64); 5] =
-        [(&nobody, 2), (&no_phone, 2), (&denied, 2), (&reported, 2), (&rung, 27)];
+    type Goes<'a> = &'a dyn Fn(&mut House);
+    let ways: [(Goes, u64); 5] = [(&nobody, 2), (&no_phone, 2), (&denied, 2), (&reported, 2), (&rung, 27)];
     for (goes, refused_after) in ways {
         let mut house = house(&[Push, Totp]);
         let asks = house.ask(&carol());
