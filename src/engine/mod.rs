@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::factor::push::Push;
 use crate::primary::Primary;
 use crate::store::{Answered, Device, Store, StoreError};
-use crate::telemetry::{Held as HeldNow, Telemetry};
+use crate::telemetry::{ApprovedLate, Held as HeldNow, Telemetry};
 
 pub use arrivals::Arrivals;
 pub use ask::Ask;
@@ -270,7 +270,15 @@ impl Engine {
         }
         let said = |answer, number| Some(Event::Phone { prompt, device, answer, number });
         let counts = match &answered {
+<<<<<<< ours
             Answered::Taken => said(answer, number),
+=======
+            Answered::Taken => Some((answer, number)),
+            Answered::Late => {
+                self.tell_late(prompt);
+                Some((answer, number))
+            }
+>>>>>>> theirs
             // A no that came after the release is no second yes.
             Answered::Stands(PhoneAnswer::Approve) if answer != PhoneAnswer::Approve => None,
             // The standing yes came with a number of its own, which this repetition need not know (B2).
@@ -288,6 +296,13 @@ impl Engine {
             self.silence(prompt).await;
         }
         Ok(answered)
+    }
+
+    /// A yes that nobody waited for is no mistake, and still a reason to ask why: the appliance's patience may be too short.
+    fn tell_late(&self, prompt: PromptId) {
+        let Some(rung) = self.0.rung.get(&prompt) else { return };
+        let (user, client) = (rung.claim.user.as_str(), rung.claim.client.as_str());
+        self.0.telemetry.emit(ApprovedLate { user, client });
     }
 
     async fn tell_fraud(&self, prompt: PromptId, device: &DeviceId, at: login::Wall) {

@@ -225,6 +225,11 @@ impl Engine {
                 if let Err(error) = extended {
                     engine.away("extending a prompt", &error);
                 }
+                // Phones show the time running down.
+                let user = engine.0.rung.get(&prompt).map(|rung| rung.claim.user.clone());
+                if let Some(user) = user {
+                    engine.0.listening.tell(&user);
+                }
             }),
             Effect::ClosePrompt { prompt, why } => self.spawn(async move { engine.close_prompt(prompt, why).await }),
             Effect::Invite(user) => self.0.notices.unenrolled(&user, self.0.clock.moment().wall),

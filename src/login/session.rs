@@ -408,8 +408,9 @@ impl Session {
     }
 
     fn said_yes(&mut self, device: DeviceId, number: Option<Number>, cx: &mut Context<'_>) {
+        let late = !self.logins.iter().any(|login| login.awaits_answer() || login.newest_at_phone().is_some());
         let Some(open) = self.prompt.as_mut() else { return };
-        open.approved.get_or_insert(Approval { device, at: cx.at.tick, number });
+        open.approved.get_or_insert(Approval { device, at: cx.at.tick, number, late });
         self.approved(cx);
     }
 

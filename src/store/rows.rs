@@ -430,6 +430,8 @@ impl Device {
 pub enum Answered {
     /// It is the answer that stands now.
     Taken,
+    /// It stands, and nobody waited for it any more when it came: the same login has a moment to ask again (A8).
+    Late,
     /// This one stands already; the new one changed nothing.
     Stands(PhoneAnswer),
     /// The prompt had ended before anybody answered. (A fraud report is kept all the same.)

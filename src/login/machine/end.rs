@@ -220,6 +220,10 @@ impl Case {
             Stage::AwaitingAnswer { .. } => self.expire(reason, step),
             Stage::Lingering { .. } if denied || reason == Reason::ApprovedTooLate => {
                 self.begin_again(step);
+                if reason == Reason::ApprovedTooLate {
+                    self.note =
+                        Some("approved late: the appliance had given up, and did not ask again within 10 s".into());
+                }
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,

@@ -419,7 +419,9 @@ impl Case {
         let approved = match status {
             PromptStatus::Pending => None,
             // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
-            PromptStatus::Approved { device, .. } => Some(Approval { device, at: step.now(), number: None }),
+            PromptStatus::Approved { device, .. } => {
+                Some(Approval { device, at: step.now(), number: None, late: false })
+            }
             PromptStatus::Reported => return self.reject(Refusal::because(Reason::Fraud), step),
             PromptStatus::Denied => return self.reject(Refusal::because(Reason::Denied), step),
             PromptStatus::Ended => return self.reject(Refusal::because(Reason::PromptEnded), step),
@@ -497,6 +499,9 @@ impl Case {
     pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
         let Some((prompt, device)) = self.approval(&inside, step) else { return Stage::AwaitingPhone { inside } };
         self.factor = RecordedFactor::Method(Method::Push);
+        if step.prompt.as_ref().and_then(|open| open.approved.as_ref()).is_some_and(|approval| approval.late) {
+            self.note = Some("approved late, after the login before had been refused; it asked again in time".into());
+        }
         let means = Means::Prompt { prompt, device, number: inside.asks.number.shown() };
         let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));
         self.release(inside, second, step)

@@ -13,7 +13,7 @@ use super::{Asked, Desk, Fields, Problem, Shown, local_path, sent_on};
 use crate::sign_in::Away;
 use crate::sign_in::anchor::{Anchored, FirstWays};
 use crate::sign_in::factor::CodeTried;
-use crate::sign_in::ring::{Rang, RingStands};
+use crate::sign_in::ring::{Rang, RingStands, Runs};
 use crate::sign_in::session::{Signed, Visit};
 use crate::store::{WebRealm, WebStep};
 
@@ -66,7 +66,8 @@ struct RingPage {
     path: String,
     waits: bool,
     approved: bool,
-    /// To be chosen on the phone; empty where none is asked for.
+    runs: Runs,
+    /// To be typed on the phone; empty where none is asked for.
     number: String,
 }
 
@@ -128,6 +129,7 @@ async fn waits(
         waits: stands == RingStands::Waits,
         approved: matches!(stands, RingStands::Approved(_)),
         number: number.unwrap_or_default(),
+        runs: desk.sign_in.ring_runs(signed, id),
     };
     desk.answer(&visit, StatusCode::OK, &shown)
 }
