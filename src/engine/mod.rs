@@ -270,15 +270,11 @@ impl Engine {
         }
         let said = |answer, number| Some(Event::Phone { prompt, device, answer, number });
         let counts = match &answered {
-<<<<<<< ours
             Answered::Taken => said(answer, number),
-=======
-            Answered::Taken => Some((answer, number)),
             Answered::Late => {
                 self.tell_late(prompt);
-                Some((answer, number))
+                said(answer, number)
             }
->>>>>>> theirs
             // A no that came after the release is no second yes.
             Answered::Stands(PhoneAnswer::Approve) if answer != PhoneAnswer::Approve => None,
             // The standing yes came with a number of its own, which this repetition need not know (B2).

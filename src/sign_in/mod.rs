@@ -43,13 +43,8 @@ pub use pages::{
     Asked, Desk, Fields, Problem, Shown, cleared, guarded, local_path, prompt_of, routes, sent_on, word_of,
 };
 pub use password::{OldPassword, PasswordTried};
-<<<<<<< ours
-pub use ring::{Rang, RingStands};
-pub use session::{Cookie, Signed, Turning, Visit, handle_of};
-=======
 pub use ring::{Rang, RingStands, Runs};
-pub use session::{Cookie, Signed, Visit, handle_of};
->>>>>>> theirs
+pub use session::{Cookie, Signed, Turning, Visit, handle_of};
 
 use throttle::Throttle;
 

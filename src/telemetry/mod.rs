@@ -33,22 +33,13 @@ use crowd::Crowd;
 pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
-<<<<<<< ours
-    AddressHeld, AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused,
+    AddressHeld, AnswerCode, AnswerUnsent, Answered, ApprovedLate, AuditTrouble, CertificateEnds, CertificateRefused,
     CertificateTaken, Committed, DiskFills, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
     MailTrouble, NameHeld, PageDenial, PageDenied, PageRefusal, PageRefused, PageUnanswered, PagesOpened, PhonePuzzles,
     PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,
     RecordsCut, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult, SignInTried,
     StanceLearned, Started, Stopping, StoreRecovered, StoreSpace, StoreTrouble, SuspectSecret, UnsentReason,
     UpstreamBadReply, UpstreamDropped, WebPushResult, WebPushTrouble, WebhookTrouble,
-=======
-    AnswerCode, Answered, ApprovedLate, AuditTrouble, CertificateRefused, CertificateTaken, Committed, Dropped,
-    FactorAnswered, FactorResult, Held, Joined, LoginEnded, MailTrouble, PageDenial, PageDenied, PageRefusal,
-    PageRefused, PagesOpened, PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
-    PromptSent, Received, RefusedAgain, ReloadRefused, Reloaded, Retransmitted, SecondKeyCame, SignInResult,
-    SignInTried, StanceLearned, Started, Stopping, StoreRecovered, StoreTrouble, SuspectSecret, UpstreamBadReply,
-    WebPushResult, WebPushTrouble, WebhookTrouble,
->>>>>>> theirs
 };
 pub use logs::{LogStyle, init, subscriber};
 use meters::ServiceMeters;

@@ -38,13 +38,10 @@ const GUESSES: Rate = Rate { burst: 10, every: Duration::from_secs(6) };
 /// Bad requests of any kind from one address: many phones may share it, and none of theirs are bad.
 const STRANGERS: Rate = Rate { burst: 60, every: Duration::from_secs(1) };
 
-<<<<<<< ours
 /// The same from one /48.
 const STRANGERS_OF_A_SITE: Rate = Rate { burst: 240, every: Duration::from_millis(250) };
-=======
 /// A prompt stays so much longer than its newest asker: where a challenge follows, its own time is written down a moment later.
 const ASKERS_GRACE: Duration = Duration::from_secs(1);
->>>>>>> theirs
 
 /// What is remembered at once of each kind.
 const REMEMBERED_MAX: usize = 65_536;
@@ -74,8 +71,10 @@ pub(super) struct Desk {
 /// A poll that is held.
 pub(super) struct Line {
     until: login::Tick,
+    /// Without a place among those that wait a poll is answered at once.
     seat: Option<Seat>,
     arrivals: Option<Arrivals>,
+    _held: Option<Held>,
 }
 
 /// Why a request goes no further. What is told of it is each protocol's own.
@@ -287,16 +286,7 @@ impl Desk {
         hold: Duration,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
-<<<<<<< ours
-        let until = self.now().tick.plus(hold);
-        let held = connection.map(Connection::hold);
-        // Without a place among those that wait it is answered at once.
-        let seat = if matches!(held, Some(None)) { None } else { self.rooms.waiting.sit(&phone.device.id) };
-        // Before the first look, so that nothing comes unheard between that and the wait.
-        let mut arrivals = self.rooms.answers.arrivals(&phone.device.user);
-=======
-        let mut line = self.sits(phone, hold);
->>>>>>> theirs
+        let mut line = self.sits(phone, connection, hold);
         loop {
             let open = self.open_for(phone, &can).await?;
             if open.is_some() || !self.goes_on(&mut line).await {
@@ -307,10 +297,11 @@ impl Desk {
 
     /// Takes a place on the line, for so long at most. Before the first look, so that nothing comes unheard between that and
     /// the wait.
-    pub(super) fn sits(&self, phone: &Phone, hold: Duration) -> Line {
+    pub(super) fn sits(&self, phone: &Phone, connection: Option<&Connection>, hold: Duration) -> Line {
         let until = self.now().tick.plus(hold);
-        let seat = self.rooms.waiting.sit(&phone.device.id);
-        Line { until, seat, arrivals: self.rooms.answers.arrivals(&phone.device.user) }
+        let held = connection.map(Connection::hold);
+        let seat = if matches!(held, Some(None)) { None } else { self.rooms.waiting.sit(&phone.device.id) };
+        Line { until, seat, arrivals: self.rooms.answers.arrivals(&phone.device.user), _held: held.flatten() }
     }
 
     /// Waits until another look is worth it; false: nobody waits here any longer.

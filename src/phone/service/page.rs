@@ -194,24 +194,17 @@ async fn polled(
     near(desk, &poll.stamp, POLL_WINDOW)?;
     desk.poll_once(&device, &poll.signed_text(origin), poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
-<<<<<<< ours
-    let open = if poll.wait {
-        desk.wait_for(&phone, connection, desk.rooms.holds.page, |_| true).await?
-    } else {
-        desk.open_for(&phone, |_| true).await?
-=======
     let new = |open: &Option<OpenPrompt>, told: &Value| match &poll.known {
         Some(known) => told["known"] != known.as_str(),
         None => open.is_some(),
     };
     let hold = if poll.wait { desk.rooms.holds.page } else { std::time::Duration::ZERO };
-    let mut line = desk.sits(&phone, hold);
+    let mut line = desk.sits(&phone, connection.filter(|_| poll.wait), hold);
     let (open, mut told) = loop {
         let (open, told) = stands(desk, &phone, poll.about.as_ref()).await?;
         if new(&open, &told) || !desk.goes_on(&mut line).await {
             break (open, told);
         }
->>>>>>> theirs
     };
     // What runs is no news, and so no part of what is known.
     if let (Some(open), Some(prompt)) = (open, told["prompts"].get_mut(0)) {
