@@ -67,8 +67,8 @@ fn broken_by_a_terminal_of(columns: usize, output: &str) -> Vec<&str> {
 
 /// The address of the demo's page: the last one that it prints.
 pub(crate) fn page_of(output: &str) -> String {
-    let addresses = output.lines().filter_map(|line| line.trim().strip_prefix("http://"));
-    format!("http://{}", addresses.last().expect("the page's address"))
+    let mut addresses = output.lines().filter_map(|line| line.trim().strip_prefix("http://"));
+    format!("http://{}", addresses.next_back().expect("the page's address"))
 }
 
 /// What it prints to be typed: a line that ends with a backslash goes on in the next.
