@@ -147,7 +147,7 @@ impl Engine {
         let keys = Keys {
             login: ProofKey::new(parts.store.site_key("login")),
             proof: ProofKey::new(rand::random()),
-            states: ProofKey::new(rand::random()),
+            states: ProofKey::of_states(rand::random(), parts.store.site_key("states")),
         };
         let engine = Self(Arc::new(Inner {
             sessions: DashMap::with_shard_amount(64),
@@ -342,7 +342,10 @@ impl Engine {
             Some(state) => self.0.states.get(&state).map(|found| *found),
             None => Some(self.home_of(&arrival.attempt)),
         };
-        let Some(key) = key else { return self.refuse(arrival, Reason::State, at) };
+        let Some(key) = key else {
+            let why = arrival.attempt.unknown_state;
+            return self.refuse(arrival, why, at);
+        };
         // Counting walks every shard of the map, so it comes before the entry's lock is held.
         let room = self.room_for_one(law);
         let mut refused = None;
@@ -420,7 +423,7 @@ impl Engine {
             // Twice the bound: not even a refusal is worth its memory; a retransmit may try again.
             return arrival.request.path.overload();
         }
-        let again = reason == Reason::State && self.0.refused.again(self.refused_key(&arrival.attempt), at.tick);
+        let again = reason.is_of_state() && self.0.refused.again(self.refused_key(&arrival.attempt), at.tick);
         arrival.attempt.login = LoginKey::alone(rand::random());
         let key = arrival.attempt.login;
         let mut actions = self.with_entry(key, at, |engine, entry| {

@@ -529,7 +529,11 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::CodesLocked
         | Reason::Busy
         | Reason::StoreUnavailable
-        | Reason::State
+        | Reason::StateUnknown
+        | Reason::StateLate
+        | Reason::StateSpent
+        | Reason::StateOther
+        | Reason::StateRestart
         | Reason::Changed
         | Reason::PolicyChanged
         | Reason::PromptEnded

@@ -255,7 +255,7 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 37] = [
+const REASONS: [Reason; 41] = [
     Reason::Accepted,
     Reason::Name,
     Reason::Realm,
@@ -285,7 +285,11 @@ const REASONS: [Reason; 37] = [
     Reason::Busy,
     Reason::PushUnavailable,
     Reason::StoreUnavailable,
-    Reason::State,
+    Reason::StateUnknown,
+    Reason::StateLate,
+    Reason::StateSpent,
+    Reason::StateOther,
+    Reason::StateRestart,
     Reason::Changed,
     Reason::TooLarge,
     Reason::Unusable,

@@ -101,7 +101,7 @@ impl Session {
             (Some(_), Some(_)) if !attempt.has_password() => Admission::Refuse(Reason::Credential),
             (Some(state), Some(session)) => session.admit_answer(state, attempt, at),
             // Rules C3: an unknown State is rejected; what came with it is never sent to the primary.
-            (Some(_), None) => Admission::Refuse(Reason::State),
+            (Some(_), None) => Admission::Refuse(attempt.unknown_state),
             (None, Some(session)) => session.admit_asker(attempt, at.tick),
             (None, None) => Admission::Begin,
         }
@@ -126,7 +126,17 @@ impl Session {
             {
                 result.cloned().map_or(Admission::Twin(login.id(), state), Admission::Repeat)
             }
-            Some(_) | None => Admission::Refuse(Reason::State),
+            Some(_) => Admission::Refuse(Reason::StateSpent),
+            None => Admission::Refuse(self.why_not(state, attempt)),
+        }
+    }
+
+    /// Whose State it is, and whether its time is over, where nothing of it is open for this request.
+    fn why_not(&self, state: StateHash, attempt: &Attempt) -> Reason {
+        match self.logins.iter().find(|login| login.states().any(|known| known == state)) {
+            Some(login) if !login.is_of(attempt) || (login.is_authentic() && !attempt.authentic) => Reason::StateOther,
+            Some(_) => Reason::StateLate,
+            None => attempt.unknown_state,
         }
     }
 

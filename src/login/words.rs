@@ -175,7 +175,11 @@ impl Told {
             | Reason::CodesNotTaken
             | Reason::CodeAhead
             | Reason::SpentCode
-            | Reason::State
+            | Reason::StateUnknown
+            | Reason::StateLate
+            | Reason::StateSpent
+            | Reason::StateOther
+            | Reason::StateRestart
             | Reason::Changed
             | Reason::PolicyChanged
             | Reason::PromptEnded

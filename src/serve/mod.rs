@@ -8,6 +8,7 @@ pub mod control;
 pub(crate) mod descriptors;
 mod desk;
 pub(crate) mod doubts;
+pub mod names;
 mod notices;
 pub mod ops;
 mod pages;

@@ -28,8 +28,8 @@ pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Keep,
-    Mark, NewToken, NewUser, OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, TokenKind,
-    TokenUse, User, WithdrawnPrompt, WrongBefore, WrongCode,
+    Mark, NewToken, NewUser, OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredName, StoredRecord, Token,
+    TokenKind, TokenUse, User, WithdrawnPrompt, WrongBefore, WrongCode,
 };
 pub use seeds::same_seed;
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};

@@ -48,6 +48,19 @@ impl StaffName {
     }
 }
 
+/// A name as it lies in the store, not authenticated: for whoever looks at how it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredName {
+    /// Its row.
+    pub id: i64,
+    /// The name.
+    pub name: String,
+    /// Staff or an import gave it.
+    pub by_staff: bool,
+    /// Rows of users who look like it and are somebody else.
+    pub told_apart: Vec<i64>,
+}
+
 /// Two users of one loose fold of whom staff said that they are two people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distinct {

@@ -16,7 +16,7 @@ use wire::Secret;
 use super::error::StoreError;
 use super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, Keep, NewToken, NewUser,
-    OpenPrompt, OpenToken, Pruned, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
+    OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::web::Web;
 
@@ -71,6 +71,9 @@ pub trait Users: Send + Sync {
     /// Forgets failed codes, unanswered prompts and strangers' wrong passwords (rules D1, D2, D7), and nothing else: who is
     /// blocked or reported fraud stays so.
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
+    /// Gives a user another name, or says of the same that it is spelled just so (rules A2): id, password, tokens, active phones, PIN,
+    /// groups and limits stay; open prompts, browser sessions, bypasses and codes that were handed out end.
+    fn rename_user(&self, from: &ResolvedUser, to: &ResolvedUser, given: StaffName, at: Wall) -> StoreFuture<'_, ()>;
     /// Pairs of users who look alike and of whom staff said that they are two people (rules A2).
     fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>>;
     /// Removes a user with all that was kept of it; open prompts and held logins end.

@@ -17,10 +17,11 @@ use super::{DropReason, Gate, MetricName, Registrar, ReplyDrop};
 const UNKNOWN: &str = "(unknown)";
 
 /// Reasons that alerts watch stand on the page at 0 from the start: Prometheus sees no increase in a counter that begins at 1.
-const WATCHED: [Reason; 10] = [
+const WATCHED: [Reason; 11] = [
     Reason::Accepted,
     Reason::Primary,
     Reason::WrongCode,
+    Reason::CodeAhead,
     Reason::SpentCode,
     Reason::CodesLocked,
     Reason::Denied,

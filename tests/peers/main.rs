@@ -18,6 +18,7 @@ mod harness;
 mod helpdesk;
 mod holding;
 mod journeys;
+mod letters;
 mod mail;
 mod next_steps;
 mod notifier;

@@ -136,8 +136,9 @@ async fn a_wrong_password_an_unknown_name_and_a_wrong_code_are_told_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_refusals_are_one_record_with_a_count_and_however_many_names_are_tried_the_log_has_few_lines_of_it() {
     let nps = Stub::accepting("hello").await;
-    let mut program =
-        vestibule::guarding(&nps).rules(EXEMPT).password("alice", "kept by the primary").start_program().await;
+    let program =
+        vestibule::guarding(&nps).limits("shield = \"watch\"").rules(EXEMPT).password("alice", "kept by the primary");
+    let mut program = program.start_program().await;
     let vpn = program.appliance().await;
     for number in 0..50 {
         // Another password each time: of an equal one the Reject would only be repeated (rules B2).

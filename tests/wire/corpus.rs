@@ -33,7 +33,8 @@ fn every_configuration_that_is_committed_can_be_read_cut_anywhere() {
     let written: Vec<PathBuf> =
         written.into_iter().flatten().filter(|file| file.extension().is_some_and(|ext| ext == "toml")).collect();
     assert!(written.len() >= 30);
-    for text in written.iter().map(|file| fs::read_to_string(file).unwrap()) {
+    // A file in UTF-16 is refused before anything of it is parsed.
+    for text in written.iter().filter_map(|file| String::from_utf8(fs::read(file).unwrap()).ok()) {
         vestibule::config::fuzz_parse(&text);
         for cut in (0..text.len()).step_by(61).filter(|cut| text.is_char_boundary(*cut)) {
             vestibule::config::fuzz_parse(&text[..cut]);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use login::{DeviceId, PromptId, Wall};
+use login::{DeviceId, PromptId, Reason, Wall};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -53,14 +53,46 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
-/// A login's record, as the store wrote it.
-#[derive(Clone, Debug, Serialize)]
+/// A record, as the store wrote it.
+#[derive(Clone, Debug)]
 pub(super) struct Recorded {
     pub(super) seq: u64,
     pub(super) record: Value,
 }
 
+/// What a record is of. Only the first ended a login just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Of {
+    Login,
+    /// Something that somebody did.
+    Act,
+    /// More of a login that was written down before: how often it came again, or that its answer did not stand.
+    Amendment,
+}
+
 impl Recorded {
+    /// What it is of.
+    pub(super) fn of(&self) -> Of {
+        let has = |field| self.record.get(field).is_some();
+        match (has("act"), has("amends")) {
+            (true, _) => Of::Act,
+            (false, true) => Of::Amendment,
+            (false, false) => Of::Login,
+        }
+    }
+
+    /// The sentence behind the reason why a login was refused, from the one table of them.
+    pub(super) fn sentence(&self) -> Option<&'static str> {
+        let refused = self.of() == Of::Login && self.text("answer") != "accept";
+        Reason::of_word(self.text("reason")).filter(|_| refused).map(Reason::sentence)
+    }
+
+    /// How often a refusal came, where its record says.
+    pub(super) fn times(&self) -> Option<u64> {
+        self.record.get("times").and_then(Value::as_u64)
+    }
+
     /// A field that is a text; empty where the record has none.
     pub(super) fn text(&self, field: &str) -> &str {
         self.record.get(field).and_then(Value::as_str).unwrap_or_default()
@@ -79,6 +111,7 @@ pub(super) struct Ringing {
     pub(super) user: String,
     pub(super) client: String,
     pub(super) station: Option<String>,
+    pub(super) since: Wall,
     pub(super) ends_at: Wall,
 }
 
@@ -120,6 +153,10 @@ impl Board {
         &self.teller
     }
 
+    pub(super) fn now(&self) -> Wall {
+        self.clock.moment().wall
+    }
+
     /// Something happened.
     pub(super) fn hop(&self, who: Who, tone: Tone, text: impl Into<String>) {
         let line = Line { at: self.clock.moment().wall.0, who, tone, text: printable(&text.into()) };
@@ -127,7 +164,7 @@ impl Board {
         self.change(|inner| push(&mut inner.lines, line));
     }
 
-    /// A login was written down.
+    /// A login, or what somebody did, was written down.
     pub(super) fn record(&self, recorded: Recorded) {
         self.teller.record(&recorded);
         self.change(|inner| push(&mut inner.records, recorded));
@@ -207,12 +244,21 @@ impl Board {
             .map(|(prompt, ringing)| {
                 serde_json::json!({
                     "prompt": prompt.to_string(), "user": ringing.user, "client": ringing.client,
-                    "station": ringing.station, "ends_at": ringing.ends_at.0,
+                    "station": ringing.station, "since": ringing.since.0, "ends_at": ringing.ends_at.0,
+                })
+            })
+            .collect();
+        let records: Vec<Value> = inner
+            .records
+            .iter()
+            .map(|recorded| {
+                serde_json::json!({
+                    "seq": recorded.seq, "of": recorded.of(), "record": recorded.record, "sentence": recorded.sentence(),
                 })
             })
             .collect();
         serde_json::json!({
-            "lines": inner.lines, "records": inner.records, "ringing": ringing, "screen": inner.screen,
+            "lines": inner.lines, "records": records, "ringing": ringing, "screen": inner.screen,
             "version": version, "now": self.clock.moment().wall.0,
         })
     }

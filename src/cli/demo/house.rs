@@ -10,29 +10,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use login::{GroupName, Method, ResolvedUser, Wall};
+use login::{GroupName, ResolvedUser};
 use tokio_util::sync::CancellationToken;
 use wire::{Secret, SharedSecret};
 
+use super::app::Apps;
 use super::appliance::Appliance;
 use super::board::{Board, Recorded};
 use super::home::Home;
 use super::nps::Nps;
-use super::people::{CAROL, EVERYBODY, Has, Person};
+use super::people::{CAROL, EVERYBODY, Has};
 use super::phone::Phones;
 use crate::config::{Config, PublicUrl};
 use crate::engine::Clock;
 use crate::enrolment::{Account, BeginPhone, EnrolmentError, Qr, TokenWish, add_device, add_token, begin_phone};
-use crate::factor::oath::code_at;
 use crate::serve::{Extras, Server, StartError};
-use crate::store::{Channel, DeviceState, KeyError, NewUser, OpenToken, Store, StoreError, StoreKey};
+use crate::store::{Channel, DeviceState, KeyError, NewUser, Store, StoreError, StoreKey};
 
 /// What the phones show for an account.
 const ACCOUNT_NAME: &str = "Vestibule demo";
 /// Records are looked for this often.
 const RECORDS_EVERY: Duration = Duration::from_millis(50);
-/// A step of the tokens of `TokenWish::usual`.
-const STEP_MS: u64 = 30_000;
 /// Carol's phone on the board, and the one in a tab.
 const DEVICES_MAX: usize = 2;
 /// Records taken at once.
@@ -74,10 +72,14 @@ pub(super) struct House {
     pub(super) vpn: Appliance,
     /// The other one, with a secret of its own.
     pub(super) other_vpn: Appliance,
+    /// What the authenticator apps show.
+    pub(super) apps: Apps,
     /// Alice's enrolment code.
     pub(super) alice: Qr,
     /// The users' portal, where carol's phone is a page.
     pub(super) portal: PublicUrl,
+    /// The staff's pages.
+    pub(super) admin: PublicUrl,
     cancel: CancellationToken,
 }
 
@@ -91,17 +93,20 @@ impl House {
             (secret(&home, "primary.nps")?, secret(&home, "client.vpn")?, secret(&home, "client.other-vpn")?);
         let nps = Nps::bind(upstream, passwords, Arc::clone(&board)).await?;
         let port = radius_port.map_or_else(free_udp_port, Ok)?;
-        let policy = policy(port, free_tcp_port()?, free_tcp_port()?, nps.address()?);
+        let policy = policy(port, [free_tcp_port()?, free_tcp_port()?, free_tcp_port()?], nps.address()?);
         StoreKey::generate(&home.at("store.key"))?;
         let file = home.write("vestibule.toml", &policy)?;
         let config = Config::load(&file).map_err(|mistakes| DemoError::Policy(mistakes.render(false)))?.config;
         let portal = config.portal.as_ref().map(|portal| portal.pages.url.clone());
         let portal = portal.ok_or_else(|| DemoError::Policy("it has no [portal] url".to_owned()))?;
+        let admin = config.admin.as_ref().map(|admin| admin.pages.url.clone());
+        let admin = admin.ok_or_else(|| DemoError::Policy("it has no [admin]".to_owned()))?;
         tokio::spawn(nps.run(cancel.clone()));
         let server = Server::start(config, Extras { channels: vec![Arc::new(Phones(Arc::clone(&board)))] }).await?;
         let radius = server.radius().first().copied().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
         let at = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
         let alice = enrol_everybody(&server, &home).await?.ok_or(DemoError::Picture)?;
+        let apps = Apps { store: Arc::clone(server.store()), engine: server.engine().clone(), clock: server.clock() };
         let house = Self {
             vpn: Appliance::new("vpn", at(1), radius, vpn, Arc::clone(&board)),
             other_vpn: Appliance::new("other-vpn", at(2), radius, other, Arc::clone(&board)),
@@ -109,8 +114,10 @@ impl House {
             board,
             home,
             radius,
+            apps,
             alice,
             portal,
+            admin,
             cancel,
         };
         house.put_records_on_board();
@@ -125,41 +132,6 @@ impl House {
     /// Ends with the house: for tasks beside it.
     pub(super) fn cancel(&self) -> &CancellationToken {
         &self.cancel
-    }
-
-    /// A person's token, as the store has it.
-    pub(super) async fn token(&self, person: &Person) -> Result<Option<OpenToken>, StoreError> {
-        let user = ResolvedUser::new(person.name);
-        let limits = self.server.engine().law().policy.limits.clone();
-        let at = self.clock().moment().wall;
-        let guess = self.server.store().read_guess(&user, None, &[Method::Totp], at, &limits).await?;
-        Ok(guess.tokens.into_iter().next())
-    }
-
-    /// What a person's app shows: the current code, or the next one where the current one is used up (C1).
-    pub(super) async fn fresh_code(&self, person: &Person) -> Result<Secret, StoreError> {
-        let current = self.clock().moment().wall.0 / STEP_MS;
-        let token = self.token(person).await?;
-        let next = |token: &OpenToken| token.last_step.map_or(current, |used| current.max(used.saturating_add(1)));
-        Ok(code_of_step(token.as_ref(), next))
-    }
-
-    /// The code that was used last; it never works again.
-    pub(super) async fn spent_code(&self, person: &Person) -> Result<Secret, StoreError> {
-        let token = self.token(person).await?;
-        Ok(code_of_step(token.as_ref(), |token| token.last_step.unwrap_or_default()))
-    }
-
-    /// Six digits that are none of a person's codes now, soon or lately: `number` tells several apart.
-    pub(super) async fn wrong_code(&self, person: &Person, number: u32) -> Result<Secret, StoreError> {
-        let Some(token) = self.token(person).await? else { return Ok(Secret::new("000000")) };
-        let now = self.clock().moment().wall;
-        let around = (-4_i64..=4)
-            .filter_map(|step| code_at(&token, Wall(now.0.saturating_add_signed(step.saturating_mul(30_000)))));
-        let right: Vec<Secret> = around.collect();
-        let candidates = (0..100_u32).map(|n| Secret::new(format!("{:06}", n.wrapping_mul(7919).wrapping_add(number))));
-        let wrong = candidates.into_iter().find(|candidate| !right.contains(candidate));
-        Ok(wrong.unwrap_or_else(|| Secret::new("000000")))
     }
 
     /// What a browser needs to be carol's phone.
@@ -225,12 +197,6 @@ impl CarolsPhone {
     }
 }
 
-/// Empty, and so wrong, for somebody without a token.
-fn code_of_step(token: Option<&OpenToken>, step: impl FnOnce(&OpenToken) -> u64) -> Secret {
-    let code = token.and_then(|token| code_at(token, Wall(step(token).saturating_mul(STEP_MS))));
-    code.unwrap_or_else(|| Secret::new(""))
-}
-
 /// Adds the people with what they have; returns the picture of alice's token, the first one that is made.
 async fn enrol_everybody(server: &Server, home: &Home) -> Result<Option<Qr>, DemoError> {
     let store = server.store();
@@ -238,7 +204,7 @@ async fn enrol_everybody(server: &Server, home: &Home) -> Result<Option<Qr>, Dem
     for person in EVERYBODY {
         let at = server.clock().moment().wall;
         let user = ResolvedUser::new(person.name);
-        let groups = vec![GroupName::folded("staff")];
+        let groups = person.groups.iter().map(|group| GroupName::folded(group)).collect();
         store
             .add_user(NewUser { name: user.clone(), groups, mail: None, password_hash: None, by_staff: None }, at)
             .await?;
@@ -275,7 +241,7 @@ fn free_tcp_port() -> io::Result<u16> {
 }
 
 /// The demo's policy: short, and like a real one but for its delays.
-fn policy(radius: u16, metrics: u16, portal: u16, nps: SocketAddr) -> String {
+fn policy(radius: u16, [metrics, portal, admin]: [u16; 3], nps: SocketAddr) -> String {
     format!(
         r#"# The policy of the demo. Everything here listens on loopback, and is gone when the demo ends.
 
@@ -295,6 +261,11 @@ url = "http://127.0.0.1:{portal}"
 account_name = "{ACCOUNT_NAME}"
 sign_in = "nps"
 help_desk = "This is a demo: nobody to call"
+
+[admin]                            # the staff's pages; grace is in that group
+listen = "127.0.0.1:{admin}"
+sign_in = "nps"
+roles = {{ admin = ["service desk"] }}
 
 [method.push]                      # a page in a browser tab is a phone, too
 channels = ["webpush"]

@@ -2,12 +2,13 @@
 //!
 //! It starts everything in a temporary directory, performs three logins that open both doors and five break-ins that
 //! fail, shows each hop, and stays up to be tried: from a page with three panes, from the real phone's page in a tab, from the users'
-//! portal, and from the command lines that it prints.
+//! portal and the staff's pages, and from the command lines that it prints.
 //! Nothing listens outside of loopback, and nothing is left behind. `serve` can't reach this code.
 //!
-//! Read in this order: `people`, `house` (what runs), `scenes` (the logins), then `appliance`, `nps` and `phone`, the
-//! three parties around the proxy; `board`, what they show; `page`, the browser; `tell`, the terminal; `try_it`, what it prints to be typed.
+//! Read in this order: `people`, `house` (what runs), `scenes` (the logins), then `appliance`, `nps`, `phone` and
+//! `app`, the parties around the proxy; `board`, what they show; `page`, the browser; `tell`, the terminal; `try_it`, what it prints to be typed.
 
+mod app;
 mod appliance;
 mod board;
 mod home;
@@ -19,6 +20,7 @@ mod phone;
 mod scenes;
 mod tell;
 mod try_it;
+mod wrap;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
@@ -62,9 +64,7 @@ pub fn run(args: &Args, json: bool) -> ExitCode {
 async fn until_stopped(args: &Args, json: bool) -> Result<bool, DemoError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let board = Arc::new(Board::new(Clock::begin(), Teller::new(json)));
-    board
-        .teller()
-        .say(&board.teller().bold("Vestibule: the login waits inside until the second factor opens the door"));
+    board.teller().opening("Vestibule: the login waits inside until the second factor opens the door");
     let house = House::start(Arc::clone(&board), args.radius_port).await?;
     let mut stopped = std::pin::pin!(async {
         tokio::select! {

@@ -4,8 +4,9 @@
 //! another Origin, is refused, so that no other site open in the same browser can approve anything. Its buttons are bearer
 //! links, which approve in the demo and nowhere else (rules F5), and one of its links makes a tab carol's phone. Everything it needs it serves itself.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
@@ -15,17 +16,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use data_encoding::HEXLOWER;
-use login::{PhoneAnswer, PromptId};
+use login::{PhoneAnswer, PromptId, ResolvedUser, Tick};
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use wire::Secret;
+use wire::{Code, Secret};
 
+use super::app::Apps;
 use super::appliance::{Appliance, Knock};
-use super::board::Board;
+use super::board::{Board, Tone, Who};
 use super::house::{CarolsPhone, House};
-use super::people::VISITOR;
+use super::people::{ALICE, EVERYBODY, GRACE, Person, VISITOR};
 use super::phone::tap;
-use crate::engine::Engine;
+use crate::engine::{Clock, Engine};
+use crate::store::{Act, StoreError};
 use crate::web::{self, Door, DoorLimits};
 
 /// Readers of the page at once, and their other requests.
@@ -37,6 +40,9 @@ const KNOCKS_MAX: usize = 16;
 /// A user name and a password have 128 octets at most each; more is no login.
 const FIELD_OCTETS_MAX: usize = 128;
 
+/// For so long after a refusal the same login hears it again (rules B2).
+const REFUSAL_STANDS: Duration = Duration::from_secs(10);
+
 /// The link that makes a tab carol's phone, beneath the page's address.
 pub(super) const CAROLS_PHONE: &str = "carols-phone";
 
@@ -46,10 +52,13 @@ struct Desk {
     engine: Engine,
     vpn: Appliance,
     carols_phone: CarolsPhone,
+    apps: Apps,
     address: SocketAddr,
     knocks: Arc<tokio::sync::Semaphore>,
     /// The State that the visitor's last challenge came with, and the login's number on the screen.
-    challenge: std::sync::Mutex<Option<(u64, Vec<u8>)>>,
+    challenge: Mutex<Option<(u64, Vec<u8>)>>,
+    /// When the visitor last heard a refusal, for each of our people.
+    refused: Mutex<BTreeMap<&'static str, Tick>>,
 }
 
 /// Serves the page until the house stops; returns its address, which is the key to it.
@@ -62,9 +71,11 @@ pub(super) async fn open(house: &House, port: Option<u16>) -> std::io::Result<St
         engine: house.server.engine().clone(),
         vpn: house.vpn.clone(),
         carols_phone: house.carols_phone(),
+        apps: house.apps.clone(),
         address,
         knocks: Arc::new(tokio::sync::Semaphore::new(KNOCKS_MAX)),
-        challenge: std::sync::Mutex::new(None),
+        challenge: Mutex::new(None),
+        refused: Mutex::default(),
     });
     let pages = routes(&desk, &token);
     let guarded = pages.layer(from_fn_with_state(desk, only_from_here)).layer(map_response(with_headers));
@@ -89,8 +100,10 @@ fn routes(desk: &Arc<Desk>, token: &str) -> Router {
         .route(&at("page.css"), file("text/css; charset=utf-8", include_str!("page.css")))
         .route(&at("page.js"), file("text/javascript; charset=utf-8", include_str!("page.js")))
         .route(&at("view"), get(view))
+        .route(&at("apps"), get(apps))
         .route(&at("login"), post(log_in))
         .route(&at("tap"), post(answer))
+        .route(&at("let-in-again"), post(let_in_again))
         .route(&at(CAROLS_PHONE), get(be_carols_phone))
         .with_state(Arc::clone(desk))
 }
@@ -141,7 +154,41 @@ async fn view(State(desk): State<Arc<Desk>>, Query(After { after }): Query<After
     let changed = desk.board.wait_for(|board| (board.version() != after).then_some(()));
     // Not in time: the same view again, so that a page knows that the demo is still there.
     let _ = tokio::time::timeout(VIEW_WITHIN, changed).await;
-    Json(desk.board.view())
+    let mut view = desk.board.view();
+    if let Some(view) = view.as_object_mut() {
+        view.insert("shut_out".to_owned(), desk.shut_out().await.into());
+    }
+    Json(view)
+}
+
+/// What the authenticator apps show now.
+async fn apps(State(desk): State<Arc<Desk>>) -> Result<Json<serde_json::Value>, StatusCode> {
+    let mut screens = Vec::new();
+    for person in [ALICE, GRACE] {
+        screens.push(desk.apps.screen(&person).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?);
+    }
+    Ok(Json(serde_json::json!({ "now": desk.board.now().0, "apps": screens })))
+}
+
+#[derive(Deserialize)]
+struct LetInAgain {
+    user: String,
+}
+
+/// The way back after *it wasn't me*: what the staff would do, by one button. It is done once the next login is a new one, and no
+/// longer the one that was refused.
+async fn let_in_again(State(desk): State<Arc<Desk>>, Json(form): Json<LetInAgain>) -> StatusCode {
+    let Some(person) = EVERYBODY.iter().find(|person| person.name == form.user) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    desk.clock().wait_until(desk.refusal_stands_until(person.name)).await;
+    match desk.unblock(person).await {
+        Ok(()) => {
+            desk.board.hop(Who::Vpn, Tone::Good, format!("the service desk lets {} in again", person.name));
+            StatusCode::NO_CONTENT
+        }
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 #[derive(Deserialize)]
@@ -164,7 +211,11 @@ async fn log_in(State(desk): State<Arc<Desk>>, Json(form): Json<LogIn>) -> Statu
     let (number, state) = challenge.unzip();
     let password = Secret::new(if state.is_some() { code } else { password });
     tokio::spawn(async move {
+        let person = EVERYBODY.iter().find(|person| person.name == user);
         let (number, heard) = desk.vpn.knock_on(number, Knock { user, password, station: VISITOR, state }).await;
+        if let (Some(person), Some(Code::AccessReject)) = (person, heard.as_ref().map(|heard| heard.code)) {
+            desk.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(person.name, desk.clock().tick());
+        }
         desk.keep_challenge(number, heard.and_then(|heard| heard.state));
         drop(place);
     });
@@ -204,12 +255,52 @@ async fn be_carols_phone(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 impl Desk {
+    /// Who reported a login, or was blocked, and gets in nowhere. Somebody of whom the store says nothing now is shown next time.
+    async fn shut_out(&self) -> Vec<serde_json::Value> {
+        let mut people = Vec::new();
+        for person in EVERYBODY {
+            let user = self.apps.store.show_user(&ResolvedUser::new(person.name)).await.ok().flatten();
+            let Some(user) = user else { continue };
+            let reported = user.fraud_reported.is_some();
+            if reported || user.blocked.is_some() {
+                people.push(serde_json::json!({ "user": person.name, "reported": reported }));
+            }
+        }
+        people
+    }
+
+    fn clock(&self) -> Clock {
+        self.apps.clock
+    }
+
+    /// Until then the same login hears its refusal again (rules B2).
+    fn refusal_stands_until(&self, name: &str) -> Tick {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(name).map_or_else(Tick::default, |at| at.plus(REFUSAL_STANDS))
+    }
+
+    /// Written down before it is done, as for everybody who acts (rules F2, F4).
+    async fn unblock(&self, person: &Person) -> Result<(), StoreError> {
+        let user = ResolvedUser::new(person.name);
+        let act = Act {
+            by: "the demo's page".into(),
+            role: "host".into(),
+            what: "unblock".into(),
+            user: user.clone(),
+            reason: None,
+            object: None,
+            address: None,
+        };
+        self.apps.store.write_act(act, self.clock().moment().wall).await?;
+        self.apps.store.unblock_user(&user).await
+    }
+
     fn take_challenge(&self) -> Option<(u64, Vec<u8>)> {
-        self.challenge.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        self.challenge.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn keep_challenge(&self, number: u64, state: Option<Vec<u8>>) {
-        *self.challenge.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = state.map(|state| (number, state));
+        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = state.map(|state| (number, state));
     }
 }
 

@@ -37,6 +37,7 @@ impl PushChannel for Phones {
                 user: user.to_owned(),
                 client: client.to_owned(),
                 station,
+                since: self.0.now(),
                 ends_at: hint.ends_at,
             };
             self.0.rings(hint.prompt, ringing);

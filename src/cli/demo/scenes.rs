@@ -9,7 +9,7 @@ use login::PhoneAnswer;
 use wire::{Code, Secret};
 
 use super::appliance::{Appliance, Heard, Knock};
-use super::board::{Recorded, Tone, Who};
+use super::board::{Of, Recorded, Tone, Who};
 use super::house::{DemoError, House};
 use super::people::{ALICE, BOB, CAROL, DAVE, ELSEWHERE, ERIN, Person};
 use super::phone::tap;
@@ -56,7 +56,7 @@ async fn by_append(house: &House) -> Result<Outcome, DemoError> {
     let must = Must { name: "append", user: "bob", answer: "accept", reason: "accepted" };
     house.board.teller().title(2, "bob types password and code at once (password,123456)");
     let since = house.board.last_seq();
-    let code = house.fresh_code(&BOB).await?;
+    let code = house.apps.fresh_code(&BOB).await?;
     let heard = house.vpn.knock(knock(&BOB, BOB.appended(&code), BOB.station, None)).await;
     judge(house, must, since, heard.as_ref(), true).await
 }
@@ -82,7 +82,7 @@ async fn with_a_wrong_code(house: &House) -> Result<Outcome, DemoError> {
     // Three tries (rules C3), each under a State of its own.
     for number in 1..=3 {
         let Some(state) = challenge(heard.as_ref()) else { break };
-        let code = house.wrong_code(&ERIN, number).await?;
+        let code = house.apps.wrong_code(&ERIN, number).await?;
         heard = house.vpn.knock(knock(&ERIN, code, ELSEWHERE, Some(state))).await;
     }
     judge(house, must, since, heard.as_ref(), true).await
@@ -92,7 +92,7 @@ async fn with_a_code_used_twice(house: &House) -> Result<Outcome, DemoError> {
     let must = Must { name: "code-used-twice", user: "bob", answer: "reject", reason: "spent_code" };
     house.board.teller().title(5, "a burglar saw bob type his code, and uses it again");
     let since = house.board.last_seq();
-    let spent = house.spent_code(&BOB).await?;
+    let spent = house.apps.spent_code(&BOB).await?;
     let heard = house.vpn.knock(knock(&BOB, BOB.appended(&spent), ELSEWHERE, None)).await;
     judge(house, must, since, heard.as_ref(), true).await
 }
@@ -132,7 +132,7 @@ async fn with_a_foreign_state(house: &House) -> Result<Outcome, DemoError> {
     let since = house.board.last_seq();
     let asked = house.vpn.knock(knock(&ERIN, ERIN.secret(), ERIN.station, None)).await;
     let state = challenge(asked.as_ref());
-    let code = house.fresh_code(&ERIN).await?;
+    let code = house.apps.fresh_code(&ERIN).await?;
     let stolen = knock(&ERIN, code.clone(), ERIN.station, state.clone());
     let heard = house.other_vpn.knock(stolen).await;
     let outcome = judge_record(house, must, since, heard.as_ref()).await;
@@ -161,7 +161,7 @@ async fn code_when_asked(
 ) -> Result<Option<Heard>, DemoError> {
     let heard = through.knock(knock(person, person.secret(), station, None)).await;
     let Some(state) = challenge(heard.as_ref()) else { return Ok(heard) };
-    let code = house.fresh_code(person).await?;
+    let code = house.apps.fresh_code(person).await?;
     house.board.hop(Who::Phone, Tone::Plain, format!("{} reads the code off the app, and types it", person.name));
     Ok(through.knock(knock(person, code, station, Some(state))).await)
 }
@@ -199,7 +199,9 @@ async fn judge(house: &House, must: Must, since: u64, heard: Option<&Heard>, and
 /// The record of this login is the first after it began that has its user and its answer.
 async fn judge_record(house: &House, must: Must, since: u64, heard: Option<&Heard>) -> Outcome {
     let answer = Heard::word(heard);
-    let find = |recorded: &Recorded| recorded.text("user") == must.user && recorded.text("answer") == answer;
+    let find = |recorded: &Recorded| {
+        recorded.of() == Of::Login && recorded.text("user") == must.user && recorded.text("answer") == answer
+    };
     let recorded = soon(house, house.board.wait_for(|board| board.recorded(since, find))).await;
     let text = |field| recorded.as_ref().map(|recorded| recorded.text(field)).filter(|text| !text.is_empty());
     let owned = |field| text(field).map(str::to_owned);

@@ -7,7 +7,8 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::board::{Line, Recorded, Tone, Who};
+use super::board::{Line, Of, Recorded, Tone, Who};
+use super::wrap::{columns, wrapped, wrapped_command};
 
 /// What one login of the demo came to: a line of `--json`.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +37,9 @@ pub(super) struct Teller {
     colour: bool,
 }
 
+/// Where the text of a hop begins: after its word.
+const HOP_INDENT: usize = 11;
+
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -57,6 +61,11 @@ impl Teller {
         self.colour
     }
 
+    /// The first line.
+    pub(super) fn opening(&self, text: &str) {
+        self.story(&self.paint(BOLD, &wrapped(text, columns(), 0)));
+    }
+
     /// A heading over several logins.
     pub(super) fn heading(&self, text: &str) {
         self.story(&format!("\n{}", self.paint(BOLD, text)));
@@ -64,12 +73,8 @@ impl Teller {
 
     /// What the next hops are about.
     pub(super) fn title(&self, number: usize, text: &str) {
-        self.story(&format!("\n {} {}", self.paint(BOLD, &format!("{number}.")), self.paint(BOLD, text)));
-    }
-
-    /// A sentence of the story.
-    pub(super) fn say(&self, text: &str) {
-        self.story(text);
+        let text = wrapped(text, columns(), " 1. ".len());
+        self.story(&format!("\n {} {}", self.paint(BOLD, &format!("{number}.")), self.paint(BOLD, &text)));
     }
 
     pub(super) fn hop(&self, line: &Line) {
@@ -78,17 +83,19 @@ impl Teller {
             Who::Nps => ("nps", BLUE),
             Who::Phone => ("phone", MAGENTA),
         };
+        let text = wrapped(&line.text, columns(), HOP_INDENT);
         let text = match line.tone {
-            Tone::Plain => line.text.clone(),
-            Tone::Good => self.paint(GREEN, &line.text),
-            Tone::Bad => self.paint(RED, &line.text),
-            Tone::Asking => self.paint(YELLOW, &line.text),
+            Tone::Plain => text,
+            Tone::Good => self.paint(GREEN, &text),
+            Tone::Bad => self.paint(RED, &text),
+            Tone::Asking => self.paint(YELLOW, &text),
         };
         self.story(&format!("    {}  {text}", self.paint(colour, &format!("{word:<5}"))));
     }
 
     pub(super) fn record(&self, recorded: &Recorded) {
-        self.story(&format!("    {}", self.paint(DIM, &format!("log    {}", in_words(recorded)))));
+        let text = wrapped(&in_words(recorded), columns(), HOP_INDENT);
+        self.story(&format!("    {}", self.paint(DIM, &format!("log    {text}"))));
     }
 
     pub(super) fn outcome(&self, outcome: &Outcome) {
@@ -104,6 +111,16 @@ impl Teller {
             }
         };
         self.story(&format!("    {verdict}"));
+    }
+
+    /// A sentence of how to go on, so many blanks in.
+    pub(super) fn hint(&self, indent: usize, text: &str) {
+        self.advice(&format!("{}{}", " ".repeat(indent), wrapped(text, columns(), indent)));
+    }
+
+    /// What is typed as it stands.
+    pub(super) fn command(&self, line: &str) {
+        self.advice(&format!("  $ {}", wrapped_command(line, columns(), "  $ ".len())));
     }
 
     /// What is for a person's eyes whatever the format: how to go on.
@@ -128,6 +145,33 @@ impl Teller {
 
 /// A record in one line for a person.
 fn in_words(recorded: &Recorded) -> String {
+    match recorded.of() {
+        Of::Login => login_in_words(recorded),
+        Of::Act => act_in_words(recorded),
+        Of::Amendment => amendment_in_words(recorded),
+    }
+}
+
+/// More of a login that is told above.
+fn amendment_in_words(recorded: &Recorded) -> String {
+    let which = format!("{} at {}", recorded.text("user"), recorded.text("client"));
+    match recorded.times() {
+        Some(times) => format!("{which}, refused above ({}): {times} times in a minute", recorded.text("reason")),
+        None => format!("{which}, told above: refused after all ({})", recorded.text("reason")),
+    }
+}
+
+/// What somebody did is no login: who, what, to whom, and why.
+fn act_in_words(recorded: &Recorded) -> String {
+    let what = recorded.text("act").replace('_', " ");
+    let words = format!("{} ({}): {what}, on {}", recorded.text("by"), recorded.text("role"), recorded.text("user"));
+    match recorded.text("reason") {
+        "" => words,
+        reason => format!("{words}: {reason}"),
+    }
+}
+
+fn login_in_words(recorded: &Recorded) -> String {
     let or_dash = |field| match recorded.text(field) {
         "" => "–",
         text => text,
@@ -156,9 +200,27 @@ mod tests {
 
     #[test]
     fn a_record_is_told_in_one_line_and_what_it_lacks_is_a_dash() {
-        let record = serde_json::json!({"rule": "staff", "primary": null, "answer": "reject", "reason": "state",
+        let record = serde_json::json!({"login": "01", "rule": "staff", "primary": null, "answer": "reject", "reason": "state",
             "waited_ms": {"total": 1234, "primary": 0, "factor": 0}});
         let words = in_words(&Recorded { seq: 1, record });
         assert!(words.starts_with("rule staff · primary – · factor – · reject: state · waited 1.23 s"), "{words}");
+    }
+
+    #[test]
+    fn what_somebody_did_is_not_told_as_a_login() {
+        let record =
+            serde_json::json!({"act": "reset_pin", "by": "grace", "role": "admin", "user": "carol", "reason": "lost"});
+        assert_eq!(in_words(&Recorded { seq: 1, record }), "grace (admin): reset pin, on carol: lost");
+    }
+
+    #[test]
+    fn more_of_a_login_is_not_told_as_another() {
+        let record = serde_json::json!({"amends": 7, "login": "01", "client": "vpn", "user": "carol", "reason": "primary",
+            "times": 3, "waited_ms": {"total": 1, "primary": 0, "factor": 0}});
+        let words = in_words(&Recorded { seq: 9, record });
+        assert_eq!(words, "carol at vpn, refused above (primary): 3 times in a minute");
+        let record =
+            serde_json::json!({"amends": 7, "login": "01", "client": "vpn", "user": "carol", "reason": "changed"});
+        assert_eq!(in_words(&Recorded { seq: 9, record }), "carol at vpn, told above: refused after all (changed)");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::house::House;
 use super::page::CAROLS_PHONE;
-use super::people::{ALICE, BOB, CAROL, ERIN};
+use super::people::{ALICE, BOB, CAROL, ERIN, GRACE};
 use crate::enrolment::QrLook;
 
 /// The code files are looked after this often.
@@ -23,25 +23,40 @@ pub(super) async fn print(house: &House, page: &str) {
     let picture = house.alice.terminal(look);
     teller.advice(&format!("\n{}\n", teller.bold("Alice's authenticator app: scan this, and type its codes yourself")));
     teller.advice(&String::from_utf8_lossy(picture.expose()));
-    teller.advice(&format!("\n{}", teller.bold("Now you. The proxy stays up; press Ctrl-C to end it")));
     let lines = Lines::of(house);
-    let parts = [
-        (format!("The VPN client, the phone and the log, moving together: {page}"), None),
-        (format!("Carol's phone, the real page in a tab of your browser: {page}{CAROLS_PHONE}"), None),
-        (format!("The users' portal (carol signs in with her password and that phone): {}/", house.portal), None),
-        ("alice, asked for a code".to_owned(), Some(lines.alice())),
-        ("bob, password and code at once".to_owned(), Some(lines.bob())),
-        ("carol, held until you approve on the page".to_owned(), Some(lines.carol())),
-        ("erin, password and code at once, with FreeRADIUS's own client".to_owned(), Some(lines.radclient())),
-        ("what the store knows of alice".to_owned(), Some(lines.show())),
-    ];
-    for (what, line) in parts {
-        teller.advice(&format!("\n  {what}"));
-        if let Some(line) = line {
-            teller.advice(&format!("  $ {line}"));
-        }
+    teller.advice(&format!("\n{}", teller.bold("On a command line, as it stands")));
+    for (what, line) in [
+        ("alice, asked for a code", lines.alice()),
+        ("bob, password and code at once", lines.bob()),
+        ("carol, held until you approve on the page", lines.carol()),
+        ("erin, password and code at once, with FreeRADIUS's own client", lines.radclient()),
+        ("what the store knows of alice", lines.show()),
+    ] {
+        teller.advice("");
+        teller.hint(2, what);
+        teller.command(&line);
     }
+    teller.advice(&format!("\n{}", teller.bold("In a browser")));
+    let grace = format!(
+        "grace signs in with the password {} and the code that the page below shows (it is in {}, too):",
+        GRACE.password,
+        lines.file("grace.code")
+    );
+    let carol = format!("carol signs in with the password {} and her phone:", CAROL.password);
+    for (what, how, address) in [
+        ("The users' portal", carol, format!("{}/", house.portal)),
+        ("The staff's pages", grace, format!("{}/", house.admin)),
+        ("Carol's phone", "the real page, which a tab becomes:".to_owned(), format!("{page}{CAROLS_PHONE}")),
+    ] {
+        teller.advice("");
+        teller.hint(2, &format!("{what}: {how}"));
+        teller.advice(&format!("  {address}"));
+    }
+    // The last thing that a small terminal shows is the first thing to open.
     teller.advice("");
+    teller.hint(0, "Begin here: the VPN client, the phones and the log, moving together");
+    teller.advice(&format!("\n  {}\n", teller.bold(page)));
+    teller.advice("Ctrl-C to end");
 }
 
 /// Keeps `alice.code` and the others fresh until the house stops.
@@ -53,8 +68,8 @@ pub(super) async fn keep_codes_fresh(house: &House) -> ! {
 }
 
 async fn write_codes(house: &House) {
-    for person in [ALICE, BOB, ERIN] {
-        if let Ok(code) = house.fresh_code(&person).await {
+    for person in [ALICE, BOB, ERIN, GRACE] {
+        if let Ok(code) = house.apps.fresh_code(&person).await {
             // A full disk is no reason to end the demo.
             let text = String::from_utf8_lossy(code.expose()).into_owned();
             let _ = house.home.write(&format!("{}.code", person.name), &format!("{text}\n"));

@@ -203,7 +203,7 @@ impl Login {
             Some(group) => self.case.askers.join_group(attempt.asker, group, step.cx),
             // Whoever gave that answer was too late to get a result; so is its twin (B2).
             None => {
-                let answer = Answer::Reject(self.case.plain(Reason::State));
+                let answer = Answer::Reject(self.case.plain(Reason::StateLate));
                 step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
             }
         }

@@ -264,7 +264,9 @@ async fn enrol(store: &Sqlite, person: &Person) {
     store.add_user(user, now).await.unwrap();
     let kinds = [(person.totp, TokenKind::Totp { period_s: 30 }), (person.hotp, TokenKind::Hotp)];
     for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
-        let seed = Secret::new(seed(&person.name));
+        // Two tokens of one user have two seeds.
+        let second = person.totp && kind == TokenKind::Hotp;
+        let seed = Secret::new(if second { seed(&format!("{} counts", person.name)) } else { seed(&person.name) });
         let token = NewToken { kind, seed, digits: 6, algorithm: Algorithm::Sha1, label: None, used: None };
         store.add_token(&name, token, now).await.unwrap();
     }

@@ -127,7 +127,7 @@ async fn the_number_that_the_vpn_shows_opens_it_on_the_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_number_than_the_vpn_shows_is_a_denial() {
+async fn another_number_than_the_vpn_shows_ends_the_login_as_a_slip() {
     let doors = Doors::with("challenge = true\nnumber = \"shown\"", "").await;
     let phone = doors.phone_of_alice().await;
     let challenge = doors.logs_in("alice").await.unwrap();
@@ -140,7 +140,7 @@ async fn another_number_than_the_vpn_shows_is_a_denial() {
     phone.screen.sees("That was not the number that your login shows").await;
     let answer = login.await.unwrap();
     assert!(answer.received(REJECT), "{answer:?}");
-    assert_eq!(doors.reasons(1).await, ["denied"]);
+    assert_eq!(doors.reasons(1).await, ["wrong_number"]);
     phone.screen.assert_no_errors().await;
 }
 
