@@ -27,10 +27,10 @@ use crate::phone::waiting::Seat;
 use crate::store::web::{DeviceState, Phone, Seen};
 use crate::store::{Answered, Channel, OpenPrompt, StoreError};
 use crate::telemetry::{PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
-use crate::web::{ClientAddress, Connection};
+use crate::web::{ClientAddress, Connection, Held};
 
-/// Polls of one phone: one a second, five at once.
-const POLLS: Rate = Rate { burst: 5, every: Duration::from_secs(1) };
+/// Polls of one phone: one a second, ten at once, since each thing that changes on it is one.
+const POLLS: Rate = Rate { burst: 10, every: Duration::from_secs(1) };
 
 /// Bad signatures for one device from one address: ten a minute.
 const GUESSES: Rate = Rate { burst: 10, every: Duration::from_secs(6) };
