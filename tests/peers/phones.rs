@@ -109,7 +109,7 @@ async fn a_page_is_activated_by_its_address_and_its_denial_ends_a_held_login() {
     })
     .await;
     let denied = phone.post("answer", &phone.answer(&prompt, "deny", "")).await;
-    assert_eq!(denied, (200, json!({ "state": "denied" })));
+    assert_eq!(denied, (200, json!({ "state": "denied", "quiet": 10 })));
     let answer = vpn.next(&[held]).await;
     assert_eq!(answer.code, REJECT, "{}", answer.text());
 }
