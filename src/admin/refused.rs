@@ -104,7 +104,7 @@ pub(super) async fn show(State(desk): State<Desk>, staff: Staff, Query(wanted): 
         let label = config.titles.asker(&name).to_owned();
         choice(name, label, &wanted.client)
     };
-    let reasons = Reason::ALL.into_iter().filter(|reason| **reason != Reason::Accepted);
+    let reasons = Reason::ALL.iter().copied().filter(|reason| *reason != Reason::Accepted);
     let mut reasons: Vec<Choice> = reasons
         .map(|reason| choice(reason.as_str().to_owned(), what(reason.as_str(), staff.language), &wanted.reason))
         .collect();
