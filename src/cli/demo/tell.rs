@@ -203,7 +203,10 @@ mod tests {
         let record = serde_json::json!({"login": "01", "rule": "staff", "primary": null, "answer": "reject", "reason": "state_other",
             "waited_ms": {"total": 1234, "primary": 0, "factor": 0}});
         let words = in_words(&Recorded { seq: 1, record });
-        assert!(words.starts_with("rule staff · primary – · factor – · reject: state · waited 1.23 s"), "{words}");
+        assert!(
+            words.starts_with("rule staff · primary – · factor – · reject: state_other · waited 1.23 s"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -202,9 +202,10 @@ impl Login {
         if let Some(state) = case.unheard.as_mut().and_then(|unheard| unheard.state.take()) {
             case.spend(state, attempt.proof, &attempt, step);
         }
-        let stage = match stage {
-            Stage::Ended { answer: Answer::Reject(reject), until } => case.delay(reject, Some(until), step),
-            other => other,
+        let stage = if let Stage::Ended { answer: Answer::Reject(reject), until } = stage {
+            case.delay(reject, Some(until), step)
+        } else {
+            stage
         };
         Self { case, stage }
     }
