@@ -363,6 +363,7 @@ impl Engine {
                 held @ (Admission::Resume(_)
                 | Admission::Twin(..)
                 | Admission::Join(_)
+                | Admission::HearsTheEnd(_)
                 | Admission::Repeat(_)
                 | Admission::Refuse(_)) => held,
             };

@@ -37,6 +37,8 @@ pub enum Admission {
     Twin(LoginId, StateHash),
     /// The same login asks again (B2).
     Join(LoginId),
+    /// The answer to a challenge whose login the phone has ended: it hears how, and is no login of its own.
+    HearsTheEnd(LoginId),
     /// It was answered: the same again.
     Repeat(Answer),
     /// Nothing here is for it; a Reject without effect.
@@ -115,6 +117,9 @@ impl Session {
         if let Some(login) = self.logins.iter().filter(bound).find(|login| login.open_state_at(at.tick) == Some(state))
         {
             return Admission::Resume(login.id());
+        }
+        if let Some(login) = self.logins.iter().filter(bound).find(|login| login.tells_end_of(state, at.tick)) {
+            return Admission::HearsTheEnd(login.id());
         }
         let spent = self.logins.iter().filter(bound).find_map(|login| Some((login, login.spent_state(state)?)));
         match spent {
@@ -229,6 +234,7 @@ impl Session {
             Admission::Resume(id) => self.with(id, cx, |login, step| login.resume(attempt, step)),
             Admission::Twin(id, state) => self.with(id, cx, |login, step| login.twin_of(&attempt, state, step)),
             Admission::Join(id) => self.with(id, cx, |login, step| login.join(attempt, step)),
+            Admission::HearsTheEnd(id) => self.with(id, cx, |login, step| login.hears_the_end(attempt, step)),
             Admission::Repeat(answer) => self.repeat(&attempt, answer, cx),
         }
         self.settled(cx)

@@ -49,7 +49,7 @@ async fn ring(
     let problem = match portal.sign_in().ring(&guest.signed, guest.address, Some(device.id)).await? {
         Rang::Rings { prompt, .. } => return Ok(sent_on(&format!("/phones/{id}/test/{prompt}"), None)),
         Rang::Busy => "portal-ring-busy",
-        Rang::Quiet(_) => "portal-ring-quiet",
+        Rang::Quiet(_) => "portal-test-quiet",
         Rang::NoPhone | Rang::PinLocked | Rang::PinMissing => "portal-ring-no-phone",
     };
     phones::page(&portal, &asked, &guest, &id, problem).await

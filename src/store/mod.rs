@@ -12,6 +12,7 @@
 mod app_version;
 pub mod error;
 pub mod key;
+pub mod overview;
 pub mod rows;
 mod seal;
 mod seeds;
@@ -26,6 +27,7 @@ mod written;
 pub use app_version::AppVersion;
 pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
+pub use overview::{Census, MinuteCount, Overview, Refusals, RefusalsOf, UsersWho};
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Keep,
     Mark, NewToken, NewUser, OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredName, StoredRecord, Token,

@@ -14,6 +14,7 @@ use login::{
 use wire::Secret;
 
 use super::error::StoreError;
+use super::overview::Overview;
 use super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, Keep, NewToken, NewUser,
     OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
@@ -25,7 +26,19 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// A whole store.
 pub trait Store:
-    Users + Tokens + Codes + Devices + Prompts + Releases + Records + Retention + Stances + SiteKeys + Writable + Web
+    Users
+    + Tokens
+    + Codes
+    + Devices
+    + Prompts
+    + Releases
+    + Records
+    + Retention
+    + Stances
+    + SiteKeys
+    + Writable
+    + Overview
+    + Web
 {
 }
 
@@ -41,6 +54,7 @@ impl<S> Store for S where
         + Stances
         + SiteKeys
         + Writable
+        + Overview
         + Web
 {
 }

@@ -305,8 +305,8 @@ admin-user-state = Zustand
 admin-users-add = { $name } anlegen
 admin-users-find = Suchen
 admin-users-more = Weitere
-admin-users-none = Kein Name beginnt so.
-admin-users-search = Wie der Name beginnt
+admin-users-none = Niemand gefunden.
+admin-users-search = Ein Teil des Namens
 admin-users-title = Benutzer finden
 admin-waited = { $total } s (Passwort { $primary } s, zweiter Faktor { $factor } s)
 admin-waits-answer = Code
@@ -317,3 +317,40 @@ admin-waits-primary-answer = Antwort an den Passwortserver
 admin-waits-store = Eigener Speicher
 admin-warn-last-admin = { $name } ist die einzige andere Person in der Administration. Danach sind Sie allein, und niemand könnte Ihnen hier helfen.
 admin-warn-last-method = Das ist die einzige Methode von { $name }: Ohne sie kann sich niemand mit diesem Namen anmelden. Geben Sie danach einen Aktivierungscode aus.
+admin-nav-refusals = Ablehnungen
+admin-nav-today = Heute
+admin-refusals-title = Die letzten Ablehnungen
+admin-refusals-name = Name, vollständig
+admin-refusals-none = Keine Ablehnung.
+admin-refusals-older = Ältere
+admin-filter-any = Alle
+admin-filter-clear = Alle zeigen
+admin-today-title = Heute
+admin-today-logins = Anmeldungen je fünf Minuten heute
+admin-today-told = Nach oben: { $accepted } angenommen. Nach unten: { $refused } abgelehnt.
+admin-today-most = Der längste Balken steht für { $count }.
+admin-today-table = Die Zahlen als Tabelle
+admin-today-from = Ab
+admin-today-why = Ablehnungen von heute nach Grund
+admin-today-enrolled = Eingerichtet
+admin-today-phones = Telefone
+admin-today-silent = Stumm
+admin-today-answering = Nicht stumm
+admin-users-who = Welche davon
+admin-who-all = Alle
+admin-who-silent = Mit einem stummen Telefon
+admin-fact-last-login = Zuletzt eingelassen
+admin-fact-open-code = Offener Aktivierungscode
+admin-open-code-given = gültig bis { $time }
+admin-open-code-mailed = per Mail, gültig bis { $time }
+admin-fact-rings = Klingelt
+admin-rings-yes = Ja
+admin-rings-no = Nein: nur gefragt, solange seine Seite offen ist
+admin-users-count = { $count ->
+    [one] { $count } Benutzer
+   *[other] { $count } Benutzer
+}
+admin-count-silent = { $count ->
+    [one] { $count } stumm
+   *[other] { $count } stumm
+}

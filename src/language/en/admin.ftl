@@ -305,8 +305,8 @@ admin-user-state = State
 admin-users-add = Add { $name }
 admin-users-find = Find
 admin-users-more = More
-admin-users-none = Nobody's name begins so.
-admin-users-search = How the name begins
+admin-users-none = Nobody is found.
+admin-users-search = A part of the name
 admin-users-title = Find a user
 admin-waited = { $total } s (password { $primary } s, second factor { $factor } s)
 admin-waits-answer = Code
@@ -317,3 +317,40 @@ admin-waits-primary-answer = Answer to the password server
 admin-waits-store = Our own store
 admin-warn-last-admin = { $name } is the only other admin. After this you are the only one, and nobody here could help you.
 admin-warn-last-method = This is the only method of { $name }: without it nobody with this name can log in. Issue an activation code afterwards.
+admin-nav-refusals = Refusals
+admin-nav-today = Today
+admin-refusals-title = The last refusals
+admin-refusals-name = Name, in full
+admin-refusals-none = No refusal.
+admin-refusals-older = Older
+admin-filter-any = Any
+admin-filter-clear = Show all
+admin-today-title = Today
+admin-today-logins = Logins in each five minutes of today
+admin-today-told = Up: { $accepted } accepted. Down: { $refused } refused.
+admin-today-most = The longest bar stands for { $count }.
+admin-today-table = The numbers as a table
+admin-today-from = From
+admin-today-why = Refusals of today by reason
+admin-today-enrolled = Enrolled
+admin-today-phones = Phones
+admin-today-silent = Silent
+admin-today-answering = Not silent
+admin-users-who = Which of them
+admin-who-all = All
+admin-who-silent = With a silent phone
+admin-fact-last-login = Last let in
+admin-fact-open-code = Open activation code
+admin-open-code-given = good until { $time }
+admin-open-code-mailed = mailed, good until { $time }
+admin-fact-rings = Rings
+admin-rings-yes = Yes
+admin-rings-no = No: it is asked only while its page is open
+admin-users-count = { $count ->
+    [one] { $count } user
+   *[other] { $count } users
+}
+admin-count-silent = { $count ->
+    [one] { $count } silent
+   *[other] { $count } silent
+}

@@ -305,8 +305,8 @@ admin-user-state = État
 admin-users-add = Ajouter { $name }
 admin-users-find = Chercher
 admin-users-more = Suite
-admin-users-none = Aucun nom ne commence ainsi.
-admin-users-search = Début du nom
+admin-users-none = Personne n’a été trouvé.
+admin-users-search = Une partie du nom
 admin-users-title = Trouver un utilisateur
 admin-waited = { $total } s (mot de passe { $primary } s, second facteur { $factor } s)
 admin-waits-answer = Code
@@ -317,3 +317,40 @@ admin-waits-primary-answer = Réponse au serveur de mots de passe
 admin-waits-store = Notre magasin
 admin-warn-last-admin = { $name } est le seul autre administrateur. Ensuite vous serez seul et personne ici ne pourra vous aider.
 admin-warn-last-method = C’est la seule méthode de { $name } : sans elle, personne de ce nom ne peut se connecter. Donnez ensuite un code d’activation.
+admin-nav-refusals = Refus
+admin-nav-today = Aujourd’hui
+admin-refusals-title = Les derniers refus
+admin-refusals-name = Nom, en entier
+admin-refusals-none = Aucun refus.
+admin-refusals-older = Plus anciens
+admin-filter-any = Tous
+admin-filter-clear = Tout afficher
+admin-today-title = Aujourd’hui
+admin-today-logins = Connexions par tranche de cinq minutes aujourd’hui
+admin-today-told = Vers le haut : { $accepted } acceptées. Vers le bas : { $refused } refusées.
+admin-today-most = La barre la plus longue représente { $count }.
+admin-today-table = Les chiffres en tableau
+admin-today-from = À partir de
+admin-today-why = Refus d’aujourd’hui par raison
+admin-today-enrolled = Enrôlés
+admin-today-phones = Téléphones
+admin-today-silent = Silencieux
+admin-today-answering = Pas silencieux
+admin-users-who = Lesquels
+admin-who-all = Tous
+admin-who-silent = Avec un téléphone silencieux
+admin-fact-last-login = Dernière connexion acceptée
+admin-fact-open-code = Code d’activation en cours
+admin-open-code-given = valable jusqu’au { $time }
+admin-open-code-mailed = envoyé par courriel, valable jusqu’au { $time }
+admin-fact-rings = Sonne
+admin-rings-yes = Oui
+admin-rings-no = Non : interrogé seulement quand sa page est ouverte
+admin-users-count = { $count ->
+    [one] { $count } utilisateur
+   *[other] { $count } utilisateurs
+}
+admin-count-silent = { $count ->
+    [one] { $count } silencieux
+   *[other] { $count } silencieux
+}

@@ -305,8 +305,8 @@ admin-user-state = Toestand
 admin-users-add = { $name } toevoegen
 admin-users-find = Zoeken
 admin-users-more = Meer
-admin-users-none = Geen naam begint zo.
-admin-users-search = Hoe de naam begint
+admin-users-none = Niemand gevonden.
+admin-users-search = Een deel van de naam
 admin-users-title = Gebruiker zoeken
 admin-waited = { $total } s (wachtwoord { $primary } s, tweede factor { $factor } s)
 admin-waits-answer = Code
@@ -317,3 +317,40 @@ admin-waits-primary-answer = Antwoord aan de wachtwoordserver
 admin-waits-store = Onze eigen opslag
 admin-warn-last-admin = { $name } is de enige andere beheerder. Hierna bent u de enige, en niemand kan u hier dan helpen.
 admin-warn-last-method = Dit is de enige methode van { $name }: zonder kan niemand met deze naam inloggen. Geef daarna een activeringscode.
+admin-nav-refusals = Weigeringen
+admin-nav-today = Vandaag
+admin-refusals-title = De laatste weigeringen
+admin-refusals-name = Naam, volledig
+admin-refusals-none = Geen weigering.
+admin-refusals-older = Ouder
+admin-filter-any = Alle
+admin-filter-clear = Alles tonen
+admin-today-title = Vandaag
+admin-today-logins = Aanmeldingen per vijf minuten vandaag
+admin-today-told = Omhoog: { $accepted } toegelaten. Omlaag: { $refused } geweigerd.
+admin-today-most = De langste balk staat voor { $count }.
+admin-today-table = De cijfers als tabel
+admin-today-from = Vanaf
+admin-today-why = Weigeringen van vandaag naar reden
+admin-today-enrolled = Ingesteld
+admin-today-phones = Telefoons
+admin-today-silent = Stil
+admin-today-answering = Niet stil
+admin-users-who = Welke daarvan
+admin-who-all = Allemaal
+admin-who-silent = Met een stille telefoon
+admin-fact-last-login = Laatst toegelaten
+admin-fact-open-code = Open activeringscode
+admin-open-code-given = geldig tot { $time }
+admin-open-code-mailed = gemaild, geldig tot { $time }
+admin-fact-rings = Gaat over
+admin-rings-yes = Ja
+admin-rings-no = Nee: alleen gevraagd zolang de pagina open is
+admin-users-count = { $count ->
+    [one] { $count } gebruiker
+   *[other] { $count } gebruikers
+}
+admin-count-silent = { $count ->
+    [one] { $count } stil
+   *[other] { $count } stil
+}

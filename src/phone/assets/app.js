@@ -501,6 +501,8 @@
     at("outcome").className = { approved: "good", "let-in": "good", tested: "good", "show-code": "ask", late: "ask" }[state] ?? "bad";
     at("outcome-title").textContent = text(`phone-state-${state}-title`);
     at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk, appliance: prompt?.shown.appliance ?? "", left: String(told.left ?? "") });
+    if (state === "approved" && prompt?.enter) at("outcome-text").textContent = text("phone-press-enter");
+    if (told.quiet) at("outcome-text").textContent += ` ${text("phone-quiet", { left: String(told.quiet) })}`;
     at("digits").textContent = told.code ?? "";
     // Read out one by one, and not as a number.
     at("digits").setAttribute("aria-label", [...(told.code ?? "")].join(" "));

@@ -278,6 +278,12 @@ impl Desk {
         Ok(open.filter(|open| is_for(phone, open) && asks(open) && can(open)))
     }
 
+    /// Until when this user's phones are not asked (rules D2).
+    pub(super) async fn quiet_until(&self, user: &ResolvedUser) -> Result<Option<Wall>, Stop> {
+        let shown = self.store().show_user(user).await?;
+        Ok(shown.and_then(|user| user.pushes.quiet(self.now().wall)))
+    }
+
     /// The same, held until there is one, for so long at most. The phone signed: its connection is no stranger's any more.
     pub(super) async fn wait_for(
         &self,

@@ -8,7 +8,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
-use login::{DeviceId, Number, PhoneAnswer, PromptId, Wall};
+use login::{DeviceId, Number, PhoneAnswer, PromptId, Wall, words};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use super::offers::Offer;
 use super::pin::PinCheck;
+use crate::config::is_page;
 use crate::enrolment::activation::ActivationCode;
 use crate::factor::push::{check_endpoint, check_subscription_key};
 use crate::language::Language;
@@ -264,6 +265,8 @@ async fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Result<Value, T
         "shown": shown_of(desk, open).to_json(),
         // Entered, not chosen from a list: each asking has its own, and which one says who is meant (rules B2).
         "number": number.map(|_| json!({ "length": 2 })),
+        // A page of ours goes on by itself; at a VPN window somebody has to press Enter.
+        "enter": number.is_some() && !is_page(open.client.as_str()),
         "typed": typed,
         "pin": open.asks.pin.then(|| json!({ "length": desk.rooms.pin.length })),
         "test": open.only.is_some(),
@@ -361,6 +364,14 @@ async fn act(
         }
     };
     let taken = desk.answer(open, device, said.clone(), number).await?;
+    // Rules D2: its owner reads until when it is not asked again.
+    let quiet = match &taken {
+        Answered::WrongNumber { quiet_until } => *quiet_until,
+        Answered::Taken | Answered::Stands(PhoneAnswer::Deny) if said == PhoneAnswer::Deny => {
+            desk.quiet_until(&phone.device.user).await?
+        }
+        Answered::Taken | Answered::Late | Answered::Stands(_) | Answered::TooLate | Answered::NotLike => None,
+    };
     let state = match taken {
         Answered::Taken => word(&said, open),
         // The yes stands, and the login that it was for is over: it must not be told that it goes on (rules A8).
@@ -370,7 +381,8 @@ async fn act(
         Answered::TooLate | Answered::NotLike => "ended",
         Answered::WrongNumber { .. } => "wrong_number",
     };
-    Ok((json!({ "state": state }), true))
+    let Some(until) = quiet else { return Ok((json!({ "state": state }), true)) };
+    Ok((json!({ "state": state, "quiet": words::minutes_until(until, desk.now().wall) }), true))
 }
 
 fn word(said: &PhoneAnswer, open: &OpenPrompt) -> &'static str {

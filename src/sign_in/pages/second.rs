@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use login::{Method, PromptId};
+use login::{Method, PromptId, words};
 use serde::Deserialize;
 
 use super::{Asked, Desk, Fields, Problem, Shown, local_path, sent_on};
@@ -104,7 +104,10 @@ async fn ring(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<
     let key = match desk.sign_in.ring(signed, asked.address, None).await? {
         Rang::Rings { prompt, .. } => return Ok(sent_on(&format!("/sign-in/ring/{prompt}?then={then}"), None)),
         Rang::Busy => "portal-ring-busy",
-        Rang::Quiet(_) => "portal-ring-quiet",
+        Rang::Quiet(until) => {
+            let minutes = words::minutes_until(until, desk.sign_in.moment().wall);
+            return desk.again_saying(&asked, &visit, signed, then, "ring", ("portal-ring-quiet", minutes)).await;
+        }
         Rang::NoPhone => "portal-ring-no-phone",
         Rang::PinLocked => "portal-ring-pin-locked",
         Rang::PinMissing => "portal-ring-pin-missing",
@@ -213,6 +216,22 @@ impl Desk {
         let mut shown = self.second(asked, visit, signed, then).await?;
         shown.problem = shown.page.t(trouble.key).into();
         shown.about = trouble.about;
+        self.answer(visit, StatusCode::UNPROCESSABLE_ENTITY, &shown)
+    }
+
+    /// The same, with how many minutes it lasts.
+    async fn again_saying(
+        &self,
+        asked: &Asked,
+        visit: &Visit,
+        signed: &Signed,
+        then: &str,
+        about: &'static str,
+        (key, minutes): (&'static str, u64),
+    ) -> Result<Response, Problem> {
+        let mut shown = self.second(asked, visit, signed, then).await?;
+        shown.problem = shown.page.say(key, "minutes", &minutes.to_string());
+        shown.about = about;
         self.answer(visit, StatusCode::UNPROCESSABLE_ENTITY, &shown)
     }
 

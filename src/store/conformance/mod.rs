@@ -11,6 +11,7 @@ pub(crate) mod guesses;
 pub(crate) mod letters;
 pub(crate) mod names;
 pub(crate) mod numbers;
+pub(crate) mod overview;
 pub(crate) mod people;
 pub(crate) mod people_codes;
 pub(crate) mod phones;
@@ -98,6 +99,7 @@ macro_rules! every_store_must {
             choices: what_a_user_chose_comes_back;
             web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, a_new_id_alone_makes_no_factor_fresh_again, of_a_form_that_is_sent_four_times_one_makes_a_token, a_session_that_owes_a_factor_makes_nothing, a_first_method_ends_all_else_that_waits_to_make_one, a_later_method_ends_no_code, a_users_sessions_are_listed_the_last_used_first, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
             letters: letters_wait_until_they_are_done;
+            overview: refusals_are_found_by_reason_client_and_name_and_told_in_pages, equal_refusals_are_one_with_their_count_before_and_after_the_minute_is_over, users_are_found_within_their_names_and_by_how_they_stand, the_last_login_and_the_codes_that_are_open_are_told;
             acts: acts_stand_in_the_chain_and_apart_from_logins, an_act_on_a_removed_user_is_found_again, a_refusal_after_all_amends_its_record;
         }
     };

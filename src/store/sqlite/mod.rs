@@ -17,6 +17,7 @@ mod impls;
 mod letters;
 mod numbers;
 mod open;
+mod overview;
 mod people_codes;
 mod phones;
 mod pins;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use login::limits::{Limits, PushCounts};
 use login::name::fold;
-use login::{GroupName, Method, ResolvedUser, Station, UserFacts, Wall};
+use login::{GroupName, Method, Opens, ResolvedUser, Station, UserFacts, Wall};
 use rusqlite::{Row, params};
 use wire::Secret;
 
@@ -340,7 +340,7 @@ pub(super) fn facts(
     let has_pin = pins::of_owner(tx, &row)?.is_some_and(|pin| !pin.locked);
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
-        must_open_app: phones.iter().any(|phone| phone.channel.can_answer()) && !phones.iter().any(rings),
+        must_open: must_open(&phones),
         known: true,
         spelled: row.spelled.clone(),
         looks_like,
@@ -362,6 +362,16 @@ pub(super) fn facts(
         types_number: phones.iter().any(|phone| proves_number(phone, AppVersion::shows_code)),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
+}
+
+/// What the owner of these has to open, where none rings by itself.
+fn must_open(phones: &[Device]) -> Option<Opens> {
+    if phones.iter().any(rings) {
+        return None;
+    }
+    let has = |channel: Channel| phones.iter().any(|phone| phone.channel == channel);
+    let page = has(Channel::WebPush).then_some(Opens::Page);
+    page.or_else(|| phones.iter().any(|phone| phone.channel.can_answer()).then_some(Opens::App))
 }
 
 /// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose

@@ -132,7 +132,7 @@ impl World {
                 }
                 new.or(Some(*old))
             }
-            Admission::Resume(login) | Admission::Twin(login, _) => Some(*login),
+            Admission::Resume(login) | Admission::Twin(login, _) | Admission::HearsTheEnd(login) => Some(*login),
             Admission::Repeat(_) => crate::invariants::repeated_from(self, asker),
         };
         self.tally.joins += u64::from(matches!(admission, Admission::Join(_)));

@@ -82,7 +82,7 @@ fn an_answer_in_other_letters_wins_its_own_twin_and_no_other() {
     house.granted();
     house.pass(2);
     assert_eq!([one, twin].map(|asker| house.told(asker)), [Told::Accept, Told::Accept]);
-    assert_eq!(house.told(as_it_began), Told::Reject(Reason::StateUnknown), "its letters are of another L");
+    assert_eq!(house.told(as_it_began), Told::Reject(Reason::StateSpent), "its letters are of another L");
 }
 
 #[test]

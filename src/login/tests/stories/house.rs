@@ -395,6 +395,14 @@ impl House {
         self.phone_chooses(answer, None);
     }
 
+    /// Another number than a screen's came from the phone.
+    pub(crate) fn wrong_number(&mut self) {
+        self.answer_newest(|effect| match effect {
+            Effect::Push { claim, .. } => Some(Event::WrongNumber(claim.prompt)),
+            _ => None,
+        });
+    }
+
     /// The phone answers, with a number.
     pub(crate) fn phone_chooses(&mut self, answer: PhoneAnswer, number: Option<Number>) {
         let device = DeviceId("phone".into());
