@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use login::{ClientName, Tick};
+use login::{ClientName, Tick, Wall};
 use wire::Demand;
 
 use super::advice::{Advice, Refused};
@@ -37,6 +37,8 @@ pub(super) struct Memory {
     learning: Mutex<Learning>,
     budget: Budget,
     status: Mutex<Bucket>,
+    /// It was told that answers without Message-Authenticator have ended.
+    bare_end_told: AtomicBool,
     /// It was told that an answer is longer than the client takes.
     too_long_told: AtomicBool,
 }
@@ -48,6 +50,7 @@ impl Memory {
             learning: Mutex::default(),
             budget: Budget::per_minute(bare_failures_per_minute),
             status: Mutex::new(Bucket::full(STATUS_BURST, STATUS_PER_MINUTE)),
+            bare_end_told: AtomicBool::new(false),
             too_long_told: AtomicBool::new(false),
         }
     }
@@ -111,6 +114,20 @@ impl Client {
     pub(super) fn loses(&self, octets: usize) -> Option<usize> {
         let most = self.config.profile.reply_octets_max.filter(|most| octets > *most)?;
         (!self.memory.too_long_told.swap(true, Ordering::Relaxed)).then_some(most)
+    }
+
+    /// Its answers went out without Message-Authenticator, and may no longer (rules E1); said the first time.
+    pub(super) fn is_past_its_end(&self, now: Wall) -> bool {
+        let Some(_) = self.config.bare_until.filter(|until| now >= *until) else { return false };
+        if !self.memory.bare_end_told.swap(true, Ordering::Relaxed) {
+            let client = self.name();
+            tracing::error!(
+                %client,
+                "message_authenticator = \"never\" of [client.{client}] has ended, so each of its logins is rejected. What to do: update the \
+                 appliance and take the line away, or set `until` there to a later day"
+            );
+        }
+        true
     }
 
     pub(super) fn session_attribute(&self) -> Option<SessionAttribute> {

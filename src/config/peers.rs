@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use login::policy::{ClientPolicy, Join, NumberWish, PrimaryPolicy, WhenUnavailable};
-use login::{ClientName, PrimaryName};
+use login::{ClientName, PrimaryName, Wall};
 use wire::{Secret, SharedSecret};
 
 use super::finding::{Place, Severity};
@@ -27,14 +27,14 @@ const ADDRESS: &str = "as in \"192.0.2.10\" or \"10.20.0.0/16\"";
 const SERVERS_MAX: usize = 16;
 
 const STANCES: [(&str, Stance); 3] = [("yes", Stance::Yes), ("auto", Stance::Auto), ("no", Stance::No)];
-const PLACES: [(&str, Placed); 2] = [("first", Placed::First), ("last", Placed::Last)];
+const PLACES: [(&str, Placed); 3] = [("first", Placed::First), ("last", Placed::Last), ("never", Placed::Nowhere)];
 const JOINS: [(&str, Join); 3] = [("station", Join::Station), ("connection", Join::Connection), ("weak", Join::Weak)];
 const NUMBERS: [(&str, NumberWish); 3] =
     [("shown", NumberWish::Shown), ("typed", NumberWish::Typed), ("off", NumberWish::Off)];
 const PRIMARY: [&str; 5] = ["radius", "require_message_authenticator", "secret_file", "letters", "resolved"];
 const UNAVAILABLE: [(&str, WhenUnavailable); 2] =
     [("silent", WhenUnavailable::Silent), ("reject", WhenUnavailable::Reject)];
-const CLIENT: [&str; 16] = [
+const CLIENT: [&str; 17] = [
     "address",
     "title",
     "primary",
@@ -44,6 +44,7 @@ const CLIENT: [&str; 16] = [
     "when_unavailable",
     "message_authenticator",
     "require_message_authenticator",
+    "until",
     "append",
     "challenge",
     "join",
@@ -98,7 +99,7 @@ fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<Clie
     let rest = client_rest(&table);
     let sketch = Sketch { name: entry.key.clone(), networks, cannot_ask, challenge: shows, number };
     let config = (|| {
-        let (stance, session_attribute, secret, profile, message_authenticator) = rest?;
+        let (stance, session_attribute, secret, profile, (message_authenticator, bare_until)) = rest?;
         let networks = sketch.networks.iter().map(|(net, _)| *net).collect();
         Some(ClientConfig {
             name: ClientName::new(name?),
@@ -107,6 +108,7 @@ fn client(entry: &Node<'_>, primaries: &[String]) -> Option<(Sketch, Option<Clie
             stance,
             profile,
             message_authenticator,
+            bare_until,
             session_attribute,
             policy: policy?,
         })
@@ -144,12 +146,12 @@ fn client_policy(
     })
 }
 
-type ClientRest = (Stance, Option<Arc<str>>, SharedSecret, &'static Profile, Placed);
+type ClientRest = (Stance, Option<Arc<str>>, SharedSecret, &'static Profile, (Placed, Option<Wall>));
 
 fn client_rest(table: &Table<'_>) -> Option<ClientRest> {
     let directory = table.get("directory").and_then(|node| node.one_of(&[(LOCAL, ())]));
     let profile = profile(table);
-    let place = table.get("message_authenticator").and_then(|node| node.one_of(&PLACES));
+    let place = placed(table);
     let stance = table.get("require_message_authenticator").and_then(|node| stance(&node));
     let attribute = table.get("session_attribute").map(|node| session_attribute(&node));
     let secret = named_secret(table, "client");
@@ -160,6 +162,42 @@ fn client_rest(table: &Table<'_>) -> Option<ClientRest> {
         None => None,
     };
     Some((stance?, attribute, SharedSecret::new(secret?), profile?, place?))
+}
+
+/// Where Message-Authenticator stands in our answers, and until when it may be left out (rules E1).
+fn placed(table: &Table<'_>) -> Option<(Placed, Option<Wall>)> {
+    let node = table.get("message_authenticator")?;
+    let place = node.one_of(&PLACES)?;
+    let until = match table.get("until") {
+        Some(day) => Some(super::rules::midnight(&day)?),
+        None => None,
+    };
+    match (place, until) {
+        (Placed::Nowhere, None) => node.refuse(
+            "answers without Message-Authenticator need an end",
+            "`until` is missing",
+            Some(
+                "add until = DATE, and update the appliance before: what is not signed can be forged on the way"
+                    .to_owned(),
+            ),
+        ),
+        (Placed::Nowhere, Some(_)) => {
+            node.warn(
+                "a hole: answers without Message-Authenticator",
+                "whoever is on the path may forge an Access-Accept (CVE-2024-3596)",
+                Some(
+                    "keep the path between the appliance and this server private; past `until` its logins are rejected"
+                        .to_owned(),
+                ),
+            );
+            Some((place, until))
+        }
+        (Placed::First | Placed::Last, Some(_)) => {
+            let help = "it is the end of message_authenticator = \"never\"; leave it out";
+            table.get("until")?.refuse("`until` has nothing to end here", "nothing ends", Some(help.to_owned()))
+        }
+        (Placed::First | Placed::Last, None) => Some((place, None)),
+    }
 }
 
 /// Which kind of client it is; one whose own patience is known is held no longer than it waits.

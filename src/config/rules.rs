@@ -105,7 +105,7 @@ fn rule_name(node: &Node<'_>) -> Option<RuleName> {
 }
 
 /// Rules A4: past 00:00 UTC of this day the rule does not match.
-fn midnight(node: &Node<'_>) -> Option<Wall> {
+pub(super) fn midnight(node: &Node<'_>) -> Option<Wall> {
     let date = node.date()?;
     let day = date.parse::<jiff::civil::Date>().ok().filter(|_| date.len() == "2027-01-01".len());
     let moment = day.and_then(|day| jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use login::policy::ClientPolicy;
-use login::{ClientName, Policy, PrimaryName};
+use login::{ClientName, Policy, PrimaryName, Wall};
 pub use wire::Placed;
 use wire::{Secret, SharedSecret};
 
@@ -164,6 +164,8 @@ pub struct ClientConfig {
     pub profile: &'static Profile,
     /// Where Message-Authenticator stands in our answers (rules E1).
     pub message_authenticator: Placed,
+    /// The end of [`Placed::Nowhere`]: from this moment on its logins are rejected.
+    pub bare_until: Option<Wall>,
     /// The attribute that is new for each connection, as the dictionary spells its name (rules B2).
     pub session_attribute: Option<Arc<str>>,
     /// What a login must know of it; the same as in [`Policy::clients`].

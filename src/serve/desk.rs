@@ -49,7 +49,7 @@ impl Desk {
         let at = self.clock.moment();
         match self.gate.admit(bytes, Way { peer, local }, &self.outlet, at) {
             Admission::Settled(_) => {}
-            Admission::Login(admitted) => admitted.hand_to(&self.engine, at.tick),
+            Admission::Login(admitted) => admitted.hand_to(&self.engine, at),
         }
     }
 }

@@ -168,6 +168,28 @@ impl<'b> Draft<'b> {
         self.place(at, AUTHENTICATOR_OCTETS).copy_from_slice(&mac);
     }
 
+    /// Takes out each attribute behind Message-Authenticator that is of none of these kinds. Places that were given out before are
+    /// no longer right.
+    pub(crate) fn keep_only(&mut self, kinds: &[u8]) {
+        let begin = HEADER_OCTETS.saturating_add(MESSAGE_AUTHENTICATOR_OCTETS);
+        let (mut from, mut to) = (begin, begin);
+        while let Some([kind, length]) =
+            self.datagram.bytes.get(from..).and_then(|rest| rest.first_chunk::<2>().copied())
+        {
+            let next = from.saturating_add(usize::from(length));
+            // Each was written here, so its length is right; were it not, nothing behind it would be kept.
+            if from >= self.len || next > self.len || usize::from(length) < ATTRIBUTE_HEADER_OCTETS {
+                break;
+            }
+            if kinds.contains(&kind) {
+                self.datagram.bytes.copy_within(from..next, to);
+                to = to.saturating_add(usize::from(length));
+            }
+            from = next;
+        }
+        self.len = to;
+    }
+
     /// Takes the place of Message-Authenticator away and writes Length.
     pub(crate) fn strip(&mut self) {
         let (from, end) = (HEADER_OCTETS.saturating_add(MESSAGE_AUTHENTICATOR_OCTETS), self.len);

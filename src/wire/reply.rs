@@ -25,7 +25,14 @@ pub enum Placed {
     First,
     /// Behind all else, for clients that can't bear it first.
     Last,
+    /// Nowhere, for clients that drop what is signed. Such a reply holds Class, State, Prompt and Reply-Message alone: nothing
+    /// that its request brought, where a forger would hide octets of his own (CVE-2024-3596). A request that was signed, or that
+    /// brought Proxy-State or EAP, gets [`Placed::First`] all the same.
+    Nowhere,
 }
+
+/// What may stand in a reply without Message-Authenticator.
+const BARE_KINDS: [u8; 4] = [kind::REPLY_MESSAGE, kind::STATE, kind::CLASS, kind::PROMPT];
 
 /// What an answer needs of its request. A held login keeps one for as long as a person needs to find a phone, so it is small.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,6 +42,8 @@ pub struct ReplyContext {
     authenticator: Authenticator,
     identifier: u8,
     eap_identifier: Option<u8>,
+    /// It had neither Message-Authenticator nor EAP.
+    bare: bool,
 }
 
 impl ReplyContext {
@@ -50,6 +59,7 @@ impl ReplyContext {
             authenticator: *view.authenticator(),
             identifier: view.identifier(),
             eap_identifier: view.eap_note().identifier(),
+            bare: view.message_authenticator().is_none() && view.eap_len().is_none(),
         }
     }
 
@@ -182,12 +192,16 @@ impl<'b> ReplyWriter<'b> {
     /// As [`sign`](Self::sign).
     pub fn sign_with(mut self, secret: &SharedSecret, placed: Placed) -> Result<SignedReply<'b>, Full> {
         let request = &self.context.authenticator;
+        if placed == Placed::Nowhere && self.context.bare && self.context.proxy_states.is_empty() {
+            self.draft.keep_only(&BARE_KINDS);
+            return Ok(self.seal_bare(secret));
+        }
         self.draft.raw(&self.context.proxy_states)?;
         for hidden in &self.hidden {
             hidden.fill(&mut self.draft, secret, request);
         }
         match placed {
-            Placed::First => self.draft.seal(secret, request),
+            Placed::First | Placed::Nowhere => self.draft.seal(secret, request),
             Placed::Last => self.draft.seal_last(secret, request),
         }
         let (header, attributes) = self.draft.parts();
@@ -198,13 +212,18 @@ impl<'b> ReplyWriter<'b> {
 
     /// The same without Message-Authenticator, for an answer that no protocol says it in (RFC 2866).
     pub(crate) fn sign_bare(mut self, secret: &SharedSecret) -> Result<SignedReply<'b>, Full> {
-        let request = &self.context.authenticator;
         self.draft.raw(&self.context.proxy_states)?;
+        Ok(self.seal_bare(secret))
+    }
+
+    /// Response Authenticator alone (RFC 2865 §3).
+    fn seal_bare(mut self, secret: &SharedSecret) -> SignedReply<'b> {
+        let request = &self.context.authenticator;
         self.draft.strip();
         let (header, attributes) = self.draft.parts();
         let authenticator = response_authenticator(secret, Signed { header, authenticator: request }, attributes);
         self.draft.set_authenticator(&authenticator);
-        Ok(SignedReply { bytes: self.draft.finish() })
+        SignedReply { bytes: self.draft.finish() }
     }
 
     /// A value hidden with a salt after `prefix`, to be filled in when the secret is known.

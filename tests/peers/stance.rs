@@ -1,7 +1,8 @@
 //! Who is not heard: packets without Message-Authenticator, under a wrong secret, from strangers, or not RADIUS at all.
 
 use crate::harness::appliance::Appliance;
-use crate::harness::radius::{ACCEPT, Ask, PROXY_STATE, REJECT};
+use crate::harness::oath::{seed, totp};
+use crate::harness::radius::{ACCEPT, Answer, Ask, CHALLENGE, PROXY_STATE, REJECT};
 use crate::harness::stub::Stub;
 use crate::harness::vestibule;
 
@@ -44,6 +45,32 @@ async fn clients_that_need_not_sign_are_served_unless_they_carry_proxy_state() {
         vpn.hears_nothing().await;
         house.site.counts("vestibule_drops_total", &["client=\"vpn\"", "reason=\"proxy_state\""], 1.0).await;
     }
+}
+
+/// Rules E1: the hole is no larger than it has to be, and it closes by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_drops_what_is_signed_gets_bare_answers_to_bare_requests_until_its_day() {
+    let nps = Stub::accepting("hello").await;
+    let lines = |until: &str| {
+        format!(
+            "require_message_authenticator = \"no\"\nmessage_authenticator = \"never\"\nuntil = {until}\nchallenge = true"
+        )
+    };
+    let house = vestibule::guarding(&nps).client(&lines("2099-01-01")).totp("alice").start().await;
+    let vpn = house.appliance().await;
+    let kinds = |answer: &Answer| answer.attributes.iter().map(|(kind, _)| *kind).collect::<Vec<u8>>();
+    let asked = vpn.ask(&Ask::login("alice", "hello").answered_bare()).await;
+    assert_eq!((asked.code, kinds(&asked)), (CHALLENGE, vec![18, 24, 76]), "Reply-Message, State, Prompt, and no more");
+    let code = totp(&seed("alice"));
+    assert_eq!(vpn.ask(&Ask::login("alice", &code).answering(&asked).answered_bare()).await.code, ACCEPT);
+    let signed = vpn.ask(&Ask::login("alice", "wrong")).await;
+    assert_eq!(kinds(&signed).first(), Some(&80), "whoever signs is answered so");
+    let over = vestibule::guarding(&nps).client(&lines("2020-01-01")).totp("alice").start().await;
+    let refused = over.appliance().await.ask(&Ask::login("alice", "hello").bare()).await;
+    assert_eq!((refused.code, kinds(&refused).first()), (REJECT, Some(&80)), "past its day: rejected, and signed");
+    let told = over.site.run(&["check"]).await;
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("a hole") && told.contains("CVE-2024-3596"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

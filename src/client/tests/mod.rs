@@ -33,6 +33,7 @@ pub(super) fn client(name: &str, networks: &[&str], stance: Stance) -> ClientCon
         stance,
         profile: crate::config::GENERIC,
         message_authenticator: wire::Placed::First,
+        bare_until: None,
         session_attribute: None,
         policy: policy(Join::Station),
     }

@@ -28,6 +28,8 @@ pub(crate) struct Ask {
     pub(crate) attributes: Vec<(u8, Vec<u8>)>,
     password: Option<Vec<u8>>,
     signed: bool,
+    /// A client that would drop a signed answer.
+    drops_signed: bool,
 }
 
 impl Ask {
@@ -51,7 +53,7 @@ impl Ask {
 
     fn new(code: u8) -> Self {
         let (id, authenticator) = (rand::random(), rand::random());
-        Self { code, id, authenticator, attributes: Vec::new(), password: None, signed: true }
+        Self { code, id, authenticator, attributes: Vec::new(), password: None, signed: true, drops_signed: false }
     }
 
     pub(crate) fn with(mut self, kind: u8, value: &[u8]) -> Self {
@@ -72,6 +74,12 @@ impl Ask {
     /// Without Message-Authenticator.
     pub(crate) fn bare(mut self) -> Self {
         self.signed = false;
+        self
+    }
+
+    /// The same, of a client that would drop a signed answer.
+    pub(crate) fn answered_bare(mut self) -> Self {
+        (self.signed, self.drops_signed) = (false, true);
         self
     }
 
@@ -128,13 +136,18 @@ impl Answer {
     pub(crate) fn to(ask: &Ask, secret: &str, octets: &[u8]) -> Self {
         assert_eq!(usize::from(u16::from_be_bytes([octets[2], octets[3]])), octets.len(), "the length of {octets:?}");
         assert_eq!(octets[1], ask.id, "the Identifier");
-        assert_eq!(octets[20..22], [MESSAGE_AUTHENTICATOR, 18], "Message-Authenticator is not first in {octets:?}");
         let mut asked = octets.to_vec();
         asked[4..20].copy_from_slice(&ask.authenticator);
         assert_eq!(md5(&[&asked, secret.as_bytes()]), octets[4..20], "the Response Authenticator");
+        let attributes = attributes(&octets[20..]);
+        if ask.drops_signed {
+            assert!(attributes.iter().all(|(kind, _)| *kind != MESSAGE_AUTHENTICATOR), "it is signed: {attributes:?}");
+            return Self { code: octets[0], id: octets[1], octets: octets.to_vec(), attributes };
+        }
+        assert_eq!(octets[20..22], [MESSAGE_AUTHENTICATOR, 18], "Message-Authenticator is not first in {octets:?}");
         asked[22..38].fill(0);
         assert_eq!(hmac_md5(secret, &asked), octets[22..38], "the Message-Authenticator");
-        Self { code: octets[0], id: octets[1], octets: octets.to_vec(), attributes: attributes(&octets[20..]) }
+        Self { code: octets[0], id: octets[1], octets: octets.to_vec(), attributes }
     }
 
     pub(crate) fn all(&self, kind: u8) -> Vec<Vec<u8>> {

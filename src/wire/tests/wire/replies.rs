@@ -1,8 +1,8 @@
 //! Answers to appliances: shape, order, size and signature.
 
 use wire::{
-    ATTRIBUTE_COUNT_MAX, Attribute, Attributes, Datagram, Demand, PacketView, Placed, ReplyCode, ReplyContext, Salts,
-    Secret, VerifiedRequest, eap_failure, eap_join, reveal_salted,
+    ATTRIBUTE_COUNT_MAX, Attribute, Attributes, Datagram, Demand, PacketView, Placed, ReplyCode, ReplyContext,
+    RequestWriter, Salts, Secret, VerifiedRequest, eap_failure, eap_join, reveal_salted,
 };
 
 use crate::{array, list, packet, request, rfc_secret};
@@ -61,6 +61,46 @@ fn message_authenticator_stands_last_where_a_client_can_not_bear_it_first_and_ve
             assert!(!matches!(forged, Ok(Ok(_))), "octet {at}");
         }
     }
+}
+
+#[test]
+fn a_reply_without_message_authenticator_holds_four_kinds_and_nothing_that_its_request_brought() {
+    let kinds_of = |list_of: &[(u8, &[u8])], signed: bool| {
+        let mut asked = Datagram::new();
+        let mut writer = RequestWriter::new(wire::Code::AccessRequest, 7, UNDER, &mut asked);
+        list_of.iter().for_each(|(kind, value)| writer.push(Attribute::new(*kind, value)).unwrap());
+        let sent = writer.sign(&rfc_secret());
+        // Message-Authenticator stands first in what we write: without it the packet is shorter by it.
+        let mut octets = sent.as_bytes().to_vec();
+        if !signed {
+            octets.drain(20..38);
+            let length = u16::try_from(octets.len()).unwrap().to_be_bytes();
+            octets[2..4].copy_from_slice(&length);
+        }
+        let view = PacketView::parse(&octets).unwrap();
+        let context = view.verify(&rfc_secret(), Demand::IfPresent).unwrap().context();
+        let mut buffer = Datagram::new();
+        let mut reply = context.reply(ReplyCode::Accept, &mut buffer);
+        for (kind, value) in [
+            (18, &b"hello"[..]),
+            (8, &[10, 0, 0, 1]),
+            (25, b"class"),
+            (24, b"state"),
+            (26, b"\0\0\x01\x37x"),
+            (76, &[0; 4]),
+        ] {
+            reply.push(Attribute::new(kind, value)).unwrap();
+        }
+        let mut salts = Salts::new([0x80, 1]);
+        reply.push_hidden(69, 0, &Secret::new("tunnel"), &mut salts).unwrap();
+        let bytes = reply.sign_with(&rfc_secret(), Placed::Nowhere).unwrap().as_bytes().to_vec();
+        assert_eq!(usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), bytes.len());
+        list(&bytes).iter().map(|(kind, _)| *kind).collect::<Vec<u8>>()
+    };
+    assert_eq!(kinds_of(&[(1, b"alice")], false), [18, 25, 24, 76]);
+    // Signed, or with what a forger could hide octets in: signed first, as ever.
+    assert_eq!(kinds_of(&[(1, b"alice")], true).first(), Some(&80));
+    assert_eq!(kinds_of(&[(1, b"alice"), (33, b"1")], true).first(), Some(&80));
 }
 
 #[test]
