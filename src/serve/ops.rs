@@ -264,8 +264,9 @@ mod tests {
         let mut slow = TcpStream::connect(node.at).await.unwrap();
         slow.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
         // It gives way, or its time is over: whichever comes first.
-        let next = timeout(GENEROUS, node.get("/healthz")).await.unwrap();
-        assert!(next.starts_with("HTTP/1.1 200"), "{next}");
+        // The short limit may cut off a newcomer, too, where the machine is busy: it comes again.
+        let served = async { while !node.get("/healthz").await.starts_with("HTTP/1.1 200") {} };
+        timeout(GENEROUS, served).await.unwrap();
         assert!(!read_to_end(&mut slow).await.contains("200 OK"));
     }
 

@@ -85,8 +85,10 @@ mod tests {
 
     #[tokio::test]
     async fn all_sockets_that_somebody_else_has_are_told_at_once() {
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        // An address that no other test has: nobody takes there what is given back.
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let own = SocketAddr::from(([127, 127, high, low], 0));
+        let (udp, tcp) = (std::net::UdpSocket::bind(own).unwrap(), TcpListener::bind(own).unwrap());
         let (radius, metrics) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
         let text = format!("[radius]\nlisten = \"{radius}\"\n[metrics]\nlisten = \"{metrics}\"\n");
         let config = Config::parse("vestibule.toml", &text, &crate::config::NoFiles, []).unwrap().config;
@@ -98,8 +100,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_default_that_somebody_else_has_is_never_left_out() {
-        let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let held = std::net::UdpSocket::bind(&taken).unwrap();
+        let held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let taken = held.local_addr().unwrap().to_string();
         assert!(opened(&["127.0.0.1:0", &taken], true).unwrap_err().contains("in use"));
         drop(held);
     }

@@ -92,6 +92,11 @@ async fn to_end<S: AsyncRead + Unpin>(stream: &mut S) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// Comes again until it is served.
+async fn served(comes: impl AsyncFn() -> bool) {
+    timeout(GENEROUS, async { while !comes().await {} }).await.expect("it is never served");
+}
+
 /// One answer of a connection that stays open.
 async fn answer<S: AsyncRead + Unpin>(stream: &mut S) -> String {
     let mut text = Vec::new();
@@ -214,7 +219,8 @@ async fn a_peer_that_never_shakes_hands_is_cut_off_and_counted() {
     let mut silent = site.connect().await;
     assert_eq!(to_end(&mut silent).await, "");
     assert!(site.refused("slow"));
-    assert!(tls(&site, &[&paper]).await.is_ok(), "its slot is free again");
+    // Its slot is free again. On a busy machine the short limit may cut off a newcomer, too.
+    served(async || tls(&site, &[&paper]).await.is_ok()).await;
 }
 
 #[test]
@@ -272,7 +278,7 @@ async fn a_peer_that_never_ends_its_headers_is_cut_off_and_the_next_one_is_serve
     let mut slow = site.connect().await;
     slow.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
     // The one slot is taken until the limit frees it: this answer waits for that.
-    assert!(site.get("/", "").await.contains("200 OK"));
+    served(async || site.get("/", "").await.contains("200 OK")).await;
     assert!(!to_end(&mut slow).await.contains("200 OK"));
 }
 

@@ -42,8 +42,7 @@ async fn no_log_metric_audit_line_error_or_page_of_the_store_shows_what_is_secre
     let check = house.site.run(&["check"]).await;
     assert_eq!(check.status.code(), Some(2));
     house.child.signal(Signal::SIGTERM);
-    house.child.ended().await;
-    let log = house.child.output();
+    let log = house.child.last_words().await;
     assert!(log.contains("alice"), "the log has lines");
 
     let secrets: Vec<Vec<u8>> = [RIGHT, WRONG, LOCAL, APPLIANCE_SECRET, PRIMARY_SECRET]

@@ -61,7 +61,7 @@ async fn a_stopping_server_gives_held_logins_their_time_and_then_a_reject() {
 async fn a_stopping_server_poses_no_challenge_to_whoever_waits_for_a_phone() {
     let (nps, notifier) = (Stub::accepting("hello").await, Notifier::start().await);
     let webhook = format!("webhook = {{ url = \"{}\", allow_private = true }}", notifier.url());
-    let plan = vestibule::guarding(&nps).limits("drain_within = \"15s\"").client("gives_up_after = \"3s\"");
+    let plan = vestibule::guarding(&nps).limits("drain_within = \"30s\"").client("gives_up_after = \"10s\"");
     let plan =
         plan.and(&format!("[method.push]\nchannels = [\"webhook\"]\n{webhook}")).secret("method.push.webhook", KEY);
     let mut house = plan.totp("alice").told("alice").start_program().await;

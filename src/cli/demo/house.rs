@@ -29,6 +29,10 @@ use crate::store::{Channel, DeviceState, KeyError, NewUser, Store, StoreError, S
 
 /// What the phones show for an account.
 const ACCOUNT_NAME: &str = "Vestibule demo";
+/// Where the demo's own ports are.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// So many of them are looked at.
+const PORTS_TRIED_MAX: usize = 100;
 /// Records are looked for this often.
 const RECORDS_EVERY: Duration = Duration::from_millis(50);
 /// Carol's phone on the board, and the one in a tab.
@@ -231,13 +235,26 @@ fn secret(home: &Home, name: &str) -> io::Result<SharedSecret> {
     Ok(SharedSecret::new(Secret::new(text)))
 }
 
-/// A port that nobody has now. Who takes it before we do makes the start fail with a sentence that says so.
+/// A port that nobody has now, below those that a system gives to whoever asks for any: so hardly anybody comes to take it before
+/// we do. Who does makes the start fail with a sentence that says so.
+fn free_port(is_free: impl Fn(SocketAddr) -> io::Result<()>) -> io::Result<u16> {
+    let mut taken = None;
+    for _ in 0..PORTS_TRIED_MAX {
+        let port = rand::random_range(PORTS);
+        match is_free((Ipv4Addr::LOCALHOST, port).into()) {
+            Ok(()) => return Ok(port),
+            Err(why) => taken = Some(why),
+        }
+    }
+    Err(taken.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
+}
+
 fn free_udp_port() -> io::Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+    free_port(|at| UdpSocket::bind(at).map(drop))
 }
 
 fn free_tcp_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    free_port(|at| TcpListener::bind(at).map(drop))
 }
 
 /// The demo's policy: short, and like a real one but for its delays.

@@ -700,7 +700,8 @@ async fn a_status_server_that_is_answered_revives_a_dead_server() {
 async fn a_server_whose_host_goes_on_refusing_probes_stays_dead_and_answers_nobody() {
     let gone = Upstream::start().await;
     let address = gone.address();
-    drop(gone);
+    // Its port is kept, so that nobody else takes it; a socket that speaks with one peer alone refuses all others, as none does.
+    gone.0.connect("127.0.0.1:9").await.unwrap();
     let house = House::with(vec![address], Demand::Required).await;
     assert!(house.radius.is_answering(), "nobody has asked it yet");
     let asking = house.ask(request("alice"));

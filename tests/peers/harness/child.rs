@@ -54,6 +54,14 @@ impl Child {
         said.ok()?.iter().find(|line| line.contains(text)).cloned()
     }
 
+    /// All that it said so far, once that is enough: what it said before an answer may be read after the answer.
+    pub(crate) async fn said_at_last(&self, what: &str, enough: impl Fn(&str) -> bool) -> String {
+        let mut lines = self.lines.clone();
+        let said = lines.wait_for(|lines| enough(&lines.join("\n")));
+        let said = tokio::time::timeout(GENEROUS, said).await.unwrap_or_else(|_| panic!("this never came: {what}"));
+        said.unwrap_or_else(|_| panic!("it ended before this came: {what}\n{}", self.output())).join("\n")
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it still runs")
     }
@@ -73,6 +81,15 @@ impl Child {
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         tokio::time::timeout(GENEROUS, self.child.wait()).await.expect("it never ended").unwrap()
+    }
+
+    /// All that it said, once it has ended and left nothing running that could say more.
+    pub(crate) async fn last_words(&mut self) -> String {
+        self.ended().await;
+        let mut lines = self.lines.clone();
+        let silence = async { while lines.changed().await.is_ok() {} };
+        tokio::time::timeout(GENEROUS, silence).await.expect("somebody goes on speaking");
+        self.output()
     }
 }
 

@@ -52,6 +52,11 @@ impl FreeRadius {
     pub(crate) fn saw(&self) -> String {
         self.child.output()
     }
+
+    /// The same, once that is enough: its output is read beside its answers, and may come after them.
+    pub(crate) async fn saw_at_last(&self, enough: impl Fn(&str) -> bool) -> String {
+        self.child.said_at_last("what FreeRADIUS saw", enough).await
+    }
 }
 
 fn configuration(home: &Path, at: SocketAddr) -> String {

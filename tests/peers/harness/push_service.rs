@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use ::vestibule::store::web::Subscription;
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -49,6 +50,8 @@ pub(crate) enum Answers {
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) path: String,
+    /// When it was here, before it was answered.
+    pub(crate) at: Instant,
     headers: HashMap<String, String>,
     body: Vec<u8>,
 }
@@ -315,6 +318,7 @@ async fn converse(mut stream: TlsStream<TcpStream>, inner: &Inner) -> std::io::R
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long somebody waited, by a watch of the push service's own")]
 async fn read(stream: &mut TlsStream<TcpStream>) -> Option<(String, Message)> {
     let mut octets = Vec::new();
     loop {
@@ -330,7 +334,7 @@ async fn read(stream: &mut TlsStream<TcpStream>) -> Option<(String, Message)> {
         if octets.len() - end - 4 >= due {
             let mut words = first.split(' ').map(str::to_owned);
             let (method, path) = (words.next().unwrap(), words.next().unwrap());
-            return Some((method, Message { path, headers, body: octets[end + 4..].to_vec() }));
+            return Some((method, Message { path, at: Instant::now(), headers, body: octets[end + 4..].to_vec() }));
         }
     }
 }

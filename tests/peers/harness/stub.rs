@@ -1,5 +1,6 @@
 //! A primary of a few lines: quick, and it remembers each password that reached it.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Stub {
         Self { at, heard, task }
     }
 
-    /// Name and password of every request, in their order.
+    /// Name and password of every request, in their order. One that is sent again, because we were slow to answer, is the same.
     pub(crate) fn heard(&self) -> Vec<(String, String)> {
         self.heard.lock().unwrap().clone()
     }
@@ -68,7 +69,7 @@ impl Drop for Stub {
 
 async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, String)>>>, refuses_after: Duration) {
     let socket = Arc::new(socket);
-    let mut octets = [0; 4096];
+    let (mut octets, mut known) = ([0; 4096], HashSet::new());
     while let Ok((length, peer)) = socket.recv_from(&mut octets).await {
         let request = &octets[..length];
         let found = attributes(&request[20..]);
@@ -81,7 +82,9 @@ async fn answer(socket: UdpSocket, right: String, heard: Arc<Mutex<Vec<(String, 
         let named = user.strip_prefix("mail.").filter(|_| code == ACCEPT);
         let values: Vec<(u8, Vec<u8>)> = named.into_iter().map(|name| (USER_NAME, name.as_bytes().to_vec())).collect();
         let reply = signed_answer(code, request, &values, PRIMARY_SECRET);
-        heard.lock().unwrap().push((user, password));
+        if known.insert((peer, request.to_vec())) {
+            heard.lock().unwrap().push((user, password));
+        }
         let (socket, delay) = (Arc::clone(&socket), if code == REJECT { refuses_after } else { Duration::ZERO });
         tokio::spawn(async move {
             // Its own slowness, which is what it is for.

@@ -385,6 +385,14 @@ impl Site {
             .await
     }
 
+    /// The record of the first login that fits, once there is one.
+    pub(crate) async fn login_that(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let (changes, store) = (Changes::of(self.home()), self.open_store());
+        let found =
+            async || records(&store).await.into_iter().find(|record| record["login"].is_string() && fits(record));
+        changes.until(&format!("a login that {what}"), found).await
+    }
+
     /// How a metric stands once it has come to this number, which it may be past: what is counted beside an answer may be counted
     /// after the answer left.
     pub(crate) async fn counted(&self, name: &str, labels: &[&str], least: f64) -> f64 {

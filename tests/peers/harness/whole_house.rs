@@ -88,8 +88,8 @@ impl WholeHouse {
         phone
     }
 
-    /// The sum of a metric's samples whose labels hold this word.
-    pub(crate) async fn counted(&self, metric: &str, label: &str) -> f64 {
-        self.house.site.metric(metric, &[label]).await
+    /// The sum of a metric's samples whose labels hold this word, once it has come to this number.
+    pub(crate) async fn counted(&self, metric: &str, label: &str, least: f64) -> f64 {
+        self.house.site.counted(metric, &[label], least).await
     }
 }

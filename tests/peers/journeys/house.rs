@@ -146,10 +146,18 @@ impl Doors {
         self.house.site.counted("vestibule_prompts_total", &["method=\"push\""], least).await
     }
 
-    /// Why each login ended as it did, in their order, once so many have.
+    /// How many messages the push service has, once there is one: a phone whose page is open may be answered before it comes.
+    pub(super) async fn messages(&self) -> usize {
+        self.pushes.has(1).await.len()
+    }
+
+    /// Why each login ended as it did, once so many have, in the order of the alphabet: refusals' records may overtake each other.
     pub(super) async fn reasons(&self, count: usize) -> Vec<String> {
         let logins = self.house.site.logins(count).await;
-        logins.iter().filter_map(|login| login["reason"].as_str().map(str::to_owned)).collect()
+        let mut reasons: Vec<String> =
+            logins.iter().filter_map(|login| login["reason"].as_str().map(str::to_owned)).collect();
+        reasons.sort_unstable();
+        reasons
     }
 }
 

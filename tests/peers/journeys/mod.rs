@@ -63,9 +63,8 @@ async fn from_an_admins_code_to_a_vpn_that_a_tap_on_the_phone_opens() {
     let answer = login.await.unwrap();
     assert!(answer.received(ACCEPT), "{answer:?}");
     phone.screen.has(&heading("You're in")).await;
-    let rung = doors.pushes.messages();
     assert_eq!(
-        (rung.len(), doors.prompts(before + 1.0).await - before),
+        (doors.messages().await, doors.prompts(before + 1.0).await - before),
         (1, 1.0),
         "one prompt, and one message that calls for it"
     );
@@ -86,7 +85,7 @@ async fn a_denial_ends_the_login_and_the_next_one_rings_nobody_for_a_while() {
     // From elsewhere it is no repetition of the first (rules B2), and would be rung, but for D2.
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0), "rules D2: one denied makes quiet");
+    assert_eq!((doors.messages().await, doors.prompts(1.0).await), (1, 1.0), "rules D2: one denied makes quiet");
     assert_eq!(doors.reasons(2).await, ["denied", "quiet"], "nothing is left to ask for but a phone");
     phone.screen.assert_no_errors().await;
 }
@@ -171,7 +170,7 @@ async fn a_login_that_is_asked_again_says_so_on_the_phone_and_the_newest_asker_g
     phone.screen.click(&button("Verify")).await;
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
     assert!(first.received(REJECT) && second.received(ACCEPT), "rules B2: {first:?} {second:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0));
+    assert_eq!((doors.messages().await, doors.prompts(1.0).await), (1, 1.0));
     phone.screen.has(&heading("You're in")).await;
     phone.screen.assert_no_errors().await;
 }
@@ -218,7 +217,7 @@ async fn it_wasnt_me_ends_the_login_blocks_the_prompts_and_alarms_people_by_mail
     doors.house.child.says("fraud").await;
     let next = doors.logs_in_from("alice", "203.0.113.99").await.unwrap();
     assert!(next.received(REJECT), "{next:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0));
+    assert_eq!((doors.messages().await, doors.prompts(1.0).await), (1, 1.0));
     let shown = doors.does(&["user", "show", "alice"]).await;
     assert!(shown.to_string().contains("fraud"), "{shown}");
     phone.screen.assert_no_errors().await;
@@ -256,7 +255,7 @@ async fn a_phone_whose_page_is_closed_is_rung_and_a_click_on_its_notification_op
     phone.screen.click(&button("Verify")).await;
     let answer = login.await.unwrap();
     assert!(answer.received(ACCEPT), "{answer:?}");
-    assert_eq!((doors.pushes.messages().len(), doors.prompts(1.0).await), (1, 1.0));
+    assert_eq!((doors.messages().await, doors.prompts(1.0).await), (1, 1.0));
     phone.screen.assert_no_errors().await;
 }
 

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use login::{ClientName, DeviceId, Moment, PromptId, ResolvedUser, Station, Tick};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 use super::*;
@@ -315,7 +315,10 @@ async fn one_persons_failing_push_is_not_confirmed_while_the_probe_is_well() {
 
 #[tokio::test]
 async fn nobody_at_the_port_is_an_outage() {
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    // It is taken, so that nobody else comes to listen there, and nobody listens.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = deaf.local_addr().unwrap().port();
     let webhook = built(&settings(&format!("http://127.0.0.1:{port}/"))).unwrap();
     assert_eq!(confirmed(&webhook.ring(&hint("alice", 0)).await), Some(true));
 }
