@@ -165,6 +165,7 @@ impl House {
             user: UserName::parse(b"alice", &self.policy.realms),
             user_octets: b"alice"[..].into(),
             names_a_mac: false,
+            unknown_state: login::Reason::StateUnknown,
             credential: Credential::Pap { password: Secret::new(password), appended: None },
             station: Some(Station::new(STATION)),
             address: None,

@@ -15,6 +15,8 @@ pub(super) struct Login {
     pub(super) is_accept: bool,
     pub(super) why: String,
     pub(super) detail: String,
+    /// How often its like came within the minute, if it did.
+    pub(super) times: String,
     pub(super) facts: Vec<(String, String)>,
 }
 
@@ -50,7 +52,7 @@ pub(super) fn login(record: &StoredRecord, language: Language) -> Option<Login> 
         fact("admin-fact-factor", factor),
         fact("admin-fact-waited", waited(&json["waited_ms"], language)),
         fact("admin-fact-askers", askers.unwrap_or_default()),
-        fact("admin-fact-times", times),
+        fact("admin-fact-times", times.clone()),
         json["amends"]
             .as_u64()
             .filter(|_| json["times"].is_null())
@@ -62,8 +64,15 @@ pub(super) fn login(record: &StoredRecord, language: Language) -> Option<Login> 
         is_accept: answer == Some("accept"),
         why: of_word(language, "admin-reason-", reason),
         detail: said("detail"),
+        times,
         facts: facts.into_iter().flatten().collect(),
     })
+}
+
+/// When a login was let in; `None`: what amends it says that it was not.
+pub(super) fn time_of(record: &StoredRecord) -> Option<String> {
+    let json: Value = serde_json::from_str(&record.json).ok()?;
+    (json["answer"] == "accept").then(|| clock_time(json["time"].as_str().unwrap_or_default()))
 }
 
 /// One act in words; `None` if it is none.

@@ -7,7 +7,7 @@
 //! put anybody into a group, or read a clock but through the engine's.
 //!
 //! Read in this order: `role` (who may do what), `staff` (who asks), `find` and `user` (what is shown), `history` (records in
-//! words), `deed`, `doing`, `asking` and `performing` (what is done), `letters`, `board` and `events` (the live board), `page` (the frame of all).
+//! words), `refused` and `today` (all refusals, and pictures of the day), `deed`, `doing`, `asking` and `performing` (what is done), `letters`, `board` and `events` (the live board), `page` (the frame of all).
 
 mod asking;
 mod board;
@@ -20,8 +20,10 @@ mod letters;
 mod page;
 mod performing;
 mod rates;
+mod refused;
 mod role;
 mod staff;
+mod today;
 mod user;
 
 use std::ops::Deref;
@@ -42,6 +44,7 @@ use crate::telemetry::Telemetry;
 use crate::web::{patient, quick};
 
 use board::Board;
+use today::Today;
 
 /// What the pages are made of.
 #[derive(Clone)]
@@ -64,12 +67,14 @@ pub struct AdminParts {
 
 /// The staff's pages. To be served on a listener of their own, behind [`crate::web::guarded`].
 pub fn router(parts: AdminParts) -> Router {
-    let desk = Desk(Arc::new(Inner { board: Board::default(), parts }));
+    let desk = Desk(Arc::new(Inner { board: Board::default(), today: Today::default(), parts }));
     let pages = Router::new()
         .route("/", get(|| async { Redirect::to("/users") }))
         .route("/users", get(find::show))
         .route("/user", get(user::show))
         .route("/user/{deed}", get(doing::ask).post(doing::perform))
+        .route("/refusals", get(refused::show))
+        .route("/today", get(today::show))
         .route("/board", get(board::show))
         .route("/board.js", get(|| async { file("text/javascript; charset=utf-8", BOARD_JS) }))
         .route("/admin.css", get(|| async { file("text/css; charset=utf-8", ADMIN_CSS) }))
@@ -95,6 +100,7 @@ struct Desk(Arc<Inner>);
 struct Inner {
     parts: AdminParts,
     board: Board,
+    today: Today,
 }
 
 impl Desk {
@@ -104,6 +110,10 @@ impl Desk {
 
     fn now(&self) -> Wall {
         self.0.parts.clock.moment().wall
+    }
+
+    fn today(&self) -> &Today {
+        &self.0.today
     }
 
     fn board(&self) -> &Board {

@@ -18,6 +18,8 @@ use crate::web::HelpDesk;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Here {
     Users,
+    Refusals,
+    Today,
     Board,
     Elsewhere,
 }
@@ -50,6 +52,14 @@ impl Page {
 
     pub(super) fn is_on_users(&self) -> bool {
         self.here == Here::Users
+    }
+
+    pub(super) fn is_on_refusals(&self) -> bool {
+        self.here == Here::Refusals
+    }
+
+    pub(super) fn is_on_today(&self) -> bool {
+        self.here == Here::Today
     }
 
     pub(super) fn is_on_board(&self) -> bool {

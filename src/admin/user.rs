@@ -15,12 +15,14 @@ use super::role::{Person, Role, may_act};
 use super::staff::Staff;
 use crate::enrolment::{CodeBarred, takes_admin_code};
 use crate::language::{Language, text, text_with};
-use crate::store::{Bypass, Channel, Device, DeviceState, Pin, StoreError, Token, TokenKind, User, UserChoices};
+use crate::store::{
+    Bypass, Channel, CodePurpose, Device, DeviceState, Pin, StoreError, Token, TokenKind, User, UserChoices,
+};
 
 /// Logins and acts that are shown.
 const RECENT: usize = 20;
 /// So many prompts unanswered in a row, and the phone counts as silent.
-const SILENT_AFTER: u32 = 3;
+pub(super) const SILENT_AFTER: u32 = 3;
 
 /// Whose page, and what was just done there.
 #[derive(Default, Deserialize)]
@@ -50,6 +52,8 @@ pub(super) struct Known {
     asks_pin: bool,
     choices: UserChoices,
     recovery_codes: u32,
+    /// Activation codes that are open, and until when.
+    open_codes: Vec<(CodePurpose, Wall)>,
 }
 
 impl Known {
@@ -67,6 +71,7 @@ impl Known {
             bypasses: store.list_bypasses(name, now).await?,
             choices: store.choices(name).await?,
             recovery_codes: store.recovery_codes_left(name).await?,
+            open_codes: store.open_codes(name, now).await?,
             user,
         }))
     }
@@ -203,6 +208,7 @@ async fn user_page(
     let Some(known) = Known::of(desk, name).await? else { return Ok(None) };
     let (language, now) = (staff.language, desk.now());
     let logins = desk.store.recent_records(name, RECENT).await?;
+    let last = desk.store.last_accept(name).await?.and_then(|record| history::time_of(&record));
     let acts = desk.store.acts_on(name, RECENT).await?;
     let allowed = may_act(staff.person(), known.person());
     let offers = Offers { known: &known, language, is_allowed: allowed.is_ok(), now };
@@ -217,7 +223,7 @@ async fn user_page(
         done: Deed::of_word(&whose.did).map(|deed| text(language, did_key(deed)).into_owned()),
         mailed: super::letters::Told::of_word(&whose.mailed).map(|told| text(language, told.key()).into_owned()),
         states,
-        facts: facts(&known, language),
+        facts: facts(&known, last.unwrap_or_else(|| text(language, "admin-phone-never-seen").into_owned()), language),
         no_actions: allowed.err().map(|why| staff.why_forbidden(why)),
         actions: offers.on_the_account(),
         methods: offers.methods(),
@@ -226,7 +232,7 @@ async fn user_page(
     }))
 }
 
-fn facts(known: &Known, language: Language) -> Vec<(String, String)> {
+fn facts(known: &Known, last_login: String, language: Language) -> Vec<(String, String)> {
     let user = &known.user;
     let groups: Vec<&str> = user.groups.iter().map(login::GroupName::as_str).collect();
     let pin = known.pin.as_ref().map(|pin| match pin.must_change {
@@ -239,6 +245,13 @@ fn facts(known: &Known, language: Language) -> Vec<(String, String)> {
         login::Method::Totp => text(language, "admin-factor-totp").into_owned(),
         login::Method::Hotp => text(language, "admin-factor-hotp").into_owned(),
     });
+    let opens = known.open_codes.iter().map(|(purpose, until)| {
+        let key = match purpose {
+            CodePurpose::Enrol => "admin-open-code-given",
+            CodePurpose::MailedEnrol => "admin-open-code-mailed",
+        };
+        text_with(language, key, &[("time", when(*until).into())])
+    });
     let all = [
         ("admin-fact-mail", user.mail.clone().unwrap_or_else(|| text(language, "admin-no-mail").into_owned())),
         ("admin-fact-groups", groups.join(", ")),
@@ -247,6 +260,8 @@ fn facts(known: &Known, language: Language) -> Vec<(String, String)> {
         ("admin-fact-prefers", prefers.unwrap_or_default()),
         ("admin-fact-pin", pin.unwrap_or_default()),
         ("admin-fact-recovery", known.recovery_codes.to_string()),
+        ("admin-fact-open-code", opens.collect::<Vec<_>>().join(", ")),
+        ("admin-fact-last-login", last_login),
     ];
     labelled(all, language)
 }
@@ -295,6 +310,7 @@ impl Offers<'_> {
         let all = [
             ("admin-user-state", state.into_owned()),
             ("admin-fact-channel", channel(device.channel, language)),
+            ("admin-fact-rings", rings(device).map(|key| text(language, key).into_owned()).unwrap_or_default()),
             ("admin-fact-seen", seen),
             ("admin-fact-agent", device.agent.as_deref().unwrap_or_default().to_owned()),
             ("admin-fact-unanswered", unanswered.unwrap_or_default()),
@@ -402,6 +418,12 @@ fn phone_state(device: &Device, asks_pin: bool) -> &'static str {
     }
 }
 
+/// Whether our page on the phone can be rung; other phones are asked in ways of their own.
+fn rings(device: &Device) -> Option<&'static str> {
+    let is_ours = device.channel == Channel::WebPush && device.state == DeviceState::Active;
+    is_ours.then_some(if device.subscription.is_some() { "admin-rings-yes" } else { "admin-rings-no" })
+}
+
 /// What the page says once it is done.
 fn did_key(deed: Deed) -> &'static str {
     match deed {
@@ -447,5 +469,11 @@ mod tests {
         assert_eq!(phone_state(&phone(Channel::PrivacyIdea), true), "admin-phone-no-pin");
         assert_eq!(phone_state(&phone(Channel::PrivacyIdea), false), "admin-phone-active");
         assert_eq!(phone_state(&phone(Channel::WebPush), true), "admin-phone-active");
+        let subscription =
+            crate::store::Subscription { endpoint: "https://push.example/1".into(), p256dh: [4; 65], auth: [0; 16] };
+        let rung = Device { subscription: Some(subscription), ..phone(Channel::WebPush) };
+        assert_eq!(rings(&rung), Some("admin-rings-yes"));
+        assert_eq!(rings(&phone(Channel::WebPush)), Some("admin-rings-no"), "its subscription is gone");
+        assert_eq!(rings(&phone(Channel::PrivacyIdea)), None);
     }
 }

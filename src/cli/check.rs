@@ -195,7 +195,23 @@ fn obstacles(config: &Config, main: &Path) -> Vec<Obstacle> {
     let open = changeable_by_others(config, main).into_iter();
     let open = open.map(|why| Obstacle::new(Severity::Warning, Origin::Default, why));
     let obstacles = [key(config), store, audit, descriptors].into_iter().flatten();
-    obstacles.chain(of_errors).chain(doubts).chain(open).collect()
+    obstacles.chain(of_errors).chain(doubts).chain(open).chain(names(config)).collect()
+}
+
+/// Names in the store that the rules of now read otherwise (rules A2), and the pairs that staff told apart.
+fn names(config: &Config) -> Vec<Obstacle> {
+    let names = crate::serve::names::look(config);
+    let at = || said_at(config, "realms");
+    let missing = names.realms_missing.map(|said| Obstacle::new(Severity::Error, at(), said));
+    let misread = names
+        .misread
+        .into_iter()
+        .map(|one| Obstacle::new(Severity::Warning, Origin::Default, format!("the user {:?}: {}", one.name, one.said)));
+    let apart = names.told_apart.into_iter().map(|(user, other)| {
+        let said = format!("the users {user:?} and {other:?} look alike, and staff said that they are two people");
+        Obstacle::new(Severity::Warning, Origin::Default, said)
+    });
+    missing.into_iter().chain(misread).chain(apart).collect()
 }
 
 /// The key's file as it should be, and the one that sealed the store, if there is a store already.

@@ -24,7 +24,7 @@ use crate::store::StoreKey;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  vestibule init                                       asks six questions
+  vestibule init                                       asks seven questions
   vestibule -c ./try/vestibule.toml init --yes         asks nothing; everything lands in ./try
   sudo -u vestibule vestibule init                     for the service in deploy/systemd
 
@@ -45,6 +45,16 @@ struct Answers {
     /// Addresses of RADIUS servers; none: local users.
     primary: Vec<String>,
     account_name: String,
+    realms: RealmAnswer,
+}
+
+/// The realms that names carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum RealmAnswer {
+    /// None.
+    No,
+    /// A DNS realm, and the NetBIOS domain where names come as `DOMAIN\\user`.
+    Domain { netbios: Option<String>, dns: String },
 }
 
 /// Where the rest goes.
@@ -106,13 +116,13 @@ impl Places {
     }
 }
 
-/// The six questions.
+/// The seven questions.
 fn ask_all() -> Result<Answers, Failure> {
     if !io::stdin().is_terminal() {
         let help = "run `vestibule init --yes` for a configuration to be changed by hand";
         return Err(Failure::Usage(format!("there is no terminal to ask questions; {help}")));
     }
-    out::note("Six questions; Enter takes what stands in brackets. Everything can be changed in the file later.\n");
+    out::note("Seven questions; Enter takes what stands in brackets. Everything can be changed in the file later.\n");
     let client = question("1. What do you call the VPN appliance? [vpn] ", "vpn", name)?;
     let address = question("2. From which address do its RADIUS packets come? ", "", address)?;
     let patience =
@@ -125,7 +135,12 @@ fn ask_all() -> Result<Answers, Failure> {
         servers,
     )?;
     let account_name = question("6. What should the phone's app call the account? [VPN] ", "VPN", account_name)?;
-    Ok(Answers { client, address, gives_up_after_s: patience, challenge, primary, account_name })
+    let realms = question(
+        "7. Do user names carry a domain? Both its names, as in `CORP corp.example`; or its DNS name; or `none`. [none] ",
+        "none",
+        realms,
+    )?;
+    Ok(Answers { client, address, gives_up_after_s: patience, challenge, primary, account_name, realms })
 }
 
 /// Asks until the answer makes sense.
@@ -179,6 +194,25 @@ fn servers(text: &str) -> Result<Vec<String>, &'static str> {
     }
 }
 
+fn realms(text: &str) -> Result<RealmAnswer, &'static str> {
+    const HELP: &str = "`none`, or names such as CORP corp.example, please.";
+    let is_plain = |name: &&str| {
+        name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')) && name.len() <= 253
+    };
+    let words: Vec<&str> = text.split([',', ' ', '=']).filter(|word| !word.is_empty()).collect();
+    if !words.iter().all(is_plain) {
+        return Err(HELP);
+    }
+    match words.as_slice() {
+        [word] if word.eq_ignore_ascii_case("none") => Ok(RealmAnswer::No),
+        [dns] if dns.contains('.') => Ok(RealmAnswer::Domain { netbios: None, dns: dns.to_ascii_lowercase() }),
+        [netbios, dns] if !netbios.contains('.') && dns.contains('.') => {
+            Ok(RealmAnswer::Domain { netbios: Some(netbios.to_ascii_uppercase()), dns: dns.to_ascii_lowercase() })
+        }
+        _ => Err(HELP),
+    }
+}
+
 fn account_name(text: &str) -> Result<String, &'static str> {
     let is_right =
         !text.trim().is_empty() && text.chars().count() <= 64 && !text.contains(|c: char| c == ':' || c.is_control());
@@ -213,7 +247,8 @@ fn configuration(answers: Option<&Answers>, places: &Places) -> String {
 }
 
 fn answered(answers: &Answers) -> String {
-    let Answers { client, address, gives_up_after_s, challenge, primary, account_name } = answers;
+    let Answers { client, address, gives_up_after_s, challenge, primary, account_name, realms } = answers;
+    let realms = realms_section(realms);
     let (account_name, address) = (quoted(account_name), quoted(address));
     let mode = if *challenge {
         "# append = \",\"                     # also accept password,123456 and password,push".to_owned()
@@ -248,6 +283,7 @@ fn answered(answers: &Answers) -> String {
          # require_message_authenticator = \"auto\"   # where it does not send Message-Authenticator yet\n\n\
          # --- Who checks the password ------------------------------------------------------------------\n\
          {section}\n\
+         {realms}\n\
          # --- What the person sees ---------------------------------------------------------------------\n\n\
          [portal]\n\
          account_name = {account_name}         # what the phone's app shows for this account\n\
@@ -260,6 +296,24 @@ fn answered(answers: &Answers) -> String {
          unenrolled = \"deny\"                # who has no token yet stays outside\n",
         template_pages()
     )
+}
+
+fn realms_section(realms: &RealmAnswer) -> String {
+    let head = "# --- What names mean --------------------------------------------------------------------------\n";
+    match realms {
+        RealmAnswer::No => format!(
+            "{head}# Where names come as CORP\\alice or alice@corp.example. Without it a realm reaches no RADIUS server.\n\n\
+             # [realms]\n\
+             # CORP = \"corp.example\"            # CORP\\alice is alice@corp.example\n\
+             # default = \"corp.example\"         # and so is a bare alice; without it a name needs its realm\n\
+             # none = true                      # instead: a realm is part of the name\n"
+        ),
+        RealmAnswer::Domain { netbios, dns } => {
+            let domain =
+                netbios.as_ref().map_or(String::new(), |netbios| format!("{} = {}\n", quoted(netbios), quoted(dns)));
+            format!("{head}\n[realms]\n{domain}default = {}              # a bare name is this realm's\n", quoted(dns))
+        }
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -500,12 +554,15 @@ mod tests {
                 challenge,
                 primary,
                 account_name: "Example \"Corp\"".to_owned(),
+                realms: realms(if challenge { "none" } else { "corp corp.example" }).unwrap(),
             };
             let text = configuration(Some(&answers), &places);
             let loaded = Config::parse("vestibule.toml", &text, &NoFiles, [])
                 .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
             assert_eq!(&*loaded.config.account_name, "Example \"Corp\"");
             assert!(loaded.config.portal.is_none());
+            let name = loaded.config.policy.staff_name(if challenge { b"alice" } else { b"CORP\\alice" }).unwrap();
+            assert_eq!(name.folded(), if challenge { "alice" } else { "alice@corp.example" });
         }
     }
 

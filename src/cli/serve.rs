@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::out::{Failure, Outcome, is_error_coloured};
+use super::shell;
 use super::site::Global;
 use crate::config::{Config, Finding, Loaded, changeable_by_others};
 use crate::serve::control::{Answer, Ask, Asked};
@@ -31,6 +32,7 @@ pub(super) fn run(global: &Global) -> Outcome {
     let loaded =
         Config::load(&global.config).map_err(|mistakes| Failure::Mistakes(mistakes.render(is_error_coloured())))?;
     tell(&loaded, &global.config);
+    names_in_order(&loaded.config, &global.config).map_err(Failure::Refused)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Failure::Refused(format!("the runtime can't start: {why}")))?;
     runtime.block_on(serve(loaded.config, &global.config))
@@ -93,7 +95,7 @@ fn read_again(path: &Path) -> (Result<Config, Vec<String>>, Vec<String>) {
             tell(&loaded, path);
             let open = changeable_by_others(&loaded.config, path);
             let warnings = loaded.warnings.iter().map(one_line).chain(open).collect();
-            (Ok(loaded.config), warnings)
+            (names_in_order(&loaded.config, path).map(|()| loaded.config).map_err(|why| vec![why]), warnings)
         }
         Err(mistakes) => (Err(mistakes.findings().iter().map(one_line).collect()), Vec::new()),
     }
@@ -103,6 +105,16 @@ fn read_again(path: &Path) -> (Result<Config, Vec<String>>, Vec<String>) {
 fn tell(loaded: &Loaded, path: &Path) {
     loaded.warnings.iter().for_each(warn);
     changeable_by_others(&loaded.config, path).iter().for_each(|why| tracing::warn!("configuration: {why}"));
+}
+
+/// Rules A2: names that the store has and the rules read otherwise are told, each with what mends it; and nobody guesses what the realms
+/// of users mean.
+fn names_in_order(config: &Config, path: &Path) -> Result<(), String> {
+    let names = crate::serve::names::look(config);
+    for one in names.misread {
+        tracing::warn!("the user {:?} in the store: {}", one.name, shell::addressed(&one.said, &shell::program(path)));
+    }
+    names.realms_missing.map_or(Ok(()), Err)
 }
 
 fn warn(finding: &Finding) {

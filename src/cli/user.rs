@@ -148,6 +148,27 @@ Example:
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Give a user another name: password, tokens, phones, PIN and groups stay.
+    ///
+    /// OLD is the name as `user list` shows it. The same name twice says that it is spelled just so. Browser sessions, open prompts, bypasses,
+    /// recovery codes and codes that were handed out end: they are bound to the old name.
+    #[command(after_help = "\
+Examples:
+  vestibule user rename alice alice@example.com
+  vestibule user rename 'corp\\alice' alice@example.com
+  vestibule user rename josé josé                                 staff say: it is spelled so")]
+    Rename {
+        /// As `user list` shows it.
+        old: String,
+        /// As the user logs in.
+        new: String,
+        /// A user whose name looks like the new one and who is somebody else; may be repeated.
+        #[arg(long = "not-the-same-as", value_name = "OTHER")]
+        not_the_same_as: Vec<String>,
+        /// Why, for whoever looks later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// Remove a user with all tokens and devices, for good.
     #[command(after_help = "\
 Example:
@@ -178,6 +199,9 @@ pub(super) fn run(command: Command, global: &Global) -> Outcome {
         Command::Pin { name } => give_pin(&site, global, &name),
         Command::Block { name, reason } => block(&site, global, &name, reason),
         Command::Unblock { name, reason } => unblock(&site, global, &name, reason),
+        Command::Rename { old, new, not_the_same_as, reason } => {
+            rename(&site, global, (&old, &new), &not_the_same_as, reason.as_deref())
+        }
         Command::Remove { name, reason } => remove(&site, global, &name, reason.as_deref()),
     }
 }
@@ -215,6 +239,33 @@ fn unblock(site: &Site, global: &Global, name: &str, reason: Option<String>) -> 
         "unblocked",
         "Unblocked; pauses after wrong passwords, wrong codes and unanswered pushes are over too.",
     )
+}
+
+fn rename(
+    site: &Site,
+    global: &Global,
+    (old, new): (&str, &str),
+    not_the_same_as: &[String],
+    reason: Option<&str>,
+) -> Outcome {
+    // As it stands in the store first: that is what `check` and `user list` show.
+    let as_stored = wait(site.store.show_user(&ResolvedUser::new(old)))?.map_err(Failure::of)?;
+    let from = as_stored.map_or_else(|| known(site, old), Ok)?.name;
+    let name = site.name(new)?;
+    let to = name.claimed();
+    let others = not_the_same_as.iter().map(|other| known(site, other).map(|other| other.name));
+    let given = StaffName { not_the_same_as: others.collect::<Result<Vec<_>, _>>()?, ..StaffName::of(&name) };
+    let apart: Vec<String> = given.not_the_same_as.iter().map(ToString::to_string).collect();
+    let object = if apart.is_empty() { to.to_string() } else { format!("{to}, not the same as {}", apart.join(", ")) };
+    site.write_down(&from, "rename_user", Some(&object), reason)?;
+    wait(site.store.rename_user(&from, &to, given, site.now))?.map_err(Failure::of)?;
+    if from == to {
+        return done(global, &to, "spelling kept", "Spelled just so.");
+    }
+    // The history of the new name begins with where it comes from.
+    site.write_down(&to, "rename_user", Some(&format!("was {from}")), reason)?;
+    let more = "Browser sessions, bypasses, recovery codes and codes that were handed out have ended";
+    done(global, &to, "renamed", &format!("Renamed from {from}. {more}; earlier logins stand under {from}."))
 }
 
 fn remove(site: &Site, global: &Global, name: &str, reason: Option<&str>) -> Outcome {

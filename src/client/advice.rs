@@ -51,6 +51,7 @@ fn reason_of(why: Unverified) -> DropReason {
         | Unverified::WrongCode
         | Unverified::WrongIdentifier
         | Unverified::BadResponseAuthenticator => DropReason::WrongCode,
+        Unverified::BadRequestAuthenticator => DropReason::BadRequestAuthenticator,
     }
 }
 
@@ -99,7 +100,7 @@ impl Advice {
 
     fn on_unverified(&self, why: Unverified, learned: bool) -> Option<&str> {
         match why {
-            Unverified::BadMessageAuthenticator => Some(&self.secret),
+            Unverified::BadMessageAuthenticator | Unverified::BadRequestAuthenticator => Some(&self.secret),
             // "Drops after that alarm" (E2).
             Unverified::MissingMessageAuthenticator if learned => Some(&self.alarm),
             Unverified::MissingMessageAuthenticator => Some(&self.missing),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use login::{ClientName, Moment, Tick};
-use wire::{Code, PacketView, Unverified, VerifiedRequest};
+use wire::{AccountingAsk, Code, PacketView, Unverified, VerifiedRequest};
 
 use super::advice::Refused;
 use super::appliance::Memory;
@@ -84,6 +84,8 @@ pub enum Settled {
     Repeated,
     /// A Status-Server, answered.
     Status,
+    /// An Accounting-Request, answered.
+    Accounted,
     /// Dropped and counted.
     Dropped(DropReason),
 }
@@ -140,6 +142,46 @@ impl Gate {
             client.tell_drop(refused, way.peer, &self.options.telemetry);
             Admission::Settled(Settled::Dropped(refused.reason()))
         })
+    }
+
+    /// Answers what comes to an accounting port: it is verified, counted and answered, and goes nowhere else. A repeat is answered
+    /// again: nothing is kept of it that could be counted twice.
+    pub fn account(&self, datagram: &[u8], way: Way, outlet: &dyn Outlet, at: Moment) -> Settled {
+        let way = way.canonical();
+        let clients = self.clients.load();
+        let Some(client) = clients.by_address.find(way.peer.ip()) else {
+            return self.drop_unknown(way.peer);
+        };
+        self.options.telemetry.emit(Received { client: client.meters() });
+        self.take_account(datagram, way, client, outlet, at.tick).unwrap_or_else(|refused| {
+            client.tell_drop(refused, way.peer, &self.options.telemetry);
+            Settled::Dropped(refused.reason())
+        })
+    }
+
+    fn take_account(
+        &self,
+        datagram: &[u8],
+        way: Way,
+        client: &Client,
+        outlet: &dyn Outlet,
+        at: Tick,
+    ) -> Result<Settled, Refused> {
+        if datagram.len() > PACKET_OCTETS_MAX {
+            return Err(Refused::TooLong);
+        }
+        let view = PacketView::parse(datagram).map_err(Refused::Malformed)?;
+        let secret = &client.config().secret;
+        let ask = view.verify_accounting(secret).map_err(Refused::Unverified)?;
+        let (code, settled) = match &ask {
+            AccountingAsk::Request(_) => (AnswerCode::Accounting, Settled::Accounted),
+            AccountingAsk::Status(_) if client.may_have_status(at) => (AnswerCode::Status, Settled::Status),
+            AccountingAsk::Status(_) => return Err(Refused::StatusRate),
+        };
+        // It fits: header, Message-Authenticator and Proxy-States stood in the request already.
+        ask.respond(secret, |reply| outlet.send(reply.as_bytes(), way)).map_err(|_| Refused::TooLong)?;
+        self.options.telemetry.emit(Answered { client: client.meters(), code });
+        Ok(settled)
     }
 
     /// Forgets answers that are 30 s old. Call it every second.

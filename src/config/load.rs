@@ -222,7 +222,7 @@ fn whole(book: Book<'_>) -> Result<Loaded, Mistakes> {
 }
 
 fn walk(root: &Table<'_>) -> Option<Config> {
-    let radius_listen = sections::radius(root);
+    let radius = sections::radius(root);
     let store = sections::store(root);
     let metrics_listen = sections::metrics(root);
     let audit = sections::audit(root);
@@ -268,8 +268,10 @@ fn walk(root: &Table<'_>) -> Option<Config> {
         push_pin: push.as_ref().is_some_and(|push| push.pin.required),
         staff: admin.as_ref().and_then(Option::as_ref).map_or_else(Vec::new, |admin| admin.roles.everybody()),
     };
+    let (radius_listen, radius_accounting) = radius?;
     Some(Config {
-        radius_listen: radius_listen?,
+        radius_listen,
+        radius_accounting,
         store: store?,
         account_name: account_name?,
         portal: portal?,

@@ -56,7 +56,7 @@ pub use pages::{
 };
 pub use profile::{GENERIC, PROFILES, Profile, Signs};
 pub use settings::{Change, Origin, Setting, Settings};
-pub use titles::Titles;
+pub use titles::{Titles, is_page};
 pub use trust::changeable_by_others;
 pub use types::{
     AuditConfig, ClientConfig, Config, Host, NumberChoice, PIN_DIGITS_MAX, PinConfig, Placed, PrimaryConfig,

@@ -14,18 +14,24 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// `[radius] listen`.
-pub(super) fn radius(root: &Table<'_>) -> Option<Vec<SocketAddr>> {
-    let table = root.get("radius")?.table("[radius]", &["listen"])?;
-    let nodes = table.get("listen")?.one_or_more()?;
-    let sockets: Vec<Option<SocketAddr>> = nodes.iter().map(socket).collect();
+/// `[radius]`: the sockets of `listen`, and those of `accounting`.
+pub(super) fn radius(root: &Table<'_>) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let table = root.get("radius")?.table("[radius]", &["listen", "accounting"])?;
+    let listen = table.get("listen")?.one_or_more()?;
+    let accounting = match table.get("accounting") {
+        Some(node) => node.one_or_more()?,
+        None => Vec::new(),
+    };
+    let nodes: Vec<&Node<'_>> = listen.iter().chain(&accounting).collect();
+    let mut sockets: Vec<Option<SocketAddr>> = nodes.iter().map(|node| socket(node)).collect();
     for (number, node) in nodes.iter().enumerate() {
         let earlier = sockets.get(..number).unwrap_or_default();
         if sockets.get(number).is_some_and(|socket| socket.is_some() && earlier.contains(socket)) {
             return node.refuse("this socket is listed twice", &node.found(), None);
         }
     }
-    sockets.into_iter().collect()
+    let accounting = sockets.split_off(listen.len());
+    Some((sockets.into_iter().collect::<Option<_>>()?, accounting.into_iter().collect::<Option<_>>()?))
 }
 
 /// `[metrics] listen`.

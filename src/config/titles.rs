@@ -10,6 +10,12 @@ const CHARS_MAX: usize = 64;
 /// The pages ask for a phone under these names.
 const PAGES: [&str; 2] = ["portal", "admin"];
 
+/// Whether who asks is one of our own pages, and no appliance.
+#[must_use]
+pub fn is_page(asker: &str) -> bool {
+    PAGES.contains(&asker)
+}
+
 /// Titles of clients, of the pages and of rules. What has none is called by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Titles {

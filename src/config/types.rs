@@ -26,6 +26,8 @@ use super::titles::Titles;
 pub struct Config {
     /// `[radius] listen`: UDP sockets to serve.
     pub radius_listen: Vec<SocketAddr>,
+    /// `[radius] accounting`: UDP sockets that answer accounting; usually none.
+    pub radius_accounting: Vec<SocketAddr>,
     /// `[store]`.
     pub store: StoreConfig,
     /// `[portal] account_name`: the issuer that the phone's app shows.

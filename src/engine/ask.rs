@@ -8,7 +8,8 @@ use std::sync::Arc;
 use login::attempt::split_appended;
 use login::policy::Policy;
 use login::{
-    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, StateHash, Station,
+    Appended, Asker, AskerId, Attempt, Credential, LoginKey, LoginKeyParts, Moment, Proof, ProofKey, Reason, StateHash,
+    Station,
 };
 use wire::{PacketView, Placed, ReplyContext, Secret, SharedSecret, VerifiedRequest, kind};
 
@@ -120,6 +121,7 @@ pub(super) fn arrival(ask: Ask<'_>, id: AskerId, policy: &Policy, keys: &Keys, a
             view.attribute(kind::SERVICE_TYPE),
         ]),
         proof,
+        unknown_state: view.state().map_or(Reason::StateUnknown, |state| keys.states.why_unknown(state)),
         state: view.state().map(StateHash::of),
         authentic: ask.authentic,
         client: ask.client,

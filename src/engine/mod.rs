@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::factor::push::Push;
 use crate::primary::Primary;
 use crate::store::{Answered, Device, Store, StoreError};
-use crate::telemetry::{Held as HeldNow, Telemetry};
+use crate::telemetry::{ApprovedLate, Held as HeldNow, Telemetry};
 
 pub use arrivals::Arrivals;
 pub use ask::Ask;
@@ -147,7 +147,7 @@ impl Engine {
         let keys = Keys {
             login: ProofKey::new(parts.store.site_key("login")),
             proof: ProofKey::new(rand::random()),
-            states: ProofKey::new(rand::random()),
+            states: ProofKey::of_states(rand::random(), parts.store.site_key("states")),
         };
         let engine = Self(Arc::new(Inner {
             sessions: DashMap::with_shard_amount(64),
@@ -271,6 +271,10 @@ impl Engine {
         let said = |answer, number| Some(Event::Phone { prompt, device, answer, number });
         let counts = match &answered {
             Answered::Taken => said(answer, number),
+            Answered::Late => {
+                self.tell_late(prompt);
+                said(answer, number)
+            }
             // A no that came after the release is no second yes.
             Answered::Stands(PhoneAnswer::Approve) if answer != PhoneAnswer::Approve => None,
             // The standing yes came with a number of its own, which this repetition need not know (B2).
@@ -288,6 +292,13 @@ impl Engine {
             self.silence(prompt).await;
         }
         Ok(answered)
+    }
+
+    /// A yes that nobody waited for is no mistake, and still a reason to ask why: the appliance's patience may be too short.
+    fn tell_late(&self, prompt: PromptId) {
+        let Some(rung) = self.0.rung.get(&prompt) else { return };
+        let (user, client) = (rung.claim.user.as_str(), rung.claim.client.as_str());
+        self.0.telemetry.emit(ApprovedLate { user, client });
     }
 
     async fn tell_fraud(&self, prompt: PromptId, device: &DeviceId, at: login::Wall) {
@@ -331,7 +342,10 @@ impl Engine {
             Some(state) => self.0.states.get(&state).map(|found| *found),
             None => Some(self.home_of(&arrival.attempt)),
         };
-        let Some(key) = key else { return self.refuse(arrival, Reason::State, at) };
+        let Some(key) = key else {
+            let why = arrival.attempt.unknown_state;
+            return self.refuse(arrival, why, at);
+        };
         // Counting walks every shard of the map, so it comes before the entry's lock is held.
         let room = self.room_for_one(law);
         let mut refused = None;
@@ -349,6 +363,7 @@ impl Engine {
                 held @ (Admission::Resume(_)
                 | Admission::Twin(..)
                 | Admission::Join(_)
+                | Admission::HearsTheEnd(_)
                 | Admission::Repeat(_)
                 | Admission::Refuse(_)) => held,
             };
@@ -409,7 +424,7 @@ impl Engine {
             // Twice the bound: not even a refusal is worth its memory; a retransmit may try again.
             return arrival.request.path.overload();
         }
-        let again = reason == Reason::State && self.0.refused.again(self.refused_key(&arrival.attempt), at.tick);
+        let again = reason.is_of_state() && self.0.refused.again(self.refused_key(&arrival.attempt), at.tick);
         arrival.attempt.login = LoginKey::alone(rand::random());
         let key = arrival.attempt.login;
         let mut actions = self.with_entry(key, at, |engine, entry| {

@@ -14,7 +14,7 @@ use login::{
 
 use super::Engine;
 
-/// How long a page waits for the phone; the prompt itself may last longer (B5).
+/// How long a page waits for the phone, and its prompt with it: on the phone it goes when the page gives up (B5).
 const PAGE_WAITS: Duration = Duration::from_secs(90);
 
 /// How often it is looked whether the owner of a held name said something.
@@ -44,6 +44,8 @@ pub struct RingForPage {
 pub struct PagePrompt {
     /// Its id.
     pub prompt: PromptId,
+    /// Since when it rings.
+    pub began_at: Wall,
     /// Its absolute end.
     pub ends_at: Wall,
     /// What the phone must prove; a `Shown` number stands on the page.
@@ -97,7 +99,10 @@ impl Engine {
                 self.ring_page(claim).await
             }
             // The number is the one that stands on the page already: a page's prompt is asked for once.
-            Claim::Joined { prompt, ends_at, .. } => Ok(PagePrompt { prompt, ends_at, asks: claim.asks }),
+            Claim::Joined { prompt, ends_at, .. } => {
+                let began_at = ends_at.minus(claim.ends_at.since(at));
+                Ok(PagePrompt { prompt, began_at, ends_at, asks: claim.asks })
+            }
             Claim::Busy => Err(PageRing::Busy),
             Claim::Quiet { until } => Err(PageRing::Quiet { until }),
         }
@@ -162,7 +167,7 @@ impl Engine {
     /// here (G1).
     fn end_in_time(&self, prompt: PromptId) {
         let engine = self.clone();
-        let lasts = self.limits().prompt_lasts;
+        let lasts = PAGE_WAITS.min(self.limits().prompt_lasts);
         self.0.tasks.spawn(async move {
             let stop = engine.0.stop.clone();
             if stop.run_until_cancelled(engine.0.clock.wait(lasts)).await.is_some() {
@@ -186,12 +191,13 @@ impl Engine {
         if pin && !facts.pin_phones {
             return Err(PageRing::NoPhone);
         }
+        let ends_at = at.plus(PAGE_WAITS.min(limits.prompt_lasts));
         Ok(PromptClaim {
             prompt: PromptId(rand::random()),
             user: ring.user.clone(),
             login: LoginKey::alone(ring.key),
-            ends_at: at.plus(limits.prompt_lasts),
-            askers_until: at.plus(PAGE_WAITS.min(limits.prompt_lasts)),
+            ends_at,
+            askers_until: ends_at,
             station_known: false,
             authentic: true,
             client: ring.page.clone(),
@@ -204,10 +210,11 @@ impl Engine {
 
     async fn ring_page(&self, claim: PromptClaim) -> Result<PagePrompt, PageRing> {
         let (prompt, ends_at, asks) = (claim.prompt, claim.ends_at, claim.asks);
+        let began_at = self.0.clock.moment().wall;
         match self.ring_claimed(&claim, || true).await {
             Ok(()) => {
                 self.end_in_time(prompt);
-                Ok(PagePrompt { prompt, ends_at, asks })
+                Ok(PagePrompt { prompt, began_at, ends_at, asks })
             }
             Err(failure) => {
                 self.close_prompt(prompt, PromptClose::Withdrawn).await;

@@ -225,6 +225,11 @@ impl Engine {
                 if let Err(error) = extended {
                     engine.away("extending a prompt", &error);
                 }
+                // Phones show the time running down.
+                let user = engine.0.rung.get(&prompt).map(|rung| rung.claim.user.clone());
+                if let Some(user) = user {
+                    engine.0.listening.tell(&user);
+                }
             }),
             Effect::ClosePrompt { prompt, why } => self.spawn(async move { engine.close_prompt(prompt, why).await }),
             Effect::Invite(user) => self.0.notices.unenrolled(&user, self.0.clock.moment().wall),
@@ -524,7 +529,11 @@ fn push_result(reason: login::Reason) -> Option<FactorResult> {
         | Reason::CodesLocked
         | Reason::Busy
         | Reason::StoreUnavailable
-        | Reason::State
+        | Reason::StateUnknown
+        | Reason::StateLate
+        | Reason::StateSpent
+        | Reason::StateOther
+        | Reason::StateRestart
         | Reason::Changed
         | Reason::PolicyChanged
         | Reason::PromptEnded

@@ -86,6 +86,9 @@ fn write_reject(reject: &Reject, denial: &Denial, writer: &mut ReplyWriter<'_>) 
         Some(Text::EnrolAt(portal)) => {
             write_text(&language::enrol_at(spoken(reject.language.as_deref()), portal), writer)
         }
+        Some(Text::Quiet(minutes)) => {
+            write_text(&language::quiet(spoken(reject.language.as_deref()), *minutes), writer)
+        }
         Some(Text::AppendCode(delimiter)) => {
             write_text(&language::append_code(spoken(reject.language.as_deref()), delimiter), writer)
         }

@@ -18,7 +18,7 @@ mod vpn;
 use serde::{Deserialize, Serialize};
 
 pub use speak::{Arg, text, text_with};
-pub use vpn::{append_code, challenge, enrol_at, plain_ascii, prompt, refusal, refusal_key};
+pub use vpn::{append_code, challenge, enrol_at, plain_ascii, prompt, quiet, refusal, refusal_key};
 
 /// What a file says at its head that no native speaker has read yet.
 const MACHINE_MADE: &str = "# Machine-made, not yet read by a native speaker.";

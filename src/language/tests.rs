@@ -116,9 +116,9 @@ fn tags_lead_to_their_language() {
 
 #[test]
 fn an_argument_goes_in_as_it_is() {
-    let said = prompt(Language::English, "vpn-choose-number", &[("number", 42_u64.into())]);
-    assert_eq!(said, "Choose 42 on your phone, then press Enter here: ");
-    let said = prompt(Language::German, "vpn-choose-number", &[("number", "07".into())]);
+    let said = prompt(Language::English, "vpn-type-number", &[("number", 42_u64.into())]);
+    assert_eq!(said, "Type 42 on your phone, then press Enter here: ");
+    let said = prompt(Language::German, "vpn-type-number", &[("number", "07".into())]);
     assert!(said.contains(" 07 "), "{said}");
 }
 
@@ -134,8 +134,13 @@ fn english_says_at_the_prompt_what_login_says() {
         Say::BusyEnterCode,
         Say::OpenApp,
         Say::OpenAppOrCode,
-        Say::Choose(Number(42)),
-        Say::ChooseOrCode(Number(42)),
+        Say::TypeNumber(Number(42)),
+        Say::TypeNumberOrCode(Number(42)),
+        Say::OpenPage,
+        Say::OpenPageOrCode,
+        Say::OpenPageTypeNumber(Number(42)),
+        Say::OpenPageTypeNumberOrCode(Number(42)),
+        Say::OpenPageTypeDigits,
         Say::OpenAppChoose(Number(42)),
         Say::OpenAppChooseOrCode(Number(42)),
         Say::TypeDigits,
@@ -255,7 +260,7 @@ fn is_key(literal: &str) -> bool {
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-const REASONS: [Reason; 37] = [
+const REASONS: [Reason; 41] = [
     Reason::Accepted,
     Reason::Name,
     Reason::Realm,
@@ -285,7 +290,11 @@ const REASONS: [Reason; 37] = [
     Reason::Busy,
     Reason::PushUnavailable,
     Reason::StoreUnavailable,
-    Reason::State,
+    Reason::StateUnknown,
+    Reason::StateLate,
+    Reason::StateSpent,
+    Reason::StateOther,
+    Reason::StateRestart,
     Reason::Changed,
     Reason::TooLarge,
     Reason::Unusable,

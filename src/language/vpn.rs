@@ -32,12 +32,18 @@ pub fn challenge(language: Language, say: Say) -> String {
         Say::BusyEnterCode => prompt(language, "vpn-busy-enter-code", &[]),
         Say::OpenApp => prompt(language, "vpn-open-app", &[]),
         Say::OpenAppOrCode => prompt(language, "vpn-open-app-or-code", &[]),
-        Say::Choose(shown) => prompt(language, "vpn-choose-number", &number(shown)),
-        Say::ChooseOrCode(shown) => prompt(language, "vpn-choose-number-or-code", &number(shown)),
+        Say::OpenPage => prompt(language, "vpn-open-page", &[]),
+        Say::OpenPageOrCode => prompt(language, "vpn-open-page-or-code", &[]),
+        Say::OpenPageTypeNumber(shown) => prompt(language, "vpn-open-page-type-number", &number(shown)),
+        Say::OpenPageTypeNumberOrCode(shown) => prompt(language, "vpn-open-page-type-number-or-code", &number(shown)),
+        Say::OpenPageTypeDigits => prompt(language, "vpn-open-page-type-digits", &[("digits", 6_u64.into())]),
+        Say::TypeNumber(shown) => prompt(language, "vpn-type-number", &number(shown)),
+        Say::TypeNumberOrCode(shown) => prompt(language, "vpn-type-number-or-code", &number(shown)),
         Say::OpenAppChoose(shown) => prompt(language, "vpn-open-app-choose", &number(shown)),
         Say::OpenAppChooseOrCode(shown) => prompt(language, "vpn-open-app-choose-or-code", &number(shown)),
         Say::OpenAppTypeDigits => prompt(language, "vpn-open-app-type-digits", &[("digits", 6_u64.into())]),
         Say::TypeDigits => prompt(language, "vpn-type-digits", &[("digits", 6_u64.into())]),
+        Say::QuietEnterCode(minutes) => prompt(language, "vpn-quiet-enter-code", &[("minutes", minutes.into())]),
         Say::WrongDigits => prompt(language, "vpn-wrong-digits", &[("digits", 6_u64.into())]),
     }
 }
@@ -46,6 +52,12 @@ pub fn challenge(language: Language, say: Say) -> String {
 #[must_use]
 pub fn enrol_at(language: Language, portal: &str) -> String {
     text_with(language, "vpn-refused-enrol-at", &[("portal", portal.into())])
+}
+
+/// What a refusal says while pushes are quiet for so many more minutes.
+#[must_use]
+pub fn quiet(language: Language, minutes: u64) -> String {
+    text_with(language, "vpn-refused-quiet", &[("minutes", minutes.into())])
 }
 
 /// What a refusal says where a code is taken behind the password and this delimiter only.

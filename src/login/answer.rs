@@ -107,6 +107,8 @@ pub enum Text {
     Ours(Reason),
     /// No second factor yet, and where to get one.
     EnrolAt(Arc<str>),
+    /// Pushes are quiet for so many more minutes (D2).
+    Quiet(u64),
     /// A code is taken behind the password and this delimiter only (C4).
     AppendCode(Arc<str>),
     /// The site's own words, as the rule has them.
@@ -184,7 +186,7 @@ impl Reject {
     pub(crate) fn bytes(&self) -> usize {
         match &self.text {
             Some(Text::Rule(text) | Text::EnrolAt(text) | Text::AppendCode(text)) => text.len(),
-            Some(Text::Ours(_)) | None => 0,
+            Some(Text::Ours(_) | Text::Quiet(_)) | None => 0,
         }
     }
 }

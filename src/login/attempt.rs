@@ -13,6 +13,7 @@ use crate::facts::Method;
 use crate::key::{LoginKey, Proof, StateHash};
 use crate::moment::Tick;
 use crate::name::{ClientName, NameRefused, Station, UserName};
+use crate::record::Reason;
 
 /// One Access-Request that waits for its one answer; the engine knows its socket and Identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +97,8 @@ pub struct Attempt {
     pub twin: LoginKey,
     /// P: which credential this is (B2).
     pub proof: Proof,
+    /// What a State is that nobody here knows: never given out, too late, or from before a restart ([`crate::ProofKey::why_unknown`]).
+    pub unknown_state: Reason,
     /// The State it answers, if any.
     pub state: Option<StateHash>,
     /// It carried a verified Message-Authenticator; without, it joins and ends nothing (D5).

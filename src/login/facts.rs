@@ -130,6 +130,15 @@ pub struct HeldBack {
     pub password: Option<wire::Secret>,
 }
 
+/// What somebody opens on the phone to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opens {
+    /// The app from a store: it offers numbers to choose from.
+    App,
+    /// Our own page: a number is typed there.
+    Page,
+}
+
 /// What the store knows of a resolved user at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct UserFacts {
@@ -170,8 +179,8 @@ pub struct UserFacts {
     pub chooses_number: bool,
     /// A phone of the user can show digits that are typed into our challenge (B4, F8).
     pub types_number: bool,
-    /// No phone of the user rings by itself: its app must be opened to be asked, which the prompt says.
-    pub must_open_app: bool,
+    /// No phone of the user rings by itself: this must be opened to be asked, which the prompt says.
+    pub must_open: Option<Opens>,
     /// A phone of the user can ask for a PIN, and a PIN is set (B4).
     pub pin_phones: bool,
 }

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use wire::Secret;
 
 use crate::mutant::{self, Mutant};
+use crate::record::Reason;
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -99,13 +100,23 @@ impl fmt::Debug for Proof {
 
 /// The key of L or of P.
 #[derive(Clone)]
-pub struct ProofKey(Secret);
+pub struct ProofKey {
+    own: Secret,
+    /// The same on every node and after a restart.
+    site: Option<Secret>,
+}
 
 impl ProofKey {
     /// Takes 32 random octets.
     #[must_use]
     pub fn new(octets: [u8; 32]) -> Self {
-        Self(Secret::new(octets.to_vec()))
+        Self { own: Secret::new(octets.to_vec()), site: None }
+    }
+
+    /// This process's own key of States, which knows the site's: a State of before a restart is told apart.
+    #[must_use]
+    pub fn of_states(octets: [u8; 32], site: [u8; 32]) -> Self {
+        Self { site: Some(Secret::new(site.to_vec())), ..Self::new(octets) }
     }
 
     /// The State of a login's nth challenge: letters that nobody without this process's key can tell from random
@@ -115,14 +126,39 @@ impl ProofKey {
         let mut mac = self.mac(b"vestibule state");
         mac.update(&login.to_be_bytes());
         mac.update(&round.to_be_bytes());
+        let secret: [u8; SECRET_OCTETS] = letters(&mac.finalize().into_bytes().into());
+        let mut state = [0; STATE_OCTETS];
+        let letters = secret.into_iter().chain(Self::mark_of(&self.own, &secret)).chain(self.mark_of_site(&secret));
+        state.iter_mut().zip(letters).for_each(|(to, from)| *to = from);
+        state
+    }
+
+    /// Why a State is refused that nobody here knows (C3).
+    #[must_use]
+    pub fn why_unknown(&self, state: &[u8]) -> Reason {
+        let Some((secret, marks)) = state.split_at_checked(SECRET_OCTETS) else { return Reason::StateUnknown };
+        let Some((own, site)) = marks.split_at_checked(MARK_OCTETS) else { return Reason::StateUnknown };
+        if bool::from(Self::mark_of(&self.own, secret).ct_eq(own)) {
+            Reason::StateLate
+        } else if bool::from(self.mark_of_site(secret).ct_eq(site)) {
+            Reason::StateRestart
+        } else {
+            Reason::StateUnknown
+        }
+    }
+
+    fn mark_of_site(&self, secret: &[u8]) -> [u8; MARK_OCTETS] {
+        Self::mark_of(self.site.as_ref().unwrap_or(&self.own), secret)
+    }
+
+    fn mark_of(key: &Secret, secret: &[u8]) -> [u8; MARK_OCTETS] {
+        let mut mac = mac_under(key, b"vestibule state mark");
+        mac.update(secret);
         letters(&mac.finalize().into_bytes().into())
     }
 
     fn mac(&self, purpose: &[u8]) -> HmacSha256 {
-        let mut mac = HmacSha256::new_from_slice(self.0.expose())
-            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
-        absorb(&mut mac, Some(purpose));
-        mac
+        mac_under(&self.own, purpose)
     }
 }
 
@@ -132,19 +168,32 @@ impl fmt::Debug for ProofKey {
     }
 }
 
+fn mac_under(key: &Secret, purpose: &[u8]) -> HmacSha256 {
+    let mut mac =
+        HmacSha256::new_from_slice(key.expose()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    absorb(&mut mac, Some(purpose));
+    mac
+}
+
 /// Octets of a State.
-pub const STATE_OCTETS: usize = 28;
+pub const STATE_OCTETS: usize = SECRET_OCTETS + 2 * MARK_OCTETS;
+
+/// Of these the letters that nobody can guess.
+const SECRET_OCTETS: usize = 28;
+/// Of these each of two marks: of the site, and of this process. They open nothing, and only tell which refusal it is.
+const MARK_OCTETS: usize = 4;
 
 /// A State of ours as it stands on the wire: letters A–Z and a–z only, because real clients cut a State at its first
-/// zero octet (radcli, so ocserv) or change each octet below A (`mod_auth_radius`). 28 letters hold 159 bits (C3).
+/// zero octet (radcli, so ocserv) or change each octet below A (`mod_auth_radius`). 28 letters hold 159 bits (C3);
+/// the marks behind them say, of a State that is not known any more, whether this process gave it out, or one before it.
 pub type State = [u8; STATE_OCTETS];
 
 /// Random octets, written as letters. Each half is a number of 128 bits that gives fourteen letters of 5.7 bits; the 48
 /// bits that are left over make no letter likelier than another by more than one part in 2^48.
-fn letters(octets: &[u8; 32]) -> State {
+fn letters<const N: usize>(octets: &[u8; 32]) -> [u8; N] {
     const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut state = [0; STATE_OCTETS];
-    for (half, place) in octets.chunks_exact(16).zip(state.chunks_exact_mut(STATE_OCTETS / 2)) {
+    let mut state = [0; N];
+    for (half, place) in octets.chunks_exact(16).zip(state.chunks_exact_mut(N.div_ceil(2))) {
         let mut number = half.iter().fold(0_u128, |number, octet| number << 8 | u128::from(*octet));
         for letter in place {
             *letter = usize::try_from(number % 52).ok().and_then(|at| LETTERS.get(at)).copied().unwrap_or(b'A');
@@ -251,5 +300,20 @@ mod tests {
             let changed = state.map(|octet| if (b'A'..=0x7f).contains(&octet) { octet } else { octet | 0x40 });
             assert_eq!((StateHash::of(&cut), StateHash::of(&changed)), (StateHash::of(&state), StateHash::of(&state)));
         }
+    }
+
+    #[test]
+    fn a_state_that_is_not_known_any_more_tells_who_gave_it_out() {
+        let process = ProofKey::of_states([7; 32], [1; 32]);
+        let before = ProofKey::of_states([9; 32], [1; 32]);
+        let elsewhere = ProofKey::of_states([9; 32], [2; 32]);
+        let state = process.state(7, 1);
+        assert_eq!(process.why_unknown(&state), Reason::StateLate);
+        assert_eq!(process.why_unknown(&before.state(7, 1)), Reason::StateRestart);
+        assert_eq!(process.why_unknown(&elsewhere.state(7, 1)), Reason::StateUnknown);
+        assert_eq!(process.why_unknown(b"never given out!"), Reason::StateUnknown);
+        let mut changed = state;
+        changed[0] = if changed[0] == b'A' { b'B' } else { b'A' };
+        assert_eq!(process.why_unknown(&changed), Reason::StateUnknown);
     }
 }

@@ -34,7 +34,7 @@ pub mod words;
 
 pub use attempt::{Appended, Asker, AskerId, Attempt, Credential};
 pub use facts::{
-    BypassId, CodeOutcome, HeldBack, Means, Method, NumberOutcome, PrimaryAnswer, ReleaseCheck, ReleaseOutcome,
+    BypassId, CodeOutcome, HeldBack, Means, Method, NumberOutcome, Opens, PrimaryAnswer, ReleaseCheck, ReleaseOutcome,
     TokenId, Unavailable, UserFacts,
 };
 pub use key::{LoginKey, LoginKeyParts, Proof, ProofKey, STATE_OCTETS, State, StateHash};

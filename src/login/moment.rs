@@ -46,6 +46,12 @@ impl Wall {
         Self(self.0.saturating_add(millis(later)))
     }
 
+    /// So long before.
+    #[must_use]
+    pub fn minus(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(earlier)))
+    }
+
     /// Whole seconds since 1970, as OATH counts them (RFC 6238 §4).
     #[must_use]
     pub fn unix_seconds(self) -> u64 {

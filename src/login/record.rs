@@ -168,8 +168,16 @@ pub enum Reason {
     PushUnavailable,
     /// The store could not be read or written.
     StoreUnavailable,
-    /// A State that is unknown, expired, spent or another client's.
-    State,
+    /// A State that we never gave out (C3).
+    StateUnknown,
+    /// A State of ours that came too late, or long after its answer (C3).
+    StateLate,
+    /// A State that was answered already (C3).
+    StateSpent,
+    /// A State of another client or person (C3).
+    StateOther,
+    /// A State from before the server was started (B3).
+    StateRestart,
     /// Something changed while the login was held (A6).
     Changed,
     /// The policy in force no longer lets the login in so (G2).
@@ -193,6 +201,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether a State is refused for it (C3).
+    #[must_use]
+    pub fn is_of_state(self) -> bool {
+        matches!(self, Self::StateUnknown | Self::StateLate | Self::StateSpent | Self::StateOther | Self::StateRestart)
+    }
+
     /// The word in metrics, audit and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -234,7 +248,11 @@ impl Reason {
             Self::PromptEnded => "prompt_ended",
             Self::PushUnavailable => "push_unavailable",
             Self::StoreUnavailable => "store_unavailable",
-            Self::State => "state",
+            Self::StateUnknown => "state_unknown",
+            Self::StateLate => "state_late",
+            Self::StateSpent => "state_spent",
+            Self::StateOther => "state_other",
+            Self::StateRestart => "state_restart",
             Self::Changed => "changed",
             Self::PolicyChanged => "policy_changed",
             Self::TooLarge => "too_large",

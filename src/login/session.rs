@@ -37,6 +37,8 @@ pub enum Admission {
     Twin(LoginId, StateHash),
     /// The same login asks again (B2).
     Join(LoginId),
+    /// The answer to a challenge whose login the phone has ended: it hears how, and is no login of its own.
+    HearsTheEnd(LoginId),
     /// It was answered: the same again.
     Repeat(Answer),
     /// Nothing here is for it; a Reject without effect.
@@ -101,7 +103,7 @@ impl Session {
             (Some(_), Some(_)) if !attempt.has_password() => Admission::Refuse(Reason::Credential),
             (Some(state), Some(session)) => session.admit_answer(state, attempt, at),
             // Rules C3: an unknown State is rejected; what came with it is never sent to the primary.
-            (Some(_), None) => Admission::Refuse(Reason::State),
+            (Some(_), None) => Admission::Refuse(attempt.unknown_state),
             (None, Some(session)) => session.admit_asker(attempt, at.tick),
             (None, None) => Admission::Begin,
         }
@@ -116,6 +118,9 @@ impl Session {
         {
             return Admission::Resume(login.id());
         }
+        if let Some(login) = self.logins.iter().filter(bound).find(|login| login.tells_end_of(state, at.tick)) {
+            return Admission::HearsTheEnd(login.id());
+        }
         let spent = self.logins.iter().filter(bound).find_map(|login| Some((login, login.spent_state(state)?)));
         match spent {
             Some((login, _)) if mutant::is(Mutant::StateSpentTwice) => Admission::Resume(login.id()),
@@ -126,7 +131,17 @@ impl Session {
             {
                 result.cloned().map_or(Admission::Twin(login.id(), state), Admission::Repeat)
             }
-            Some(_) | None => Admission::Refuse(Reason::State),
+            Some(_) => Admission::Refuse(Reason::StateSpent),
+            None => Admission::Refuse(self.why_not(state, attempt)),
+        }
+    }
+
+    /// Whose State it is, and whether its time is over, where nothing of it is open for this request.
+    fn why_not(&self, state: StateHash, attempt: &Attempt) -> Reason {
+        match self.logins.iter().find(|login| login.states().any(|known| known == state)) {
+            Some(login) if !login.is_of(attempt) || (login.is_authentic() && !attempt.authentic) => Reason::StateOther,
+            Some(_) => Reason::StateLate,
+            None => attempt.unknown_state,
         }
     }
 
@@ -219,6 +234,7 @@ impl Session {
             Admission::Resume(id) => self.with(id, cx, |login, step| login.resume(attempt, step)),
             Admission::Twin(id, state) => self.with(id, cx, |login, step| login.twin_of(&attempt, state, step)),
             Admission::Join(id) => self.with(id, cx, |login, step| login.join(attempt, step)),
+            Admission::HearsTheEnd(id) => self.with(id, cx, |login, step| login.hears_the_end(attempt, step)),
             Admission::Repeat(answer) => self.repeat(&attempt, answer, cx),
         }
         self.settled(cx)
@@ -408,8 +424,9 @@ impl Session {
     }
 
     fn said_yes(&mut self, device: DeviceId, number: Option<Number>, cx: &mut Context<'_>) {
+        let late = !self.logins.iter().any(|login| login.awaits_answer() || login.newest_at_phone().is_some());
         let Some(open) = self.prompt.as_mut() else { return };
-        open.approved.get_or_insert(Approval { device, at: cx.at.tick, number });
+        open.approved.get_or_insert(Approval { device, at: cx.at.tick, number, late });
         self.approved(cx);
     }
 

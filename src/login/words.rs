@@ -23,24 +23,36 @@ pub enum Say {
     ApproveOrCode,
     /// Another login of this user has the phone (B2).
     BusyEnterCode,
-    /// The push is still open, on a phone that does not ring by itself.
+    /// The push is still open, in an app that does not ring by itself.
     OpenApp,
     /// The same, and a code also helps.
     OpenAppOrCode,
-    /// Number matching, shown: this number is chosen on the phone (F8).
-    Choose(Number),
+    /// The push is still open, on a page of ours that does not ring.
+    OpenPage,
     /// The same, and a code also helps.
-    ChooseOrCode(Number),
-    /// The same, on a phone that does not ring by itself.
+    OpenPageOrCode,
+    /// Number matching, shown: this number is typed on the phone that rings (F8).
+    TypeNumber(Number),
+    /// The same, and a code also helps.
+    TypeNumberOrCode(Number),
+    /// Number matching, shown: this one is chosen in an app that does not ring by itself (F8).
     OpenAppChoose(Number),
     /// The same, and a code also helps.
     OpenAppChooseOrCode(Number),
-    /// Number matching, typed: the phone shows the digits (F8).
+    /// Number matching, shown: this one is typed on a page that does not ring (F8).
+    OpenPageTypeNumber(Number),
+    /// The same, and a code also helps.
+    OpenPageTypeNumberOrCode(Number),
+    /// Number matching, typed: the phone that rings shows the digits (F8).
     TypeDigits,
-    /// The same, on a phone that does not ring by itself.
+    /// The same, in an app that does not ring by itself.
     OpenAppTypeDigits,
+    /// The same, on a page that does not ring.
+    OpenPageTypeDigits,
     /// They were not these.
     WrongDigits,
+    /// The phone is not asked for so many more minutes (D2); a code helps.
+    QuietEnterCode(u64),
 }
 
 impl Say {
@@ -48,10 +60,12 @@ impl Say {
     #[must_use]
     pub fn number(self) -> Option<Number> {
         match self {
-            Self::Choose(number)
-            | Self::ChooseOrCode(number)
+            Self::TypeNumber(number)
+            | Self::TypeNumberOrCode(number)
             | Self::OpenAppChoose(number)
-            | Self::OpenAppChooseOrCode(number) => Some(number),
+            | Self::OpenAppChooseOrCode(number)
+            | Self::OpenPageTypeNumber(number)
+            | Self::OpenPageTypeNumberOrCode(number) => Some(number),
             Self::EnterCode
             | Self::WrongCode
             | Self::Approve
@@ -59,9 +73,13 @@ impl Say {
             | Self::BusyEnterCode
             | Self::OpenApp
             | Self::OpenAppOrCode
+            | Self::OpenPage
+            | Self::OpenPageOrCode
             | Self::TypeDigits
             | Self::OpenAppTypeDigits
-            | Self::WrongDigits => None,
+            | Self::OpenPageTypeDigits
+            | Self::WrongDigits
+            | Self::QuietEnterCode(_) => None,
         }
     }
 
@@ -74,12 +92,18 @@ impl Say {
             Self::Approve => "Approve the request on your phone, then press Enter here: ",
             Self::ApproveOrCode => "Approve the request on your phone, then press Enter here. Or enter a code: ",
             Self::BusyEnterCode => "Another login is waiting for your phone. Enter a code for this one: ",
-            Self::Choose(number) => {
-                return format!("Choose {} on your phone, then press Enter here: ", number.shown()).into();
+            Self::TypeNumber(number) => return format!("{}: ", type_number(number)).into(),
+            Self::TypeNumberOrCode(number) => return format!("{}. Or enter a code: ", type_number(number)).into(),
+            Self::OpenPage => "Open the login page on your phone and confirm there, then press Enter here: ",
+            Self::OpenPageOrCode => {
+                "Open the login page on your phone and confirm there, then press Enter here. Or enter a code: "
             }
-            Self::ChooseOrCode(number) => {
-                return format!("Choose {} on your phone, then press Enter here. Or enter a code: ", number.shown())
-                    .into();
+            Self::OpenPageTypeNumber(number) => return format!("{}: ", open_page_and_type(number)).into(),
+            Self::OpenPageTypeNumberOrCode(number) => {
+                return format!("{}. Or enter a code: ", open_page_and_type(number)).into();
+            }
+            Self::OpenPageTypeDigits => {
+                "Open the login page on your phone, confirm there, and type the 6 digits it shows: "
             }
             Self::OpenApp => {
                 "Open the app on your phone, pull down to refresh and confirm there, then press Enter here: "
@@ -94,10 +118,21 @@ impl Say {
             Self::OpenAppTypeDigits => {
                 "Open the app on your phone, pull down to refresh, confirm there, and type the 6 digits it shows: "
             }
-            Self::TypeDigits => "Open the app, confirm there, and type the 6 digits it shows: ",
+            Self::TypeDigits => "Confirm on your phone, and type the 6 digits it shows: ",
+            Self::QuietEnterCode(minutes) => {
+                return format!("Your phone is not asked for another {minutes} min. Enter a code: ").into();
+            }
             Self::WrongDigits => "Those were not the digits on your phone. Type the 6 digits it shows: ",
         })
     }
+}
+
+fn type_number(number: Number) -> String {
+    format!("Type {} on your phone, then press Enter here", number.shown())
+}
+
+fn open_page_and_type(number: Number) -> String {
+    format!("Open the login page on your phone and type {} there, then press Enter here", number.shown())
 }
 
 fn open_and_choose(number: Number) -> String {
@@ -175,7 +210,11 @@ impl Told {
             | Reason::CodesNotTaken
             | Reason::CodeAhead
             | Reason::SpentCode
-            | Reason::State
+            | Reason::StateUnknown
+            | Reason::StateLate
+            | Reason::StateSpent
+            | Reason::StateOther
+            | Reason::StateRestart
             | Reason::Changed
             | Reason::PolicyChanged
             | Reason::PromptEnded
@@ -206,6 +245,12 @@ impl Told {
 #[must_use]
 pub const fn refusal(reason: Reason) -> &'static str {
     Told::of(reason).english()
+}
+
+/// Whole minutes until then, one at least: what a person is told.
+#[must_use]
+pub fn minutes_until(until: Wall, now: Wall) -> u64 {
+    until.since(now).as_secs().div_ceil(60).max(1)
 }
 
 /// For log and audit: until when pushes are quiet.

@@ -111,7 +111,7 @@ fn keys() -> impl Iterator<Item = &'static str> {
 
 /// The text with its arguments left to be filled in by the page.
 fn said(language: Language, key: &str) -> String {
-    const ARGUMENTS: [&str; 6] = ["server", "user", "help", "left", "by", "status"];
+    const ARGUMENTS: [&str; 8] = ["server", "user", "help", "left", "by", "status", "appliance", "until"];
     let left: Vec<(&str, String)> = ARGUMENTS.iter().map(|name| (*name, format!("{{ ${name} }}"))).collect();
     let left: Vec<(&str, Arg<'_>)> = left.iter().map(|(name, text)| (*name, text.as_str().into())).collect();
     text_with(language, key, &left).to_string()
@@ -279,6 +279,7 @@ mod tests {
             "tested",
             "let-in",
             "over",
+            "late",
         ] {
             for part in ["title", "text"] {
                 assert!(known.contains(&format!("phone-state-{state}-{part}").as_str()), "{state} {part}");

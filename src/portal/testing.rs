@@ -13,7 +13,7 @@ use login::PromptId;
 use super::room::{Far, Guest, Portal};
 use super::{phones, words};
 use crate::mail::{LetterKind, Method};
-use crate::sign_in::{Asked, Deed, Fields, Problem, Rang, RingStands, Shown, prompt_of, sent_on, word_of};
+use crate::sign_in::{Asked, Deed, Fields, Problem, Rang, RingStands, Runs, Shown, prompt_of, sent_on, word_of};
 use crate::store::{Device, DeviceState};
 
 pub(super) fn routes() -> Router<Portal> {
@@ -32,6 +32,7 @@ struct TestPage {
     name: String,
     fingerprint: String,
     must_open: bool,
+    runs: Runs,
     waits: bool,
     approved: bool,
 }
@@ -48,7 +49,7 @@ async fn ring(
     let problem = match portal.sign_in().ring(&guest.signed, guest.address, Some(device.id)).await? {
         Rang::Rings { prompt, .. } => return Ok(sent_on(&format!("/phones/{id}/test/{prompt}"), None)),
         Rang::Busy => "portal-ring-busy",
-        Rang::Quiet(_) => "portal-ring-quiet",
+        Rang::Quiet(_) => "portal-test-quiet",
         Rang::NoPhone | Rang::PinLocked | Rang::PinMissing => "portal-ring-no-phone",
     };
     phones::page(&portal, &asked, &guest, &id, problem).await
@@ -69,6 +70,7 @@ async fn waits(
         name: words::name_of_device(&page, &device),
         fingerprint: device.fingerprint.as_deref().unwrap_or_default().to_owned(),
         must_open: device.subscription.is_none(),
+        runs: portal.sign_in().ring_runs(&guest.signed, prompt_of(&prompt)?),
         waits: stands == RingStands::Waits,
         approved: matches!(stands, RingStands::Approved(_)),
         page,

@@ -35,6 +35,16 @@ impl Desk {
         }
     }
 
+    /// One datagram that came to an accounting port.
+    pub(super) fn take_account(&self, datagram: Datagram<'_>) {
+        let (at, way) = (self.clock.moment(), Way { peer: datagram.peer, local: datagram.local });
+        let caught =
+            catch_unwind(AssertUnwindSafe(|| self.gate.account(datagram.bytes, way, self.outlet.as_ref(), at)));
+        if caught.is_err() {
+            tracing::error!(peer = %datagram.peer, "a packet met a mistake of ours and was dropped; please report it with the lines above");
+        }
+    }
+
     fn admit(&self, bytes: &[u8], peer: SocketAddr, local: SocketAddr) {
         let at = self.clock.moment();
         match self.gate.admit(bytes, Way { peer, local }, &self.outlet, at) {

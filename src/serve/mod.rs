@@ -8,6 +8,7 @@ pub mod control;
 pub(crate) mod descriptors;
 mod desk;
 pub(crate) mod doubts;
+pub mod names;
 mod notices;
 pub mod ops;
 mod pages;
@@ -185,6 +186,7 @@ impl Server {
         let nobody_wrote = config.settings.nobody_wrote("radius.listen");
         sockets::all_free(&config, nobody_wrote, &telemetry)?;
         let listeners = sockets::bind(&config.radius_listen, nobody_wrote, &telemetry)?;
+        let accounting = sockets::bind(&config.radius_accounting, false, &telemetry)?;
         let metrics_listener = bind_metrics(config.metrics_listen).await?;
         let (tasks, listening, stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let workshop = Workshop {
@@ -258,7 +260,7 @@ impl Server {
             return Err(error);
         }
         server.hear_commands();
-        server.open(listeners, metrics_listener, recorded);
+        server.open(listeners, accounting, metrics_listener, recorded);
         Ok(server)
     }
 
@@ -430,10 +432,21 @@ impl Server {
     }
 
     /// Sockets begin to be read, pages to be served, sinks to be fed.
-    fn open(&mut self, listeners: Vec<Listener>, metrics_listener: TcpListener, recorded: Arc<Notify>) {
+    fn open(
+        &mut self,
+        listeners: Vec<Listener>,
+        accounting: Vec<Listener>,
+        metrics_listener: TcpListener,
+        recorded: Arc<Notify>,
+    ) {
         for listener in listeners {
             let desk = Desk::new(Arc::clone(&self.gate), self.engine.clone(), self.clock, listener.replier());
             let run = crate::listen::run(listener, move |datagram| desk.take(datagram), self.listening.clone());
+            self.doors.push(self.tasks.spawn(run));
+        }
+        for listener in accounting {
+            let desk = Desk::new(Arc::clone(&self.gate), self.engine.clone(), self.clock, listener.replier());
+            let run = crate::listen::run(listener, move |datagram| desk.take_account(datagram), self.listening.clone());
             self.doors.push(self.tasks.spawn(run));
         }
         let (telemetry, readiness) = (self.telemetry.clone(), self.readiness.clone());

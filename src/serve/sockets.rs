@@ -46,6 +46,9 @@ pub(super) fn all_free(config: &Config, nobody_wrote: bool, telemetry: &Telemetr
         let why = Listener::bind(*address, telemetry.clone()).err()?;
         (!(nobody_wrote && why.is_of_the_host())).then(|| why.to_string())
     });
+    let of_accounting = config.radius_accounting.iter();
+    let of_accounting =
+        of_accounting.filter_map(|address| Some(Listener::bind(*address, telemetry.clone()).err()?.to_string()));
     let refused = |address: SocketAddr| TcpListener::bind(address).err();
     let of_metrics = refused(config.metrics_listen)
         .map(|why| StartError::Metrics { address: config.metrics_listen, why }.to_string());
@@ -56,7 +59,7 @@ pub(super) fn all_free(config: &Config, nobody_wrote: bool, telemetry: &Telemetr
         addresses
             .filter_map(move |address| Some(StartError::Pages { name, address, why: refused(address)? }.to_string()))
     });
-    let all: Vec<String> = of_radius.chain(of_metrics).chain(of_pages).collect();
+    let all: Vec<String> = of_radius.chain(of_accounting).chain(of_metrics).chain(of_pages).collect();
     if all.len() < 2 { Ok(()) } else { Err(StartError::Sockets(all.join("\n"))) }
 }
 

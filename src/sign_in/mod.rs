@@ -43,7 +43,7 @@ pub use pages::{
     Asked, Desk, Fields, Problem, Shown, cleared, guarded, local_path, prompt_of, routes, sent_on, word_of,
 };
 pub use password::{OldPassword, PasswordTried};
-pub use ring::{Rang, RingStands};
+pub use ring::{Rang, RingStands, Runs};
 pub use session::{Cookie, Signed, Turning, Visit, handle_of};
 
 use throttle::Throttle;

@@ -65,6 +65,15 @@ pub enum RingStands {
     Ended,
 }
 
+/// The time of a prompt of a page, running down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Seconds that are left.
+    pub left_s: u64,
+    /// Seconds since it rang.
+    pub age_s: u64,
+}
+
 /// The prompts that pages wait for.
 #[derive(Default)]
 pub(super) struct Rings(Mutex<HashMap<PromptId, Rung>>);
@@ -73,6 +82,7 @@ struct Rung {
     session: [u8; 32],
     only: Option<DeviceId>,
     number: Option<String>,
+    began_at: Wall,
     ends_at: Wall,
     /// No PIN was asked for that was due: the yes opens only the page where it is set.
     owes_pin: bool,
@@ -136,7 +146,8 @@ impl SignIn {
             NumberMatch::Typed(_) | NumberMatch::Off => None,
         };
         let (prompt, ends_at, asks_pin) = (rings.prompt, rings.ends_at, rings.asks.pin);
-        let rung = Rung { session: signed.id(), only, number, ends_at, owes_pin, asks_pin };
+        let began_at = rings.began_at;
+        let rung = Rung { session: signed.id(), only, number, began_at, ends_at, owes_pin, asks_pin };
         if !self.0.rings.keep(prompt, rung, self.moment().wall) {
             self.engine().end_page_prompt(prompt).await;
             return Err(Away::of("too many pages wait for phones"));
@@ -165,6 +176,17 @@ impl SignIn {
     pub fn ring_number(&self, signed: &Signed, prompt: PromptId) -> Option<String> {
         let id = signed.id();
         self.0.rings.lock().get(&prompt).filter(|rung| rung.session == id)?.number.clone()
+    }
+
+    /// How long this session's prompt still waits, and since when.
+    #[must_use]
+    pub fn ring_runs(&self, signed: &Signed, prompt: PromptId) -> Runs {
+        let (id, now) = (signed.id(), self.moment().wall);
+        let rings = self.0.rings.lock();
+        rings.get(&prompt).filter(|rung| rung.session == id).map_or_else(Runs::default, |rung| Runs {
+            left_s: rung.ends_at.since(now).as_secs(),
+            age_s: now.since(rung.began_at).as_secs(),
+        })
     }
 
     /// The session steps up, if its prompt was approved; else nothing changes. A test of one phone proves no factor, and a yes

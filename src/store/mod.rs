@@ -12,6 +12,7 @@
 mod app_version;
 pub mod error;
 pub mod key;
+pub mod overview;
 pub mod rows;
 mod seal;
 mod seeds;
@@ -26,10 +27,11 @@ mod written;
 pub use app_version::AppVersion;
 pub use error::{KeyError, Refusal, StoreError, Trouble};
 pub use key::StoreKey;
+pub use overview::{Census, MinuteCount, Overview, Refusals, RefusalsOf, UsersWho};
 pub use rows::{
     Algorithm, Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, GuessOutcome, Keep,
-    Mark, NewToken, NewUser, OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, TokenKind,
-    TokenUse, User, WithdrawnPrompt, WrongBefore, WrongCode,
+    Mark, NewToken, NewUser, OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredName, StoredRecord, Token,
+    TokenKind, TokenUse, User, WithdrawnPrompt, WrongBefore, WrongCode,
 };
 pub use seeds::same_seed;
 pub use sqlite::{CommitMeter, Sqlite, SqliteOptions, groups_in};

@@ -48,6 +48,19 @@ impl StaffName {
     }
 }
 
+/// A name as it lies in the store, not authenticated: for whoever looks at how it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredName {
+    /// Its row.
+    pub id: i64,
+    /// The name.
+    pub name: String,
+    /// Staff or an import gave it.
+    pub by_staff: bool,
+    /// Rows of users who look like it and are somebody else.
+    pub told_apart: Vec<i64>,
+}
+
 /// Two users of one loose fold of whom staff said that they are two people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distinct {
@@ -430,6 +443,8 @@ impl Device {
 pub enum Answered {
     /// It is the answer that stands now.
     Taken,
+    /// It stands, and nobody waited for it any more when it came: the same login has a moment to ask again (A8).
+    Late,
     /// This one stands already; the new one changed nothing.
     Stands(PhoneAnswer),
     /// The prompt had ended before anybody answered. (A fraud report is kept all the same.)

@@ -14,9 +14,10 @@ use login::{
 use wire::Secret;
 
 use super::error::StoreError;
+use super::overview::Overview;
 use super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, Keep, NewToken, NewUser,
-    OpenPrompt, OpenToken, Pruned, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
+    OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::web::Web;
 
@@ -25,7 +26,19 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// A whole store.
 pub trait Store:
-    Users + Tokens + Codes + Devices + Prompts + Releases + Records + Retention + Stances + SiteKeys + Writable + Web
+    Users
+    + Tokens
+    + Codes
+    + Devices
+    + Prompts
+    + Releases
+    + Records
+    + Retention
+    + Stances
+    + SiteKeys
+    + Writable
+    + Overview
+    + Web
 {
 }
 
@@ -41,6 +54,7 @@ impl<S> Store for S where
         + Stances
         + SiteKeys
         + Writable
+        + Overview
         + Web
 {
 }
@@ -71,6 +85,9 @@ pub trait Users: Send + Sync {
     /// Forgets failed codes, unanswered prompts and strangers' wrong passwords (rules D1, D2, D7), and nothing else: who is
     /// blocked or reported fraud stays so.
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()>;
+    /// Gives a user another name, or says of the same that it is spelled just so (rules A2): id, password, tokens, active phones, PIN,
+    /// groups and limits stay; open prompts, browser sessions, bypasses and codes that were handed out end.
+    fn rename_user(&self, from: &ResolvedUser, to: &ResolvedUser, given: StaffName, at: Wall) -> StoreFuture<'_, ()>;
     /// Pairs of users who look alike and of whom staff said that they are two people (rules A2).
     fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>>;
     /// Removes a user with all that was kept of it; open prompts and held logins end.

@@ -16,6 +16,8 @@ pub enum DropReason {
     MissingMessageAuthenticator,
     /// Message-Authenticator does not fit the secret (RFC 3579 §3.2).
     BadMessageAuthenticator,
+    /// The Request Authenticator of an Accounting-Request does not fit the secret (RFC 2866 §3).
+    BadRequestAuthenticator,
     /// Proxy-State without Message-Authenticator: the shape of a Blast-RADIUS forgery (rules E2).
     ProxyState,
     /// An attribute twice that may stand once (RFC 2865 §5.44).
@@ -42,11 +44,12 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of the type: `ALL[reason.index()] == reason`.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::UnknownClient,
         Self::MissingMessageAuthenticator,
         Self::BadMessageAuthenticator,
+        Self::BadRequestAuthenticator,
         Self::ProxyState,
         Self::DuplicateAttribute,
         Self::WrongCode,
@@ -68,6 +71,7 @@ impl DropReason {
             Self::UnknownClient => "unknown_client",
             Self::MissingMessageAuthenticator => "missing_message_authenticator",
             Self::BadMessageAuthenticator => "bad_message_authenticator",
+            Self::BadRequestAuthenticator => "bad_request_authenticator",
             Self::ProxyState => "proxy_state",
             Self::DuplicateAttribute => "duplicate_attribute",
             Self::WrongCode => "wrong_code",
@@ -92,6 +96,9 @@ impl DropReason {
             Self::BadMessageAuthenticator => "the Message-Authenticator does not fit the shared secret",
             Self::ProxyState => "Proxy-State without Message-Authenticator, which is how a Blast-RADIUS forgery looks",
             Self::DuplicateAttribute => "an attribute that may stand once stands twice",
+            Self::BadRequestAuthenticator => {
+                "Request Authenticator does not fit: the shared secret differs, or the packet was changed"
+            }
             Self::WrongCode => "the packet's code is not served on this port",
             Self::Overload => "too many logins are held or too many requests wait",
             Self::BareBudget => {
@@ -123,9 +130,14 @@ impl DropReason {
             Self::BadMessageAuthenticator => {
                 "type the same shared secret on the appliance and in the client's secret file"
             }
+            Self::BadRequestAuthenticator => {
+                "type the same shared secret at the appliance's accounting server and in the client's secret file"
+            }
             Self::ProxyState => "turn on \"Message-Authenticator\" on the proxy in between",
             Self::DuplicateAttribute => "report it to the appliance's vendor",
-            Self::WrongCode => "send accounting to an accounting server, and authentication here",
+            Self::WrongCode => {
+                "send authentication to a port of `listen` under [radius], and accounting to one of `accounting` there or to another server"
+            }
             Self::Overload => {
                 "see vestibule_held_sessions and vestibule_upstream_in_flight; raise the bound under [limits] if it is honest load"
             }
@@ -154,6 +166,7 @@ impl DropReason {
             | Self::UnknownClient
             | Self::MissingMessageAuthenticator
             | Self::BadMessageAuthenticator
+            | Self::BadRequestAuthenticator
             | Self::ProxyState
             | Self::DuplicateAttribute
             | Self::WrongCode

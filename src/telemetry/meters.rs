@@ -86,12 +86,13 @@ impl ClientMeters {
     }
 
     pub(super) fn answers(&self, code: AnswerCode) -> &Counter {
-        let [accept, reject, challenge, status] = &self.0.answers;
+        let [accept, reject, challenge, status, accounting] = &self.0.answers;
         match code {
             AnswerCode::Accept => accept,
             AnswerCode::Reject => reject,
             AnswerCode::Challenge => challenge,
             AnswerCode::Status => status,
+            AnswerCode::Accounting => accounting,
         }
     }
 

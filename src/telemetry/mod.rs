@@ -33,7 +33,7 @@ use crowd::Crowd;
 pub use drops::{DropReason, ReplyDrop};
 use gate::{Gate, Gates};
 pub use happenings::{
-    AddressHeld, AnswerCode, AnswerUnsent, Answered, AuditTrouble, CertificateEnds, CertificateRefused,
+    AddressHeld, AnswerCode, AnswerUnsent, Answered, ApprovedLate, AuditTrouble, CertificateEnds, CertificateRefused,
     CertificateTaken, Committed, DiskFills, Dropped, FactorAnswered, FactorResult, Held, Joined, LoginEnded,
     MailTrouble, NameHeld, PageDenial, PageDenied, PageRefusal, PageRefused, PageUnanswered, PagesOpened, PhonePuzzles,
     PhoneRefusal, PhoneRefused, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp, PromptSent, Received,

@@ -95,7 +95,7 @@ fn emit_all(telemetry: &Telemetry) {
     telemetry.emit(FactorAnswered { method: Method::Push, result: FactorResult::Accepted, took });
     telemetry.emit(Held(7));
     telemetry.emit(LoginEnded { client, record: &accepted(), user: "alice" });
-    telemetry.emit(RefusedAgain { client, reason: Reason::State });
+    telemetry.emit(RefusedAgain { client, reason: Reason::StateSpent });
     telemetry.emit(PrimaryAnswered { primary: nps, result: PrimaryResult::Accept, took });
     telemetry.emit(PrimaryDown {
         primary: nps,

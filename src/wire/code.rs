@@ -134,6 +134,8 @@ pub enum ReplyCode {
     Reject,
     /// Access-Challenge.
     Challenge,
+    /// Accounting-Response.
+    Accounting,
 }
 
 impl From<ReplyCode> for Code {
@@ -142,6 +144,7 @@ impl From<ReplyCode> for Code {
             ReplyCode::Accept => Self::AccessAccept,
             ReplyCode::Reject => Self::AccessReject,
             ReplyCode::Challenge => Self::AccessChallenge,
+            ReplyCode::Accounting => Self::AccountingResponse,
         }
     }
 }

@@ -168,6 +168,19 @@ impl<'b> Draft<'b> {
         self.place(at, AUTHENTICATOR_OCTETS).copy_from_slice(&mac);
     }
 
+    /// Takes the place of Message-Authenticator away and writes Length.
+    pub(crate) fn strip(&mut self) {
+        let (from, end) = (HEADER_OCTETS.saturating_add(MESSAGE_AUTHENTICATOR_OCTETS), self.len);
+        if from <= end && end <= self.datagram.bytes.len() {
+            self.datagram.bytes.copy_within(from..end, HEADER_OCTETS);
+            self.len = end.saturating_sub(MESSAGE_AUTHENTICATOR_OCTETS);
+        }
+        let length = u16::try_from(self.len).unwrap_or(u16::MAX).to_be_bytes();
+        if let Some(field) = self.datagram.bytes.get_mut(2..4) {
+            field.copy_from_slice(&length);
+        }
+    }
+
     /// Code, Identifier and Length; and the attributes.
     pub(crate) fn parts(&self) -> ([u8; 4], &[u8]) {
         let header = self.datagram.bytes.first_chunk::<4>().copied().unwrap_or_default();

@@ -8,7 +8,8 @@
 //! The contract of this room:
 //! - Any bytes give `Ok` or a typed error, never a panic; every loop consumes at least one octet, and every size has a bound.
 //! - Octets are forwarded as they came: an inner structure that makes no sense becomes opaque, it is never repaired.
-//! - Message-Authenticator is the first attribute of all that is written here, without a switch to turn it off.
+//! - Message-Authenticator is the first attribute of all that is written here, without a switch to turn it off; only an
+//!   Accounting-Response to a request without one has none.
 //! - Secrets are compared in constant time, wiped when dropped, and never printed.
 //!
 //! A datagram's way through, from what a socket received to what it may send:
@@ -50,6 +51,7 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm))]
 
+mod accounting;
 mod authenticator;
 mod code;
 mod datagram;
@@ -76,6 +78,7 @@ mod view;
 #[cfg(test)]
 mod test_vectors;
 
+pub use accounting::{AccountingAsk, AccountingRequest};
 pub use code::{Code, ReplyCode};
 pub use datagram::{Datagram, Full};
 pub use dictionary::{Dictionary, DictionaryError, EncodeError, Encryption, Entry, Type};

@@ -196,6 +196,17 @@ impl<'b> ReplyWriter<'b> {
         Ok(SignedReply { bytes: self.draft.finish() })
     }
 
+    /// The same without Message-Authenticator, for an answer that no protocol says it in (RFC 2866).
+    pub(crate) fn sign_bare(mut self, secret: &SharedSecret) -> Result<SignedReply<'b>, Full> {
+        let request = &self.context.authenticator;
+        self.draft.raw(&self.context.proxy_states)?;
+        self.draft.strip();
+        let (header, attributes) = self.draft.parts();
+        let authenticator = response_authenticator(secret, Signed { header, authenticator: request }, attributes);
+        self.draft.set_authenticator(&authenticator);
+        Ok(SignedReply { bytes: self.draft.finish() })
+    }
+
     /// A value hidden with a salt after `prefix`, to be filled in when the secret is known.
     pub(crate) fn hide_salted(
         &mut self,

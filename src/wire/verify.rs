@@ -37,8 +37,10 @@ pub enum Unverified {
     BadMessageAuthenticator,
     /// Proxy-State where it must not be: in a request without Message-Authenticator, or in a reply to a request that had none.
     ProxyState,
-    /// Not an Access-Request or Status-Server.
+    /// Not what this port serves.
     NotARequest,
+    /// The Request Authenticator of an Accounting-Request is wrong (RFC 2866 §3).
+    BadRequestAuthenticator,
     /// The reply's code can't answer the request.
     WrongCode,
     /// The reply's Identifier is not the request's.
@@ -57,6 +59,7 @@ impl Unverified {
             Self::NotARequest | Self::WrongCode => "wrong_code",
             Self::WrongIdentifier => "wrong_identifier",
             Self::BadResponseAuthenticator => "bad_response_authenticator",
+            Self::BadRequestAuthenticator => "bad_request_authenticator",
         }
     }
 }
@@ -69,7 +72,10 @@ impl fmt::Display for Unverified {
                 "Message-Authenticator is wrong: the secrets differ, or the packet was changed"
             }
             Self::ProxyState => "Proxy-State is not allowed here",
-            Self::NotARequest => "only Access-Request and Status-Server are served here",
+            Self::NotARequest => "no request of the kind that is served here",
+            Self::BadRequestAuthenticator => {
+                "Request Authenticator is wrong: the secrets differ, or the packet was changed"
+            }
             Self::WrongCode => "the code can't answer the request",
             Self::WrongIdentifier => "the Identifier is not the one of the request",
             Self::BadResponseAuthenticator => {
@@ -147,7 +153,7 @@ impl<'a> PacketView<'a> {
     }
 
     /// RFC 3579 §3.2. A packet without it passes: whether it may go without was decided before.
-    fn check_message_authenticator(
+    pub(crate) fn check_message_authenticator(
         &self,
         secret: &SharedSecret,
         authenticator: &Authenticator,
@@ -169,7 +175,7 @@ impl<'a> PacketView<'a> {
 /// A request that carries a right Message-Authenticator, or was allowed to have none.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifiedRequest<'a> {
-    view: PacketView<'a>,
+    pub(crate) view: PacketView<'a>,
 }
 
 impl<'a> Deref for VerifiedRequest<'a> {

@@ -432,7 +432,7 @@ async fn who_has_no_factor_or_no_role_or_lost_it_sees_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn users_are_found_by_how_their_name_begins_a_page_at_a_time() {
+async fn users_are_found_by_a_part_of_their_name_and_how_they_stand_a_page_at_a_time() {
     let site = Site::open().await;
     for number in 0..60 {
         let device = site.store();
@@ -459,6 +459,14 @@ async fn users_are_found_by_how_their_name_begins_a_page_at_a_time() {
     }
     assert_eq!(all, (0..60).map(|number| format!("zoe{number:02}")).collect::<Vec<_>>());
     assert_eq!(names(&otto.get("/users?q=zoe07").await), ["zoe07"]);
+    assert_eq!(names(&otto.get("/users?q=OE07").await), ["zoe07"]);
+    let page = otto.get("/users?q=zoe&who=not-enrolled").await;
+    assert!(page.text.contains("60 users") && page.text.contains("Never"), "{}", page.text);
+    assert!(page.text.contains("who=not-enrolled&"), "the next page keeps the filter: {}", page.text);
+    assert!(names(&otto.get("/users?who=blocked").await).is_empty());
+    site.store().block_user(&user("zoe03"), "left".to_owned()).await.unwrap();
+    assert_eq!(names(&otto.get("/users?who=blocked").await), ["zoe03"]);
+    assert!(names(&otto.get("/users?who=silent").await).is_empty());
     let none = otto.get("/users?q=%3Cscript%3E").await;
     assert!(names(&none).is_empty() && !none.text.contains("<script>"), "{}", none.text);
 }
@@ -495,7 +503,7 @@ async fn an_admin_finds_a_user_in_a_browser_and_helps() {
     signs_in(&browser, &site.url, "ada").await;
     browser.set_scripts(true).await;
     looks_right(&browser, "users").await;
-    browser.type_into(&field("How the name begins"), "car").await;
+    browser.type_into(&field("A part of the name"), "car").await;
     browser.click(&button("Find")).await;
     browser.click(&link("carol")).await;
     browser.sees("Password and second factor were right.").await;
@@ -538,6 +546,47 @@ async fn an_admin_finds_a_user_in_a_browser_and_helps() {
     browser.assert_no_errors().await;
     browser.click(&css("form[action='/sign-out'] button")).await;
     browser.has(&css("#password")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_found_by_reason_appliance_and_person_and_the_day_is_drawn() {
+    let site = Site::open().await;
+    let vpn = site.house.appliance().await;
+    for (name, guess) in [("carol", "wrong 1"), ("carol", "wrong 2"), ("carol", "wrong 3"), ("my secret", "x")] {
+        assert_eq!(vpn.ask(&Ask::login(name, guess).stationed("203.0.113.7")).await.code, REJECT);
+    }
+    // A refusal leaves before its record is written; of three that are equal two only count.
+    let all = ::vestibule::store::RefusalsOf::default();
+    until("the records", async || {
+        let page = site.store().refusals(all.clone(), None, 10).await.unwrap();
+        let told = page.records.iter().any(|record| record.json.contains("\"times\":3,"));
+        (page.records.len() == 2 && told).then_some(())
+    })
+    .await;
+    let (browser, sentence) = (Browser::desktop().start().await, "The password server said no: the password was wrong");
+    browser.set_scripts(false).await;
+    signs_in(&browser, &site.url, "otto").await;
+    browser.set_scripts(true).await;
+    browser.click(&link("Refusals")).await;
+    browser.sees("3 within a minute").await;
+    browser.sees(sentence).await;
+    looks_right(&browser, "refusals").await;
+    assert!(!browser.shown_text().await.contains("my secret"), "rules F2");
+    browser.type_into(&field("Name, in full"), "my secret").await;
+    browser.click(&button("Find")).await;
+    browser.sees("unknown:").await;
+    assert!(!browser.shown_text().await.contains("3 within a minute"));
+    browser.click(&link("Show all")).await;
+    browser.sees("3 within a minute").await;
+    browser.click(&link("Today")).await;
+    browser.has(&heading("Refusals of today by reason")).await;
+    browser.sees(sentence).await;
+    looks_right(&browser, "today").await;
+    browser.go(&format!("{}/refusals?client=portal", site.url)).await;
+    browser.sees("No refusal.").await;
+    browser.go(&format!("{}/refusals?client=vpn&reason=primary&q=CAROL", site.url)).await;
+    browser.sees("3 within a minute").await;
+    browser.assert_no_errors().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -594,7 +643,9 @@ async fn every_language_fits_on_a_narrow_screen_and_says_who_made_it() {
         signs_in(&browser, &site.url, name).await;
         let deeds = ["issue-code", "block", "grant-bypass", "end-sessions"];
         let pages = deeds.iter().map(|deed| format!("/user/{deed}?name=carol"));
-        let pages = pages.chain(["/users", "/user?name=carol", "/board", "/user?name=nobody"].map(str::to_owned));
+        let pages = pages.chain(
+            ["/users", "/user?name=carol", "/refusals", "/today", "/board", "/user?name=nobody"].map(str::to_owned),
+        );
         for page in pages {
             browser.go(&format!("{}{page}", site.url)).await;
             assert_eq!(browser.property_of(&css("html"), "lang").await, language);

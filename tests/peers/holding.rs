@@ -1,5 +1,6 @@
 //! Logins that wait for a phone.
 
+use ::vestibule::store::Answered;
 use login::PhoneAnswer;
 
 use crate::harness::phone::Phone;
@@ -109,6 +110,25 @@ async fn a_push_that_nobody_answers_ends_by_its_time_in_a_challenge_or_in_a_reje
         }
         assert_eq!(phone.rang(), 1);
     }
+}
+
+/// Rules A8: what a late yes opens, and what is told of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_that_came_too_late_lets_the_same_login_in_which_asks_again_and_the_record_says_so() {
+    let (nps, phone) = (Stub::accepting("hello").await, Phone::new());
+    let client = "gives_up_after = \"3s\"\nchallenge = false";
+    let house = vestibule::guarding(&nps).client(client).calling("carol", &phone).start().await;
+    let vpn = house.appliance().await;
+    let ask = Ask::login("carol", "hello").stationed(STATION);
+    vpn.send(&ask).await;
+    let hint = phone.rings().await;
+    assert_eq!(vpn.next(std::slice::from_ref(&ask)).await.code, REJECT);
+    assert_eq!(house.presses(&hint, PhoneAnswer::Approve).await, Answered::Late);
+    assert_eq!(vpn.ask(&Ask::login("carol", "hello").stationed(STATION)).await.code, ACCEPT);
+    assert_eq!(phone.rang(), 1, "one prompt");
+    let records = house.records(2).await;
+    assert_eq!((&records[0]["reason"], &records[1]["reason"]), (&"unanswered".into(), &"accepted".into()));
+    assert!(records[1]["detail"].as_str().unwrap().starts_with("approved late"), "{}", records[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

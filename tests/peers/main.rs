@@ -2,6 +2,7 @@
 //! signals. Each test is a promise. A peer that is missing fails its test and says what to install; nothing is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
+mod accounting;
 mod admin;
 mod browser;
 mod canary;
@@ -18,6 +19,7 @@ mod harness;
 mod helpdesk;
 mod holding;
 mod journeys;
+mod letters;
 mod mail;
 mod next_steps;
 mod notifier;

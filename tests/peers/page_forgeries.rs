@@ -1,11 +1,12 @@
 //! What a browser with our page would never send: other origins, other prompts, repeats, other screens, giant bodies.
 
-use ::vestibule::store::Answered::{Taken, WrongNumber};
+use ::vestibule::store::Answered::{Late, Taken, WrongNumber};
 use login::{DeviceId, Number, NumberMatch, PhoneAnswer};
 use serde_json::{Value, json};
 
 use crate::harness::page_phone::{PagePhone, now};
 use crate::harness::phone_house::PhoneHouse;
+use crate::harness::until;
 
 async fn activated(house: &PhoneHouse) -> PagePhone {
     let (code, _) = house.code_of_alice().await;
@@ -39,6 +40,26 @@ async fn an_answer_is_taken_once_and_its_repeat_gets_the_same_reply() {
     let said: Vec<_> = house.said().into_iter().map(|(said, _, taken)| (said, taken)).collect();
     assert_eq!(said[..2], [(PhoneAnswer::Approve, Taken), (PhoneAnswer::Deny, Taken)]);
     assert_eq!(said.len(), 3, "the repeat reached nobody");
+}
+
+/// Rules A8: nobody is told that a login goes on which is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_after_the_appliance_gave_up_is_told_as_too_late_and_the_prompt_leaves_the_phone() {
+    let house = PhoneHouse::opens_without_waiting().await;
+    let phone = activated(&house).await;
+    let gives_up = house.asks_alice_impatiently().await;
+    let prompt = shown(&phone).await;
+    assert!(prompt["left_ms"].as_u64().unwrap() <= 500 && prompt["age_ms"].is_u64(), "{prompt}");
+    until("the appliance gave up", async || (house.now() >= gives_up).then_some(())).await;
+    let late = phone.post("answer", &phone.answer(&prompt, "approve", "")).await;
+    assert_eq!(late, (200, json!({ "state": "late", "left": 10 })));
+    assert_eq!(house.said()[0].2, Late, "it counts, for who asks again at once");
+    // One that nobody answered goes by itself.
+    let house = PhoneHouse::opens_without_waiting().await;
+    let phone = activated(&house).await;
+    house.asks_alice_impatiently().await;
+    assert!(shown(&phone).await.is_object());
+    until("the prompt left", async || (phone.polls().await.1["prompts"] == json!([])).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

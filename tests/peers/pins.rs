@@ -102,7 +102,7 @@ async fn activated(house: &PortalHouse, name: &str) -> PagePhone {
 /// A login of dave's that is held: his phone can't be rung, so the VPN says first to open the app.
 async fn waits_for_the_phone(vpn: &Appliance) -> Ask {
     let told = vpn.ask(&Ask::login("dave", "pw of dave")).await;
-    assert!(told.code == CHALLENGE && told.text().starts_with("Open the app"), "{}", told.text());
+    assert!(told.code == CHALLENGE && told.text().starts_with("Open the login page"), "{}", told.text());
     let login = Ask::login("dave", "").answering(&told);
     vpn.send(&login).await;
     login

@@ -116,7 +116,7 @@ async fn a_page_becomes_a_phone_that_rings_and_signs_its_user_in() {
     desktop.has(&button("Ring my phone")).await;
     inspect(&desktop, "second-phone").await;
     desktop.click(&button("Ring my phone")).await;
-    desktop.sees("Choose this number on the phone:").await;
+    desktop.sees("Type this number on the phone:").await;
     inspect(&desktop, "ringing").await;
     let number = desktop.text_of(&css(".number")).await;
     phone.type_into(&field("The number that your login shows"), &number).await;

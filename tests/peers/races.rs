@@ -45,9 +45,9 @@ async fn five_hundred_guesses_at_one_state_are_one_guess() {
     assert_eq!((challenges, rejects), (1, PARALLEL - 1), "one guess is revealed, by the next challenge");
     let alice = house.server.store().show_user(&ResolvedUser::new("alice")).await.unwrap().unwrap();
     assert_eq!(alice.codes.failures, 1, "and counted once");
-    house.site.counts("vestibule_logins_total", &["reason=\"state\""], (PARALLEL - 1) as f64).await;
+    house.site.counts("vestibule_logins_total", &["reason=\"state_spent\""], (PARALLEL - 1) as f64).await;
     let written = house.records(1).await;
-    assert_eq!((written.len(), &written[0]["reason"]), (1, &"state".into()), "499 losers are one record");
+    assert_eq!((written.len(), &written[0]["reason"]), (1, &"state_spent".into()), "499 losers are one record");
 }
 
 #[tokio::test(flavor = "multi_thread")]

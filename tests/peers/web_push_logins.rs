@@ -143,7 +143,7 @@ async fn a_subscription_that_is_gone_is_forgotten_and_the_login_asks_for_a_code_
         until("a forgotten subscription", async || (!waking.rings().await).then_some(())).await;
         // From now on the VPN says what to do, and nothing leaves for a phone that can't be woken.
         let next = waking.login(2).await;
-        assert!(next.value("Reply-Message").contains("Open the app on your phone"), "{}", next.0);
+        assert!(next.value("Reply-Message").contains("Open the login page on your phone"), "{}", next.0);
         assert_eq!(waking.service.messages().len(), 1);
         assert_eq!((waking.pushes("gone", 1.0).await, waking.accepts().await), (1.0, 0.0));
         assert_eq!(waking.troubles(0.0).await, 0.0, "nothing for an admin to mend");

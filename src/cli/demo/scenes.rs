@@ -127,7 +127,7 @@ async fn against_a_denial(house: &House) -> Result<Outcome, DemoError> {
 }
 
 async fn with_a_foreign_state(house: &House) -> Result<Outcome, DemoError> {
-    let must = Must { name: "foreign-state", user: "erin", answer: "reject", reason: "state" };
+    let must = Must { name: "foreign-state", user: "erin", answer: "reject", reason: "state_other" };
     house.board.teller().title(8, "erin's State and her right code, sent through another appliance");
     let since = house.board.last_seq();
     let asked = house.vpn.knock(knock(&ERIN, ERIN.secret(), ERIN.station, None)).await;

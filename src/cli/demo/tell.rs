@@ -200,10 +200,13 @@ mod tests {
 
     #[test]
     fn a_record_is_told_in_one_line_and_what_it_lacks_is_a_dash() {
-        let record = serde_json::json!({"login": "01", "rule": "staff", "primary": null, "answer": "reject", "reason": "state",
+        let record = serde_json::json!({"login": "01", "rule": "staff", "primary": null, "answer": "reject", "reason": "state_other",
             "waited_ms": {"total": 1234, "primary": 0, "factor": 0}});
         let words = in_words(&Recorded { seq: 1, record });
-        assert!(words.starts_with("rule staff · primary – · factor – · reject: state · waited 1.23 s"), "{words}");
+        assert!(
+            words.starts_with("rule staff · primary – · factor – · reject: state_other · waited 1.23 s"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn unbelieved(why: Unverified, exchange: &Exchange) -> Vec<String> {
         ),
         Unverified::ProxyState
         | Unverified::NotARequest
+        | Unverified::BadRequestAuthenticator
         | Unverified::WrongCode
         | Unverified::WrongIdentifier => {
             lines.push("  Something else than this server's RADIUS answered, or an answer to another request came.".to_owned());

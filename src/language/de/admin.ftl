@@ -229,7 +229,11 @@ admin-reason-quiet = Das Telefon wird eine Weile in Ruhe gelassen, nach abgelehn
 admin-reason-realm = Die Domäne vor oder hinter dem Namen ist keine der unseren, oder sie fehlt. Tragen Sie sie unter [realms] ein, oder lassen Sie die Person sich mit einer anderen anmelden.
 admin-reason-rule = Eine Regel lehnt diese Anmeldung ab. Soll sie das nicht, ändern Sie diese [[rule]].
 admin-reason-spent-code = Der Code stimmte und war schon benutzt. Bitten Sie die Person, auf den nächsten zu warten.
-admin-reason-state = Die Antwort auf eine Frage kam zu spät, doppelt oder von einem anderen Client. Bitten Sie die Person, sich neu anzumelden; bleibt es so, prüfen Sie die Wartezeit des Geräts.
+admin-reason-state-unknown = Was das Gerät zurückgesandt hat (State), hat hier niemand ausgegeben. Es hat zwei Anmeldungen verwechselt oder den Wert verändert, oder jemand hat ihn erfunden: Prüfen Sie das Gerät, wenn es so bleibt.
+admin-reason-state-late = Die Antwort auf eine Frage kam zu spät, oder lange nach der ersten noch einmal. Bitten Sie die Person, sich neu anzumelden; bleibt es so, erhöhen Sie die Wartezeit des Geräts.
+admin-reason-state-spent = Die Frage war schon beantwortet, und jede gilt für eine Antwort. Bitten Sie die Person, sich neu anzumelden und nur einmal auf OK zu drücken.
+admin-reason-state-other = Die Antwort gehört zur Anmeldung eines anderen Clients oder einer anderen Person. Bleibt es so, verwechselt das Gerät Anmeldungen, oder jemand hat einen State gestohlen: Sehen Sie nach, welche beiden es sind.
+admin-reason-state-restart = Die Frage wurde gestellt, bevor dieser Server neu gestartet wurde. Bitten Sie die Person, sich neu anzumelden.
 admin-reason-store-unavailable = Der eigene Speicher war nicht rechtzeitig lesbar oder schreibbar. Prüfen Sie, ob die Platte voll oder langsam ist und ob sein Besitzer dort schreiben darf.
 admin-reason-superseded = Eine neuere Anfrage derselben Anmeldung trat an ihre Stelle. Es ist nichts zu tun; sehen Sie sich die neuere an.
 admin-reason-suspect-secret = Das Passwort war nicht lesbar: Das gemeinsame Geheimnis ist hier wohl ein anderes als am Gerät. Setzen Sie an beiden Enden dasselbe.
@@ -301,8 +305,8 @@ admin-user-state = Zustand
 admin-users-add = { $name } anlegen
 admin-users-find = Suchen
 admin-users-more = Weitere
-admin-users-none = Kein Name beginnt so.
-admin-users-search = Wie der Name beginnt
+admin-users-none = Niemand gefunden.
+admin-users-search = Ein Teil des Namens
 admin-users-title = Benutzer finden
 admin-waited = { $total } s (Passwort { $primary } s, zweiter Faktor { $factor } s)
 admin-waits-answer = Code
@@ -313,3 +317,40 @@ admin-waits-primary-answer = Antwort an den Passwortserver
 admin-waits-store = Eigener Speicher
 admin-warn-last-admin = { $name } ist die einzige andere Person in der Administration. Danach sind Sie allein, und niemand könnte Ihnen hier helfen.
 admin-warn-last-method = Das ist die einzige Methode von { $name }: Ohne sie kann sich niemand mit diesem Namen anmelden. Geben Sie danach einen Aktivierungscode aus.
+admin-nav-refusals = Ablehnungen
+admin-nav-today = Heute
+admin-refusals-title = Die letzten Ablehnungen
+admin-refusals-name = Name, vollständig
+admin-refusals-none = Keine Ablehnung.
+admin-refusals-older = Ältere
+admin-filter-any = Alle
+admin-filter-clear = Alle zeigen
+admin-today-title = Heute
+admin-today-logins = Anmeldungen je fünf Minuten heute
+admin-today-told = Nach oben: { $accepted } angenommen. Nach unten: { $refused } abgelehnt.
+admin-today-most = Der längste Balken steht für { $count }.
+admin-today-table = Die Zahlen als Tabelle
+admin-today-from = Ab
+admin-today-why = Ablehnungen von heute nach Grund
+admin-today-enrolled = Eingerichtet
+admin-today-phones = Telefone
+admin-today-silent = Stumm
+admin-today-answering = Nicht stumm
+admin-users-who = Welche davon
+admin-who-all = Alle
+admin-who-silent = Mit einem stummen Telefon
+admin-fact-last-login = Zuletzt eingelassen
+admin-fact-open-code = Offener Aktivierungscode
+admin-open-code-given = gültig bis { $time }
+admin-open-code-mailed = per Mail, gültig bis { $time }
+admin-fact-rings = Klingelt
+admin-rings-yes = Ja
+admin-rings-no = Nein: nur gefragt, solange seine Seite offen ist
+admin-users-count = { $count ->
+    [one] { $count } Benutzer
+   *[other] { $count } Benutzer
+}
+admin-count-silent = { $count ->
+    [one] { $count } stumm
+   *[other] { $count } stumm
+}

@@ -229,7 +229,11 @@ admin-reason-quiet = The phone is left in peace for a while, after prompts that 
 admin-reason-realm = The domain before or behind the name is not one of ours, or is missing. Add it to [realms], or ask the user to log in with another one.
 admin-reason-rule = A rule of the policy refuses this login. If it should not, change that [[rule]].
 admin-reason-spent-code = The code was right and had been used before. Ask the user to wait for the next one.
-admin-reason-state = The answer to a question came too late, twice, or from another client. Ask the user to log in anew; if it goes on, look at the appliance's timeout.
+admin-reason-state-unknown = Nobody here gave out what the appliance sent back (State). It mixed up two logins or changed it, or somebody made it up: look at the appliance if it goes on.
+admin-reason-state-late = The answer to a question came too late, or once more long after the first. Ask the user to log in anew; if it goes on, raise the appliance's timeout.
+admin-reason-state-spent = The question was answered already, and each is good for one answer. Ask the user to log in anew, and to press OK once.
+admin-reason-state-other = The answer belongs to another client's or another person's login. If it goes on, the appliance mixes up logins, or somebody stole a State: see which two they are.
+admin-reason-state-restart = The question was asked before this server was started again. Ask the user to log in anew.
 admin-reason-store-unavailable = Our own store could not be read or written in time. See whether its disk is full or slow, and whether its owner may write there.
 admin-reason-superseded = A newer request of the same login took its place. Nothing is to be done; look at the newer one.
 admin-reason-suspect-secret = The password could not be read: the shared secret here is probably another one than at the appliance. Set the same one at both ends.
@@ -301,8 +305,8 @@ admin-user-state = State
 admin-users-add = Add { $name }
 admin-users-find = Find
 admin-users-more = More
-admin-users-none = Nobody's name begins so.
-admin-users-search = How the name begins
+admin-users-none = Nobody is found.
+admin-users-search = A part of the name
 admin-users-title = Find a user
 admin-waited = { $total } s (password { $primary } s, second factor { $factor } s)
 admin-waits-answer = Code
@@ -313,3 +317,40 @@ admin-waits-primary-answer = Answer to the password server
 admin-waits-store = Our own store
 admin-warn-last-admin = { $name } is the only other admin. After this you are the only one, and nobody here could help you.
 admin-warn-last-method = This is the only method of { $name }: without it nobody with this name can log in. Issue an activation code afterwards.
+admin-nav-refusals = Refusals
+admin-nav-today = Today
+admin-refusals-title = The last refusals
+admin-refusals-name = Name, in full
+admin-refusals-none = No refusal.
+admin-refusals-older = Older
+admin-filter-any = Any
+admin-filter-clear = Show all
+admin-today-title = Today
+admin-today-logins = Logins in each five minutes of today
+admin-today-told = Up: { $accepted } accepted. Down: { $refused } refused.
+admin-today-most = The longest bar stands for { $count }.
+admin-today-table = The numbers as a table
+admin-today-from = From
+admin-today-why = Refusals of today by reason
+admin-today-enrolled = Enrolled
+admin-today-phones = Phones
+admin-today-silent = Silent
+admin-today-answering = Not silent
+admin-users-who = Which of them
+admin-who-all = All
+admin-who-silent = With a silent phone
+admin-fact-last-login = Last let in
+admin-fact-open-code = Open activation code
+admin-open-code-given = good until { $time }
+admin-open-code-mailed = mailed, good until { $time }
+admin-fact-rings = Rings
+admin-rings-yes = Yes
+admin-rings-no = No: it is asked only while its page is open
+admin-users-count = { $count ->
+    [one] { $count } user
+   *[other] { $count } users
+}
+admin-count-silent = { $count ->
+    [one] { $count } silent
+   *[other] { $count } silent
+}

@@ -229,7 +229,11 @@ admin-reason-quiet = Le téléphone est laissé en paix un moment, après des de
 admin-reason-realm = Le domaine devant ou derrière le nom n'est pas l'un des nôtres, ou il manque. Ajoutez-le à [realms], ou demandez de se connecter avec un autre.
 admin-reason-rule = Une règle refuse cette connexion. Si elle ne le devrait pas, modifiez cette [[rule]].
 admin-reason-spent-code = Le code était juste et avait déjà servi. Demandez d'attendre le suivant.
-admin-reason-state = La réponse à une question est venue trop tard, deux fois ou d'un autre client. Demandez de se connecter à nouveau ; si cela continue, vérifiez le délai de l'appareil.
+admin-reason-state-unknown = Personne ici n'a donné ce que l'appareil a renvoyé (State). Il a confondu deux connexions ou modifié la valeur, ou quelqu'un l'a inventée : vérifiez l'appareil si cela continue.
+admin-reason-state-late = La réponse à une question est venue trop tard, ou une fois de plus longtemps après la première. Demandez de se connecter à nouveau ; si cela continue, augmentez le délai de l'appareil.
+admin-reason-state-spent = La question avait déjà sa réponse, et chacune n'en admet qu'une. Demandez de se connecter à nouveau et d'appuyer une seule fois sur OK.
+admin-reason-state-other = La réponse appartient à la connexion d'un autre client ou d'une autre personne. Si cela continue, l'appareil confond des connexions, ou quelqu'un a volé un State : voyez lesquelles.
+admin-reason-state-restart = La question a été posée avant le redémarrage de ce serveur. Demandez de se connecter à nouveau.
 admin-reason-store-unavailable = Notre propre base n'a pas pu être lue ou écrite à temps. Vérifiez si son disque est plein ou lent, et si son propriétaire peut y écrire.
 admin-reason-superseded = Une demande plus récente de la même connexion a pris sa place. Il n'y a rien à faire ; regardez la plus récente.
 admin-reason-suspect-secret = Le mot de passe était illisible : le secret partagé est sans doute différent ici et sur l'appareil. Mettez le même des deux côtés.
@@ -301,8 +305,8 @@ admin-user-state = État
 admin-users-add = Ajouter { $name }
 admin-users-find = Chercher
 admin-users-more = Suite
-admin-users-none = Aucun nom ne commence ainsi.
-admin-users-search = Début du nom
+admin-users-none = Personne n’a été trouvé.
+admin-users-search = Une partie du nom
 admin-users-title = Trouver un utilisateur
 admin-waited = { $total } s (mot de passe { $primary } s, second facteur { $factor } s)
 admin-waits-answer = Code
@@ -313,3 +317,40 @@ admin-waits-primary-answer = Réponse au serveur de mots de passe
 admin-waits-store = Notre magasin
 admin-warn-last-admin = { $name } est le seul autre administrateur. Ensuite vous serez seul et personne ici ne pourra vous aider.
 admin-warn-last-method = C’est la seule méthode de { $name } : sans elle, personne de ce nom ne peut se connecter. Donnez ensuite un code d’activation.
+admin-nav-refusals = Refus
+admin-nav-today = Aujourd’hui
+admin-refusals-title = Les derniers refus
+admin-refusals-name = Nom, en entier
+admin-refusals-none = Aucun refus.
+admin-refusals-older = Plus anciens
+admin-filter-any = Tous
+admin-filter-clear = Tout afficher
+admin-today-title = Aujourd’hui
+admin-today-logins = Connexions par tranche de cinq minutes aujourd’hui
+admin-today-told = Vers le haut : { $accepted } acceptées. Vers le bas : { $refused } refusées.
+admin-today-most = La barre la plus longue représente { $count }.
+admin-today-table = Les chiffres en tableau
+admin-today-from = À partir de
+admin-today-why = Refus d’aujourd’hui par raison
+admin-today-enrolled = Enrôlés
+admin-today-phones = Téléphones
+admin-today-silent = Silencieux
+admin-today-answering = Pas silencieux
+admin-users-who = Lesquels
+admin-who-all = Tous
+admin-who-silent = Avec un téléphone silencieux
+admin-fact-last-login = Dernière connexion acceptée
+admin-fact-open-code = Code d’activation en cours
+admin-open-code-given = valable jusqu’au { $time }
+admin-open-code-mailed = envoyé par courriel, valable jusqu’au { $time }
+admin-fact-rings = Sonne
+admin-rings-yes = Oui
+admin-rings-no = Non : interrogé seulement quand sa page est ouverte
+admin-users-count = { $count ->
+    [one] { $count } utilisateur
+   *[other] { $count } utilisateurs
+}
+admin-count-silent = { $count ->
+    [one] { $count } silencieux
+   *[other] { $count } silencieux
+}

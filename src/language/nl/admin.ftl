@@ -229,7 +229,11 @@ admin-reason-quiet = De telefoon wordt een tijdje met rust gelaten, na geweigerd
 admin-reason-realm = Het domein voor of achter de naam is niet een van de onze, of ontbreekt. Zet het in [realms], of laat de gebruiker met een ander inloggen.
 admin-reason-rule = Een regel weigert deze inlog. Hoort dat niet zo, wijzig dan die [[rule]].
 admin-reason-spent-code = De code klopte en was al gebruikt. Vraag de gebruiker op de volgende te wachten.
-admin-reason-state = Het antwoord op een vraag kwam te laat, dubbel of van een andere client. Vraag de gebruiker opnieuw in te loggen; blijft het zo, bekijk dan de wachttijd van het apparaat.
+admin-reason-state-unknown = Wat het apparaat terugstuurde (State), heeft hier niemand uitgegeven. Het verwisselde twee logins of veranderde de waarde, of iemand verzon die: bekijk het apparaat als het zo blijft.
+admin-reason-state-late = Het antwoord op een vraag kwam te laat, of lang na het eerste nog eens. Vraag de gebruiker opnieuw in te loggen; blijft het zo, verhoog dan de wachttijd van het apparaat.
+admin-reason-state-spent = De vraag was al beantwoord, en elke geldt voor één antwoord. Vraag de gebruiker opnieuw in te loggen en één keer op OK te drukken.
+admin-reason-state-other = Het antwoord hoort bij de login van een andere client of een andere persoon. Blijft het zo, dan verwisselt het apparaat logins, of iemand stal een State: kijk welke twee het zijn.
+admin-reason-state-restart = De vraag werd gesteld voordat deze server opnieuw werd gestart. Vraag de gebruiker opnieuw in te loggen.
 admin-reason-store-unavailable = Onze eigen opslag kon niet op tijd worden gelezen of geschreven. Kijk of de schijf vol of traag is, en of de eigenaar daar mag schrijven.
 admin-reason-superseded = Een nieuwer verzoek van dezelfde inlog kwam ervoor in de plaats. Er is niets te doen; bekijk het nieuwere.
 admin-reason-suspect-secret = Het wachtwoord was niet te lezen: het gedeelde geheim is hier waarschijnlijk een ander dan op het apparaat. Zet aan beide kanten hetzelfde.
@@ -301,8 +305,8 @@ admin-user-state = Toestand
 admin-users-add = { $name } toevoegen
 admin-users-find = Zoeken
 admin-users-more = Meer
-admin-users-none = Geen naam begint zo.
-admin-users-search = Hoe de naam begint
+admin-users-none = Niemand gevonden.
+admin-users-search = Een deel van de naam
 admin-users-title = Gebruiker zoeken
 admin-waited = { $total } s (wachtwoord { $primary } s, tweede factor { $factor } s)
 admin-waits-answer = Code
@@ -313,3 +317,40 @@ admin-waits-primary-answer = Antwoord aan de wachtwoordserver
 admin-waits-store = Onze eigen opslag
 admin-warn-last-admin = { $name } is de enige andere beheerder. Hierna bent u de enige, en niemand kan u hier dan helpen.
 admin-warn-last-method = Dit is de enige methode van { $name }: zonder kan niemand met deze naam inloggen. Geef daarna een activeringscode.
+admin-nav-refusals = Weigeringen
+admin-nav-today = Vandaag
+admin-refusals-title = De laatste weigeringen
+admin-refusals-name = Naam, volledig
+admin-refusals-none = Geen weigering.
+admin-refusals-older = Ouder
+admin-filter-any = Alle
+admin-filter-clear = Alles tonen
+admin-today-title = Vandaag
+admin-today-logins = Aanmeldingen per vijf minuten vandaag
+admin-today-told = Omhoog: { $accepted } toegelaten. Omlaag: { $refused } geweigerd.
+admin-today-most = De langste balk staat voor { $count }.
+admin-today-table = De cijfers als tabel
+admin-today-from = Vanaf
+admin-today-why = Weigeringen van vandaag naar reden
+admin-today-enrolled = Ingesteld
+admin-today-phones = Telefoons
+admin-today-silent = Stil
+admin-today-answering = Niet stil
+admin-users-who = Welke daarvan
+admin-who-all = Allemaal
+admin-who-silent = Met een stille telefoon
+admin-fact-last-login = Laatst toegelaten
+admin-fact-open-code = Open activeringscode
+admin-open-code-given = geldig tot { $time }
+admin-open-code-mailed = gemaild, geldig tot { $time }
+admin-fact-rings = Gaat over
+admin-rings-yes = Ja
+admin-rings-no = Nee: alleen gevraagd zolang de pagina open is
+admin-users-count = { $count ->
+    [one] { $count } gebruiker
+   *[other] { $count } gebruikers
+}
+admin-count-silent = { $count ->
+    [one] { $count } stil
+   *[other] { $count } stil
+}

@@ -55,6 +55,8 @@ pub(super) struct Case {
     /// Digits that were not the phone's (F8): the same ones again are no second wrong try, even where codes are off.
     pub(super) wrong_digits: Vec<Proof>,
     pub(super) spent: Vec<Spent>,
+    /// The challenge that was open when the phone ended the login: its answer still hears how it ended.
+    pub(super) unheard: Option<Unheard>,
     /// Each rule tried, once the law has spoken.
     pub(super) tried: Arc<[Tried]>,
     pub(super) rule: Option<Arc<Rule>>,
@@ -96,6 +98,17 @@ pub(super) struct Spent {
     pub(super) result: Option<Answer>,
 }
 
+/// A challenge whose login is over, and whose person has not been told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unheard {
+    /// Until it is answered.
+    pub(super) state: Option<StateHash>,
+    /// The end of the State.
+    pub(super) until: Tick,
+    /// The end of what is repeated to whoever asks again (B2).
+    pub(super) repeats_until: Tick,
+}
+
 impl Case {
     pub(super) fn of(attempt: Attempt, step: &mut Step<'_, '_>) -> (Self, Credential) {
         let mut askers = Askers::of(attempt.authentic);
@@ -125,6 +138,7 @@ impl Case {
             wrong: Vec::new(),
             wrong_digits: Vec::new(),
             spent: Vec::new(),
+            unheard: None,
             tried: Arc::new([]),
             rule: None,
             vouched: None,
@@ -205,13 +219,13 @@ impl Case {
     }
 
     /// Spends a State before its answer is looked at, and lets the asker wait for what comes of it (C3).
-    pub(super) fn spend(&mut self, open: &Open, answer: Proof, attempt: &Attempt, step: &mut Step<'_, '_>) {
+    pub(super) fn spend(&mut self, state: StateHash, answer: Proof, attempt: &Attempt, step: &mut Step<'_, '_>) {
         const REMEMBERED: usize = 4;
         let group = self.askers.join(attempt.asker, step.now(), step.cx);
         if self.spent.len() >= REMEMBERED {
             self.spent.remove(0);
         }
-        self.spent.push(Spent { state: open.state, by: attempt.twin, answer, group, result: None });
+        self.spent.push(Spent { state, by: attempt.twin, answer, group, result: None });
     }
 
     /// Remembers what a State's answer came to, for its twin (C3).

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::case::Unheard;
 use super::release::too_late;
 use super::{Case, Inside, REPEATS_FOR, Stage, Step};
 use crate::answer::{Answer, Reject, Text};
@@ -37,6 +38,10 @@ impl Refusal {
     }
 
     /// A code is taken behind the password and this delimiter.
+    pub(crate) fn quiet_for(self, minutes: u64) -> Self {
+        Self { text: Some(Text::Quiet(minutes)), ..self }
+    }
+
     pub(crate) fn asking_behind(self, delimiter: Arc<str>) -> Self {
         Self { text: Some(Text::AppendCode(delimiter)), ..self }
     }
@@ -116,6 +121,7 @@ impl Case {
             }
         }
         let until = repeats_until.unwrap_or_else(|| now.plus(REPEATS_FOR));
+        let until = self.unheard.map_or(until, |unheard| unheard.until.max(until));
         if self.repeats && until > now { Stage::Ended { answer, until } } else { Stage::Gone }
     }
 
@@ -214,12 +220,21 @@ impl Case {
                 Stage::AwaitingAnswer { inside: Inside { at_phone: false, ..inside }, open }
             }
             // Rules A8: a denial ends the session, whatever else is under way; nothing revives it.
-            Stage::AwaitingAnswer { .. } | Stage::CheckingCode { .. } | Stage::CheckingNumber { .. } if over => {
+            Stage::AwaitingAnswer { open, .. } if over => {
+                let repeats_until = step.now().plus(REPEATS_FOR);
+                self.unheard = Some(Unheard { state: Some(open.state), until: open.until, repeats_until });
+                self.reject(Refusal::because(reason), step)
+            }
+            Stage::CheckingCode { .. } | Stage::CheckingNumber { .. } if over => {
                 self.reject(Refusal::because(reason), step)
             }
             Stage::AwaitingAnswer { .. } => self.expire(reason, step),
             Stage::Lingering { .. } if denied || reason == Reason::ApprovedTooLate => {
                 self.begin_again(step);
+                if reason == Reason::ApprovedTooLate {
+                    self.note =
+                        Some("approved late: the appliance had given up, and did not ask again within 10 s".into());
+                }
                 self.expire(reason, step)
             }
             Stage::Lingering { .. } => Stage::Gone,

@@ -247,7 +247,7 @@ impl Case {
             station_known: facts.station_known,
             asks: crate::prompt::Asks::default(),
             at_phone: false,
-            must_open_app: facts.must_open_app,
+            must_open: facts.must_open,
         };
         if let Some(refusal) = self.undeliverable(&inside) {
             return self.reject(refusal, step);

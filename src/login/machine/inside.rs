@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wire::HeldAttributes;
 
 use crate::answer::PrimaryAccepted;
-use crate::facts::Method;
+use crate::facts::{Method, Opens};
 use crate::key::StateHash;
 use crate::moment::Tick;
 use crate::mutant::{self, Mutant};
@@ -32,8 +32,8 @@ pub(super) struct Inside {
     pub(super) asks: Asks,
     /// It claimed or joined the prompt that is out: only then is a yes to it one to this login.
     pub(super) at_phone: bool,
-    /// No phone of the user rings by itself.
-    pub(super) must_open_app: bool,
+    /// No phone of the user rings by itself, until this is opened.
+    pub(super) must_open: Option<Opens>,
 }
 
 impl Inside {
@@ -56,24 +56,30 @@ impl Inside {
 
     /// What the challenge says while the phone is waited for.
     pub(super) fn waiting_for_phone(&self) -> Say {
-        match (self.asks.number, self.has_codes()) {
-            (NumberMatch::Off, true) if self.must_open_app => Say::OpenAppOrCode,
-            (NumberMatch::Off, true) => Say::ApproveOrCode,
-            (NumberMatch::Shown(number), true) if self.must_open_app => Say::OpenAppChooseOrCode(number),
-            (NumberMatch::Shown(number), true) => Say::ChooseOrCode(number),
-            (NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_), _) => self.waiting_without_codes(),
+        match (self.asks.number, self.must_open) {
+            (NumberMatch::Typed(_), _) => self.waiting_without_codes(),
+            _ if !self.has_codes() => self.waiting_without_codes(),
+            (NumberMatch::Off, None) => Say::ApproveOrCode,
+            (NumberMatch::Off, Some(Opens::App)) => Say::OpenAppOrCode,
+            (NumberMatch::Off, Some(Opens::Page)) => Say::OpenPageOrCode,
+            (NumberMatch::Shown(number), None) => Say::TypeNumberOrCode(number),
+            (NumberMatch::Shown(number), Some(Opens::App)) => Say::OpenAppChooseOrCode(number),
+            (NumberMatch::Shown(number), Some(Opens::Page)) => Say::OpenPageTypeNumberOrCode(number),
         }
     }
 
     /// The same, where a code can't help now.
     pub(super) fn waiting_without_codes(&self) -> Say {
-        match self.asks.number {
-            NumberMatch::Off if self.must_open_app => Say::OpenApp,
-            NumberMatch::Off => Say::Approve,
-            NumberMatch::Shown(number) if self.must_open_app => Say::OpenAppChoose(number),
-            NumberMatch::Shown(number) => Say::Choose(number),
-            NumberMatch::Typed(_) if self.must_open_app => Say::OpenAppTypeDigits,
-            NumberMatch::Typed(_) => Say::TypeDigits,
+        match (self.asks.number, self.must_open) {
+            (NumberMatch::Off, None) => Say::Approve,
+            (NumberMatch::Off, Some(Opens::App)) => Say::OpenApp,
+            (NumberMatch::Off, Some(Opens::Page)) => Say::OpenPage,
+            (NumberMatch::Shown(number), None) => Say::TypeNumber(number),
+            (NumberMatch::Shown(number), Some(Opens::App)) => Say::OpenAppChoose(number),
+            (NumberMatch::Shown(number), Some(Opens::Page)) => Say::OpenPageTypeNumber(number),
+            (NumberMatch::Typed(_), None) => Say::TypeDigits,
+            (NumberMatch::Typed(_), Some(Opens::App)) => Say::OpenAppTypeDigits,
+            (NumberMatch::Typed(_), Some(Opens::Page)) => Say::OpenPageTypeDigits,
         }
     }
 

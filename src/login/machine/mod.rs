@@ -161,15 +161,15 @@ impl Login {
         let proof = attempt.proof;
         let stage = match stage {
             Stage::AnsweringPrimary { open, .. } if case.is_suspect(&answer) => {
-                case.spend(&open, proof, &attempt, step);
+                case.spend(open.state, proof, &attempt, step);
                 case.reject(Refusal::because(Reason::SuspectSecret), step)
             }
             Stage::AnsweringPrimary { open, state, server } => {
-                case.spend(&open, proof, &attempt, step);
+                case.spend(open.state, proof, &attempt, step);
                 case.ask_primary(answer, Some((state, server)), step)
             }
             Stage::AwaitingAnswer { inside, open } => {
-                case.spend(&open, proof, &attempt, step);
+                case.spend(open.state, proof, &attempt, step);
                 case.answered(inside, answer, proof, step)
             }
             Stage::CheckingCode { inside, .. } if mutant::is(Mutant::StateSpentTwice) => {
@@ -193,6 +193,23 @@ impl Login {
         Self { case, stage }
     }
 
+    /// The answer to a challenge whose login the phone has ended: it is told how, and its State is spent (C3).
+    pub(crate) fn hears_the_end(self, attempt: Attempt, step: &mut Step<'_, '_>) -> Self {
+        let Self { mut case, stage } = self;
+        if case.turns_away(&attempt, step) {
+            return Self { case, stage };
+        }
+        if let Some(state) = case.unheard.as_mut().and_then(|unheard| unheard.state.take()) {
+            case.spend(state, attempt.proof, &attempt, step);
+        }
+        let stage = if let Stage::Ended { answer: Answer::Reject(reject), until } = stage {
+            case.delay(reject, Some(until), step)
+        } else {
+            stage
+        };
+        Self { case, stage }
+    }
+
     /// The same answer to the same State under another Identifier: one use, two answers (C3).
     pub(crate) fn twin_of(mut self, attempt: &Attempt, state: StateHash, step: &mut Step<'_, '_>) -> Self {
         if self.case.turns_away(attempt, step) {
@@ -203,7 +220,7 @@ impl Login {
             Some(group) => self.case.askers.join_group(attempt.asker, group, step.cx),
             // Whoever gave that answer was too late to get a result; so is its twin (B2).
             None => {
-                let answer = Answer::Reject(self.case.plain(Reason::State));
+                let answer = Answer::Reject(self.case.plain(Reason::StateLate));
                 step.cx.emit(Effect::Reply { asker: attempt.asker.id, answer });
             }
         }

@@ -83,6 +83,10 @@ impl Case {
             };
             number && (!asks.pin || facts.pin_phones)
         });
+        // Who would have been asked on the phone reads why not, and until when.
+        let minutes = quiet.map(|until| words::minutes_until(until, step.cx.at.wall));
+        let would_ring = order.contains(&Method::Push) && inside.usable.contains(&Method::Push);
+        let say = minutes.filter(|_| would_ring).map_or(Say::EnterCode, Say::QuietEnterCode);
         for method in order {
             match method {
                 Method::Push if inside.usable.contains(&Method::Push) && quiet.is_none() && provable => {
@@ -90,20 +94,24 @@ impl Case {
                     return self.claim_prompt(inside, step);
                 }
                 Method::Totp | Method::Hotp if inside.has_codes() && self.can_challenge() => {
-                    return self.challenge(inside, Say::EnterCode, step);
+                    return self.challenge(inside, say, step);
                 }
                 Method::Push | Method::Totp | Method::Hotp => {}
             }
         }
         let has_phone = inside.usable.contains(&Method::Push);
-        self.reject(self.no_method(&inside, has_phone, quiet), step)
+        let refusal = self.no_method(&inside, has_phone, quiet, step);
+        self.reject(refusal, step)
     }
 
     /// Where codes are taken behind the password only, that is what the person is told (C4).
-    fn no_method(&self, inside: &Inside, has_phone: bool, quiet: Option<Wall>) -> Refusal {
+    fn no_method(&self, inside: &Inside, has_phone: bool, quiet: Option<Wall>, step: &Step<'_, '_>) -> Refusal {
         let behind = self.client_policy().and_then(|client| client.append.clone()).filter(|_| inside.has_codes());
         let refusal = match quiet.filter(|_| has_phone) {
-            Some(until) => Refusal::because(Reason::Quiet).detail(words::quiet_until(until)),
+            Some(until) => {
+                let minutes = words::minutes_until(until, step.cx.at.wall);
+                Refusal::because(Reason::Quiet).detail(words::quiet_until(until)).quiet_for(minutes)
+            }
             None if has_phone => Refusal::because(Reason::PhoneCannot),
             None if behind.is_some() => Refusal::because(Reason::CodeBehind),
             None => Refusal::because(Reason::NoMethod),
@@ -401,7 +409,10 @@ impl Case {
             }
             Ok(Claim::Joined { prompt, ends_at, status }) => self.joined_prompt(inside, prompt, ends_at, status, step),
             Ok(Claim::Busy) => self.code_instead(inside, Say::BusyEnterCode, Reason::Busy, step),
-            Ok(Claim::Quiet { .. }) => self.code_instead(inside, Say::EnterCode, Reason::Quiet, step),
+            Ok(Claim::Quiet { until }) => {
+                let minutes = words::minutes_until(until, step.cx.at.wall);
+                self.code_instead(inside, Say::QuietEnterCode(minutes), Reason::Quiet, step)
+            }
         }
     }
 
@@ -419,7 +430,9 @@ impl Case {
         let approved = match status {
             PromptStatus::Pending => None,
             // A yes from before a crash came without its number: where one is asked for, it is nobody's (F8).
-            PromptStatus::Approved { device, .. } => Some(Approval { device, at: step.now(), number: None }),
+            PromptStatus::Approved { device, .. } => {
+                Some(Approval { device, at: step.now(), number: None, late: false })
+            }
             PromptStatus::Reported => return self.reject(Refusal::because(Reason::Fraud), step),
             PromptStatus::Denied => return self.reject(Refusal::because(Reason::Denied), step),
             PromptStatus::Ended => return self.reject(Refusal::because(Reason::PromptEnded), step),
@@ -442,9 +455,9 @@ impl Case {
     }
 
     /// Held; or, where a number ties the phone to this very screen, a challenge that shows or asks for it (F8); or one that
-    /// says to open the app, where no phone rings by itself.
+    /// says what to open, where no phone rings by itself.
     fn wait_at_prompt(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
-        let silent = inside.must_open_app && self.can_challenge();
+        let silent = inside.must_open.is_some() && self.can_challenge();
         match inside.asks.number {
             NumberMatch::Off if !silent => Stage::AwaitingPhone { inside },
             NumberMatch::Off | NumberMatch::Shown(_) | NumberMatch::Typed(_) => {
@@ -459,7 +472,9 @@ impl Case {
         if inside.has_codes() && self.can_challenge() {
             return self.challenge(inside.without_phone(), say, step);
         }
-        self.reject(Refusal::because(reason), step)
+        let refusal = Refusal::because(reason);
+        let refusal = if let Say::QuietEnterCode(minutes) = say { refusal.quiet_for(minutes) } else { refusal };
+        self.reject(refusal, step)
     }
 
     /// Nobody's phone rang for the prompt that this login waits for; the session has ended it, uncounted.
@@ -497,6 +512,9 @@ impl Case {
     pub(super) fn release_by_phone(&mut self, inside: Inside, step: &mut Step<'_, '_>) -> Stage {
         let Some((prompt, device)) = self.approval(&inside, step) else { return Stage::AwaitingPhone { inside } };
         self.factor = RecordedFactor::Method(Method::Push);
+        if step.prompt.as_ref().and_then(|open| open.approved.as_ref()).is_some_and(|approval| approval.late) {
+            self.note = Some("approved late, after the login before had been refused; it asked again in time".into());
+        }
         let means = Means::Prompt { prompt, device, number: inside.asks.number.shown() };
         let second = SecondDoor::Proved(FactorProved::witness(self.id, Method::Push, means));
         self.release(inside, second, step)

@@ -31,6 +31,8 @@ pub(crate) struct Approval {
     pub(crate) at: Tick,
     /// The number that came with it: it is the yes of the login whose screen shows this one (B2, F8).
     pub(crate) number: Option<Number>,
+    /// Nobody waited for it when it came (A8): the record tells.
+    pub(crate) late: bool,
 }
 
 impl Step<'_, '_> {

@@ -43,7 +43,8 @@ impl Login {
 
     /// Every State of this login that must be found.
     pub(crate) fn states(&self) -> impl Iterator<Item = StateHash> + '_ {
-        self.case.spent.iter().map(|spent| spent.state).chain(self.open_state())
+        let unheard = self.case.unheard.and_then(|unheard| unheard.state);
+        self.case.spent.iter().map(|spent| spent.state).chain(unheard).chain(self.open_state())
     }
 
     pub(crate) fn join_rule(&self) -> Join {
@@ -133,7 +134,10 @@ impl Login {
     /// The answer that is repeated at this moment: past its ten seconds there is none, even before anybody woke (B2).
     pub(crate) fn repeats_at(&self, now: Tick) -> Option<&Answer> {
         match &self.stage {
-            Stage::Ended { answer, until } => (*until > now).then_some(answer),
+            Stage::Ended { answer, until } => {
+                let until = self.case.unheard.map_or(*until, |unheard| unheard.repeats_until.min(*until));
+                (until > now).then_some(answer)
+            }
             Stage::AskingPrimary { .. }
             | Stage::AnsweringPrimary { .. }
             | Stage::ReadingName { .. }
@@ -149,6 +153,12 @@ impl Login {
             | Stage::Rejecting { .. }
             | Stage::Gone => None,
         }
+    }
+
+    /// The phone ended it while this State was open, and whoever answers it now hears how.
+    pub(crate) fn tells_end_of(&self, state: StateHash, now: Tick) -> bool {
+        let over = matches!(self.stage, Stage::Rejecting { .. } | Stage::Ended { answer: Answer::Reject(_), .. });
+        over && self.case.unheard.is_some_and(|unheard| unheard.state == Some(state) && unheard.until > now)
     }
 
     /// It is refused, and the refusal waits its delay.

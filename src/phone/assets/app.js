@@ -6,6 +6,9 @@
   const SHORT_MS = 2000;
   const RETRY_MS = 3000;
   const FOLLOW_MS = 3000;
+  const TICK_MS = 1000;
+  // Where a challenge follows the end of the appliance's patience, the time of that is told a moment later.
+  const LAPSE_MS = 1500;
   const SECTIONS = ["activate", "request", "outcome", "rest", "unknown"];
 
   const at = (id) => document.getElementById(id);
@@ -19,6 +22,10 @@
   let last;
   // The last one, until it is known what its answer led to.
   let awaited;
+  // When nobody waits any more for what is on the screen, and since when it is asked, by this browser's own clock.
+  let running;
+  // What the server was told to be known already.
+  let known;
   const done = new Set();
   // One that no answer could be taken for yet: it is asked again once what was said of it has been read.
   let aside;
@@ -107,6 +114,7 @@
     if (mine) enter();
     else offerActivation();
     watch();
+    setInterval(tick, TICK_MS);
   }
 
   function wire() {
@@ -248,11 +256,17 @@
   }
 
   function rest() {
-    current = aside = undefined;
+    current = aside = running = lately = undefined;
+    tick();
+    // What is open is told anew: it may be drawn again.
+    known = undefined;
+    look();
     say();
     open("rest");
   }
 
+  // A yes that came too late, and until when the same login may come back for it.
+  let lately;
   let woken;
   // The first answer comes at once: it tells the language.
   let met = false;
@@ -273,14 +287,19 @@
       const waking = (woken = new AbortController());
       try {
         const asked = awaited;
-        const told = await vestibule.poll(mine, met && !current && !asked, asked, waking.signal);
+        const began = performance.now();
+        const told = await vestibule.poll(mine, met, asked, known, waking.signal);
+        const news = told.known !== known;
         met = true;
         alarm();
         // A text that can't be had is no reason to show nobody who asks.
         if (!busy) await vestibule.within(FOLLOW_MS, follow(told.lang)).catch(() => undefined);
-        if (!busy) draw(told, asked);
-        // The server holds a poll only while nothing is open, answered or not.
-        if (told.prompts.length > 0 || awaited) await pause(SHORT_MS);
+        if (!busy) {
+          known = told.known;
+          draw(told, asked);
+        }
+        // A server that can't hold the poll is not asked all the time.
+        if (!news && performance.now() - began < TICK_MS) await pause(SHORT_MS);
       } catch (error) {
         if (waking.signal.aborted) continue;
         failed(error);
@@ -324,6 +343,7 @@
   function ask(prompt) {
     current = prompt;
     const { shown } = prompt;
+    running = undefined;
     for (const name of ["app", "user", "appliance"]) at(`shown-${name}`).textContent = shown[name];
     show("request-test", Boolean(prompt.test));
     const choices = prompt.number?.choices;
@@ -352,8 +372,33 @@
 
   // Told once, also to whoever can't see it: the VPN has asked a second time for this very login.
   function again(prompt) {
+    const now = performance.now();
+    running = { until: now + prompt.left_ms, since: now - prompt.age_ms };
+    tick();
     if (prompt.again && at("again").hidden) tell("phone-asked-again");
     show("again", Boolean(prompt.again));
+  }
+
+  // The time that runs down, seen and read. It goes by itself when it is over, also where no server can be asked.
+  function tick() {
+    const lapses = lately && Math.ceil((lately.until - performance.now()) / 1000);
+    if (lapses > 0) at("outcome-text").textContent = text("phone-state-late-text", { appliance: lately.appliance, left: String(lapses) });
+    show("running", Boolean(current && running));
+    if (!current || !running) return;
+    const now = performance.now();
+    const left = Math.max(0, running.until - now);
+    at("running-left").textContent = text("phone-left", { left: String(Math.ceil(left / 1000)) });
+    at("running-age").textContent = text("phone-age", { left: String(Math.max(0, Math.floor((now - running.since) / 1000))) });
+    at("running-ring").setAttribute("stroke-dashoffset", String(100 - (100 * left) / Math.max(1, running.until - running.since)));
+    if (left > 0 || busy) return;
+    if (now > running.until + LAPSE_MS) lapse();
+  }
+
+  // Not answered, and not to be: should the same login ask again, it comes back.
+  function lapse() {
+    if (at("sure").open) return;
+    rest();
+    say("phone-ended");
   }
 
   function choice(number) {
@@ -421,9 +466,11 @@
       done.add(prompt.nonce);
       return say(`phone-state-${stateOf(told)}-title`);
     }
-    finish(told);
+    lately = told.state === "late" ? { until: performance.now() + told.left * 1000, appliance: prompt.shown.appliance } : undefined;
+    finish(told, prompt);
+    tick();
     // A yes is the phone's word. What the login made of it is known a moment later, and told then.
-    awaited = ["approved", "show_code"].includes(told.state) ? prompt : undefined;
+    awaited = ["approved", "late", "show_code"].includes(told.state) ? prompt : undefined;
     // Nothing was answered where the PIN must be set first: once it is, this login is asked again.
     if (["pin_change", "no_pin"].includes(told.state)) aside = prompt.nonce;
     else done.add(prompt.nonce);
@@ -435,6 +482,7 @@
   // What the answer led to, as far as the server knows; another request may be on the screen by now.
   function became(end) {
     if (end === "open" || !end) return;
+    lately = undefined;
     awaited = undefined;
     if (!at("outcome").hidden) finish({ state: end });
   }
@@ -443,16 +491,18 @@
     const states = {
       approved: "approved", denied: "denied", reported: "reported", show_code: "show-code", wrong_number: "wrong-number",
       pin_locked: "pin-locked", pin_change: "pin-change", no_pin: "no-pin", ended: "ended", tested: "tested",
-      let_in: "let-in", over: "over",
+      let_in: "let-in", over: "over", late: "late",
     };
     return states[told.state] ?? "ended";
   }
 
-  function finish(told) {
+  function finish(told, prompt = last) {
     const state = stateOf(told);
-    at("outcome").className = { approved: "good", "let-in": "good", tested: "good", "show-code": "ask" }[state] ?? "bad";
+    at("outcome").className = { approved: "good", "let-in": "good", tested: "good", "show-code": "ask", late: "ask" }[state] ?? "bad";
     at("outcome-title").textContent = text(`phone-state-${state}-title`);
-    at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk });
+    at("outcome-text").textContent = text(`phone-state-${state}-text`, { help: site.help_desk, appliance: prompt?.shown.appliance ?? "", left: String(told.left ?? "") });
+    if (state === "approved" && prompt?.enter) at("outcome-text").textContent = text("phone-press-enter");
+    if (told.quiet) at("outcome-text").textContent += ` ${text("phone-quiet", { left: String(told.quiet) })}`;
     at("digits").textContent = told.code ?? "";
     // Read out one by one, and not as a number.
     at("digits").setAttribute("aria-label", [...(told.code ?? "")].join(" "));
@@ -595,7 +645,7 @@
     subscribed().then((subscription) => subscription?.unsubscribe()).catch(() => false);
     ringFault = undefined;
     if (mine.lang) await speak().catch(() => undefined);
-    mine = current = awaited = undefined;
+    mine = current = awaited = known = undefined;
     met = false;
     alarm();
     say("phone-removed");

@@ -161,11 +161,12 @@ const vestibule = (() => {
   }
 
   // `about` is a prompt that was answered, where it is not known yet what became of it.
-  async function poll(mine, wait, about, signal) {
+  // `known` is what it was told last: the answer comes once there is something else, or at the end of the hold.
+  async function poll(mine, wait, about, known, signal) {
     const at = time();
     const signature = await sign(mine.key, ["vestibule-poll-v1", origin, mine.device, at]);
     const asked = about && { challenge: about.challenge, nonce: about.nonce };
-    return ask("api/poll", { device: mine.device, time: at, wait, about: asked, signature }, signal, HELD_MS);
+    return ask("api/poll", { device: mine.device, time: at, wait, about: asked, known, signature }, signal, HELD_MS);
   }
 
   // Signs exactly what was shown: the hash is made of the very object that was drawn.

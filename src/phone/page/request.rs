@@ -64,6 +64,8 @@ pub struct Poll {
     pub wait: bool,
     /// A prompt that the device has answered: what became of it? The nonce was told to nobody else, so it vouches for itself.
     pub about: Option<About>,
+    /// What the device was told last: it is answered as soon as there is something else to tell.
+    pub known: Option<String>,
     signature: Vec<u8>,
 }
 
@@ -196,6 +198,7 @@ impl Poll {
             #[serde(default)]
             wait: bool,
             about: Option<About>,
+            known: Option<String>,
             signature: String,
         }
         let raw: Raw = read(body)?;
@@ -205,6 +208,7 @@ impl Poll {
             stamp: Stamp::parse(&raw.time, &[3]).map_err(|_| Malformed::Member("time"))?,
             wait: raw.wait,
             about: raw.about.map(About::checked).transpose()?,
+            known: raw.known.map(|known| word(known, "known")).transpose()?,
             signature: signature(&raw.signature)?,
         })
     }

@@ -27,10 +27,10 @@ use crate::phone::waiting::Seat;
 use crate::store::web::{DeviceState, Phone, Seen};
 use crate::store::{Answered, Channel, OpenPrompt, StoreError};
 use crate::telemetry::{PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
-use crate::web::{ClientAddress, Connection};
+use crate::web::{ClientAddress, Connection, Held};
 
-/// Polls of one phone: one a second, five at once.
-const POLLS: Rate = Rate { burst: 5, every: Duration::from_secs(1) };
+/// Polls of one phone: one a second, ten at once, since each thing that changes on it is one.
+const POLLS: Rate = Rate { burst: 10, every: Duration::from_secs(1) };
 
 /// Bad signatures for one device from one address: ten a minute.
 const GUESSES: Rate = Rate { burst: 10, every: Duration::from_secs(6) };
@@ -40,6 +40,8 @@ const STRANGERS: Rate = Rate { burst: 60, every: Duration::from_secs(1) };
 
 /// The same from one /48.
 const STRANGERS_OF_A_SITE: Rate = Rate { burst: 240, every: Duration::from_millis(250) };
+/// A prompt stays so much longer than its newest asker: where a challenge follows, its own time is written down a moment later.
+const ASKERS_GRACE: Duration = Duration::from_secs(1);
 
 /// What is remembered at once of each kind.
 const REMEMBERED_MAX: usize = 65_536;
@@ -64,6 +66,15 @@ pub(super) struct Desk {
     strangers: Buckets<Network>,
     strangers_of_sites: Buckets<Network>,
     nobody: Option<(PhoneKey, PageKey)>,
+}
+
+/// A poll that is held.
+pub(super) struct Line {
+    until: login::Tick,
+    /// Without a place among those that wait a poll is answered at once.
+    seat: Option<Seat>,
+    arrivals: Option<Arrivals>,
+    _held: Option<Held>,
 }
 
 /// Why a request goes no further. What is told of it is each protocol's own.
@@ -259,8 +270,18 @@ impl Desk {
         phone: &Phone,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
-        let open = self.store().prompt_of(&phone.device.user, self.now().wall).await?;
-        Ok(open.filter(|open| is_for(phone, open) && open.status == PromptStatus::Pending && can(open)))
+        let now = self.now().wall;
+        let open = self.store().prompt_of(&phone.device.user, now).await?;
+        // Rules B5: what nobody waits for any more is asked of no phone; the same login's re-ask brings it back (B2).
+        let waited = |open: &OpenPrompt| open.askers_until.plus(ASKERS_GRACE) > now;
+        let asks = |open: &OpenPrompt| open.status == PromptStatus::Pending && waited(open);
+        Ok(open.filter(|open| is_for(phone, open) && asks(open) && can(open)))
+    }
+
+    /// Until when this user's phones are not asked (rules D2).
+    pub(super) async fn quiet_until(&self, user: &ResolvedUser) -> Result<Option<Wall>, Stop> {
+        let shown = self.store().show_user(user).await?;
+        Ok(shown.and_then(|user| user.pushes.quiet(self.now().wall)))
     }
 
     /// The same, held until there is one, for so long at most. The phone signed: its connection is no stranger's any more.
@@ -271,20 +292,32 @@ impl Desk {
         hold: Duration,
         can: impl Fn(&OpenPrompt) -> bool,
     ) -> Result<Option<OpenPrompt>, Stop> {
-        let until = self.now().tick.plus(hold);
-        let held = connection.map(Connection::hold);
-        // Without a place among those that wait it is answered at once.
-        let seat = if matches!(held, Some(None)) { None } else { self.rooms.waiting.sit(&phone.device.id) };
-        // Before the first look, so that nothing comes unheard between that and the wait.
-        let mut arrivals = self.rooms.answers.arrivals(&phone.device.user);
+        let mut line = self.sits(phone, connection, hold);
         loop {
             let open = self.open_for(phone, &can).await?;
-            let Some(seat) = &seat else { return Ok(open) };
-            if open.is_some() || seat.is_replaced() || self.now().tick >= until || self.rooms.stop.is_cancelled() {
+            if open.is_some() || !self.goes_on(&mut line).await {
                 return Ok(open);
             }
-            self.pause(seat, arrivals.as_mut(), until).await;
         }
+    }
+
+    /// Takes a place on the line, for so long at most. Before the first look, so that nothing comes unheard between that and
+    /// the wait.
+    pub(super) fn sits(&self, phone: &Phone, connection: Option<&Connection>, hold: Duration) -> Line {
+        let until = self.now().tick.plus(hold);
+        let held = connection.map(Connection::hold);
+        let seat = if matches!(held, Some(None)) { None } else { self.rooms.waiting.sit(&phone.device.id) };
+        Line { until, seat, arrivals: self.rooms.answers.arrivals(&phone.device.user), _held: held.flatten() }
+    }
+
+    /// Waits until another look is worth it; false: nobody waits here any longer.
+    pub(super) async fn goes_on(&self, line: &mut Line) -> bool {
+        let Some(seat) = &line.seat else { return false };
+        if seat.is_replaced() || self.now().tick >= line.until || self.rooms.stop.is_cancelled() {
+            return false;
+        }
+        self.pause(seat, line.arrivals.as_mut(), line.until).await;
+        true
     }
 
     async fn pause(&self, seat: &Seat, arrivals: Option<&mut Arrivals>, until: login::Tick) {

@@ -24,7 +24,7 @@ use crate::engine::{Arrivals, Clock, Engine};
 use crate::enrolment::activation::PushUrl;
 use crate::hashing::Hasher;
 use crate::store::web::{Choices, Phones, Pins};
-use crate::store::{Answered, Devices, SiteKeys, StoreFuture};
+use crate::store::{Answered, Devices, SiteKeys, StoreFuture, Users};
 use crate::telemetry::Telemetry;
 use crate::web::{Bounds, bounded, patient, quick};
 
@@ -40,9 +40,9 @@ pub struct PushServices {
 }
 
 /// What the service asks of the store: devices with their keys, what is open for them, and PINs.
-pub trait PhoneStore: Phones + Pins + Devices + Choices + SiteKeys {}
+pub trait PhoneStore: Phones + Pins + Devices + Choices + SiteKeys + Users {}
 
-impl<S: Phones + Pins + Devices + Choices + SiteKeys> PhoneStore for S {}
+impl<S: Phones + Pins + Devices + Choices + SiteKeys + Users> PhoneStore for S {}
 
 /// Where an answer goes once it was verified: the engine, which has the store decide by compare-and-set (rules A8).
 pub trait TakesAnswers: Send + Sync {

@@ -8,13 +8,15 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
-use login::{DeviceId, Number, PhoneAnswer, PromptId, Wall};
+use login::{DeviceId, Number, PhoneAnswer, PromptId, Wall, words};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::desk::{Desk, SharedDesk, Stop, wants};
 use super::offers::Offer;
 use super::pin::PinCheck;
+use crate::config::is_page;
 use crate::enrolment::activation::ActivationCode;
 use crate::factor::push::{check_endpoint, check_subscription_key};
 use crate::language::Language;
@@ -79,6 +81,9 @@ impl IntoResponse for Told {
         (status, axum::Json(told)).into_response()
     }
 }
+
+/// So long the same login may come back for a yes that nobody waited for (rules A8).
+const LATE_SECONDS: u32 = 10;
 
 type Done = Result<axum::Json<Value>, Told>;
 
@@ -190,21 +195,47 @@ async fn polled(
     near(desk, &poll.stamp, POLL_WINDOW)?;
     desk.poll_once(&device, &poll.signed_text(origin), poll.stamp.at)?;
     desk.seen(&phone, agent).await?;
-    let open = if poll.wait {
-        desk.wait_for(&phone, connection, desk.rooms.holds.page, |_| true).await?
-    } else {
-        desk.open_for(&phone, |_| true).await?
+    let new = |open: &Option<OpenPrompt>, told: &Value| match &poll.known {
+        Some(known) => told["known"] != known.as_str(),
+        None => open.is_some(),
     };
+    let hold = if poll.wait { desk.rooms.holds.page } else { std::time::Duration::ZERO };
+    let mut line = desk.sits(&phone, connection.filter(|_| poll.wait), hold);
+    let (open, mut told) = loop {
+        let (open, told) = stands(desk, &phone, poll.about.as_ref()).await?;
+        if new(&open, &told) || !desk.goes_on(&mut line).await {
+            break (open, told);
+        }
+    };
+    // What runs is no news, and so no part of what is known.
+    if let (Some(open), Some(prompt)) = (open, told["prompts"].get_mut(0)) {
+        let now = desk.now().wall;
+        prompt["left_ms"] = millis(open.askers_until.min(open.ends_at).since(now));
+        prompt["age_ms"] = millis(now.since(open.claimed_at));
+    }
+    Ok(axum::Json(told))
+}
+
+fn millis(time: std::time::Duration) -> Value {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+}
+
+/// What there is to tell, with the print by which the next poll says that it knows it.
+async fn stands(desk: &Desk, phone: &Phone, about: Option<&About>) -> Result<(Option<OpenPrompt>, Value), Told> {
+    let open = desk.open_for(phone, |_| true).await?;
     let mut prompts = Vec::new();
     if let Some(open) = &open {
-        prompts.push(shown(desk, &phone, open).await?);
+        prompts.push(shown(desk, phone, open).await?);
     }
-    let about = match &poll.about {
-        Some(about) => became(desk, &device, about).await?,
+    let about = match about {
+        Some(about) => became(desk, &phone.device.id, about).await?,
         None => None,
     };
     let lang = desk.chosen_language(&phone.device.user).await?.map(Language::as_tag);
-    Ok(axum::Json(json!({ "state": state(&phone), "prompts": prompts, "about": about, "lang": lang })))
+    let mut told = json!({ "state": state(phone), "prompts": prompts, "about": about, "lang": lang });
+    let until = open.as_ref().map(|open| open.askers_until.0);
+    told["known"] = HEXLOWER.encode(&Sha256::digest(format!("{told} {until:?}"))[..12]).into();
+    Ok((open, told))
 }
 
 /// What became of a prompt that this device was shown; of any other it is told nothing.
@@ -234,6 +265,8 @@ async fn shown(desk: &Desk, phone: &Phone, open: &OpenPrompt) -> Result<Value, T
         "shown": shown_of(desk, open).to_json(),
         // Entered, not chosen from a list: each asking has its own, and which one says who is meant (rules B2).
         "number": number.map(|_| json!({ "length": 2 })),
+        // A page of ours goes on by itself; at a VPN window somebody has to press Enter.
+        "enter": number.is_some() && !is_page(open.client.as_str()),
         "typed": typed,
         "pin": open.asks.pin.then(|| json!({ "length": desk.rooms.pin.length })),
         "test": open.only.is_some(),
@@ -331,14 +364,25 @@ async fn act(
         }
     };
     let taken = desk.answer(open, device, said.clone(), number).await?;
+    // Rules D2: its owner reads until when it is not asked again.
+    let quiet = match &taken {
+        Answered::WrongNumber { quiet_until } => *quiet_until,
+        Answered::Taken | Answered::Stands(PhoneAnswer::Deny) if said == PhoneAnswer::Deny => {
+            desk.quiet_until(&phone.device.user).await?
+        }
+        Answered::Taken | Answered::Late | Answered::Stands(_) | Answered::TooLate | Answered::NotLike => None,
+    };
     let state = match taken {
         Answered::Taken => word(&said, open),
+        // The yes stands, and the login that it was for is over: it must not be told that it goes on (rules A8).
+        Answered::Late => return Ok((json!({ "state": "late", "left": LATE_SECONDS }), true)),
         Answered::Stands(standing) => word(&standing, open),
         Answered::TooLate if said == PhoneAnswer::Fraud => "reported",
         Answered::TooLate | Answered::NotLike => "ended",
         Answered::WrongNumber { .. } => "wrong_number",
     };
-    Ok((json!({ "state": state }), true))
+    let Some(until) = quiet else { return Ok((json!({ "state": state }), true)) };
+    Ok((json!({ "state": state, "quiet": words::minutes_until(until, desk.now().wall) }), true))
 }
 
 fn word(said: &PhoneAnswer, open: &OpenPrompt) -> &'static str {

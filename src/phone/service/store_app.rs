@@ -296,7 +296,8 @@ async fn act(desk: &Desk, phone: &Phone, open: &OpenPrompt, answer: &Answer, ver
     };
     let taken = desk.answer(open, device, said.clone(), number).await?;
     Ok(envelope::answered(match taken {
-        Answered::Taken => true,
+        // The app has no words for "too late"; what it sent stands (rules A8).
+        Answered::Taken | Answered::Late => true,
         Answered::Stands(standing) => standing == said,
         Answered::TooLate | Answered::WrongNumber { .. } | Answered::NotLike => false,
     }))

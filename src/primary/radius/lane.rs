@@ -177,6 +177,6 @@ fn unverified(why: Unverified) -> ReplyDrop {
         Unverified::ProxyState => ReplyDrop::ProxyState,
         Unverified::NotARequest | Unverified::WrongCode => ReplyDrop::WrongCode,
         Unverified::WrongIdentifier => ReplyDrop::Unexpected,
-        Unverified::BadResponseAuthenticator => ReplyDrop::BadAuthenticator,
+        Unverified::BadResponseAuthenticator | Unverified::BadRequestAuthenticator => ReplyDrop::BadAuthenticator,
     }
 }

@@ -6,14 +6,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use login::{Method, PromptId};
+use login::{Method, PromptId, words};
 use serde::Deserialize;
 
 use super::{Asked, Desk, Fields, Problem, Shown, local_path, sent_on};
 use crate::sign_in::Away;
 use crate::sign_in::anchor::{Anchored, FirstWays};
 use crate::sign_in::factor::CodeTried;
-use crate::sign_in::ring::{Rang, RingStands};
+use crate::sign_in::ring::{Rang, RingStands, Runs};
 use crate::sign_in::session::{Signed, Visit};
 use crate::store::{WebRealm, WebStep};
 
@@ -66,7 +66,8 @@ struct RingPage {
     path: String,
     waits: bool,
     approved: bool,
-    /// To be chosen on the phone; empty where none is asked for.
+    runs: Runs,
+    /// To be typed on the phone; empty where none is asked for.
     number: String,
 }
 
@@ -103,7 +104,10 @@ async fn ring(State(desk): State<Desk>, asked: Asked, fields: Fields) -> Result<
     let key = match desk.sign_in.ring(signed, asked.address, None).await? {
         Rang::Rings { prompt, .. } => return Ok(sent_on(&format!("/sign-in/ring/{prompt}?then={then}"), None)),
         Rang::Busy => "portal-ring-busy",
-        Rang::Quiet(_) => "portal-ring-quiet",
+        Rang::Quiet(until) => {
+            let minutes = words::minutes_until(until, desk.sign_in.moment().wall);
+            return desk.again_saying(&asked, &visit, signed, then, "ring", ("portal-ring-quiet", minutes)).await;
+        }
         Rang::NoPhone => "portal-ring-no-phone",
         Rang::PinLocked => "portal-ring-pin-locked",
         Rang::PinMissing => "portal-ring-pin-missing",
@@ -128,6 +132,7 @@ async fn waits(
         waits: stands == RingStands::Waits,
         approved: matches!(stands, RingStands::Approved(_)),
         number: number.unwrap_or_default(),
+        runs: desk.sign_in.ring_runs(signed, id),
     };
     desk.answer(&visit, StatusCode::OK, &shown)
 }
@@ -211,6 +216,22 @@ impl Desk {
         let mut shown = self.second(asked, visit, signed, then).await?;
         shown.problem = shown.page.t(trouble.key).into();
         shown.about = trouble.about;
+        self.answer(visit, StatusCode::UNPROCESSABLE_ENTITY, &shown)
+    }
+
+    /// The same, with how many minutes it lasts.
+    async fn again_saying(
+        &self,
+        asked: &Asked,
+        visit: &Visit,
+        signed: &Signed,
+        then: &str,
+        about: &'static str,
+        (key, minutes): (&'static str, u64),
+    ) -> Result<Response, Problem> {
+        let mut shown = self.second(asked, visit, signed, then).await?;
+        shown.problem = shown.page.say(key, "minutes", &minutes.to_string());
+        shown.about = about;
         self.answer(visit, StatusCode::UNPROCESSABLE_ENTITY, &shown)
     }
 

@@ -47,6 +47,13 @@ impl Shown {
         language::text_with(self.language, key, &[(name, Arg::from(value))])
     }
 
+    /// How long something still waits, and since when, in seconds. The page's script counts on by the same text.
+    #[must_use]
+    pub fn runs(&self, left: &u64, age: &u64) -> String {
+        let text = self.t("portal-runs");
+        text.replacen("[left]", &left.to_string(), 1).replacen("[age]", &age.to_string(), 1)
+    }
+
     /// After so many seconds a page that nobody touched is put away.
     #[must_use]
     pub fn idle_s(&self) -> u64 {

@@ -9,7 +9,9 @@ pub(crate) mod bypasses;
 pub(crate) mod choices;
 pub(crate) mod guesses;
 pub(crate) mod letters;
+pub(crate) mod names;
 pub(crate) mod numbers;
+pub(crate) mod overview;
 pub(crate) mod people;
 pub(crate) mod people_codes;
 pub(crate) mod phones;
@@ -55,6 +57,8 @@ macro_rules! every_store_must {
                 a_removed_user_leaves_nothing_behind, a_removed_user_takes_all_of_it_along, tokens_from_which_no_code_could_come_are_refused,
                 a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods, of_removed_devices_a_bounded_number_of_rows_is_kept,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
+            names: a_look_alike_is_told_of_and_is_not_added, two_people_whom_staff_told_apart_are_no_look_alikes,
+                only_staff_spell_a_name, a_renamed_user_keeps_what_it_has_and_the_old_name_is_nobodys;
             guesses: a_code_works_once, a_user_has_no_seed_twice, of_fifty_who_add_one_seed_at_once_one_does,
                 a_token_that_is_added_again_makes_no_code_new, a_token_begins_where_it_is_said_to_stand,
                 a_code_is_used_on_all_its_tokens_or_on_none, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,
@@ -95,6 +99,7 @@ macro_rules! every_store_must {
             choices: what_a_user_chose_comes_back;
             web_sessions: a_session_is_found_by_its_id_in_its_realm, a_session_ends_when_idle_and_at_its_end, a_step_up_is_a_new_id, a_new_id_alone_makes_no_factor_fresh_again, of_a_form_that_is_sent_four_times_one_makes_a_token, a_session_that_owes_a_factor_makes_nothing, a_first_method_ends_all_else_that_waits_to_make_one, a_later_method_ends_no_code, a_users_sessions_are_listed_the_last_used_first, sessions_are_closed_one_or_all_but_one, a_block_a_report_or_a_new_password_closes_sessions, sessions_are_bounded_and_a_password_pushes_no_factor_out;
             letters: letters_wait_until_they_are_done;
+            overview: refusals_are_found_by_reason_client_and_name_and_told_in_pages, equal_refusals_are_one_with_their_count_before_and_after_the_minute_is_over, users_are_found_within_their_names_and_by_how_they_stand, the_last_login_and_the_codes_that_are_open_are_told;
             acts: acts_stand_in_the_chain_and_apart_from_logins, an_act_on_a_removed_user_is_found_again, a_refusal_after_all_amends_its_record;
         }
     };

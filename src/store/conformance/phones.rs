@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use login::{
-    Claim, DeviceId, Method, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, ResolvedUser, Wall,
+    Claim, DeviceId, Method, Opens, PhoneAnswer, PromptClaim, PromptClose, PromptId, PromptStatus, ResolvedUser, Wall,
 };
 use wire::Secret;
 
@@ -395,15 +395,16 @@ pub(crate) async fn what_a_phone_can_prove_is_a_fact(site: &impl Site) {
         store.set_pin(&alice(), Secret::new("$argon2id$"), false, NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
         assert_eq!((facts.chooses_number, facts.types_number, facts.pin_phones), (chooses, types, false), "{agent}");
-        assert!(facts.must_open_app);
+        assert_eq!(facts.must_open, Some(Opens::App));
         let new = NewActivation { needs_test: false, ..activation("ours") };
         let ours = store.begin_activation(new, NOW).await.unwrap();
         store.bring_key(&ours, &Secret::new("ours"), phone_key(2), NOW).await.unwrap();
         let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
         assert_eq!((facts.chooses_number, facts.types_number), (true, true), "our page proves both");
-        assert_eq!((facts.pin_phones, facts.must_open_app), (true, false));
+        assert_eq!((facts.pin_phones, facts.must_open), (true, None));
         store.subscription_gone(&ours).await.unwrap();
-        assert!(store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().must_open_app);
+        let facts = store.user_facts(&alice(), None, NOW, &limits()).await.unwrap();
+        assert_eq!(facts.must_open, Some(Opens::Page));
         store.reset_pin(&alice()).await.unwrap();
         assert!(!store.user_facts(&alice(), None, NOW, &limits()).await.unwrap().pin_phones);
     }

@@ -413,7 +413,8 @@ pub(crate) async fn a_prompt_stands_where_none_would_ring_in_its_place(site: &im
     assert_eq!(status(&store, 3, after(1)).await, PromptStatus::Pending);
     assert_eq!(quiet(&store, after(1)).await, None, "nothing was counted");
     assert_eq!(claims(&store, claim(5, 5, after(27)), after(27)).await, Claim::Quiet { until: after(627) });
-    assert_eq!(says(&store, &device, 3, PhoneAnswer::Approve, after(28)).await, Answered::Taken);
+    // It counts, and nobody waits for it by then (A8).
+    assert_eq!(says(&store, &device, 3, PhoneAnswer::Approve, after(28)).await, Answered::Late);
 }
 
 /// Rules A8: whatever is promised to it, a yes does not outlive its prompt and the State of one challenge.

@@ -184,6 +184,21 @@ pub(super) fn rows_of(tx: Tx<'_>, owner: &UserRow) -> Result<Vec<DeviceRow>, Sto
     tx.all(&sql, [owner.id], read)?.into_iter().map(|row| row.checked(tx, owner)).collect()
 }
 
+/// Seals and authenticates the active phones again, for the owner's new name; an activation that waits ends, its code is bound to
+/// the old one.
+pub(super) fn reseal(tx: Tx<'_>, owner: &UserRow, name: &Arc<str>) -> Result<(), StoreError> {
+    tx.change("DELETE FROM devices WHERE user = ?1 AND state <> 'active' AND removed_at IS NULL", [owner.id])?;
+    for mut row in rows_of(tx, owner)? {
+        let sealed = row.server_key.as_deref();
+        let key = sealed.map(|sealed| tx.seals.open(place(&row.device, "server_key"), &[], sealed)).transpose()?;
+        row.device.user = ResolvedUser::new(Arc::clone(name));
+        let again = key.map(|key| tx.seals.seal(place(&row.device, "server_key"), &[], &key)).transpose()?;
+        tx.change("UPDATE devices SET server_key = ?2 WHERE id = ?1", params![row.device.id.0, again])?;
+        row.write(tx)?;
+    }
+    Ok(())
+}
+
 /// The user's devices in whatever state, oldest first, as they are shown.
 pub(super) fn of_user(tx: Tx<'_>, owner: &UserRow) -> Result<Vec<Device>, StoreError> {
     Ok(rows_of(tx, owner)?.into_iter().map(|row| row.device).collect())

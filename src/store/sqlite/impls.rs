@@ -10,14 +10,16 @@ use wire::Secret;
 use super::super::error::StoreError;
 use super::super::rows::{
     Answered, ChainState, Channel, CommittedGuess, Device, Distinct, Guess, GuessCommit, Keep, NewToken, NewUser,
-    OpenPrompt, OpenToken, Pruned, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
+    OpenPrompt, OpenToken, Pruned, StaffName, Stance, StoredRecord, Token, User, WithdrawnPrompt, WrongCode,
 };
 use super::super::verbs::{
     Codes, Devices, Prompts, Records, Releases, Retention, SiteKeys, Stances, StoreFuture, Tokens, Users, Writable,
 };
 use super::tx::Tx;
 use super::users::UserRow;
-use super::{Sqlite, alikes, codes, devices, prompts, records, releases, repeats, retention, stances, tokens, users};
+use super::{
+    Sqlite, alikes, codes, devices, prompts, records, releases, rename, repeats, retention, stances, tokens, users,
+};
 
 impl Sqlite {
     pub(super) fn write<'a, T: Send + 'static>(
@@ -88,6 +90,11 @@ impl Users for Sqlite {
     fn lift_limits(&self, user: &ResolvedUser) -> StoreFuture<'_, ()> {
         let user = user.clone();
         self.write(move |tx| users::lift_limits(tx, &user))
+    }
+
+    fn rename_user(&self, from: &ResolvedUser, to: &ResolvedUser, given: StaffName, at: Wall) -> StoreFuture<'_, ()> {
+        let (from, to) = (from.clone(), to.clone());
+        self.write(move |tx| rename::rename(tx, &from, &to, &given, at))
     }
 
     fn told_apart(&self) -> StoreFuture<'_, Vec<Distinct>> {

@@ -17,6 +17,7 @@ mod impls;
 mod letters;
 mod numbers;
 mod open;
+mod overview;
 mod people_codes;
 mod phones;
 mod pins;
@@ -25,6 +26,7 @@ mod prompts;
 mod reader;
 mod records;
 mod releases;
+mod rename;
 mod repeats;
 mod retention;
 mod schema;
@@ -100,6 +102,12 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// The names in a file as they lie there; empty where there is none. It needs no key, and authenticates nothing.
+    #[must_use]
+    pub fn stored_names(file: &Path) -> Vec<super::rows::StoredName> {
+        open::names(file)
+    }
+
     /// Opens `sqlite:/path`, making the file (owner-only) and bringing its tables up to date where needed.
     ///
     /// Fails if the key is not the one that the file was made with, if the file is another program's or of a newer version,

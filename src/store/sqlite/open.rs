@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use subtle::ConstantTimeEq;
 
 use super::super::error::{KeyError, StoreError, Trouble};
+use super::super::rows::StoredName;
 use super::super::seal::Seals;
 use super::SqliteOptions;
 
@@ -121,6 +122,39 @@ fn peek(path: &Path) -> Option<Connection> {
         file.set_query(Some("immutable=1"));
     }
     Connection::open_with_flags(file.as_str(), flags).ok()
+}
+
+/// The names in a file as they lie there, for whoever looks at how they are read; empty where there is no file. Nothing is written, no key
+/// is needed and nothing is authenticated.
+pub(super) fn names(path: &Path) -> Vec<StoredName> {
+    let read = || -> Option<Vec<StoredName>> {
+        let db = peek(path)?;
+        let list = |sql: &str| -> rusqlite::Result<Vec<StoredName>> {
+            let mut statement = db.prepare(sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok(StoredName { id: row.get(0)?, name: row.get(1)?, by_staff: row.get(2)?, told_apart: Vec::new() })
+            })?;
+            rows.collect()
+        };
+        let now = "SELECT id, name, spelled IS NOT NULL FROM users WHERE removed_at IS NULL ORDER BY id";
+        let before = "SELECT id, name, 0 FROM users WHERE removed_at IS NULL ORDER BY id";
+        let mut names = list(now).or_else(|_| list(before)).ok()?;
+        let mut pairs = Vec::new();
+        if let Ok(mut statement) = db.prepare("SELECT user, other FROM distinct_users") {
+            let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).ok()?;
+            pairs = rows.collect::<rusqlite::Result<Vec<_>>>().ok()?;
+        }
+        for name in &mut names {
+            let other = |(one, two): &(i64, i64)| match name.id {
+                id if id == *one => Some(*two),
+                id if id == *two => Some(*one),
+                _ => None,
+            };
+            name.told_apart = pairs.iter().filter_map(other).collect();
+        }
+        Some(names)
+    };
+    read().unwrap_or_default()
 }
 
 /// The id of the key that seals a file, and the proof that it is that one.

@@ -55,6 +55,17 @@ pub(super) fn void_all(tx: Tx<'_>, owner: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Which are open, and until when.
+pub(super) fn open(tx: Tx<'_>, user: &ResolvedUser, at: Wall) -> Result<Vec<(CodePurpose, Wall)>, StoreError> {
+    let Some(owner) = UserRow::find(tx, user)? else { return Ok(Vec::new()) };
+    let mut open = Vec::new();
+    for purpose in [CodePurpose::Enrol, CodePurpose::MailedEnrol] {
+        let row = CodeRow::read(tx, &owner, purpose)?;
+        open.extend(row.filter(|row| row.ends_at > at && row.tries < TRIES_MAX).map(|row| (purpose, row.ends_at)));
+    }
+    Ok(open)
+}
+
 /// Spends it, or counts a wrong one.
 pub(super) fn spend(
     tx: Tx<'_>,

@@ -75,6 +75,16 @@ pub(super) fn reset(tx: Tx<'_>, user: &ResolvedUser) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Seals the PIN's hash again, for the owner's new name.
+pub(super) fn reseal(tx: Tx<'_>, owner: &UserRow, name: &str) -> Result<(), StoreError> {
+    let Some(pin) = of_owner(tx, owner)? else { return Ok(()) };
+    let row = owner.id.to_string();
+    let place = Place { user: name, ..place(owner, &row) };
+    let sealed = tx.seals.seal(place, &[&fields(&pin)], &pin.hash)?;
+    tx.change("UPDATE pins SET hash = ?2 WHERE user = ?1", params![owner.id, sealed])?;
+    Ok(())
+}
+
 fn next_version(tx: Tx<'_>, owner: i64) -> Result<u64, StoreError> {
     let version: Option<i64> = tx.one("SELECT version FROM pins WHERE user = ?1", [owner], |row| row.get(0))?;
     Ok(version.map_or(1, |version| undb(version).saturating_add(1)))

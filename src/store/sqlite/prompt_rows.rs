@@ -46,9 +46,14 @@ pub(super) struct PromptRow {
 const APPROVED_LASTS_MAX: Duration = Duration::from_secs(240);
 
 impl PromptRow {
+    /// The newest asker has not given up yet.
+    pub(super) fn has_askers(&self, at: Wall) -> bool {
+        self.askers_until > at
+    }
+
     /// Somebody waits for it, or it was approved so lately that the same login may still come back for it.
     pub(super) fn waited_for(&self, at: Wall) -> bool {
-        self.askers_until > at || (self.state == PromptState::Approved && self.answered_at.plus(APPROVED_WAITS) > at)
+        self.has_askers(at) || (self.state == PromptState::Approved && self.answered_at.plus(APPROVED_WAITS) > at)
     }
 
     /// Past its end; or so far before it that the clock was stepped back since: no prompt lasts longer than that (B5).

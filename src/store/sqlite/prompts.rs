@@ -206,7 +206,7 @@ fn say_yes(
         Chosen::Right => {
             approve(tx, owner, row, asked, &phone.id, at)?;
             asked.write(tx, row.id, row.login, owner)?;
-            Ok(Answered::Taken)
+            Ok(if row.has_askers(at) { Answered::Taken } else { Answered::Late })
         }
     }
 }

@@ -132,6 +132,14 @@ pub(super) fn of_login(tx: Tx<'_>, login: LoginId) -> Result<Option<StoredRecord
     shown.map(|row| counted(tx, row)).transpose()
 }
 
+/// The record at that place, or what amends it.
+pub(super) fn at(tx: Tx<'_>, seq: u64) -> Result<Option<StoredRecord>, StoreError> {
+    let written = tx.one("SELECT seq, login, json FROM records WHERE seq = ?1", [db(seq)], read)?;
+    let Some(row) = written else { return Ok(None) };
+    let shown = amendment(tx, row.login)?.unwrap_or(row);
+    counted(tx, shown).map(Some)
+}
+
 /// With how often its like came so far.
 fn counted(tx: Tx<'_>, row: StoredRecord) -> Result<StoredRecord, StoreError> {
     Ok(StoredRecord { json: repeats::with_count(tx, row.seq, row.json)?, ..row })

@@ -12,7 +12,7 @@ use super::super::error::StoreError;
 const APPLICATION_ID: i64 = 0x5665_7374;
 
 /// Script `n` takes a file from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, SHIELD, REPEATS];
+const MIGRATIONS: &[&str] = &[FIRST, WRONG_CODES, PORTAL, NAMES, TRACES, SHIELD, REPEATS, OVERVIEW];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
@@ -342,6 +342,26 @@ ALTER TABLE buckets ADD COLUMN network BLOB;          -- the /32 or /56 that the
 CREATE INDEX buckets_by_station ON buckets (station);
 CREATE INDEX buckets_by_network ON buckets (network) WHERE network IS NOT NULL;
 ALTER TABLE prompts ADD COLUMN unproven INTEGER NOT NULL DEFAULT 0; -- asked before the password was (rules D7): counts for nothing
+";
+
+/// What the staff's overview looks records up by: words of their text, which are computed and never stored but in the indexes.
+/// An act has no login; the row that only tells a count (`times`) stands for no refusal of its own.
+const OVERVIEW: &str = "
+ALTER TABLE records ADD COLUMN reason TEXT AS
+    (CASE WHEN json_valid(json) AND json_extract(json, '$.login') IS NOT NULL THEN json_extract(json, '$.reason') END) VIRTUAL;
+ALTER TABLE records ADD COLUMN client TEXT AS (CASE WHEN json_valid(json) THEN json_extract(json, '$.client') END) VIRTUAL;
+ALTER TABLE records ADD COLUMN minute TEXT AS
+    (CASE WHEN json_valid(json) THEN substr(json_extract(json, '$.time'), 1, 16) END) VIRTUAL;
+ALTER TABLE records ADD COLUMN times INTEGER AS
+    (CASE WHEN json_valid(json) THEN json_extract(json, '$.times') END) VIRTUAL;
+CREATE INDEX refusals ON records (seq) WHERE accepted = 0 AND reason IS NOT NULL AND times IS NULL;
+CREATE INDEX refusals_by_reason ON records (reason, seq) WHERE accepted = 0 AND reason IS NOT NULL AND times IS NULL;
+CREATE INDEX refusals_by_client ON records (client, seq) WHERE accepted = 0 AND reason IS NOT NULL AND times IS NULL;
+CREATE INDEX refusals_by_client_and_reason ON records (client, reason, seq)
+    WHERE accepted = 0 AND reason IS NOT NULL AND times IS NULL;
+CREATE INDEX refusals_by_user ON records (user, seq) WHERE accepted = 0 AND reason IS NOT NULL AND times IS NULL;
+CREATE INDEX accepts_by_user ON records (user, seq) WHERE accepted = 1;
+CREATE INDEX logins_by_minute ON records (minute, accepted, reason, times) WHERE reason IS NOT NULL;
 ";
 
 #[cfg(test)]

@@ -150,6 +150,16 @@ pub(super) fn open_of_user(tx: Tx<'_>, owner: i64, name: &Arc<str>) -> Result<Ve
     rows(tx, owner)?.into_iter().map(|row| row.open(tx, name)).collect()
 }
 
+/// Seals the seeds again, for the owner's new name.
+pub(super) fn reseal(tx: Tx<'_>, owner: &UserRow, name: &Arc<str>) -> Result<(), StoreError> {
+    for open in open_of_user(tx, owner.id, &owner.name)? {
+        let token = Token { user: ResolvedUser::new(Arc::clone(name)), ..open.token };
+        let seed = tx.seals.seal(place(&token), &fields(&token), &open.seed)?;
+        tx.change("UPDATE tokens SET seed = ?2 WHERE id = ?1", params![token.id.0, seed])?;
+    }
+    Ok(())
+}
+
 /// One active token of the user, if it still is one. Its seed is opened, so that a row put there by somebody else is refused.
 pub(super) fn active(tx: Tx<'_>, owner: i64, name: &Arc<str>, id: &TokenId) -> Result<Option<OpenToken>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id = ?1 AND user = ?2 AND removed_at IS NULL");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use login::limits::{Limits, PushCounts};
 use login::name::fold;
-use login::{GroupName, Method, ResolvedUser, Station, UserFacts, Wall};
+use login::{GroupName, Method, Opens, ResolvedUser, Station, UserFacts, Wall};
 use rusqlite::{Row, params};
 use wire::Secret;
 
@@ -91,6 +91,11 @@ impl UserRow {
         Ok(())
     }
 
+    /// The same row under another name.
+    pub(super) fn named(self, name: Arc<str>) -> Self {
+        Self { name, ..self }
+    }
+
     /// The user's factors are no longer what a guess may have read (rules C1).
     pub(super) fn bump(&self, tx: Tx<'_>) -> Result<(), StoreError> {
         tx.change("UPDATE users SET version = version + 1 WHERE id = ?1", [self.id])?;
@@ -164,9 +169,7 @@ impl UserRow {
 /// Adds a user.
 pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError> {
     let name = new.name.as_str();
-    if name.is_empty() || name.len() > NAME_OCTETS_MAX || name.chars().any(char::is_control) {
-        return Err(StoreError::Refused(Refusal::Name(name.into())));
-    }
+    fits(name)?;
     if let Some(row) = UserRow::find(tx, &new.name)? {
         return told_apart(tx, row, new, at);
     }
@@ -194,6 +197,14 @@ pub(super) fn add(tx: Tx<'_>, new: &NewUser, at: Wall) -> Result<(), StoreError>
     // Rules A2: who is added looks like nobody else; who comes in by a name was refused before.
     alikes::settle(tx, &row, new.by_staff.as_ref().map_or(&[], |given| &given.not_the_same_as), at)?;
     new.password_hash.as_ref().map_or(Ok(()), |hash| write_password(tx, &row, Some(hash)))
+}
+
+/// RFC 2865 §5.1: what a User-Name can carry.
+pub(super) fn fits(name: &str) -> Result<(), StoreError> {
+    if name.is_empty() || name.len() > NAME_OCTETS_MAX || name.chars().any(char::is_control) {
+        return Err(StoreError::Refused(Refusal::Name(name.into())));
+    }
+    Ok(())
 }
 
 /// Staff say of a user who is there that somebody else only looks like it.
@@ -329,7 +340,7 @@ pub(super) fn facts(
     let has_pin = pins::of_owner(tx, &row)?.is_some_and(|pin| !pin.locked);
     let from = codes::station_bucket(tx, row.id, station, at, limits)?;
     Ok(UserFacts {
-        must_open_app: phones.iter().any(|phone| phone.channel.can_answer()) && !phones.iter().any(rings),
+        must_open: must_open(&phones),
         known: true,
         spelled: row.spelled.clone(),
         looks_like,
@@ -351,6 +362,16 @@ pub(super) fn facts(
         types_number: phones.iter().any(|phone| proves_number(phone, AppVersion::shows_code)),
         pin_phones: has_pin && phones.iter().any(|phone| phone.channel == Channel::WebPush),
     })
+}
+
+/// What the owner of these has to open, where none rings by itself.
+fn must_open(phones: &[Device]) -> Option<Opens> {
+    if phones.iter().any(rings) {
+        return None;
+    }
+    let has = |channel: Channel| phones.iter().any(|phone| phone.channel == channel);
+    let page = has(Channel::WebPush).then_some(Opens::Page);
+    page.or_else(|| phones.iter().any(|phone| phone.channel.can_answer()).then_some(Opens::App))
 }
 
 /// Whether a phone that can answer rings by itself; the store app is asked when its owner opens it, and so is a page whose
@@ -399,7 +420,7 @@ fn whole(tx: Tx<'_>, row: UserRow) -> Result<User, StoreError> {
     })
 }
 
-fn write_password(tx: Tx<'_>, row: &UserRow, hash: Option<&Secret>) -> Result<(), StoreError> {
+pub(super) fn write_password(tx: Tx<'_>, row: &UserRow, hash: Option<&Secret>) -> Result<(), StoreError> {
     let id = row.id.to_string();
     let sealed = hash.map(|hash| tx.seals.seal(row.place(&id, "password"), &[], hash)).transpose()?;
     tx.change("UPDATE users SET password = ?2 WHERE id = ?1", params![row.id, sealed])?;

@@ -335,8 +335,12 @@ fn method_said(method: Method, reason: Reason) -> &'static str {
         | Reason::Blocked
         | Reason::Busy
         | Reason::StoreUnavailable
-        | Reason::State
         | Reason::AdminService
+        | Reason::StateUnknown
+        | Reason::StateLate
+        | Reason::StateSpent
+        | Reason::StateOther
+        | Reason::StateRestart
         | Reason::Unusable
         | Reason::Overload
         | Reason::Draining

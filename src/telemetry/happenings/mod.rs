@@ -18,7 +18,7 @@ pub use pages::{
     CertificateEnds, CertificateRefused, CertificateTaken, PageDenial, PageDenied, PageRefusal, PageRefused,
     PageUnanswered, PagesOpened, SignInResult, SignInTried,
 };
-pub use phones::{PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
+pub use phones::{ApprovedLate, PhonePuzzles, PhoneRefusal, PhoneRefused, SecondKeyCame};
 pub use services::{
     AuditTrouble, Committed, DiskFills, MailTrouble, PrimaryAnswered, PrimaryDown, PrimaryResult, PrimaryUp,
     RecordsCut, ReloadRefused, Reloaded, Started, Stopping, StoreRecovered, StoreSpace, StoreTrouble, UpstreamBadReply,

@@ -19,11 +19,13 @@ pub enum AnswerCode {
     Challenge,
     /// The answer to Status-Server (RFC 5997), which is an Access-Accept on the wire and lets nobody in.
     Status,
+    /// Accounting-Response.
+    Accounting,
 }
 
 impl AnswerCode {
     /// Every code.
-    pub const ALL: [Self; 4] = [Self::Accept, Self::Reject, Self::Challenge, Self::Status];
+    pub const ALL: [Self; 5] = [Self::Accept, Self::Reject, Self::Challenge, Self::Status, Self::Accounting];
 
     /// The word in metrics.
     #[must_use]
@@ -33,6 +35,7 @@ impl AnswerCode {
             Self::Reject => "reject",
             Self::Challenge => "challenge",
             Self::Status => "status",
+            Self::Accounting => "accounting",
         }
     }
 }

@@ -117,3 +117,23 @@ impl Happening for SecondKeyCame<'_> {
         telemetry.emit(PhoneRefused { phone: self.phone, why: PhoneRefusal::SecondKey });
     }
 }
+
+/// A phone said yes when nobody waited for it any more (rules A8).
+#[derive(Debug)]
+pub struct ApprovedLate<'a> {
+    /// Who.
+    pub user: &'a str,
+    /// Through which appliance the login had come.
+    pub client: &'a str,
+}
+
+impl sealed::Sealed for ApprovedLate<'_> {}
+impl Happening for ApprovedLate<'_> {
+    fn tell(self, _: &Telemetry) {
+        let (user, client) = (self.user, self.client);
+        tracing::warn!(
+            target: SENTENCE, user, client,
+            "{user}: approved late, {client} had given up already. The same login gets in if it asks again within 10 s. What to do: where that comes often, let the appliance wait longer, and say so in gives_up_after"
+        );
+    }
+}

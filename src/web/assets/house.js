@@ -32,6 +32,18 @@ if (waiting) {
   };
   setTimeout(ask, 1000);
 }
+// The time that runs down, without another question to the server.
+for (const runs of document.querySelectorAll(".runs")) {
+  const [bar, text] = [runs.querySelector("progress"), runs.querySelector("p")];
+  const began = performance.now();
+  const tick = setInterval(() => {
+    const gone = Math.floor((performance.now() - began) / 1000);
+    const left = Math.max(0, Number(runs.dataset.left) - gone);
+    bar.value = left;
+    text.textContent = runs.dataset.text.replace("[left]", left).replace("[age]", Number(runs.dataset.age) + gone);
+    if (left === 0) clearInterval(tick);
+  }, 1000);
+}
 for (const form of document.querySelectorAll("form[data-go]")) form.requestSubmit();
 for (const button of document.querySelectorAll("button[data-print]")) {
   button.hidden = false;

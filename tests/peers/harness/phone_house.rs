@@ -177,7 +177,18 @@ impl PhoneHouse {
         self.puts_up(Asks::default(), Some(device.clone())).await
     }
 
+    /// A login of alice's whose appliance gives up within half a second, while the prompt itself lasts.
+    pub(crate) async fn asks_alice_impatiently(&self) -> Wall {
+        let gives_up = self.now().plus(Duration::from_millis(500));
+        self.puts_up_until(Asks::default(), None, Some(gives_up)).await;
+        gives_up
+    }
+
     async fn puts_up(&self, asks: Asks, only: Option<DeviceId>) -> PromptId {
+        self.puts_up_until(asks, only, None).await
+    }
+
+    async fn puts_up_until(&self, asks: Asks, only: Option<DeviceId>, askers_until: Option<Wall>) -> PromptId {
         let now = self.now();
         let ends_at = now.plus(Duration::from_secs(120));
         let claim = PromptClaim {
@@ -185,7 +196,7 @@ impl PhoneHouse {
             user: alice(),
             login: LoginKey::alone(rand::random()),
             ends_at,
-            askers_until: ends_at,
+            askers_until: askers_until.unwrap_or(ends_at),
             station_known: false,
             authentic: true,
             client: ClientName::new("hq-asa"),
@@ -256,7 +267,7 @@ impl PhoneHouse {
         self.store.remove_device(device, self.now()).await.unwrap();
     }
 
-    fn now(&self) -> Wall {
+    pub(crate) fn now(&self) -> Wall {
         self.clock.moment().wall
     }
 }

@@ -26,14 +26,23 @@ impl Printed {
     }
 }
 
+/// Sends one Accounting-Request and waits a moment for its answer.
+pub(crate) async fn account(server: SocketAddr, attributes: &str, secret: &str) -> Printed {
+    asked(server, "acct", attributes, secret, "2").await
+}
+
 /// Asks once. `kind` is `auth` or `status`.
 pub(crate) async fn radclient(server: SocketAddr, kind: &str, attributes: &str) -> Printed {
+    asked(server, kind, &format!("{attributes}, Message-Authenticator=0x00"), APPLIANCE_SECRET, "60").await
+}
+
+async fn asked(server: SocketAddr, kind: &str, attributes: &str, secret: &str, seconds: &str) -> Printed {
     let mut command = Command::new("radclient");
-    command.args(["-x", "-r", "1", "-t", "60", &server.to_string(), kind, APPLIANCE_SECRET]);
+    command.args(["-x", "-r", "1", "-t", seconds, &server.to_string(), kind, secret]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child =
         command.spawn().unwrap_or_else(|error| panic!("radclient: {error}; install Debian's freeradius-utils"));
-    let request = format!("{attributes}, Message-Authenticator=0x00\n");
+    let request = format!("{attributes}\n");
     child.stdin.take().unwrap().write_all(request.as_bytes()).await.unwrap();
     let output =
         tokio::time::timeout(GENEROUS, child.wait_with_output()).await.expect("radclient never ended").unwrap();

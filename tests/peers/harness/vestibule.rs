@@ -80,6 +80,7 @@ pub(crate) struct Plan {
     client: String,
     more: String,
     rules: String,
+    radius_lines: String,
     limits: String,
     secrets: Vec<(String, String)>,
     people: Vec<Person>,
@@ -105,6 +106,7 @@ impl Plan {
             client: format!("primary = \"{primary}\"\n"),
             more: String::new(),
             rules: "[[rule]]\nname = \"everybody\"\nsecond_factor = [\"push\", \"totp\", \"hotp\"]\n".to_owned(),
+            radius_lines: String::new(),
             limits: "reject_delay = \"0s\"\n".to_owned(),
             secrets: vec![("client.vpn".to_owned(), APPLIANCE_SECRET.to_owned())],
             people: Vec::new(),
@@ -117,6 +119,12 @@ impl Plan {
     pub(crate) fn client(mut self, lines: &str) -> Self {
         self.client += lines;
         self.client.push('\n');
+        self
+    }
+
+    /// More lines of `[radius]`.
+    pub(crate) fn radius(mut self, lines: &str) -> Self {
+        self.radius_lines += lines;
         self
     }
 
@@ -227,9 +235,9 @@ impl Plan {
 
     fn policy(&self, site: &Site) -> String {
         let (radius, metrics) = (site.radius, site.metrics);
-        let Self { primary, client, more, rules, limits, .. } = self;
+        let Self { primary, client, more, rules, limits, radius_lines, .. } = self;
         format!(
-            "[radius]\nlisten = \"{radius}\"\n[metrics]\nlisten = \"{metrics}\"\n\
+            "[radius]\nlisten = \"{radius}\"\n{radius_lines}\n[metrics]\nlisten = \"{metrics}\"\n\
              [store]\nurl = \"sqlite:vestibule.db\"\nkey_file = \"store.key\"\n[audit]\nfile = \"audit.jsonl\"\n\
              [limits]\n{limits}\n[client.vpn]\naddress = \"127.0.0.1\"\n{client}\n{primary}\n{more}\n{rules}"
         )

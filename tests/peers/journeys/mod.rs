@@ -259,7 +259,7 @@ async fn a_phone_whose_page_is_closed_is_rung_and_a_click_on_its_notification_op
     phone.screen.assert_no_errors().await;
 }
 
-/// The number in what the VPN shows: "Choose 42 on your phone, then press Enter here:".
+/// The number in what the VPN shows: "Type 42 on your phone, then press Enter here:".
 fn number_of(message: &str) -> String {
     message.chars().filter(char::is_ascii_digit).collect()
 }

@@ -316,7 +316,7 @@ impl World {
                     _ => Typing::Replayed,
                 }
             }
-            Some(Say::TypeDigits | Say::OpenAppTypeDigits | Say::WrongDigits) => match roll {
+            Some(Say::TypeDigits | Say::OpenAppTypeDigits | Say::OpenPageTypeDigits | Say::WrongDigits) => match roll {
                 0..=54 => Typing::Digits,
                 55..=74 => Typing::WrongDigits,
                 75..=84 => Typing::Right,

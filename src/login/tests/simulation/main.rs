@@ -133,7 +133,7 @@ mod saboteurs {
     use super::{LOGINS_OF_A_LIFE, live, policies, say};
 
     /// Lives that a saboteur may stay unseen.
-    const LIVES_MAX: u64 = 400;
+    const LIVES_MAX: u64 = 2_000;
 
     /// Which rule tells of it, and after how many logins.
     fn caught(sabotage: Mutant) -> Option<(&'static str, String, usize)> {

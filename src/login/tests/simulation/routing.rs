@@ -68,6 +68,7 @@ impl World {
             user: UserName::parse(ask.user.as_bytes(), &login::name::Realms::default()),
             user_octets: ask.user.as_bytes().into(),
             names_a_mac: false,
+            unknown_state: Reason::StateUnknown,
             credential: Credential::Pap { password, appended },
             station: station.map(Station::new),
             address: station.map(Station::new).and_then(|station| station.address()),
@@ -131,7 +132,7 @@ impl World {
                 }
                 new.or(Some(*old))
             }
-            Admission::Resume(login) | Admission::Twin(login, _) => Some(*login),
+            Admission::Resume(login) | Admission::Twin(login, _) | Admission::HearsTheEnd(login) => Some(*login),
             Admission::Repeat(_) => crate::invariants::repeated_from(self, asker),
         };
         self.tally.joins += u64::from(matches!(admission, Admission::Join(_)));

@@ -11,7 +11,7 @@ use login::policy::{
     ClientPolicy, Condition, Glob, IfUnavailable, Join, NumberWish, Outage, Policy, PrimaryPolicy, Rule, Unenrolled,
     Verdict, WhenUnavailable,
 };
-use login::{ClientName, GroupName, Method, PrimaryName, RuleName, Wall};
+use login::{ClientName, GroupName, Method, Opens, PrimaryName, RuleName, Wall};
 
 use crate::dice::mix;
 
@@ -37,7 +37,7 @@ pub(crate) struct Person {
     /// They can ask for a PIN, and one is set (B4).
     pub(crate) pin_phones: bool,
     /// None of them rings by itself.
-    pub(crate) must_open_app: bool,
+    pub(crate) must_open: Option<Opens>,
     /// What this person chose to be asked for first.
     pub(crate) prefers: Option<Method>,
     /// The primary asks this person something of its own.
@@ -60,7 +60,7 @@ const fn person(name: &'static str, password: &'static str, groups: &'static [&'
         types_number: true,
         pin_phones: true,
         prefers: None,
-        must_open_app: false,
+        must_open: None,
         asked_by_primary: false,
         known: true,
         looks_like: None,
@@ -97,7 +97,12 @@ pub(crate) static PEOPLE: [Person; 17] = [
     Person { totp: Some("t-gina"), asked_by_primary: true, ..person("gina", "pw-gina", &["staff"]) },
     Person { phones: PHONE, ..person("pia", "pw-pia", &["pilots"]) },
     // An app of a store, of a version that lets choose and can't show digits.
-    Person { phones: PHONES, must_open_app: true, types_number: false, ..person("vera", "pw-vera", &["staff"]) },
+    Person {
+        phones: PHONES,
+        must_open: Some(Opens::App),
+        types_number: false,
+        ..person("vera", "pw-vera", &["staff"])
+    },
     person("erin", "pw-erin", &[]),
     person("svc-backup", "pw-svc", &[]),
     // Staff added this very name.

@@ -84,7 +84,7 @@ impl Store {
             chooses_number: person.chooses_number && !row.phones.is_empty(),
             types_number: person.types_number && !row.phones.is_empty(),
             pin_phones: person.pin_phones && !row.phones.is_empty(),
-            must_open_app: person.must_open_app,
+            must_open: person.must_open,
             ..UserFacts::default()
         }
     }

@@ -132,7 +132,7 @@ fn a_fraud_report_ends_the_login_even_where_a_code_is_awaited() {
     house.phone_says(Fraud);
     let answers = house.ask(&carol().to(state).typing("123456"));
     house.pass(2);
-    assert_eq!(house.told(answers), Told::Reject(Reason::State));
+    assert_eq!(house.told(answers), Told::Reject(Reason::Fraud));
     assert_eq!(house.guesses(), 0);
 }
 

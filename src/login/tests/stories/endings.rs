@@ -35,7 +35,7 @@ fn a_block_ends_a_login_that_was_challenged_beside_its_push() {
     assert_eq!(house.record().reason, Reason::Blocked);
     let answers = house.ask(&carol().to(state).typing(""));
     house.pass(2);
-    assert_eq!(house.told(answers), Told::Reject(Reason::State));
+    assert_eq!(house.told(answers), Told::Reject(Reason::Blocked));
 }
 
 #[test]

@@ -190,6 +190,7 @@ impl House {
             user: self.policy.user_name(ask.user.as_bytes(), false),
             user_octets: ask.user.as_bytes().into(),
             names_a_mac: false,
+            unknown_state: Reason::StateUnknown,
             credential: Credential::Pap { password, appended },
             station: Some(Station::new(ask.station.as_bytes())),
             address: Station::new(ask.station.as_bytes()).address(),
@@ -229,6 +230,11 @@ impl House {
     /// Whether an invitation for this user was asked for.
     pub(crate) fn invited(&self, user: &str) -> bool {
         self.wanted.iter().any(|(_, effect)| matches!(effect, Effect::Invite(invited) if invited.as_str() == user))
+    }
+
+    /// Whether it was refused for the State that it brought.
+    pub(crate) fn refuses_state_of(&self, asker: AskerId) -> bool {
+        matches!(self.told(asker), Told::Reject(reason) if reason.is_of_state())
     }
 
     // --- who answers -------------------------------------------------------------------------------------------
@@ -387,6 +393,14 @@ impl House {
 
     pub(crate) fn phone_says(&mut self, answer: PhoneAnswer) {
         self.phone_chooses(answer, None);
+    }
+
+    /// Another number than a screen's came from the phone.
+    pub(crate) fn wrong_number(&mut self) {
+        self.answer_newest(|effect| match effect {
+            Effect::Push { claim, .. } => Some(Event::WrongNumber(claim.prompt)),
+            _ => None,
+        });
     }
 
     /// The phone answers, with a number.

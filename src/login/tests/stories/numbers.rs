@@ -7,7 +7,7 @@ use login::policy::Rule;
 use login::words::Say;
 use login::{
     AskerId, BypassId, Claim, CodeOutcome, DeviceId, GroupName, Means, Method, Number, NumberMatch, NumberOutcome,
-    PromptStatus, Reason, ReleaseOutcome, UserFacts, Wall,
+    Opens, PromptStatus, Reason, ReleaseOutcome, UserFacts, Wall,
 };
 use std::sync::Arc;
 
@@ -59,6 +59,25 @@ fn a_yes_before_enter_lets_in_with_enter() {
     assert_eq!(house.told(enter), Told::Accept);
 }
 
+/// Rules F8: who typed another number reads it at the VPN too, however late Enter comes, and one login is one record.
+#[test]
+fn enter_after_a_wrong_number_tells_of_it_and_is_no_login_of_its_own() {
+    for waits in [0, 8, 60] {
+        let mut house = house(&[Push]);
+        let asks = house.carols_phone_rings(&carol().at("web"), &[Push]);
+        let state = house.state_of(asks);
+        house.wrong_number();
+        let records = house.count(|effect| matches!(effect, Effect::Record(_)));
+        house.pass(waits);
+        let enter = house.ask(&carol().at("web").to(state).typing(""));
+        house.pass(2);
+        assert_eq!(house.told(enter), Told::Reject(Reason::WrongNumber), "after {waits} s");
+        assert_eq!(house.count(|effect| matches!(effect, Effect::Record(_))), records, "no record of its own");
+        house.pass(130);
+        assert_eq!((house.sessions(), house.bytes()), (0, 0));
+    }
+}
+
 #[test]
 fn a_yes_without_its_number_is_nobodys() {
     let mut house = house(&[Push]);
@@ -105,7 +124,7 @@ fn a_ninth_screen_takes_the_place_of_the_oldest_and_the_newest_asker_wins() {
     house.pass(2);
     let second = house.ask(&carol().at("web").to(house.state_of(screens[1])).typing(""));
     house.pass(2);
-    assert_eq!(house.told(second), Told::Reject(Reason::State), "the oldest that was left gave way");
+    assert_eq!(house.told(second), Told::Reject(Reason::Superseded), "the oldest that was left gave way");
     let enter = house.ask(&carol().at("web").to(house.state_of(tenth)).typing(""));
     house.phone_chooses(Approve, Some(house.number_of(tenth)));
     house.granted();
@@ -269,7 +288,7 @@ fn wrong_digits_get_a_new_state_and_the_third_ones_end_the_session() {
     assert_eq!(house.told(types), Told::Reject(Reason::Denied));
     let answers = house.ask(&carol().at("term").to(house.state_of(beside)).typing("042042"));
     house.pass(2);
-    assert_eq!(house.told(answers), Told::Reject(Reason::State), "the other screen of this login is over, too");
+    assert_eq!(house.told(answers), Told::Reject(Reason::Denied), "the other screen of this login is over, too");
 }
 
 #[test]
@@ -326,22 +345,26 @@ fn a_phone_that_lets_choose_and_shows_no_digits_is_asked_where_the_number_is_sho
 }
 
 #[test]
-fn who_must_open_the_app_is_told_so_beside_a_number_too() {
-    let silent = |methods: &[Method]| UserFacts {
-        must_open_app: true,
+fn who_must_open_the_app_or_the_page_is_told_so_beside_a_number_too() {
+    let silent = |methods: &[Method], opens: Opens| UserFacts {
+        must_open: Some(opens),
         chooses_number: true,
         types_number: true,
         ..facts(methods)
     };
-    let reads = |client: &'static str, methods: &[Method]| {
+    let reads = |client: &'static str, methods: &[Method], opens: Opens| {
         let mut house = house(methods);
-        let asks = asked(&mut house, client, &silent(methods));
+        let asks = asked(&mut house, client, &silent(methods, opens));
         house.claim_is(&Claim::Claimed { displaced: None });
         house.reads(asks)
     };
-    assert!(matches!(reads("web", &[Push]), Say::OpenAppChoose(_)));
-    assert!(matches!(reads("web", &[Push, Totp]), Say::OpenAppChooseOrCode(_)));
-    assert_eq!(reads("term", &[Push]), Say::OpenAppTypeDigits);
+    assert!(matches!(reads("web", &[Push], Opens::App), Say::OpenAppChoose(_)));
+    assert!(matches!(reads("web", &[Push, Totp], Opens::App), Say::OpenAppChooseOrCode(_)));
+    assert_eq!(reads("term", &[Push], Opens::App), Say::OpenAppTypeDigits);
+    // On our own page a number is typed, and never chosen (F8).
+    assert!(matches!(reads("web", &[Push], Opens::Page), Say::OpenPageTypeNumber(_)));
+    assert!(matches!(reads("web", &[Push, Totp], Opens::Page), Say::OpenPageTypeNumberOrCode(_)));
+    assert_eq!(reads("term", &[Push], Opens::Page), Say::OpenPageTypeDigits);
 }
 
 #[test]

@@ -91,13 +91,13 @@ fn once_the_primary_asked_its_own_question_no_other_server_knows_its_state_so_it
     let mut house = house(&[Totp]);
     house.ask(&carol());
     let attributes = Arc::new(wire::HeldAttributes::none(wire::Code::AccessChallenge));
-    let state: Arc<[u8]> = Arc::new([5; 28]);
+    let state: Arc<[u8]> = Arc::new([5; login::key::STATE_OCTETS]);
     house.primary_answers(|_| PrimaryAnswer::Challenge {
         attributes: Arc::clone(&attributes),
         state: Some(Arc::clone(&state)),
         server: 0,
     });
-    let answers = house.ask(&carol().to([5; 28]).typing("blue"));
+    let answers = house.ask(&carol().to([5; login::key::STATE_OCTETS]).typing("blue"));
     away(&mut house);
     house.pass(3);
     assert_eq!(house.told(answers), Told::Reject(Reason::PrimaryUnavailable));
