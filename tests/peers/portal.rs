@@ -556,5 +556,5 @@ async fn a_phone_s_no_lets_nobody_in() {
     assert_eq!(dave.get("/").await.location, "/sign-in/second");
     // Rules D2: quiet after a denial.
     dave.get("/sign-in/second").await;
-    assert!(dave.post("/sign-in/ring", &[("then", "/")]).await.body.contains("left in peace"));
+    assert!(dave.post("/sign-in/ring", &[("then", "/")]).await.body.contains("not asked for another"));
 }
