@@ -30,8 +30,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use login::Wall;
 
@@ -44,6 +46,7 @@ use crate::telemetry::Telemetry;
 use crate::web::{patient, quick};
 
 use board::Board;
+use staff::Staff;
 use today::Today;
 
 /// What the pages are made of.
@@ -79,9 +82,23 @@ pub fn router(parts: AdminParts) -> Router {
         .route("/board.js", get(|| async { file("text/javascript; charset=utf-8", BOARD_JS) }))
         .route("/admin.css", get(|| async { file("text/css; charset=utf-8", ADMIN_CSS) }))
         .with_state(desk.clone());
+    let pages = sign_in::guarded(pages, sign_in::Desk { sign_in: desk.sign_in.clone(), realm: WebRealm::Admin });
+    let pages = pages.layer(from_fn_with_state(desk.clone(), staff_alone));
     let events = Router::new().route("/board/events", get(board::events)).with_state(desk.clone());
     let doors = quick(sign_in::routes(desk.sign_in.clone(), WebRealm::Admin));
     quick(pages).merge(patient(events)).merge(doors)
+}
+
+/// A form is looked at only for somebody who is of the staff now: also where it was sent before, and its page is shown again
+/// (rules F4).
+async fn staff_alone(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if parts.method == Method::POST
+        && let Err(refused) = Staff::from_request_parts(&mut parts, &desk).await
+    {
+        return refused;
+    }
+    next.run(Request::from_parts(parts, body)).await
 }
 
 const BOARD_JS: &str = include_str!("assets/board.js");

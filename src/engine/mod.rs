@@ -182,6 +182,11 @@ impl Engine {
         engine
     }
 
+    /// Does something to its end, whoever waits for it or leaves; `None`: it broke off.
+    pub async fn to_its_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.0.tasks.spawn(work).await.ok()
+    }
+
     /// One admitted Access-Request. Returns at once; the answer leaves by its way back.
     pub fn receive(&self, ask: Ask<'_>) {
         let at = self.0.clock.moment();

@@ -7,7 +7,7 @@
 //! sent. What it never does: keep a password, let a first enrolment begin without its trust anchor (F3), or read the clock but
 //! through the engine's.
 //!
-//! Read in this order: `session` (the cookie and what it stands for), `forms` (whose form it is), `throttle` and `places`, then the doors:
+//! Read in this order: `session` (the cookie and what it stands for), `forms` (whose form it is), `sends` (whether it was sent already), `throttle` and `places`, then the doors:
 //! `password`, `factor`, `ring`, `anchor`; `pages` has the forms that both realms show, `notes` what is written and mailed.
 
 mod anchor;
@@ -18,6 +18,7 @@ mod pages;
 mod password;
 mod places;
 mod ring;
+mod sends;
 mod session;
 mod throttle;
 
@@ -40,7 +41,7 @@ pub use factor::CodeTried;
 pub use forms::Forged;
 pub use notes::Deed;
 pub use pages::{
-    Asked, Desk, Fields, Problem, Shown, cleared, guarded, local_path, prompt_of, routes, sent_on, word_of,
+    Asked, Desk, Fields, Problem, Shown, cleared, guarded, local_path, once, prompt_of, routes, sent_on, word_of,
 };
 pub use password::{OldPassword, PasswordTried};
 pub use ring::{Rang, RingStands, Runs};
@@ -87,6 +88,7 @@ struct Inner {
     pairs: Throttle,
     rings: ring::Rings,
     places: places::Places,
+    sends: sends::Sends,
 }
 
 /// Nothing can be said now; nothing was changed. For the log there is `why`; a reader is told to try again.
@@ -125,6 +127,7 @@ impl SignIn {
             pairs: Throttle::new(5, Duration::from_secs(60)),
             rings: ring::Rings::default(),
             places: places::Places::default(),
+            sends: sends::Sends::default(),
             parts,
         }))
     }
@@ -173,6 +176,10 @@ impl SignIn {
     /// Tells that a page could not be answered.
     pub fn tell_away(&self, realm: WebRealm, away: &Away) {
         self.0.parts.telemetry.emit(PageUnanswered { pages: session::word(realm), why: &away.why });
+    }
+
+    fn sends(&self) -> &sends::Sends {
+        &self.0.sends
     }
 
     fn clock(&self) -> Clock {

@@ -5,6 +5,7 @@
 
 mod agent;
 mod asked;
+mod once;
 mod second;
 mod sessions;
 mod shown;
@@ -23,6 +24,7 @@ use super::{Away, SignIn};
 use crate::store::{WebRealm, WebStep};
 
 pub use asked::{Asked, Fields, Problem, guarded};
+pub use once::once;
 pub use second::{prompt_of, word_of};
 pub use shown::{Shown, local_path};
 

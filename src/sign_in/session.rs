@@ -72,7 +72,7 @@ pub struct Signed {
     pub step: WebStep,
     /// All that the store knows of the session.
     pub session: WebSession,
-    /// What every form of this session must bring back.
+    /// What every form of the page that is shown now must bring back.
     pub csrf: String,
     /// A factor was proved within ten minutes: methods may be changed.
     pub factored_lately: bool,
@@ -119,10 +119,27 @@ impl SignIn {
         Ok(Visit { cookie, fresh: false, signed })
     }
 
-    /// What every form that this browser is shown must bring back.
-    #[must_use]
-    pub fn csrf(&self, realm: WebRealm, cookie: &Cookie) -> String {
-        BASE64URL_NOPAD.encode(&cookie.keyed(&self.0.csrf, word(realm).as_bytes())[..24])
+    /// The id that a browser brings, and whatever an answer of ours makes of it.
+    pub(super) fn cookie(&self, realm: WebRealm, headers: &HeaderMap) -> Option<Cookie> {
+        let config = self.config();
+        cookie_of(headers, name_of(&Realm::of(&config, realm).ok()?, realm))
+    }
+
+    /// The id that a browser is given by this line: `None`, it is told to forget the one that it has.
+    pub(super) fn cookie_in(&self, realm: WebRealm, line: &HeaderValue) -> Option<Cookie> {
+        let pair = line.as_bytes().split(|octet| *octet == b';').next()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_bytes(pair).ok()?);
+        self.cookie(realm, &headers)
+    }
+
+    /// Whether the session of this id still lives.
+    ///
+    /// # Errors
+    /// The store.
+    pub(super) async fn lives(&self, realm: WebRealm, id: &[u8; 32]) -> Result<bool, Away> {
+        let idle = Realm::of(&self.config(), realm)?.idle;
+        Ok(self.store().web_session(id, realm, idle, self.moment().wall).await?.is_some())
     }
 
     /// `Set-Cookie` of this id. It lives as long as the browser does; the session ends by the store.

@@ -343,6 +343,39 @@ async fn what_a_role_does_not_allow_is_refused_whatever_is_sent_and_changes_noth
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_page_that_is_loaded_again_shows_the_same_code_and_issues_none() {
+    let site = Site::open().await;
+    let mut hank = site.signed_in("hank").await;
+    let csrf = hank.get("/user/issue-code?name=carol").await.csrf();
+    let form =
+        [("csrf", csrf), ("name", "carol".to_owned()), ("object", String::new()), ("reason", "new phone".to_owned())];
+    let issued = hank.post("/user/issue-code", &form).await;
+    let again = hank.post("/user/issue-code", &form).await;
+    assert_eq!((issued.status, again.status), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(issued.text, again.text);
+    assert_eq!(site.acts("carol").await.len(), 1, "one code was issued");
+    assert_eq!(site.letters().await.len(), 1);
+    let (_, shown) = issued.text.split_once("class=\"secret big\"").unwrap();
+    let shown = shown.split('>').nth(1).unwrap().split('<').next().unwrap();
+    let bare = ::vestibule::enrolment::typed_code(shown).unwrap();
+    let spent = site.store().spend_code(&user("carol"), CodePurpose::Enrol, &bare, [1; 16], site.now()).await.unwrap();
+    assert_eq!(spent, CodeSpent::Right, "the code on both pages is the one that works");
+    // A block that is sent twice is told as done, and not as one that makes no sense any more.
+    let csrf = hank.get("/user/block?name=carol").await.csrf();
+    let form =
+        [("csrf", csrf), ("name", "carol".to_owned()), ("reason", "lost".to_owned()), ("sure", "yes".to_owned())];
+    let first = hank.post("/user/block", &form).await;
+    let second = hank.post("/user/block", &form).await;
+    assert!(did(&first, "block") && did(&second, "block"), "{}", second.text);
+    // Whoever lost the role, or the session, sees none of it again.
+    let csrf = hank.get("/user/issue-code?name=nora").await.csrf();
+    let form = [("csrf", csrf), ("name", "nora".to_owned()), ("reason", "new".to_owned())];
+    assert_eq!(hank.post("/user/issue-code", &form).await.status, StatusCode::OK);
+    site.store().block_user(&user("hank"), "left".to_owned()).await.unwrap();
+    assert_eq!(hank.post("/user/issue-code", &form).await.location, "/sign-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_another_site_or_session_is_refused_and_so_is_what_lacks_something() {
     let site = Site::open().await;
     let mut hank = site.signed_in("hank").await;

@@ -41,5 +41,6 @@ mod spraying;
 mod stance;
 mod store_app;
 mod store_app_logins;
+mod twice;
 mod web_push;
 mod web_push_logins;

@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::{Extension, Router};
 use ipnet::IpNet;
 
-use super::{Desk, Shown, local_path};
+use super::{Desk, Shown, local_path, once};
 use crate::enrolment::EnrolmentError;
 use crate::sign_in::Away;
 use crate::store::StoreError;
@@ -88,6 +88,8 @@ pub enum Problem {
     NotAllowed,
     /// There is no such thing.
     Missing,
+    /// This form was sent before, and what it came to is not kept any more.
+    SentAlready,
     /// Not now.
     Away(Away),
 }
@@ -136,6 +138,7 @@ impl IntoResponse for Problem {
             }
             Self::Forged | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Missing => StatusCode::NOT_FOUND,
+            Self::SentAlready => StatusCode::CONFLICT,
             // Told where it is shown: a stranger can bring many about.
             Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -155,9 +158,11 @@ struct ProblemPage {
     desk_helps: bool,
 }
 
-/// Routes whose problems are told on a page, in the reader's language.
+/// Routes whose forms are done once, and whose problems are told on a page, in the reader's language.
 pub fn guarded(routes: Router, desk: Desk) -> Router {
-    routes.layer(from_fn_with_state(desk, told))
+    // Told within, so that it is the page which is shown once more; and outside, for what is told before a route is asked.
+    let told_of = once(routes.layer(from_fn_with_state(desk.clone(), told)), desk.clone());
+    told_of.layer(from_fn_with_state(desk, told))
 }
 
 async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Next) -> Response {
@@ -167,7 +172,12 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
     let denial = match *problem {
         Problem::Forged => Some(PageDenial::Forged),
         Problem::NotAllowed => Some(PageDenial::SwitchedOff),
-        Problem::SignIn | Problem::Second(_) | Problem::OwnPin | Problem::Missing | Problem::Away(_) => None,
+        Problem::SignIn
+        | Problem::Second(_)
+        | Problem::OwnPin
+        | Problem::Missing
+        | Problem::SentAlready
+        | Problem::Away(_) => None,
     };
     if let Some(why) = denial {
         desk.sign_in.tell_denied(desk.realm, why, &path, &asked).await;
@@ -180,6 +190,7 @@ async fn told(State(desk): State<Desk>, asked: Asked, request: Request, next: Ne
         Problem::Forged => (page.t("portal-problem-old"), page.t("portal-problem-old-text")),
         Problem::NotAllowed => (page.t("portal-problem-not-allowed"), page.t("portal-problem-not-allowed-text")),
         Problem::Missing => (page.t("portal-problem-missing"), page.t("portal-problem-missing-text")),
+        Problem::SentAlready => (page.t("portal-problem-sent"), page.t("portal-problem-sent-text")),
         Problem::SignIn | Problem::Second(_) | Problem::OwnPin | Problem::Away(_) => {
             (page.t("portal-problem-away"), page.t("portal-problem-away-text"))
         }
