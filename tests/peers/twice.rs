@@ -44,7 +44,8 @@ async fn a_second_send_is_shown_what_the_first_came_to_and_is_in_the_same_sessio
     assert_eq!(acts(&house, "alice", "make_recovery_codes").await, 1);
     assert_eq!(second.get("/").await.status, 200);
     // And a reload, which brings the new id.
-    let mut third = Web { csrf: first.csrf.clone(), ..second.clone() };
+    let mut third = second.clone();
+    third.csrf.clone_from(&first.csrf);
     let sent = made.body.clone();
     let token = sent.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     assert_eq!(third.csrf, token, "the page that was shown has forms of its own");
@@ -61,7 +62,8 @@ async fn a_reload_shows_the_same_page_and_does_nothing() {
     let made = alice.post("/recovery", &[]).await;
     alice.get("/").await;
     // The browser has its new id, and sends the old form once more.
-    let mut reload = Web { csrf: before.csrf.clone(), ..alice.clone() };
+    let mut reload = alice.clone();
+    reload.csrf.clone_from(&before.csrf);
     let shown = reload.post("/recovery", &[]).await;
     assert_eq!((shown.status, &shown.body), (200, &made.body));
     assert_eq!(shown.set_cookie, None, "nobody is handed an id that is in use");
