@@ -58,7 +58,8 @@ macro_rules! every_store_must {
                 a_removed_token_is_gone_for_good, a_token_is_renamed_and_still_makes_its_codes, devices_come_and_go, a_user_has_a_bounded_number_of_methods, of_removed_devices_a_bounded_number_of_rows_is_kept,
                 stances_are_learned_and_forgotten, site_keys_are_stable_and_apart;
             names: a_look_alike_is_told_of_and_is_not_added, two_people_whom_staff_told_apart_are_no_look_alikes,
-                only_staff_spell_a_name, a_renamed_user_keeps_what_it_has_and_the_old_name_is_nobodys;
+                only_staff_spell_a_name, a_renamed_user_keeps_what_it_has_and_the_old_name_is_nobodys,
+                a_renamed_user_keeps_phone_pin_block_and_used_codes_and_a_login_under_the_old_name_ends;
             guesses: a_code_works_once, a_user_has_no_seed_twice, of_fifty_who_add_one_seed_at_once_one_does,
                 a_token_that_is_added_again_makes_no_code_new, a_token_begins_where_it_is_said_to_stand,
                 a_code_is_used_on_all_its_tokens_or_on_none, a_step_never_goes_back_whatever_the_clock_does, a_counter_never_goes_back,

@@ -1,10 +1,13 @@
 //! One account, many spellings (rules A2): look-alikes, pairs that staff told apart, and another name for the same user.
 
-use login::{Method, ResolvedUser};
+use login::{Claim, Means, Method, PromptClaim, ReleaseOutcome, ResolvedUser};
 use wire::Secret;
 
 use super::super::{NewUser, Refusal, StaffName, StoreError};
-use super::{NOW, Site, after, alice, alice_with_totp, limits, user};
+use super::{
+    NOW, Site, accepted, activation, after, alice, alice_with_totp, check, claim, guess, limits, phone_key, totp, used,
+    user, version,
+};
 
 fn named(name: &str) -> ResolvedUser {
     ResolvedUser::new(name)
@@ -76,4 +79,38 @@ pub(crate) async fn a_renamed_user_keeps_what_it_has_and_the_old_name_is_nobodys
     assert_eq!(refused, StoreError::Refused(Refusal::UserExists("bob".into())));
     let reopened = site.open();
     assert!(reopened.user_facts(&new, None, after(5), &limits()).await.unwrap().known);
+}
+
+/// Rules A6, C1, F1: what is sealed or authenticated stands under the new name, what was refused stays refused, and whoever is
+/// on the way in under the old name is not let in.
+pub(crate) async fn a_renamed_user_keeps_phone_pin_block_and_used_codes_and_a_login_under_the_old_name_ends(
+    site: &impl Site,
+) {
+    let (store, token) = alice_with_totp(site).await;
+    store.commit_guess(guess(1, version(&store).await, None, used(&token, 100), NOW), &limits()).await.unwrap();
+    let phone = super::super::NewActivation { needs_test: false, ..activation("ours") };
+    let phone = store.begin_activation(phone, NOW).await.unwrap();
+    store.bring_key(&phone, &Secret::new("ours"), phone_key(2), NOW).await.unwrap();
+    store.set_pin(&alice(), Secret::new("$argon2id$"), false, NOW).await.unwrap();
+    store.block_user(&alice(), "left".to_owned()).await.unwrap();
+    let new = named("alice@example.com");
+    store.rename_user(&alice(), &new, given("alice@example.com", &[]), after(1)).await.unwrap();
+    let held = store.release(check(Means::Excuse), accepted(7), after(2)).await.unwrap();
+    assert!(matches!(held, ReleaseOutcome::Refused(_)), "it was held under the old name: {held:?}");
+    let store = site.open();
+    let facts = store.user_facts(&new, None, after(2), &limits()).await.unwrap();
+    assert!(facts.blocked.is_some() && facts.pin_phones && facts.ever_enrolled, "{facts:?}");
+    assert_eq!(store.pin(&new, after(2)).await.unwrap().unwrap().hash.expose(), b"$argon2id$");
+    assert_eq!(store.phone(&phone).await.unwrap().unwrap().device.user, new);
+    store.unblock_user(&new).await.unwrap();
+    let rings = PromptClaim { user: new.clone(), ..claim(1, 1, after(3)) };
+    let claimed = store.claim_prompt(rings, after(3), &limits()).await.unwrap();
+    assert_eq!(claimed, Claim::Claimed { displaced: None }, "its phone is asked");
+    // A code that was used is used, also where its token was removed and is added again.
+    let step =
+        async || store.read_guess(&new, None, &Method::ALL, after(4), &limits()).await.unwrap().tokens[0].last_step;
+    assert_eq!(step().await, Some(100));
+    store.remove_token(&token, after(4)).await.unwrap();
+    store.add_token(&new, totp(), after(5)).await.unwrap();
+    assert_eq!(step().await, Some(100));
 }
