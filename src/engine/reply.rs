@@ -1,5 +1,5 @@
 //! Answers, built late: under the request that is answered, with the primary's attributes hidden anew for this hop and
-//! the rule's own in their place (rules E3), then signed. Nothing unsigned leaves (E1).
+//! the rule's own in their place (rules E3), then signed. Nothing leaves unsigned, but as rules E1 allow a client.
 
 use login::Tick;
 use login::answer::{Accept, Answer, Challenge, Reject, Text};

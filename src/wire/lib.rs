@@ -8,8 +8,8 @@
 //! The contract of this room:
 //! - Any bytes give `Ok` or a typed error, never a panic; every loop consumes at least one octet, and every size has a bound.
 //! - Octets are forwarded as they came: an inner structure that makes no sense becomes opaque, it is never repaired.
-//! - Message-Authenticator is the first attribute of all that is written here, without a switch to turn it off; only an
-//!   Accounting-Response to a request without one has none.
+//! - Message-Authenticator is the first attribute of all that is written here, unless [`Placed`] says otherwise for a client; and
+//!   an Accounting-Response to a request without one has none.
 //! - Secrets are compared in constant time, wiped when dropped, and never printed.
 //!
 //! A datagram's way through, from what a socket received to what it may send:

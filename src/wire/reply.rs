@@ -1,7 +1,8 @@
 //! Answers to appliances: what is remembered of a request, and the one way to a signed reply.
 //!
 //! A reply is written late, under the request it answers: its Identifier, its Request Authenticator, its Proxy-States in their
-//! order (RFC 2865 §5.33). It can't be had unsigned, and a sender takes nothing but a [`SignedReply`].
+//! order (RFC 2865 §5.33). It can't be had without a Response Authenticator, nor without Message-Authenticator but as
+//! [`Placed::Nowhere`] says, and a sender takes nothing but a [`SignedReply`].
 
 use std::fmt;
 
