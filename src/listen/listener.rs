@@ -29,7 +29,6 @@ impl Listener {
     pub fn bind(address: SocketAddr, telemetry: Telemetry) -> Result<Self, BindError> {
         let socket = Arc::new(BatchSocket::bind(address)?);
         let (replier, waiting) = Replier::new(Arc::clone(&socket), telemetry);
-        tracing::info!(address = %socket.bound(), receive_buffer_octets = socket.receive_buffer_octets(), "listening for RADIUS");
         Ok(Self { socket, replier, waiting })
     }
 

@@ -185,8 +185,8 @@ impl Server {
         post_office.take(post::smtp(&config)?);
         let nobody_wrote = config.settings.nobody_wrote("radius.listen");
         sockets::all_free(&config, nobody_wrote, &telemetry)?;
-        let listeners = sockets::bind(&config.radius_listen, nobody_wrote, &telemetry)?;
-        let accounting = sockets::bind(&config.radius_accounting, false, &telemetry)?;
+        let listeners = sockets::bind("RADIUS", &config.radius_listen, nobody_wrote, &telemetry)?;
+        let accounting = sockets::bind("RADIUS accounting", &config.radius_accounting, false, &telemetry)?;
         let metrics_listener = bind_metrics(config.metrics_listen).await?;
         let (tasks, listening, stop) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let workshop = Workshop {

@@ -7,12 +7,13 @@ use crate::config::Config;
 use crate::listen::{BindError, Listener};
 use crate::telemetry::Telemetry;
 
-/// Opens them. `nobody_wrote`: they are our own default, so one that this host can't have (IPv6 is switched off) is left out with
-/// a word in the log, as long as another one stands.
+/// Opens them; `what` is served there, for the log. `nobody_wrote`: they are our own default, so one that this host can't have
+/// (IPv6 is switched off) is left out with a word in the log, as long as another one stands.
 ///
 /// # Errors
 /// The first socket that is not to be had, with what to do.
 pub(super) fn bind(
+    what: &str,
     addresses: &[SocketAddr],
     nobody_wrote: bool,
     telemetry: &Telemetry,
@@ -32,6 +33,10 @@ pub(super) fn bind(
             tracing::info!(%address, "this host has no {family}, so {address} is left out; write `listen` under [radius] to choose the addresses");
         }
         None => {}
+    }
+    for listener in &listeners {
+        let receive_buffer_octets = listener.receive_buffer_octets();
+        tracing::info!(address = %listener.local_addr(), receive_buffer_octets, "listening for {what}");
     }
     Ok(listeners)
 }
@@ -70,7 +75,7 @@ mod tests {
     /// The first is any host's; the second (RFC 5737) is nobody's, as any address of a family is that the kernel lacks.
     fn opened(addresses: &[&str], nobody_wrote: bool) -> Result<usize, String> {
         let addresses: Vec<SocketAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-        let opened = bind(&addresses, nobody_wrote, &Telemetry::new());
+        let opened = bind("RADIUS", &addresses, nobody_wrote, &Telemetry::new());
         opened.map(|listeners| listeners.len()).map_err(|why| why.to_string())
     }
 
